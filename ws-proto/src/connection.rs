@@ -1,0 +1,335 @@
+//! The two halves joined, and the closing handshake: RFC 6455 §7.
+//!
+//! What is received may cause something to be sent: a Pong for a Ping, a Close for a Close, a
+//! Close for a violation. Nothing that is sent changes what is received. Whether the connection
+//! is open, closing or closed is computed from the two halves, and so cannot contradict them.
+
+use crate::close::Close;
+use crate::error::{ProtocolError, SendError};
+use crate::header::Header;
+use crate::limits::Limits;
+use crate::message::{Event, Kind, Message, Part, Received};
+use crate::receiver::{Receiver, Role};
+use crate::sender::{Sender, Transmit};
+
+/// One end of an open WebSocket: bytes in, events out, bytes to send.
+///
+/// It does no I/O and owns no buffer. Bytes go in through [`receive`](Self::receive) and
+/// [`receive_eof`](Self::receive_eof); commands are [`send`](Self::send), [`begin`](Self::begin),
+/// [`ping`](Self::ping) and [`close`](Self::close); control frames come out of
+/// [`poll_transmit`](Self::poll_transmit); the rest are questions.
+///
+/// The one rule of use: **after each call, and before writing the next message, write what
+/// `poll_transmit` gives**. Pings are answered, violations reported and closing handshakes
+/// completed by it, and by nothing else.
+///
+/// ```
+/// use ws_proto::{Connection, Event, Limits, Message};
+///
+/// // An echo server: `wire` is what was read, `out` what is to be written.
+/// fn echo(connection: &mut Connection, mut wire: &mut [u8], out: &mut Vec<u8>) {
+///     loop {
+///         let received = connection.receive(wire);
+///         let consumed = match received {
+///             Ok(received) => {
+///                 if let Some(Event::Message(message)) = received.event {
+///                     let mut frame = [0; 1024];
+///                     let len = connection.send(message, &mut frame).expect("room, and open");
+///                     out.extend(&frame[..len]);
+///                 }
+///                 received.event.is_some().then_some(received.consumed)
+///             }
+///             Err(_) => None, // the peer is told below; nothing else will be received
+///         };
+///         while let Some(control) = connection.poll_transmit() {
+///             out.extend(control.as_ref());
+///         }
+///         match consumed {
+///             Some(consumed) => wire = &mut wire[consumed..],
+///             None => break, // more input is needed: read, then present the rest with it
+///         }
+///     }
+/// }
+///
+/// let mut server = Connection::server(&Limits::default());
+/// let mut wire = *b"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58\x89\x80\x00\x00\x00\x00";
+/// let mut out = Vec::new();
+/// echo(&mut server, &mut wire, &mut out);
+/// assert_eq!(out, b"\x81\x05Hello\x8A\x00"); // the message, and a Pong for the Ping
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    receiver: Receiver,
+    sender: Sender,
+}
+
+impl Connection {
+    /// The server's end of a connection whose opening handshake is done.
+    #[must_use]
+    pub const fn server(limits: &Limits) -> Self {
+        Self {
+            receiver: Receiver::new(Role::Server, limits),
+            sender: Sender::server(),
+        }
+    }
+
+    /// The client's end of a connection whose opening handshake is done.
+    ///
+    /// The masking keys come from `seed`: 32 bytes from the operating system's entropy, fresh
+    /// for each connection (§10.3). Fixed ones are for tests.
+    #[must_use]
+    pub fn client(limits: &Limits, seed: [u8; 32]) -> Self {
+        Self {
+            receiver: Receiver::new(Role::Client, limits),
+            sender: Sender::client(seed),
+        }
+    }
+
+    /// Reads the next event from the start of `input`, unmasking its payload in place.
+    ///
+    /// `input` is what has arrived and was not consumed, in order. No event means that more
+    /// input is needed; fewer than 140 bytes are ever left unconsumed then, so that a small
+    /// buffer does. A message that lies whole in `input` is handed out where it lies, any other
+    /// in [chunks](Event::Chunk) as it comes. After a Close nothing is an event any more.
+    ///
+    /// # Errors
+    ///
+    /// How the peer broke the protocol. The Close that tells it so is queued; every later call
+    /// gives the same error.
+    #[inline]
+    pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        let result = self.receiver.receive(input);
+        self.react(&result);
+        result
+    }
+
+    /// Learns that the peer will send nothing more.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) if no Close came before: the connection
+    /// is gone and not closed, what the RFC calls 1006 (§7.1.5).
+    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        let result = self.receiver.receive_eof();
+        if let Err(error) = result {
+            self.sender.fail(error);
+        }
+        result
+    }
+
+    /// Writes `message` as one frame to the start of `out`, and returns its length in bytes.
+    ///
+    /// [`frame_len`](Self::frame_len) tells beforehand how long it will be.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed) behind a Close,
+    /// [`MessageInProgress`](SendError::MessageInProgress) between the fragments of another,
+    /// [`NoRoom`](SendError::NoRoom) if `out` is too short. Nothing was written then.
+    #[inline]
+    pub fn send(&mut self, message: Message<'_>, out: &mut [u8]) -> Result<usize, SendError> {
+        self.sender.send(message, out)
+    }
+
+    /// Begins a frame of which the caller writes the payload: without a copy, or as a fragment.
+    ///
+    /// The caller writes the header's bytes, then `len` bytes of payload, masked with
+    /// [`Header::mask`] if there is one, and nothing in between. [`Part::More`] announces that
+    /// the message goes on with another `begin` of the same kind; control frames may be written
+    /// between the two, other messages may not. That the fragments of a text make valid UTF-8
+    /// together is the caller's promise.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`PayloadTooLong`](SendError::PayloadTooLong) from 2^63
+    /// bytes, [`MessageInProgress`](SendError::MessageInProgress) if the message in progress is
+    /// of the other kind.
+    #[inline]
+    pub fn begin(&mut self, kind: Kind, len: u64, part: Part) -> Result<Header, SendError> {
+        self.sender.begin(kind, len, part)
+    }
+
+    /// Queues a Ping with at most 125 bytes of payload. One that
+    /// [`poll_transmit`](Self::poll_transmit) has not given out yet is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.sender.ping(payload)
+    }
+
+    /// Queues a Pong that answers no Ping: a heartbeat in one direction (§5.5.3). Pings are
+    /// answered without it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.sender.pong(payload)
+    }
+
+    /// Starts the closing handshake, with what the Close is to say (§7.1.2).
+    ///
+    /// Messages that the peer sent before it saw the Close are still received.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed) if a Close is on its way already, ours or an answer.
+    pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
+        self.sender.close(close)
+    }
+
+    /// Takes the next control frame to write. It goes between two frames, never within one, and
+    /// before messages that wait: see the one rule of use above.
+    #[inline]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.sender.poll_transmit()
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something.
+    #[inline]
+    #[must_use]
+    pub const fn wants_transmit(&self) -> bool {
+        self.sender.wants_transmit()
+    }
+
+    /// When to close the TCP connection (§7.1.1).
+    #[must_use]
+    pub const fn shutdown(&self) -> Shutdown {
+        if !self.sender.is_closed() {
+            return Shutdown::NotYet;
+        }
+        if self.receiver.is_ended() || self.receiver.failed().is_some() {
+            return Shutdown::Now;
+        }
+        // "the underlying TCP connection … SHOULD be closed first by the server" (§7.1.1)
+        match (self.receiver.is_closed(), self.receiver.role()) {
+            (false, _) => Shutdown::NotYet,
+            (true, Role::Server) => Shutdown::Now,
+            (true, Role::Client) => Shutdown::AwaitPeer,
+        }
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        if let Some(error) = self.receiver.failed() {
+            return State::Failed(error);
+        }
+        match (self.receiver.is_closed(), self.sender.is_open()) {
+            (false, true) => State::Open,
+            (true, false) if self.sender.is_closed() => State::Closed,
+            _ => State::Closing,
+        }
+    }
+
+    /// Whether the peer has closed, and so nothing more will be received.
+    #[inline]
+    #[must_use]
+    pub const fn is_closed_by_peer(&self) -> bool {
+        self.receiver.is_closed()
+    }
+
+    /// How many payload bytes of the current data frame are still to come: an adapter may read
+    /// as many from the socket straight into the message.
+    #[inline]
+    #[must_use]
+    pub const fn payload_remaining(&self) -> u64 {
+        self.receiver.payload_remaining()
+    }
+
+    /// Whether [`receive`](Self::receive) would give a message, whole: reading more before it is
+    /// called gains nothing. Takes about two nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn holds_message(&self, input: &[u8]) -> bool {
+        self.receiver.holds_message(input)
+    }
+
+    /// Whether [`receive`](Self::receive) would give a Ping, Pong or Close.
+    #[inline]
+    #[must_use]
+    pub fn holds_control(&self, input: &[u8]) -> bool {
+        self.receiver.holds_control(input)
+    }
+
+    /// The length in bytes of a data frame with a payload of `len` bytes.
+    #[inline]
+    #[must_use]
+    pub const fn frame_len(&self, len: usize) -> usize {
+        self.sender.frame_len(len)
+    }
+
+    /// Takes the halves apart, for a program that joins them its own way: it then owes the peer
+    /// the answers that this type gives.
+    #[must_use]
+    pub fn split(self) -> (Receiver, Sender) {
+        (self.receiver, self.sender)
+    }
+
+    /// Begins the one frame of a message that is not in fragments.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn begin_whole(&mut self, message: Message<'_>) -> Result<Header, SendError> {
+        self.sender.begin_whole(message)
+    }
+
+    /// Ends the connection for a reason that the bytes do not show: memory that could not be
+    /// had.
+    #[cfg(feature = "alloc")]
+    #[cold]
+    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.receiver.fail(error);
+        self.sender.fail(error);
+        error
+    }
+
+    /// What receiving makes us send.
+    #[inline]
+    fn react(&mut self, result: &Result<Received<'_>, ProtocolError>) {
+        let event = match result {
+            Ok(received) => received.event,
+            Err(error) => return self.sender.fail(*error),
+        };
+        // `Closed` means in both arms that our Close is on its way: then no answer is owed.
+        match event {
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response,
+            // unless it already received a Close frame." (§5.5.2)
+            Some(Event::Ping(payload)) => {
+                let _ = self.sender.pong(payload);
+            }
+            // "When sending a Close frame in response, the endpoint typically echos the status
+            // code it received." (§5.5.1)
+            Some(Event::Close(close)) => {
+                let _ = self.sender.close(close.map(|close| close.code().into()));
+            }
+            Some(Event::Message(_) | Event::Chunk(_) | Event::Pong(_)) | None => {}
+        }
+    }
+}
+
+/// When to close the TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// There is something left to receive or to transmit.
+    NotYet,
+    /// Both have closed; the server closes the TCP connection first, and this is the client. Read
+    /// until the end of the stream, within a deadline.
+    AwaitPeer,
+    /// There is nothing left to do.
+    Now,
+}
+
+/// Where a connection stands. There is no CONNECTING: a [`Connection`] is born open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// One side has closed, the other has not yet.
+    Closing,
+    /// The closing handshake is complete.
+    Closed,
+    /// The peer broke the protocol, or is gone.
+    Failed(ProtocolError),
+}

@@ -1,0 +1,170 @@
+//! Errors, by blame: the peer broke the protocol, or we asked for something not allowed.
+//!
+//! A clean close is not an error. Errors of the opening handshake are
+//! [`HandshakeError`](crate::handshake::HandshakeError).
+
+use core::fmt;
+
+use thiserror::Error;
+
+use crate::close::CloseCode;
+use crate::utf8::InvalidUtf8;
+
+/// The peer broke the protocol, or went beyond a limit of ours. The connection has failed
+/// (RFC 6455 §7.1.7): the error is final, and every later call returns it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A reserved bit is set that no extension has given a meaning (§5.2).
+    ReservedBit,
+    /// A reserved opcode: 3 to 7 or 11 to 15 (§5.2).
+    ReservedOpcode,
+    /// A control frame in fragments (§5.5).
+    FragmentedControl,
+    /// A control frame with more than 125 bytes (§5.5).
+    ControlTooLong,
+    /// A length in more bytes than it needs (§5.2).
+    NonMinimalLength,
+    /// A length of 2^63 or more (§5.2).
+    LengthTooLarge,
+    /// A client sent a frame without a mask (§5.1).
+    MaskMissing,
+    /// A server sent a frame with a mask (§5.1).
+    MaskForbidden,
+    /// A continuation frame, and no message in progress (§5.4).
+    UnexpectedContinuation,
+    /// A new message within the fragments of another (§5.4).
+    ExpectedContinuation,
+    /// The payload of a Close is one byte (§5.5.1).
+    CloseTooShort,
+    /// A Close with a code that may not travel (§7.4).
+    InvalidCloseCode(u16),
+    /// Text, or the reason of a Close, is not UTF-8 (§8.1).
+    InvalidUtf8,
+    /// A message longer than [`Limits::max_message`](crate::Limits::max_message), which it
+    /// names in bytes (§10.4).
+    MessageTooBig {
+        /// The limit in force.
+        limit: u64,
+    },
+    /// A message in more fragments than [`Limits::max_fragments`](crate::Limits::max_fragments),
+    /// which it names (§10.4).
+    TooManyFragments {
+        /// The limit in force.
+        limit: u32,
+    },
+    /// Memory for a message within the limits could not be had.
+    OutOfMemory,
+    /// The stream ended without a Close: what the RFC calls 1006 (§7.1.5).
+    UnexpectedEof,
+}
+
+impl ProtocolError {
+    /// The code that the peer is told (§7.4.1). `None` if the stream has ended: nobody is left
+    /// to tell.
+    #[must_use]
+    pub const fn close_code(self) -> Option<CloseCode> {
+        Some(match self {
+            Self::ReservedBit
+            | Self::ReservedOpcode
+            | Self::FragmentedControl
+            | Self::ControlTooLong
+            | Self::NonMinimalLength
+            | Self::LengthTooLarge
+            | Self::MaskMissing
+            | Self::MaskForbidden
+            | Self::UnexpectedContinuation
+            | Self::ExpectedContinuation
+            | Self::CloseTooShort
+            | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL,
+            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
+            Self::TooManyFragments { .. } => CloseCode::POLICY,
+            Self::OutOfMemory => CloseCode::INTERNAL,
+            Self::UnexpectedEof => return None,
+        })
+    }
+
+    /// The reason that the peer is told with the code: short, and the same for every value of a
+    /// variant.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::ReservedBit => "reserved bit set",
+            Self::ReservedOpcode => "reserved opcode",
+            Self::FragmentedControl => "fragmented control frame",
+            Self::ControlTooLong => "control frame over 125 bytes",
+            Self::NonMinimalLength => "length not in the fewest bytes",
+            Self::LengthTooLarge => "length of 2^63 or more",
+            Self::MaskMissing => "frame from a client without a mask",
+            Self::MaskForbidden => "frame from a server with a mask",
+            Self::UnexpectedContinuation => "continuation without a message",
+            Self::ExpectedContinuation => "new message within a fragmented one",
+            Self::CloseTooShort => "close payload of one byte",
+            Self::InvalidCloseCode(_) => "invalid close code",
+            Self::InvalidUtf8 => "invalid UTF-8",
+            Self::MessageTooBig { .. } => "message too big",
+            Self::TooManyFragments { .. } => "too many fragments",
+            Self::OutOfMemory => "out of memory",
+            Self::UnexpectedEof => "stream ended without a close",
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())?;
+        match self {
+            Self::InvalidCloseCode(code) => write!(f, " ({code})"),
+            Self::MessageTooBig { limit } => write!(f, " (Limits::max_message is {limit} bytes)"),
+            Self::TooManyFragments { limit } => write!(f, " (Limits::max_fragments is {limit})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<InvalidUtf8> for ProtocolError {
+    fn from(_: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
+
+/// We asked for something that is not allowed, or not now. Nothing was sent; the connection is
+/// as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close is on its way or the connection is over: nothing may follow (RFC 6455 §5.5.1).
+    #[error("the connection is closing or closed")]
+    Closed,
+    /// The fragments of another message are being sent (§5.4).
+    #[error("a fragmented message is in progress")]
+    MessageInProgress,
+    /// A Ping or Pong with more than 125 bytes (§5.5).
+    #[error("the payload of a control frame is at most 125 bytes")]
+    ControlTooLong,
+    /// The reason of a Close with more than 123 bytes (§5.5.1).
+    #[error("the reason of a close is at most 123 bytes")]
+    ReasonTooLong,
+    /// A payload of 2^63 bytes or more (§5.2).
+    #[error("the payload of a frame is below 2^63 bytes")]
+    PayloadTooLong,
+    /// The output is too short for the frame.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// The peer is slower than we are, and
+    /// [`Limits::max_unsent`](crate::Limits::max_unsent) bytes wait for it already.
+    #[error("{limit} bytes are waiting to be sent already (Limits::max_unsent)")]
+    Full {
+        /// The limit in force, in bytes.
+        limit: usize,
+    },
+}
+
+/// The output is too short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("the output is too short: {needed} bytes are needed")]
+pub struct NoRoom {
+    /// How many bytes the whole of it takes.
+    pub needed: usize,
+}

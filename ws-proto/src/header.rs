@@ -1,0 +1,315 @@
+//! Frame headers: RFC 6455 §5.2, "Base Framing Protocol".
+//!
+//! ```text
+//!   0               1               2               3
+//!  +-+-+-+-+-------+-+-------------+-------------------------------+
+//!  |F|R|R|R| opcode|M| length (7)  |  length, 16 bits if 126,      |
+//!  |I|S|S|S|  (4)  |A|             |  64 bits if 127               |
+//!  |N|V|V|V|       |S|             |  (absent up to 125)           |
+//!  | |1|2|3|       |K|             |                               |
+//!  +-+-+-+-+-------+-+-------------+-------------------------------+
+//!  |  masking key (32 bits, present if MASK is set)                |
+//!  +---------------------------------------------------------------+
+//! ```
+//!
+//! A pure codec: bytes to a [`Header`] and back, with no state. What depends on the role of an
+//! endpoint, on what was negotiated or on the frames before is the receiver's to judge.
+
+use crate::error::ProtocolError;
+use crate::mask::Mask;
+
+/// The longest payload of a control frame, in bytes (§5.5).
+pub const MAX_CONTROL: usize = 125;
+
+/// What a frame is for (§5.2, §11.8). The reserved opcodes do not exist here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A further fragment of the message in progress (§5.4).
+    Continuation = 0x0,
+    /// A text message, or its first fragment (§5.6).
+    Text = 0x1,
+    /// A binary message, or its first fragment (§5.6).
+    Binary = 0x2,
+    /// The closing handshake (§5.5.1).
+    Close = 0x8,
+    /// A request for a [`Pong`](Self::Pong) (§5.5.2).
+    Ping = 0x9,
+    /// The answer to a [`Ping`](Self::Ping), or an unsolicited heartbeat (§5.5.3).
+    Pong = 0xA,
+}
+
+impl Opcode {
+    /// Tells control frames (Close, Ping, Pong) from data frames.
+    ///
+    /// > Control frames are identified by opcodes where the most significant bit of the opcode
+    /// > is 1. (§5.5)
+    #[inline]
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+
+    #[inline]
+    const fn parse(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0x0 => Self::Continuation,
+            0x1 => Self::Text,
+            0x2 => Self::Binary,
+            0x8 => Self::Close,
+            0x9 => Self::Ping,
+            0xA => Self::Pong,
+            _ => return None,
+        })
+    }
+}
+
+/// The header of a frame. One that exists obeys §5.2 and §5.5.
+///
+/// ```
+/// use ws_proto::{Header, Mask, Opcode};
+///
+/// let header = Header::new(Opcode::Text, 5)?.masked(Some(Mask::new([0x37, 0xFA, 0x21, 0x3D])));
+/// assert_eq!(header.encode().as_ref(), [0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D]);
+///
+/// assert_eq!(Header::decode(&[0x81]), Ok(None)); // incomplete
+/// assert_eq!(Header::decode(header.encode().as_ref()), Ok(Some((header, 6))));
+/// # Ok::<(), ws_proto::ProtocolError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    opcode: Opcode,
+    fin: bool,
+    rsv1: bool,
+    mask: Option<Mask>,
+    len: u64,
+}
+
+impl Header {
+    /// The longest header, in bytes: two, eight of length, four of masking key.
+    pub const MAX_LEN: usize = 14;
+
+    /// Makes the header of an unmasked, final frame with a payload of `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlTooLong`](ProtocolError::ControlTooLong) for a control frame over 125 bytes
+    /// (§5.5), [`LengthTooLarge`](ProtocolError::LengthTooLarge) from 2^63 (§5.2).
+    pub const fn new(opcode: Opcode, len: u64) -> Result<Self, ProtocolError> {
+        if opcode.is_control() && len > MAX_CONTROL as u64 {
+            return Err(ProtocolError::ControlTooLong);
+        }
+        if len >> 63 != 0 {
+            return Err(ProtocolError::LengthTooLarge);
+        }
+        Ok(Self {
+            opcode,
+            fin: true,
+            rsv1: false,
+            mask: None,
+            len,
+        })
+    }
+
+    /// Marks the frame as followed by more fragments of its message.
+    ///
+    /// # Errors
+    ///
+    /// [`FragmentedControl`](ProtocolError::FragmentedControl) for a control frame (§5.5).
+    pub const fn unfinished(self) -> Result<Self, ProtocolError> {
+        if self.opcode.is_control() {
+            return Err(ProtocolError::FragmentedControl);
+        }
+        Ok(Self { fin: false, ..self })
+    }
+
+    /// Sets the masking key, or takes it away.
+    #[must_use]
+    pub const fn masked(self, mask: Option<Mask>) -> Self {
+        Self { mask, ..self }
+    }
+
+    /// Reads a header from the start of `input`: the header and its length in bytes, or `None`
+    /// if `input` ends before the header does.
+    ///
+    /// # Errors
+    ///
+    /// The first rule of §5.2 or §5.5 that the bytes break, as soon as they do: RSV2 or RSV3, a
+    /// reserved opcode, a control frame that is fragmented or over 125 bytes, a length that is
+    /// not minimal or has its highest bit set. RSV1 is reported, not judged: whether it may be
+    /// set depends on what was negotiated (§9, RFC 7692 §6).
+    #[inline]
+    pub const fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let [first, rest @ ..] = input else {
+            return Ok(None);
+        };
+        let first = *first;
+        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero
+        // values." (§5.2) None defines RSV2 or RSV3.
+        if first & 0x30 != 0 {
+            return Err(ProtocolError::ReservedBit);
+        }
+        let Some(opcode) = Opcode::parse(first & 0x0F) else {
+            return Err(ProtocolError::ReservedOpcode);
+        };
+        let fin = first & 0x80 != 0;
+        // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
+        // fragmented." (§5.5)
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::FragmentedControl);
+        }
+        let [second, rest @ ..] = rest else {
+            return Ok(None);
+        };
+        let second = *second;
+        let short = second & 0x7F;
+        if opcode.is_control() && short as usize > MAX_CONTROL {
+            return Err(ProtocolError::ControlTooLong);
+        }
+        // "Note that in all cases, the minimal number of bytes MUST be used to encode the
+        // length." (§5.2)
+        let (len, rest) = match short {
+            126 => {
+                let Some((bytes, rest)) = rest.split_first_chunk() else {
+                    return Ok(None);
+                };
+                let len = u16::from_be_bytes(*bytes) as u64;
+                if len <= MAX_SHORT {
+                    return Err(ProtocolError::NonMinimalLength);
+                }
+                (len, rest)
+            }
+            127 => {
+                let Some((bytes, rest)) = rest.split_first_chunk() else {
+                    return Ok(None);
+                };
+                let len = u64::from_be_bytes(*bytes);
+                if len >> 63 != 0 {
+                    return Err(ProtocolError::LengthTooLarge);
+                }
+                if len <= MAX_MEDIUM {
+                    return Err(ProtocolError::NonMinimalLength);
+                }
+                (len, rest)
+            }
+            _ => (short as u64, rest),
+        };
+        let (mask, rest) = if second & 0x80 != 0 {
+            let Some((key, rest)) = rest.split_first_chunk() else {
+                return Ok(None);
+            };
+            (Some(Mask::new(*key)), rest)
+        } else {
+            (None, rest)
+        };
+        let header = Self {
+            opcode,
+            fin,
+            rsv1: first & 0x40 != 0,
+            mask,
+            len,
+        };
+        Ok(Some((header, input.len() - rest.len())))
+    }
+
+    /// Writes the header, its length in as few bytes as §5.2 asks for.
+    #[inline]
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each cast is in the arm whose pattern bounds the length"
+    )]
+    pub const fn encode(&self) -> HeaderBytes {
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes[0] = self.opcode as u8 | (self.fin as u8) << 7 | (self.rsv1 as u8) << 6;
+        let masked = (self.mask.is_some() as u8) << 7;
+        let key_at = match self.len {
+            0..=MAX_SHORT => {
+                bytes[1] = masked | self.len as u8;
+                2
+            }
+            126..=MAX_MEDIUM => {
+                bytes[1] = masked | 126;
+                [bytes[2], bytes[3]] = (self.len as u16).to_be_bytes();
+                4
+            }
+            _ => {
+                bytes[1] = masked | 127;
+                [
+                    bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7], bytes[8], bytes[9],
+                ] = self.len.to_be_bytes();
+                10
+            }
+        };
+        let len = match self.mask {
+            Some(mask) => {
+                [
+                    bytes[key_at],
+                    bytes[key_at + 1],
+                    bytes[key_at + 2],
+                    bytes[key_at + 3],
+                ] = mask.key();
+                key_at + 4
+            }
+            None => key_at,
+        };
+        HeaderBytes {
+            bytes,
+            len: len as u8,
+        }
+    }
+
+    /// What the frame is for.
+    #[inline]
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// Whether this is the last fragment of its message: true for every control frame.
+    #[inline]
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        self.fin
+    }
+
+    /// Whether RSV1 is set: the message is compressed (RFC 7692 §6).
+    #[inline]
+    #[must_use]
+    pub const fn rsv1(&self) -> bool {
+        self.rsv1
+    }
+
+    /// The masking key, if the payload is masked.
+    #[inline]
+    #[must_use]
+    pub const fn mask(&self) -> Option<Mask> {
+        self.mask
+    }
+
+    /// The length of the payload in bytes, below 2^63. Not yet a size in memory: check it first.
+    #[inline]
+    #[must_use]
+    pub const fn payload_len(&self) -> u64 {
+        self.len
+    }
+}
+
+/// The longest payload whose length fits the second byte.
+const MAX_SHORT: u64 = 125;
+/// The longest payload whose length fits 16 bits.
+const MAX_MEDIUM: u64 = 0xFFFF;
+
+/// A header as it travels: 2 to 14 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderBytes {
+    bytes: [u8; Header::MAX_LEN],
+    len: u8,
+}
+
+impl AsRef<[u8]> for HeaderBytes {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,267 @@
+//! The receiving side of a [`Session`](crate::Session): bytes from the transport to messages.
+
+use alloc::vec::Vec;
+
+use crate::buffer::{Assembly, Inbox};
+use crate::error::ProtocolError;
+use crate::limits::Limits;
+use crate::message::{Chunk, Event, Kind, Message, MessageBuf, Part};
+use crate::outgoing::Outgoing;
+use crate::session::{Ready, Step};
+use crate::utf8;
+
+/// Collects what is received and hands out messages.
+///
+/// It needs the [`Outgoing`] half for each step, because what is received may have to be
+/// answered; the messages it hands out do not borrow that half, so that they can be replied to
+/// while they are held.
+#[derive(Debug)]
+pub struct Incoming {
+    inbox: Inbox,
+    message: Assembly,
+    assembled: Assembled,
+    /// So many of the next bytes are payload of the message being assembled.
+    direct: u64,
+    heard: bool,
+    read_buffer: usize,
+}
+
+/// How far the message in pieces is.
+#[derive(Clone, Copy, Debug)]
+enum Assembled {
+    /// Not complete, or there is none.
+    Partly,
+    /// Complete.
+    Whole(Kind),
+    /// Handed out: to be forgotten at the next step.
+    Given,
+}
+
+impl Incoming {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            inbox: Inbox::default(),
+            message: Assembly::default(),
+            assembled: Assembled::Partly,
+            direct: 0,
+            heard: false,
+            read_buffer: limits.read_buffer.max(Limits::MIN_READ),
+        }
+    }
+
+    /// Where to read from the transport to: never empty. A large message is read straight into
+    /// its own buffer, everything else into the inbox.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](ProtocolError::OutOfMemory).
+    pub fn spare_mut(&mut self, out: &mut Outgoing) -> Result<&mut [u8], ProtocolError> {
+        if self.reads_direct() {
+            let spare = self.message.spare_mut(self.direct, self.read_buffer);
+            spare.map_err(|error| out.connection.fail(error))
+        } else {
+            Ok(self.inbox.spare_mut(self.read_buffer))
+        }
+    }
+
+    /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
+    pub fn filled(&mut self, len: usize) {
+        self.heard |= len > 0;
+        if self.reads_direct() {
+            self.message.filled(len);
+        } else {
+            self.inbox.filled(len);
+        }
+    }
+
+    /// Takes bytes that were received elsewhere: those behind the head of the opening handshake.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.heard |= !bytes.is_empty();
+        self.inbox.push(bytes, self.read_buffer);
+    }
+
+    /// The stream has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) if the peer had not closed.
+    pub fn eof(&mut self, out: &mut Outgoing) -> Result<(), ProtocolError> {
+        out.connection.receive_eof()
+    }
+
+    /// Goes on as far as it can without handing anything out; says what is next.
+    ///
+    /// # Errors
+    ///
+    /// How the peer broke the protocol: final.
+    pub fn ready(&mut self, out: &mut Outgoing) -> Result<Ready, ProtocolError> {
+        if core::mem::take(&mut self.heard) {
+            out.heard();
+        }
+        match self.assembled {
+            Assembled::Partly => {}
+            Assembled::Whole(_) => return Ok(Ready::Message),
+            Assembled::Given => self.forget(),
+        }
+        if self.message.has_unchecked() {
+            let received = out.connection.receive(self.message.unchecked_mut())?;
+            if let Some(Event::Chunk(chunk)) = received.event {
+                self.assembled = assembled(&chunk);
+            }
+            self.message.all_checked();
+        }
+        loop {
+            if let Assembled::Whole(_) = self.assembled {
+                return Ok(Ready::Message);
+            }
+            let unread = self.inbox.unread();
+            if out.connection.holds_message(unread) {
+                return Ok(Ready::Message);
+            }
+            if out.connection.holds_control(unread) {
+                return Ok(Ready::Control);
+            }
+            let (unread, start) = self.inbox.unread_mut();
+            let received = out.connection.receive(unread)?;
+            *start += received.consumed;
+            let Some(Event::Chunk(chunk)) = received.event else {
+                self.direct = out.connection.payload_remaining();
+                return Ok(if out.connection.is_closed_by_peer() {
+                    Ready::Closed
+                } else {
+                    Ready::NeedData
+                });
+            };
+            self.assembled = assembled(&chunk);
+            self.message
+                .push(chunk.payload)
+                .map_err(|error| out.connection.fail(error))?;
+        }
+    }
+
+    /// The next message, if [`ready`](Self::ready) says that there is one.
+    ///
+    /// # Errors
+    ///
+    /// How the peer broke the protocol: final.
+    pub fn message(&mut self, out: &mut Outgoing) -> Result<Option<Message<'_>>, ProtocolError> {
+        if let Assembled::Whole(kind) = self.assembled {
+            self.assembled = Assembled::Given;
+            return self.given(kind).map(Some);
+        }
+        if !out.connection.holds_message(self.inbox.unread()) {
+            return Ok(None);
+        }
+        let (unread, start) = self.inbox.unread_mut();
+        let received = out.connection.receive(unread)?;
+        *start += received.consumed;
+        Ok(match received.event {
+            Some(Event::Message(message)) => Some(message),
+            _ => None,
+        })
+    }
+
+    /// The next message with its own memory, if there is one: a binary message that was
+    /// assembled is moved out and not copied.
+    ///
+    /// # Errors
+    ///
+    /// How the peer broke the protocol: final.
+    pub fn take_message(
+        &mut self,
+        out: &mut Outgoing,
+    ) -> Result<Option<MessageBuf>, ProtocolError> {
+        if let Assembled::Whole(Kind::Binary) = self.assembled {
+            self.assembled = Assembled::Partly;
+            return Ok(Some(MessageBuf::Binary(self.message.take())));
+        }
+        Ok(self.message(out)?.map(|message| message.to_owned()))
+    }
+
+    /// The next control frame, answered already, if [`ready`](Self::ready) says that there is
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// How the peer broke the protocol: final.
+    pub fn control(&mut self, out: &mut Outgoing) -> Result<Option<Event<'_>>, ProtocolError> {
+        if !out.connection.holds_control(self.inbox.unread()) {
+            return Ok(None);
+        }
+        let (unread, start) = self.inbox.unread_mut();
+        let received = out.connection.receive(unread)?;
+        *start += received.consumed;
+        match received.event {
+            Some(Event::Pong(_)) => out.answered(),
+            Some(Event::Close(Some(close))) => out.keep_close(&close),
+            _ => {}
+        }
+        Ok(received.event)
+    }
+
+    /// The next message or control frame, or what is needed for one.
+    ///
+    /// # Errors
+    ///
+    /// How the peer broke the protocol: final.
+    #[inline]
+    pub fn step(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
+        Ok(match self.ready(out)? {
+            Ready::Message => self.message(out)?.map_or(Step::NeedData, Step::Message),
+            Ready::Control => self.control(out)?.map_or(Step::NeedData, Step::Control),
+            Ready::NeedData => Step::NeedData,
+            Ready::Closed => Step::Closed,
+        })
+    }
+
+    /// Gives back what memory is not in use.
+    pub fn release(&mut self) {
+        if let Assembled::Given = self.assembled {
+            self.forget();
+        }
+        self.inbox.release();
+        self.message.release();
+    }
+
+    /// Reads into `buffer` from now on; returns the one in use before, if there was one. What is
+    /// unread moves along: fewer than 140 bytes when a step asks for data. One buffer can serve
+    /// all connections of an event loop this way: lent before a read, and taken back by lending
+    /// an empty one. Messages handed out before are forgotten.
+    #[must_use = "the buffer that was in use is returned"]
+    pub fn lend(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        if buffer.is_empty() && self.inbox.is_empty() {
+            return self.inbox.replace(buffer, 0);
+        }
+        self.inbox.replace(buffer, Limits::MIN_READ)
+    }
+
+    /// What was received and is not consumed: for a program that takes over the stream.
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.inbox.unread()
+    }
+
+    const fn reads_direct(&self) -> bool {
+        self.direct >= self.read_buffer as u64 && self.inbox.is_empty()
+    }
+
+    fn given(&self, kind: Kind) -> Result<Message<'_>, ProtocolError> {
+        let bytes = self.message.as_bytes();
+        Ok(match kind {
+            // Checked piece by piece as it came; safe code has no other way back to a `str`.
+            Kind::Text => Message::Text(utf8::whole(bytes)?),
+            Kind::Binary => Message::Binary(bytes),
+        })
+    }
+
+    const fn forget(&mut self) {
+        self.message.clear();
+        self.assembled = Assembled::Partly;
+    }
+}
+
+const fn assembled(chunk: &Chunk<'_>) -> Assembled {
+    match chunk.part {
+        Part::More => Assembled::Partly,
+        Part::Last => Assembled::Whole(chunk.kind),
+    }
+}

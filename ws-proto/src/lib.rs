@@ -1,0 +1,123 @@
+//! The WebSocket protocol ([RFC 6455]) as a pure state machine: bytes in, events out, bytes to
+//! send.
+//!
+//! It does no I/O, reads no clock, draws no entropy, and needs neither `std` nor an allocator.
+//! Everything the RFC says MUST about is decided here, for servers and for clients: masking,
+//! fragments, the answers to Ping and Close, UTF-8, limits, deadlines, the opening handshake. An
+//! adapter for a runtime, a proxy or a device only moves bytes.
+//!
+//! Three layers, each usable without the ones above it:
+//!
+//! | layer | what it is | needs |
+//! |---|---|---|
+//! | [`Header`], [`Mask`], [`Utf8`], [`Close`] | codecs: plain values, no state | nothing |
+//! | [`Connection`], [`handshake`], [`Liveness`] | the protocol, on slices of the caller's | nothing |
+//! | [`Session`] | a connection with its buffers: what adapters drive | feature `alloc` |
+//!
+//! **The one rule of use**: whatever was received or sent, write what is then to be written. For
+//! a [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`]
+//! [`unsent`](Session::unsent).
+//!
+//! The canonical loop, over anything that reads and writes:
+//!
+//! ```
+//! use std::io::{self, Read, Write};
+//! use ws_proto::{Limits, Session, Shutdown, Step};
+//!
+//! fn echo(mut socket: impl Read + Write) -> io::Result<()> {
+//!     // The opening handshake comes before: see `handshake`.
+//!     let mut session = Session::server(&Limits::default());
+//!     while session.shutdown() == Shutdown::NotYet {
+//!         // 1. Everything that was received.
+//!         let (incoming, outgoing) = session.halves();
+//!         loop {
+//!             match incoming.step(outgoing) {
+//!                 Ok(Step::Message(message)) => outgoing.send(message).map_err(io::Error::other)?,
+//!                 Ok(Step::Control(_)) => {} // answered already
+//!                 Ok(Step::NeedData | Step::Closed) => break,
+//!                 Err(_) => break, // the peer is told by the write below
+//!             }
+//!         }
+//!         // 2. Everything that is to be sent.
+//!         while !session.unsent().is_empty() {
+//!             let len = socket.write(session.unsent())?;
+//!             session.sent(len);
+//!         }
+//!         // 3. More.
+//!         if session.shutdown() == Shutdown::NotYet {
+//!             match socket.read(session.spare_mut().map_err(io::Error::other)?)? {
+//!                 0 => session.eof().map_err(io::Error::other)?,
+//!                 len => session.filled(len),
+//!             }
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! # struct Wire(&'static [u8], Vec<u8>);
+//! # impl Read for Wire { fn read(&mut self, to: &mut [u8]) -> io::Result<usize> { self.0.read(to) } }
+//! # impl Write for Wire {
+//! #     fn write(&mut self, from: &[u8]) -> io::Result<usize> { self.1.write(from) }
+//! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+//! # }
+//! # let mut wire = Wire(b"\x81\x85\0\0\0\0Hello\x88\x80\0\0\0\0", Vec::new());
+//! # echo(&mut wire)?;
+//! # assert_eq!(wire.1, b"\x81\x05Hello\x88\x00");
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! Features: `std` (default) chooses the fastest code at run time, `alloc` adds [`Session`] and
+//! the types that own memory. Neither changes what anything does.
+//!
+//! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod close;
+mod connection;
+mod error;
+pub mod handshake;
+mod header;
+mod limits;
+mod liveness;
+mod mask;
+mod message;
+mod receiver;
+mod sender;
+mod utf8;
+
+#[cfg(feature = "alloc")]
+mod buffer;
+#[cfg(feature = "alloc")]
+mod incoming;
+#[cfg(feature = "alloc")]
+mod outgoing;
+#[cfg(feature = "alloc")]
+mod session;
+
+pub use close::{Close, CloseCode};
+pub use connection::{Connection, Shutdown, State};
+pub use error::{NoRoom, ProtocolError, SendError};
+pub use header::{Header, HeaderBytes, MAX_CONTROL, Opcode};
+pub use limits::Limits;
+pub use liveness::{Instant, Liveness, Silence, Timeouts, Verdict};
+pub use mask::{Mask, MaskKeys};
+#[cfg(feature = "alloc")]
+pub use message::MessageBuf;
+pub use message::{Chunk, Event, Kind, Message, Part, Received};
+pub use receiver::{Receiver, Role};
+pub use sender::{Sender, Transmit};
+pub use utf8::{InvalidUtf8, Utf8};
+
+#[cfg(feature = "alloc")]
+pub use {
+    incoming::Incoming,
+    outgoing::Outgoing,
+    session::{Parts, Ready, Session, Step},
+};

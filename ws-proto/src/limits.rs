@@ -1,0 +1,75 @@
+//! Every bound, with its unit, its default, and the memory it implies (RFC 6455 §10.4).
+
+/// What one connection may use. The defaults are safe for a public server.
+///
+/// ```
+/// use ws_proto::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.max_message = 16 << 20; // 16 MiB
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest message received, in bytes of payload over all its fragments. A longer one is
+    /// refused when the header that declares it arrives: 1009. Memory: nothing in the bare core;
+    /// in a session, up to twice what has been received of a message, and at most this.
+    ///
+    /// Default: 1 MiB.
+    pub max_message: u64,
+    /// The most fragments of one message, empty ones too. One more is refused: 1008. They take
+    /// no memory each; the bound is on the work that a peer can ask for without end.
+    ///
+    /// Default: 4096.
+    pub max_fragments: u32,
+    /// The most bytes that may wait to be sent in a session. Past it
+    /// [`SendError::Full`](crate::SendError::Full) is returned. One message of any length may
+    /// always be queued when nothing waits. Memory: the queue, at most twice this.
+    ///
+    /// Default: 1 MiB.
+    pub max_unsent: usize,
+    /// How much a session reads at a time, in bytes, at least [`Limits::MIN_READ`]. Memory: the
+    /// inbox of a session that is not idle.
+    ///
+    /// Default: 16 KiB.
+    pub read_buffer: usize,
+    /// The longest head of a request or response, in bytes: 431. Memory: the buffer that the
+    /// head is collected in.
+    ///
+    /// Default: 16 KiB.
+    pub max_head: usize,
+    /// The longest line of a head, in bytes: 414 for the request line, 431 for the others.
+    ///
+    /// Default: 8 KiB.
+    pub max_head_line: usize,
+    /// The most header lines in a head: 431. At most [`Limits::HEADERS`].
+    ///
+    /// Default: 128.
+    pub max_headers: usize,
+}
+
+impl Limits {
+    /// The defaults, as a constant.
+    pub const DEFAULT: Self = Self {
+        max_message: 1 << 20,
+        max_fragments: 4096,
+        max_unsent: 1 << 20,
+        read_buffer: 16 << 10,
+        max_head: 16 << 10,
+        max_head_line: 8 << 10,
+        max_headers: Self::HEADERS,
+    };
+
+    /// The most header lines that can be parsed: the size of a table on the stack (4 KiB).
+    pub const HEADERS: usize = 128;
+
+    /// The smallest useful [`read_buffer`](Self::read_buffer), in bytes: the receiver leaves up
+    /// to 139 unconsumed, and the rest must have room behind them.
+    pub const MIN_READ: usize = 512;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,196 @@
+//! The vocabulary: what is sent and what is received (RFC 6455 §5.4 to §5.6).
+
+use crate::close::Close;
+
+/// The kind of a message: how its payload is to be read (§5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// Bytes, whose meaning is up to the application.
+    Binary,
+}
+
+/// A message, borrowed: the currency of every layer.
+///
+/// Whatever is plainly text or bytes turns into one, so `send("hello")` sends text and
+/// `send(&[1, 2, 3])` binary.
+///
+/// ```
+/// use ws_proto::Message;
+///
+/// assert_eq!(Message::from("hello"), Message::Text("hello"));
+/// assert_eq!(Message::from(b"\x00\x01"), Message::Binary(&[0, 1]));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text message: valid UTF-8, checked.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The kind.
+    #[inline]
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// The payload as bytes, whatever the kind.
+    #[inline]
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text of a text message.
+    #[inline]
+    #[must_use]
+    pub const fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// A copy that owns its payload.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn to_owned(&self) -> MessageBuf {
+        match *self {
+            Self::Text(text) => MessageBuf::Text(text.into()),
+            Self::Binary(bytes) => MessageBuf::Binary(bytes.into()),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Message<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+mod owned {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use super::Message;
+
+    /// A message that owns its payload.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum MessageBuf {
+        /// A text message.
+        Text(String),
+        /// A binary message.
+        Binary(Vec<u8>),
+    }
+
+    impl MessageBuf {
+        /// The message, borrowed.
+        #[inline]
+        #[must_use]
+        pub fn as_message(&self) -> Message<'_> {
+            match self {
+                Self::Text(text) => Message::Text(text),
+                Self::Binary(bytes) => Message::Binary(bytes),
+            }
+        }
+    }
+
+    impl<'a> From<&'a MessageBuf> for Message<'a> {
+        fn from(message: &'a MessageBuf) -> Self {
+            message.as_message()
+        }
+    }
+
+    impl From<Message<'_>> for MessageBuf {
+        fn from(message: Message<'_>) -> Self {
+            message.to_owned()
+        }
+    }
+
+    impl<'a> From<&'a String> for Message<'a> {
+        fn from(text: &'a String) -> Self {
+            Self::Text(text)
+        }
+    }
+
+    impl<'a> From<&'a Vec<u8>> for Message<'a> {
+        fn from(bytes: &'a Vec<u8>) -> Self {
+            Self::Binary(bytes)
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use owned::MessageBuf;
+
+/// Whether a piece of a message is followed by another (§5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// More of the message follows.
+    More,
+    /// The message ends here.
+    Last,
+}
+
+/// A piece of a message that did not lie whole in the input: of a fragmented one, or of one
+/// that arrives in several reads.
+///
+/// Text has been checked as far as it goes, but a character may be cut by the end of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk<'b> {
+    /// The kind of the message.
+    pub kind: Kind,
+    /// The next bytes of its payload: empty at the end of an empty fragment.
+    pub payload: &'b [u8],
+    /// Whether the message ends with them.
+    pub part: Part,
+}
+
+/// What was received. It borrows the input, where its payload was unmasked in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'b> {
+    /// A message, whole.
+    Message(Message<'b>),
+    /// A piece of a message.
+    Chunk(Chunk<'b>),
+    /// A Ping with its payload, at most 125 bytes. The Pong is queued already.
+    Ping(&'b [u8]),
+    /// A Pong with its payload: the answer to a Ping, or a heartbeat.
+    Pong(&'b [u8]),
+    /// A Close, and what it said. The answer is queued already; no event follows.
+    Close(Option<Close<'b>>),
+}
+
+/// What a call to `receive` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the consumed bytes must not be presented again"]
+pub struct Received<'b> {
+    /// How many bytes of the input were used. They are never to be presented again; the rest
+    /// are, with what arrives behind them.
+    pub consumed: usize,
+    /// What they amounted to. `None` asks for more input.
+    pub event: Option<Event<'b>>,
+}

@@ -1,0 +1,399 @@
+//! Bytes to events: RFC 6455 §5.4 to §5.8 and §6.2, "Receiving Data".
+//!
+//! ```text
+//!                header, payload whole: Message, Ping, Pong
+//!                ┌──────┐
+//!                ▼      │     header of a longer data frame
+//!   ──────────▶ Header ─┴──────────────────────────────────▶ Payload ─┐
+//!                │  ▲                                           ▲  │  │ Chunk
+//!                │  └────────── end of the frame ───────────────┼──┘  │
+//!                │ Close                                        └─────┘
+//!                ▼
+//!              Closed ── end of stream ──▶ Ended        anything wrong, from anywhere: Failed
+//! ```
+//!
+//! A frame is judged by its header alone, before a byte of its payload is looked at.
+
+use crate::close::Close;
+use crate::error::ProtocolError;
+use crate::header::{Header, Opcode};
+use crate::limits::Limits;
+use crate::mask::Mask;
+use crate::message::{Chunk, Event, Kind, Message, Part, Received};
+use crate::utf8::{self, Utf8};
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The end that accepted: receives masked frames, sends unmasked ones.
+    Server,
+    /// The end that connected: receives unmasked frames, sends masked ones.
+    Client,
+}
+
+/// The receiving half of a connection: says what bytes mean, and answers nothing.
+///
+/// Alone it serves tools that watch a stream. [`Connection`](crate::Connection) joins it to a
+/// [`Sender`](crate::Sender), which gives the answers that the RFC asks for.
+#[derive(Debug)]
+pub struct Receiver {
+    role: Role,
+    max_message: u64,
+    max_fragments: u32,
+    state: State,
+    message: Option<Partial>,
+}
+
+/// Where in the stream we are.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// At the boundary between two frames.
+    Header,
+    /// Within the payload of a data frame.
+    Payload(Frame),
+    /// A Close was received: what follows is dropped.
+    Closed,
+    /// The stream has ended behind a Close.
+    Ended,
+    /// The peer broke the protocol: final.
+    Failed(ProtocolError),
+}
+
+/// What is left of a data frame.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    remaining: u64,
+    /// Rotated for the next byte.
+    mask: Option<Mask>,
+    part: Part,
+}
+
+/// A message of which some has been received.
+#[derive(Clone, Copy, Debug)]
+struct Partial {
+    kind: Kind,
+    /// Payload bytes declared so far, over all fragments.
+    len: u64,
+    fragments: u32,
+    utf8: Utf8,
+}
+
+/// The input must be longer before it means anything.
+const STARVED: Received<'static> = Received {
+    consumed: 0,
+    event: None,
+};
+
+impl Receiver {
+    /// The receiving half of an open connection.
+    #[must_use]
+    pub const fn new(role: Role, limits: &Limits) -> Self {
+        Self {
+            role,
+            max_message: limits.max_message,
+            max_fragments: limits.max_fragments,
+            state: State::Header,
+            message: None,
+        }
+    }
+
+    /// Reads the next event from `input`, unmasking its payload in place. See
+    /// [`Connection::receive`](crate::Connection::receive).
+    ///
+    /// # Errors
+    ///
+    /// The first way in which the peer broke the protocol; from then on, always the same.
+    #[inline]
+    pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        let result = match self.state {
+            State::Header => self.receive_frame(input),
+            State::Payload(frame) => self.receive_payload(frame, input, 0),
+            // "an endpoint … MUST NOT … process any further data" (§7.1.1, §5.5.1)
+            State::Closed | State::Ended => Ok(Received {
+                consumed: input.len(),
+                event: None,
+            }),
+            State::Failed(error) => Err(error),
+        };
+        if let Err(error) = result {
+            self.fail(error);
+        }
+        result
+    }
+
+    /// Learns that the stream has ended. See
+    /// [`Connection::receive_eof`](crate::Connection::receive_eof).
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) if no Close was received before.
+    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        match self.state {
+            State::Header | State::Payload(_) => self.fail(ProtocolError::UnexpectedEof),
+            State::Closed | State::Ended => self.state = State::Ended,
+            State::Failed(_) => {}
+        }
+        self.failed().map_or(Ok(()), Err)
+    }
+
+    /// How many payload bytes of the current data frame are still to come. So many the next
+    /// bytes of the stream are payload and nothing else.
+    #[inline]
+    #[must_use]
+    pub const fn payload_remaining(&self) -> u64 {
+        match &self.state {
+            State::Payload(frame) => frame.remaining,
+            _ => 0,
+        }
+    }
+
+    /// Whether [`receive`](Self::receive) would read a whole message, or find fault with one.
+    #[inline]
+    #[must_use]
+    pub fn holds_message(&self, input: &[u8]) -> bool {
+        match self.holds(input) {
+            Some(header) => !header.opcode().is_control(),
+            None => false,
+        }
+    }
+
+    /// Whether [`receive`](Self::receive) would read a Ping, Pong or Close.
+    #[inline]
+    #[must_use]
+    pub fn holds_control(&self, input: &[u8]) -> bool {
+        match self.holds(input) {
+            Some(header) => header.opcode().is_control(),
+            None => false,
+        }
+    }
+
+    /// The header of the control frame or unfragmented message that lies whole in `input`.
+    #[inline]
+    fn holds(&self, input: &[u8]) -> Option<Header> {
+        if !matches!(self.state, State::Header) {
+            return None;
+        }
+        let (header, size) = Header::decode(input).ok()??;
+        let whole = header.is_final()
+            && (header.opcode().is_control() || self.message.is_none())
+            && header.payload_len() <= (input.len() - size) as u64;
+        whole.then_some(header)
+    }
+
+    /// Whether a Close was received, and so nothing else will be.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed | State::Ended)
+    }
+
+    /// Whether the stream has ended, cleanly or not.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(
+            self.state,
+            State::Ended | State::Failed(ProtocolError::UnexpectedEof)
+        )
+    }
+
+    /// The error that ended it, if one did.
+    #[must_use]
+    pub const fn failed(&self) -> Option<ProtocolError> {
+        match self.state {
+            State::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Which end of the connection this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Makes `error` the end of it.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: ProtocolError) {
+        if self.failed().is_none() {
+            self.state = State::Failed(error);
+        }
+        self.message = None;
+    }
+
+    #[inline]
+    fn receive_frame<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        let Some((header, size)) = Header::decode(input)? else {
+            return Ok(STARVED);
+        };
+        // "The server MUST close the connection upon receiving a frame that is not masked. …
+        // A client MUST close a connection if it detects a masked frame." (§5.1)
+        match (self.role, header.mask()) {
+            (Role::Server, None) => return Err(ProtocolError::MaskMissing),
+            (Role::Client, Some(_)) => return Err(ProtocolError::MaskForbidden),
+            (Role::Server, Some(_)) | (Role::Client, None) => {}
+        }
+        if header.rsv1() {
+            return Err(ProtocolError::ReservedBit);
+        }
+        let kind = match header.opcode() {
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+            Opcode::Continuation => None,
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                return self.receive_control(&header, input, size);
+            }
+        };
+        let mut message = match (kind, self.message) {
+            (Some(kind), None) => Partial {
+                kind,
+                len: 0,
+                fragments: 0,
+                utf8: Utf8::new(),
+            },
+            (None, Some(message)) => message,
+            (Some(_), Some(_)) => return Err(ProtocolError::ExpectedContinuation),
+            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
+        };
+        // The subtraction cannot wrap: `len` never passes the limit.
+        if header.payload_len() > self.max_message - message.len {
+            let limit = self.max_message;
+            return Err(ProtocolError::MessageTooBig { limit });
+        }
+        if message.fragments >= self.max_fragments {
+            let limit = self.max_fragments;
+            return Err(ProtocolError::TooManyFragments { limit });
+        }
+        if let Some(len) = whole_payload(&header, input, size)
+            && header.is_final()
+            && message.fragments == 0
+        {
+            return give_message(message.kind, header.mask(), input, size, len);
+        }
+        message.len += header.payload_len();
+        message.fragments += 1;
+        self.message = Some(message);
+        let frame = Frame {
+            remaining: header.payload_len(),
+            mask: header.mask(),
+            part: if header.is_final() {
+                Part::Last
+            } else {
+                Part::More
+            },
+        };
+        self.receive_payload(frame, input, size)
+    }
+
+    /// Reads what there is of the payload of `frame`, from `input[start..]`.
+    fn receive_payload<'b>(
+        &mut self,
+        mut frame: Frame,
+        input: &'b mut [u8],
+        start: usize,
+    ) -> Result<Received<'b>, ProtocolError> {
+        let available = input.len() - start;
+        let len = usize::try_from(frame.remaining).map_or(available, |all| all.min(available));
+        if len == 0 && frame.remaining > 0 {
+            self.state = State::Payload(frame);
+            return Ok(Received {
+                consumed: start,
+                event: None,
+            });
+        }
+        let end = start + len;
+        let payload = &mut input[start..end];
+        frame.mask = frame.mask.map(|mask| mask.apply(payload));
+        frame.remaining -= len as u64;
+        let frame_ends = frame.remaining == 0;
+        let part = if frame_ends { frame.part } else { Part::More };
+
+        let Some(message) = &mut self.message else {
+            return Err(ProtocolError::UnexpectedContinuation);
+        };
+        let kind = message.kind;
+        if kind == Kind::Text {
+            message.utf8.push(payload)?;
+            if part == Part::Last {
+                message.utf8.finish()?;
+            }
+        }
+        if part == Part::Last {
+            self.message = None;
+        }
+        self.state = if frame_ends {
+            State::Header
+        } else {
+            State::Payload(frame)
+        };
+        let payload = &*payload;
+        Ok(Received {
+            consumed: end,
+            event: Some(Event::Chunk(Chunk {
+                kind,
+                payload,
+                part,
+            })),
+        })
+    }
+
+    fn receive_control<'b>(
+        &mut self,
+        header: &Header,
+        input: &'b mut [u8],
+        size: usize,
+    ) -> Result<Received<'b>, ProtocolError> {
+        // It waits until it is whole: at most 6 + 125 bytes are held.
+        let Some(len) = whole_payload(header, input, size) else {
+            return Ok(STARVED);
+        };
+        let payload = unmask(header.mask(), &mut input[size..size + len]);
+        let event = match header.opcode() {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            _ => {
+                let close = Close::decode(payload)?;
+                self.state = State::Closed;
+                self.message = None;
+                Event::Close(close)
+            }
+        };
+        Ok(Received {
+            consumed: size + len,
+            event: Some(event),
+        })
+    }
+}
+
+/// The length of the payload, if all of it lies in `input` behind the header.
+#[inline]
+fn whole_payload(header: &Header, input: &[u8], size: usize) -> Option<usize> {
+    let len = usize::try_from(header.payload_len()).ok()?;
+    (len <= input.len() - size).then_some(len)
+}
+
+#[inline]
+fn unmask(mask: Option<Mask>, payload: &mut [u8]) -> &[u8] {
+    if let Some(mask) = mask {
+        let _ = mask.apply(payload);
+    }
+    payload
+}
+
+/// The common case, kept short: a message that lies whole in the input.
+#[inline]
+fn give_message(
+    kind: Kind,
+    mask: Option<Mask>,
+    input: &mut [u8],
+    size: usize,
+    len: usize,
+) -> Result<Received<'_>, ProtocolError> {
+    let payload = unmask(mask, &mut input[size..size + len]);
+    let message = match kind {
+        Kind::Text => Message::Text(utf8::whole(payload)?),
+        Kind::Binary => Message::Binary(payload),
+    };
+    Ok(Received {
+        consumed: size + len,
+        event: Some(Event::Message(message)),
+    })
+}

@@ -1,0 +1,357 @@
+//! Commands to bytes: RFC 6455 §6.1, "Sending Data".
+//!
+//! ```text
+//!   ──▶ Open ── close, or an answer to one ──▶ Closing ── Close transmitted ──▶ Closed
+//!        └──────────────────── stream ended, nobody left to tell ─────────────────▲
+//! ```
+//!
+//! Data frames are written at once, to a slice of the caller's. Control frames wait in one slot
+//! each, because the RFC lets the latest answer stand for all: no queue exists that a peer could
+//! fill.
+
+use crate::close::Close;
+use crate::error::{NoRoom, ProtocolError, SendError};
+use crate::header::{Header, MAX_CONTROL, Opcode};
+use crate::mask::{Mask, MaskKeys};
+use crate::message::{Kind, Message, Part};
+
+/// The sending half of a connection: frames what it is told to.
+#[derive(Debug)]
+pub struct Sender {
+    /// A client's keys; a server does not mask.
+    keys: Option<Keys>,
+    /// The kind of the message whose fragments are being sent.
+    message: Option<Kind>,
+    state: State,
+    pong: Slot,
+    ping: Slot,
+    close: Slot,
+}
+
+/// What may still be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Everything.
+    Open,
+    /// The Close in its slot, and control frames before it.
+    Closing,
+    /// Nothing.
+    Closed,
+}
+
+/// With an allocator, what is rarely there takes eight bytes while it is not.
+#[cfg(feature = "alloc")]
+type Rare<T> = alloc::boxed::Box<T>;
+#[cfg(not(feature = "alloc"))]
+type Rare<T> = T;
+
+type Keys = Rare<MaskKeys>;
+type Slot = Option<Rare<Payload>>;
+
+impl Sender {
+    /// The sending half of a server's end.
+    #[must_use]
+    pub const fn server() -> Self {
+        Self::new(None)
+    }
+
+    /// The sending half of a client's end. See [`MaskKeys`] for the seed.
+    #[must_use]
+    pub fn client(seed: [u8; 32]) -> Self {
+        Self::new(Some(MaskKeys::new(seed).into()))
+    }
+
+    const fn new(keys: Option<Keys>) -> Self {
+        Self {
+            keys,
+            message: None,
+            state: State::Open,
+            pong: None,
+            ping: None,
+            close: None,
+        }
+    }
+
+    /// Writes `message` as one frame to the start of `out`; returns its length. See
+    /// [`Connection::send`](crate::Connection::send).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
+    /// [`NoRoom`](SendError::NoRoom): nothing was written or changed.
+    #[inline]
+    pub fn send(&mut self, message: Message<'_>, out: &mut [u8]) -> Result<usize, SendError> {
+        let payload = message.as_bytes();
+        let needed = self.frame_len(payload.len());
+        let Some(frame) = out.get_mut(..needed) else {
+            return Err(NoRoom { needed }.into());
+        };
+        let header = self.begin_whole(message)?;
+        let bytes = header.encode();
+        let (head, tail) = frame.split_at_mut(bytes.as_ref().len());
+        head.copy_from_slice(bytes.as_ref());
+        match header.mask() {
+            Some(mask) => {
+                let _ = mask.apply_to(payload, tail);
+            }
+            None => tail.copy_from_slice(payload),
+        }
+        Ok(needed)
+    }
+
+    /// Begins a frame whose payload the caller writes. See
+    /// [`Connection::begin`](crate::Connection::begin).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`PayloadTooLong`](SendError::PayloadTooLong), or
+    /// [`MessageInProgress`](SendError::MessageInProgress) if the fragments of a message of the
+    /// other kind are being sent.
+    #[inline]
+    pub fn begin(&mut self, kind: Kind, len: u64, part: Part) -> Result<Header, SendError> {
+        if self.state != State::Open {
+            return Err(SendError::Closed);
+        }
+        let opcode = match (self.message, kind) {
+            (None, Kind::Text) => Opcode::Text,
+            (None, Kind::Binary) => Opcode::Binary,
+            (Some(begun), kind) if begun == kind => Opcode::Continuation,
+            (Some(_), _) => return Err(SendError::MessageInProgress),
+        };
+        let mut header = Header::new(opcode, len).map_err(|_| SendError::PayloadTooLong)?;
+        if part == Part::More {
+            header = header
+                .unfinished()
+                .map_err(|_| SendError::MessageInProgress)?;
+        }
+        self.message = match part {
+            Part::More => Some(kind),
+            Part::Last => None,
+        };
+        Ok(header.masked(self.draw()))
+    }
+
+    /// Begins the one frame of a message that is not in fragments.
+    #[inline]
+    pub(crate) fn begin_whole(&mut self, message: Message<'_>) -> Result<Header, SendError> {
+        if self.message.is_some() {
+            return Err(SendError::MessageInProgress);
+        }
+        let len = message.as_bytes().len() as u64;
+        self.begin(message.kind(), len, Part::Last)
+    }
+
+    /// Queues a Ping; one that has not been transmitted yet is replaced. See
+    /// [`Connection::ping`](crate::Connection::ping).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.ping = self.control(payload)?;
+        Ok(())
+    }
+
+    /// Queues a Pong: the answer to a Ping, or a heartbeat that asks for none (§5.5.3).
+    ///
+    /// > If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
+    /// > previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most
+    /// > recently processed Ping frame. (§5.5.3)
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.pong = self.control(payload)?;
+        Ok(())
+    }
+
+    /// Queues a Close: no message and no second Close may follow (§5.5.1).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed).
+    pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
+        if self.state != State::Open {
+            return Err(SendError::Closed);
+        }
+        self.close = Some(
+            close
+                .as_ref()
+                .map_or_else(Payload::empty, Payload::close)
+                .into(),
+        );
+        self.message = None;
+        self.state = State::Closing;
+        Ok(())
+    }
+
+    /// Takes the next control frame to transmit: a Pong before a Ping before the Close.
+    #[inline]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(payload) = self.pong.take() {
+            return Some(self.frame(Opcode::Pong, &payload));
+        }
+        if let Some(payload) = self.ping.take() {
+            return Some(self.frame(Opcode::Ping, &payload));
+        }
+        let payload = self.close.take()?;
+        self.state = State::Closed;
+        Some(self.frame(Opcode::Close, &payload))
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something.
+    #[inline]
+    #[must_use]
+    pub const fn wants_transmit(&self) -> bool {
+        self.pong.is_some() || self.ping.is_some() || self.close.is_some()
+    }
+
+    /// The length in bytes of a frame with a payload of `len` bytes.
+    #[inline]
+    #[must_use]
+    pub const fn frame_len(&self, len: usize) -> usize {
+        let length = match len as u64 {
+            0..=125 => 2,
+            126..=0xFFFF => 4,
+            _ => 10,
+        };
+        let mask = if self.keys.is_some() { 4 } else { 0 };
+        length + mask + len
+    }
+
+    /// Whether messages may be sent: until a Close is queued, by us or in answer.
+    #[inline]
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Whether the Close has been taken by [`poll_transmit`](Self::poll_transmit): nothing will
+    /// be sent any more.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Tells the peer what it did wrong, if it is still there to be told.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: ProtocolError) {
+        match error
+            .close_code()
+            .map(|code| Close::new(code, error.reason()))
+        {
+            Some(Ok(close)) => {
+                // If a Close of ours is on its way, it is the last word.
+                let _ = self.close(Some(close));
+            }
+            Some(Err(_)) | None => {
+                (self.pong, self.ping, self.close) = (None, None, None);
+                self.state = State::Closed;
+            }
+        }
+    }
+
+    fn control(&self, payload: &[u8]) -> Result<Slot, SendError> {
+        if self.state != State::Open {
+            return Err(SendError::Closed);
+        }
+        let payload = Payload::new(payload).ok_or(SendError::ControlTooLong)?;
+        Ok(Some(payload.into()))
+    }
+
+    fn frame(&mut self, opcode: Opcode, payload: &Payload) -> Transmit {
+        Transmit::new(opcode, self.draw(), payload)
+    }
+
+    #[inline]
+    fn draw(&mut self) -> Option<Mask> {
+        self.keys.as_mut().map(|keys| keys.draw())
+    }
+}
+
+/// The payload of a control frame.
+#[derive(Clone, Copy, Debug)]
+struct Payload {
+    len: u8,
+    bytes: [u8; MAX_CONTROL],
+}
+
+impl Payload {
+    const fn empty() -> Self {
+        Self {
+            len: 0,
+            bytes: [0; MAX_CONTROL],
+        }
+    }
+
+    fn new(payload: &[u8]) -> Option<Self> {
+        let mut this = Self::empty();
+        this.bytes
+            .get_mut(..payload.len())?
+            .copy_from_slice(payload);
+        this.len = u8::try_from(payload.len()).ok()?;
+        Some(this)
+    }
+
+    fn close(close: &Close<'_>) -> Self {
+        let mut this = Self::empty();
+        let code = close.code().get().to_be_bytes();
+        let bytes = code.iter().chain(close.reason().as_bytes());
+        for (to, from) in this.bytes.iter_mut().zip(bytes) {
+            *to = *from;
+            this.len += 1;
+        }
+        this
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+/// A control frame, ready to be written: at most 131 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Transmit {
+    opcode: Opcode,
+    len: u8,
+    bytes: [u8; Self::MAX_LEN],
+}
+
+impl Transmit {
+    /// The longest control frame, in bytes: two, four of masking key, 125 of payload.
+    pub const MAX_LEN: usize = 6 + MAX_CONTROL;
+
+    /// What kind of control frame it is.
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    fn new(opcode: Opcode, mask: Option<Mask>, payload: &Payload) -> Self {
+        let mut this = Self {
+            opcode,
+            len: 0,
+            bytes: [0; Self::MAX_LEN],
+        };
+        // A slot holds at most 125 bytes, so that the header can be made.
+        let Ok(header) = Header::new(opcode, u64::from(payload.len)) else {
+            return this;
+        };
+        let head = header.masked(mask).encode();
+        let (at_head, at_payload) = this.bytes.split_at_mut(head.as_ref().len());
+        at_head.copy_from_slice(head.as_ref());
+        let _ = mask
+            .unwrap_or(Mask::new([0; 4]))
+            .apply_to(payload.as_bytes(), at_payload);
+        let head_len = if mask.is_some() { 6 } else { 2 };
+        this.len = head_len + payload.len;
+        this
+    }
+}
+
+impl AsRef<[u8]> for Transmit {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
