@@ -126,22 +126,28 @@ impl Outgoing {
     #[inline]
     pub fn sent(&mut self, len: usize) {
         self.outbox.sent(len);
-        if let Some(liveness) = &mut self.liveness {
-            if len > 0 {
-                liveness.wrote();
-            }
-            if self.outbox.len() == 0 && !self.connection.wants_transmit() {
-                liveness.flushed();
-            }
+        if len > 0 {
+            self.flushed();
         }
     }
 
     /// Moves everything that is unsent to `to`, for a program that writes without holding this.
-    /// What was in `to` is dropped, its memory reused. The bytes count as sent.
+    /// What was in `to` is dropped, its memory reused. When it has been written, say so with
+    /// [`flushed`](Self::flushed).
     pub fn take_unsent(&mut self, to: &mut Vec<u8>) {
         self.flush_control();
         self.outbox.swap(to);
-        self.sent(0);
+    }
+
+    /// What [`take_unsent`](Self::take_unsent) took has been written.
+    pub fn flushed(&mut self) {
+        let all = !self.wants_write();
+        if let Some(liveness) = &mut self.liveness {
+            liveness.wrote();
+            if all {
+                liveness.flushed();
+            }
+        }
     }
 
     /// Whether there is something to be written.

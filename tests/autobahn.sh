@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# Runs the Autobahn testsuite against this workspace and compares every case with tests/autobahn-expected.txt.
+#
+#   tests/autobahn.sh server|client|all [cases]       cases: as in  6.*  or  1.*,2.*,9.1.1
+#
+# The testsuite (`wstest`) is the one on PATH; else it is installed into target/autobahn with a Python 2.7 (on PATH or
+# pyenv's), which is the only Python it runs on; else it runs from its Docker image. Reports for reading in a browser:
+# target/autobahn/ROLE/index.html.
+#
+# Another program can stand in for ours, to compare:
+#   WS_SERVE   command of an echo server on /echo that prints a line `listening ... PORT`
+#   WS_CLIENT  command of a testee client; the URL of the fuzzing server is appended
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# permessage-deflate: add 12.*,13.* here and their lines to the expected list (they are printed as differences first).
+default_cases='1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*'
+# Nothing here takes longer; a hang ends with an error instead of never.
+limit=1800
+
+role=${1-}
+cases=${2-$default_cases}
+if [[ ! $role =~ ^(server|client|all)$ || ! $cases =~ ^[0-9][0-9.*,]*$ ]]; then
+    echo "usage: tests/autobahn.sh server|client|all [cases, for example 1.*,6.4.*]" >&2
+    exit 2
+fi
+
+out=$PWD/target/autobahn
+bin=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
+expected=$PWD/tests/autobahn-expected.txt
+mkdir -p "$out"
+
+pids=()
+end_processes() {
+    for pid in "${pids[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
+    wait
+    pids=()
+}
+trap end_processes EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+die() {
+    echo "autobahn: $1" >&2
+    exit 1
+}
+
+# The run goes on: its report says more.
+failed() {
+    echo "autobahn: $1" >&2
+    status=1
+}
+
+python27() {
+    local python
+    for python in python2.7 "$(pyenv root 2>/dev/null || true)"/versions/2.7*/bin/python; do
+        if "$python" -c 'import sys, pip; sys.exit(sys.version_info[:2] != (2, 7))' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    return 1
+}
+
+# Sets `wstest` to the command that runs the testsuite.
+find_wstest() {
+    local python
+    # Asked to run, not only looked up: the newest release on the package index does not start.
+    if wstest --help >/dev/null 2>&1; then
+        wstest=(wstest)
+    elif [[ -x $out/venv/bin/wstest ]]; then
+        wstest=("$out/venv/bin/wstest")
+    elif python=$(python27); then
+        echo "autobahn: installing the testsuite into target/autobahn/venv"
+        {
+            "$python" -m pip install --upgrade --target "$out/virtualenv" virtualenv==20.15.1 &&
+                PYTHONPATH=$out/virtualenv "$python" -m virtualenv --clear "$out/venv" &&
+                "$out/venv/bin/pip" install autobahntestsuite==0.8.2
+        } >"$out/install.log" 2>&1 || { tail -n 20 "$out/install.log" >&2; die "the testsuite could not be installed"; }
+        wstest=("$out/venv/bin/wstest")
+    elif docker info >/dev/null 2>&1; then
+        wstest=(docker run --rm --init --network host --user "$(id -u):$(id -g)" --volume "$out:$out"
+            crossbario/autobahn-testsuite wstest)
+    else
+        die "needs one of: wstest on PATH, Python 2.7 with pip (on PATH or pyenv's), a running Docker"
+    fi
+}
+
+# start LOG COMMAND...: in the background, so that a signal ends this script and everything it started at once.
+start() {
+    local log=$out/$1
+    shift
+    # Emptied here: the redirection happens in the child, and what an earlier run said must not be read meanwhile.
+    : >"$log"
+    timeout "$limit" "$@" >>"$log" 2>&1 &
+    pids+=($!)
+}
+
+# start_wstest MODE SPEC
+start_wstest() {
+    echo "{\"outdir\": \"$out/$role\", \"cases\": [\"${cases//,/\",\"}\"], $2}" >"$out/$role.json"
+    rm -rf "${out:?}/$role"
+    mkdir "$out/$role"
+    start "$role-wstest.log" "${wstest[@]}" --mode "$1" --spec "$out/$role.json" --webport 0
+}
+
+# wait_more LOG DEADLINE: a moment, while the process started last is still there and it is not too late.
+wait_more() {
+    if ! kill -0 "${pids[-1]}" 2>/dev/null || ((SECONDS > $2)); then
+        tail -n 20 "$out/$1" >&2
+        die "a program did not start, see target/autobahn/$1"
+    fi
+    sleep 0.1
+}
+
+server_says_port() {
+    port=$(sed -nE 's!^listening (.*[^0-9])?([0-9]+)/?$!\2!p' "$out/server-testee.log")
+    [[ -n $port ]]
+}
+
+test_server() {
+    local serve port deadline
+    if [[ -n ${WS_SERVE-} ]]; then
+        read -ra serve <<<"$WS_SERVE"
+    else
+        cargo build --release -p ws-cli
+        # Section 9 echoes messages of 16 MiB.
+        serve=("$bin/ws" serve --listen 127.0.0.1:0 --max-message 67108864)
+    fi
+    start server-testee.log "${serve[@]}"
+    deadline=$((SECONDS + 60))
+    until server_says_port; do wait_more server-testee.log "$deadline"; done
+    start_wstest fuzzingclient "\"servers\": [{\"agent\": \"server\", \"url\": \"ws://127.0.0.1:$port/echo\"}]"
+    wait "${pids[-1]}" || failed "wstest failed, see target/autobahn/server-wstest.log"
+}
+
+port_answers() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
+}
+
+test_client() {
+    local client port deadline
+    if [[ -n ${WS_CLIENT-} ]]; then
+        read -ra client <<<"$WS_CLIENT"
+    else
+        cargo build --release -p ws-tests --example autobahn_client
+        client=("$bin/examples/autobahn_client")
+    fi
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    start_wstest fuzzingserver "\"url\": \"ws://127.0.0.1:$port\""
+    deadline=$((SECONDS + 60))
+    until port_answers; do wait_more client-wstest.log "$deadline"; done
+    start client-testee.log "${client[@]}" "ws://127.0.0.1:$port"
+    wait "${pids[-1]}" || failed "the client failed, see target/autobahn/client-testee.log"
+}
+
+# Compares the report with the expected list: lines of `case behavior behaviorClose`.
+compare() {
+    python3 - "$role" "$cases" "$expected" "$out/$role/index.json" <<'PYTHON'
+import collections, json, os, re, sys
+
+role, patterns, expected_file, report_file = sys.argv[1:]
+
+
+def wanted(case):
+    # The testsuite's own reading of a pattern: a prefix where there is a star, else the whole name.
+    return any(
+        re.match(p.replace(".", r"\.").replace("*", ".*"), case) if "*" in p else p == case
+        for p in patterns.split(",")
+    )
+
+
+with open(expected_file) as lines:
+    expected = {words[0]: words[1:] for words in map(str.split, lines) if wanted(words[0])}
+agents = {}
+if os.path.exists(report_file):
+    with open(report_file) as report:
+        agents = json.load(report)
+if len(agents) != 1:
+    sys.exit(f"autobahn {role}: no case was run, see target/autobahn/{role}-wstest.log")
+(cases,) = agents.values()
+got = {
+    case: [result[key].replace(" ", "-") for key in ("behavior", "behaviorClose")]
+    for case, result in cases.items()
+}
+
+different = 0
+for case in sorted(expected.keys() | got.keys(), key=lambda case: [int(n) for n in case.split(".")]):
+    if expected.get(case) != got.get(case):
+        different += 1
+        for sign, side in ("-", expected), ("+", got):
+            if case in side:
+                print(sign, case, *side[case])
+# A case is as good as the worse of its two verdicts.
+verdicts = collections.Counter(close if behavior == "OK" else behavior for behavior, close in got.values())
+counts = [f"{number} {verdict}" for verdict, number in verdicts.most_common()]
+print(f"autobahn {role}: {len(got)} cases: {', '.join(counts)}, {different} different")
+sys.exit(different > 0)
+PYTHON
+}
+
+status=0
+find_wstest
+for role in $([[ $role == all ]] && echo server client || echo "$role"); do
+    if [[ $role == server ]]; then test_server; else test_client; fi
+    end_processes
+    compare || status=1
+done
+exit "$status"

@@ -1,0 +1,25 @@
+//! What the tests that span crates have in common. Nothing here is published.
+//!
+//! - A [`Script`] is a conversation of one endpoint, read from `transcripts/*.txt`.
+//! - An [`Engine`] is something that can hold it: the bare core, a session, fed whole or in
+//!   pieces. [`run`] compares the two, line by line.
+//! - A [`Pair`] is a client and a server in a box, with a clock and a wire that can be cut.
+//! - A [`Frame`] is the naive codec that the expected bytes are written with.
+//!
+//! The fuzz targets use the same engines: see [`converse`].
+
+mod converse;
+mod engine;
+mod frame;
+mod notation;
+mod pair;
+mod run;
+mod script;
+
+pub use converse::{Outcome, assert_same_however_cut, converse};
+pub use engine::{Core, Driven, Engine, Got, Inlet, Setup};
+pub use frame::Frame;
+pub use notation::{Words, payload};
+pub use pair::{End, Pair, Peer, Side, Wire};
+pub use run::{Mismatch, run};
+pub use script::{Action, Expected, Line, Script, Step};

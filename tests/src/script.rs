@@ -1,0 +1,283 @@
+//! A conversation of one endpoint, read from text. `transcripts/README.md` describes the format.
+
+use core::time::Duration;
+
+use ws_proto::{Kind, MaskKeys, Part, Role, Shutdown, Silence};
+
+use crate::engine::{Got, Setup};
+use crate::notation::{Words, lines, payload, peer_mask, wire};
+
+/// A conversation, for one role.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The name of its file.
+    pub name: String,
+    /// How the endpoint begins.
+    pub setup: Setup,
+    /// What happens, in order.
+    pub lines: Vec<Line>,
+}
+
+/// A line of a script.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Its number in the file, from 1.
+    pub number: usize,
+    /// What it says.
+    pub step: Step,
+}
+
+/// What a line says.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// What the peer, the application or the clock does.
+    Do(Action),
+    /// What has to come of it.
+    Expect(Expected),
+}
+
+/// What the peer, the application or the clock does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Bytes arrive.
+    In(Vec<u8>),
+    /// The stream ends.
+    Eof,
+    /// Time passes.
+    Wait(Duration),
+    /// The application sends a message.
+    Send(Kind, Vec<u8>),
+    /// The application sends a fragment.
+    SendPart(Kind, Vec<u8>, Part),
+    /// The application sends a Ping.
+    Ping(Vec<u8>),
+    /// The application sends a Pong.
+    Pong(Vec<u8>),
+    /// The application closes.
+    Close(Option<(u16, String)>),
+}
+
+/// What has to come of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// The next thing received.
+    Got(Got),
+    /// The next thing is this error, as `Debug` writes it.
+    Error(String),
+    /// The next frame that is sent.
+    Out(Vec<u8>),
+    /// The application's command is refused with this error, as `Debug` writes it.
+    Refused(String),
+    /// The peer is given up.
+    Dead(Silence),
+    /// When to close the TCP connection.
+    Shutdown(Shutdown),
+    /// Where the connection stands, as `Debug` begins to write it.
+    State(String),
+    /// When the clock wants to be asked again, since the start.
+    Wake(Option<Duration>),
+}
+
+impl Script {
+    /// Reads the script `text`, once for each role that it is for.
+    ///
+    /// # Errors
+    ///
+    /// File, line, and what is wrong with it.
+    pub fn parse(name: &str, text: &str) -> Result<Vec<Self>, String> {
+        let at = |number| move |what: String| format!("{name}:{number}: {what}");
+        let (number, line) = lines(text)
+            .next()
+            .ok_or_else(|| at(1)("it is empty".into()))?;
+        let roles: &[Role] = match line.split_once('#').map_or(line, |(line, _)| line).trim() {
+            "role server" => &[Role::Server],
+            "role client" => &[Role::Client],
+            "role either" => &[Role::Server, Role::Client],
+            _ => return Err(at(number)("the first line is `role …`".into())),
+        };
+        let parse = |&role| {
+            let mut parser = Parser {
+                setup: Setup::new(role),
+                keys: MaskKeys::new(Setup::seed()),
+            };
+            let mut script = Vec::new();
+            for (number, line) in lines(text).skip(1) {
+                let step = parser.line(Words::of(line)).map_err(at(number))?;
+                script.extend(step.map(|step| Line { number, step }));
+            }
+            Ok(Self {
+                name: name.into(),
+                setup: parser.setup,
+                lines: script,
+            })
+        };
+        roles.iter().map(parse).collect()
+    }
+
+    /// The variants of errors that it expects.
+    pub fn errors(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter_map(|line| match &line.step {
+            Step::Expect(Expected::Error(error)) => {
+                let end = error.find(|char: char| !char.is_alphanumeric());
+                Some(&error[..end.unwrap_or(error.len())])
+            }
+            _ => None,
+        })
+    }
+}
+
+struct Parser {
+    setup: Setup,
+    /// What a client masks with, in order.
+    keys: MaskKeys,
+}
+
+impl Parser {
+    /// What a line says; `None` if it belongs to the setup.
+    fn line(&mut self, mut words: Words<'_>) -> Result<Option<Step>, String> {
+        let role = self.setup.role;
+        let step = match words.expect("a verb")? {
+            "limit" => {
+                self.limit(&mut words)?;
+                return words.end().map(|()| None);
+            }
+            "timeout" => {
+                self.timeout(&mut words)?;
+                return words.end().map(|()| None);
+            }
+            "in" => return Ok(Some(Step::Do(Action::In(wire(words, peer_mask(role))?)))),
+            "eof" => Step::Do(Action::Eof),
+            "wait" => Step::Do(Action::Wait(duration(&mut words)?)),
+            "send" => Step::Do(command(&mut words)?),
+            "out" => {
+                let mask = self.keys.draw().key();
+                let mask = (role == Role::Client).then_some(mask);
+                return Ok(Some(Step::Expect(Expected::Out(wire(words, mask)?))));
+            }
+            "got" => Step::Expect(Expected::Got(got(&mut words)?)),
+            "error" => Step::Expect(Expected::Error(debug(&mut words))),
+            "refused" => Step::Expect(Expected::Refused(debug(&mut words))),
+            "dead" => Step::Expect(Expected::Dead(match words.expect("the reason")? {
+                "no-pong" => Silence::NoPong,
+                "no-close" => Silence::NoClose,
+                word => return Err(format!("{word} kills nobody")),
+            })),
+            "shutdown" => Step::Expect(Expected::Shutdown(match words.expect("when")? {
+                "not-yet" => Shutdown::NotYet,
+                "await-peer" => Shutdown::AwaitPeer,
+                "now" => Shutdown::Now,
+                "by-role" if role == Role::Server => Shutdown::Now,
+                "by-role" => Shutdown::AwaitPeer,
+                word => return Err(format!("{word} is no time")),
+            })),
+            "state" => Step::Expect(Expected::State(debug(&mut words))),
+            "wake" => {
+                let never = words.eat("never");
+                let at = (!never).then(|| duration(&mut words)).transpose()?;
+                Step::Expect(Expected::Wake(at))
+            }
+            word => return Err(format!("{word} is no verb")),
+        };
+        words.end()?;
+        Ok(Some(step))
+    }
+
+    fn limit(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let (name, value) = (words.expect("the limit")?, words.expect("its value")?);
+        let limits = &mut self.setup.limits;
+        let value: u64 = value.parse().map_err(|_| format!("{value} is no number"))?;
+        let small = || usize::try_from(value).map_err(|error| error.to_string());
+        match name {
+            "max-message" => limits.max_message = value,
+            "max-fragments" => {
+                limits.max_fragments = value.try_into().map_err(|_| "too many fragments")?;
+            }
+            "max-unsent" => limits.max_unsent = small()?,
+            "read-buffer" => limits.read_buffer = small()?,
+            _ => return Err(format!("{name} is no limit")),
+        }
+        Ok(())
+    }
+
+    fn timeout(&mut self, words: &mut Words<'_>) -> Result<(), String> {
+        let timeouts = &mut self.setup.timeouts;
+        match words.expect("the timeout")? {
+            "ping" if words.eat("off") => timeouts.ping_interval = None,
+            "ping" => timeouts.ping_interval = Some(duration(words)?),
+            "pong" => timeouts.pong_timeout = duration(words)?,
+            "close" => timeouts.close_timeout = duration(words)?,
+            word => return Err(format!("{word} is no timeout")),
+        }
+        Ok(())
+    }
+}
+
+fn command(words: &mut Words<'_>) -> Result<Action, String> {
+    Ok(match words.expect("what to send")? {
+        "close" => Action::Close(close(words)?),
+        "ping" => Action::Ping(payload(words)?),
+        "pong" => Action::Pong(payload(words)?),
+        "more" => {
+            let (kind, payload) = message(words)?;
+            Action::SendPart(kind, payload, Part::More)
+        }
+        "last" => {
+            let (kind, payload) = message(words)?;
+            Action::SendPart(kind, payload, Part::Last)
+        }
+        kind => {
+            let (kind, payload) = message_of(kind, words)?;
+            Action::Send(kind, payload)
+        }
+    })
+}
+
+fn got(words: &mut Words<'_>) -> Result<Got, String> {
+    Ok(match words.expect("what was got")? {
+        "close" => Got::Close(close(words)?),
+        "ping" => Got::Ping(payload(words)?),
+        "pong" => Got::Pong(payload(words)?),
+        kind => match message_of(kind, words)? {
+            (Kind::Text, payload) => {
+                Got::Text(String::from_utf8(payload).map_err(|error| error.to_string())?)
+            }
+            (Kind::Binary, payload) => Got::Binary(payload),
+        },
+    })
+}
+
+fn message(words: &mut Words<'_>) -> Result<(Kind, Vec<u8>), String> {
+    let kind = words.expect("the kind")?;
+    message_of(kind, words)
+}
+
+fn message_of(kind: &str, words: &mut Words<'_>) -> Result<(Kind, Vec<u8>), String> {
+    let kind = match kind {
+        "text" => Kind::Text,
+        "binary" => Kind::Binary,
+        word => return Err(format!("{word} is no message")),
+    };
+    Ok((kind, payload(words)?))
+}
+
+fn close(words: &mut Words<'_>) -> Result<Option<(u16, String)>, String> {
+    let Some(code) = words.next() else {
+        return Ok(None);
+    };
+    let code = code.parse().map_err(|_| format!("{code} is no code"))?;
+    let reason = String::from_utf8(payload(words)?).map_err(|error| error.to_string())?;
+    Ok(Some((code, reason)))
+}
+
+fn duration(words: &mut Words<'_>) -> Result<Duration, String> {
+    let word = words.expect("how long")?;
+    let seconds = word.strip_suffix('s').and_then(|word| word.parse().ok());
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("{word} is no duration: 20s, 0.5s"))
+}
+
+/// The rest of the line, as `Debug` writes a value.
+fn debug(words: &mut Words<'_>) -> String {
+    words.by_ref().collect::<Vec<_>>().join(" ")
+}

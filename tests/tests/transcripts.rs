@@ -1,0 +1,172 @@
+//! Every conversation of `transcripts/`, held by the core and by the session, however the bytes
+//! come in. The blocking adapter holds them in `transcripts_std.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use ws_proto::Role;
+use ws_tests::{Core, Driven, Engine, Inlet, Script, Setup, run};
+
+/// All scripts, one for each role that a file is for.
+fn scripts() -> Vec<Script> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+    let files = fs::read_dir(&folder).expect("the transcripts are in their place");
+    let texts: BTreeMap<String, String> = files
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy();
+            let text = fs::read_to_string(&path).expect("a text");
+            (format!("transcripts/{name}"), text)
+        })
+        .collect();
+    texts
+        .iter()
+        .flat_map(|(name, text)| Script::parse(name, text).unwrap_or_else(|what| panic!("{what}")))
+        .collect()
+}
+
+/// Holds all conversations, and tells of all that went another way at once.
+fn hold_all<E: Engine>(new: impl Fn(&Setup) -> E) {
+    let scripts = scripts();
+    let mismatches: Vec<_> = scripts
+        .iter()
+        .filter_map(|script| run(script, &mut new(&script.setup)).err())
+        .map(|mismatch| mismatch.to_string())
+        .collect();
+    assert!(
+        mismatches.is_empty(),
+        "{} of {}:\n{}",
+        mismatches.len(),
+        scripts.len(),
+        mismatches.join("\n")
+    );
+}
+
+#[test]
+fn core_whole() {
+    hold_all(|setup| Core::new(setup, usize::MAX));
+}
+
+#[test]
+fn core_one_byte_at_a_time() {
+    hold_all(|setup| Core::new(setup, 1));
+}
+
+#[test]
+fn core_seven_bytes_at_a_time() {
+    hold_all(|setup| Core::new(setup, 7));
+}
+
+#[test]
+fn session() {
+    hold_all(|setup| Driven::new(setup, Inlet::Spare));
+}
+
+#[test]
+fn session_one_byte_at_a_time() {
+    hold_all(|setup| Driven::new(setup, Inlet::Bytewise));
+}
+
+#[test]
+fn session_with_a_lent_buffer_and_owned_messages() {
+    hold_all(|setup| Driven::new(setup, Inlet::Lent));
+}
+
+#[test]
+fn session_pushed() {
+    hold_all(|setup| Driven::new(setup, Inlet::Pushed));
+}
+
+#[test]
+fn there_are_enough_of_them_for_both_roles() {
+    let scripts = scripts();
+    let files: BTreeSet<_> = scripts.iter().map(|script| &script.name).collect();
+    assert!(files.len() >= 120, "{} transcripts", files.len());
+    let of = |role| {
+        let role = |script: &&Script| script.setup.role == role;
+        scripts.iter().filter(role).count()
+    };
+    assert!(of(Role::Server) >= 100 && of(Role::Client) >= 100);
+}
+
+/// The variants are read from the source, so that a new one without a transcript is noticed.
+#[test]
+fn every_protocol_error_occurs() {
+    let source = include_str!("../../ws-proto/src/error.rs");
+    let (_, body) = source
+        .split_once("pub enum ProtocolError {\n")
+        .expect("the enum is there");
+    let (body, _) = body.split_once("\n}").expect("its end is there");
+    let variants: BTreeSet<&str> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(|char: char| char.is_ascii_uppercase()))
+        .map(|line| line.trim_end_matches(|char: char| !char.is_alphanumeric()))
+        .map(|line| line.split_once('(').map_or(line, |(name, _)| name))
+        .collect();
+    assert!(variants.len() >= 17, "{variants:?}");
+
+    let scripts = scripts();
+    let occurring: BTreeSet<&str> = scripts.iter().flat_map(Script::errors).collect();
+    let missing: Vec<_> = variants.difference(&occurring).collect();
+    // No bytes bring it about: it takes a machine whose memory is full.
+    assert_eq!(missing, [&"OutOfMemory"]);
+    let unknown: Vec<_> = occurring.difference(&variants).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+/// The runner notices what it is there to notice: each of these scripts is wrong in one line.
+#[test]
+fn a_wrong_script_is_noticed_with_its_line() {
+    let wrong = [
+        ("got text \"Hullo\"", 3),
+        ("", 2),
+        ("got text \"Hello\"\nout 81", 4),
+        ("got text \"Hello\"\ngot text \"Hello\"", 4),
+        ("got text \"Hello\"\nsend ping \"x\"", 4),
+        (
+            "got text \"Hello\"\nsend ping \"x\"\nout frame ping \"y\"",
+            5,
+        ),
+        ("got text \"Hello\"\nsend ping 126*00", 4),
+        ("got text \"Hello\"\nstate Closed", 4),
+        ("got text \"Hello\"\nshutdown now", 4),
+        ("got text \"Hello\"\nwake 21s", 4),
+        ("got text \"Hello\"\nwait 20s", 4),
+        ("got text \"Hello\"\nwait 20s\nout frame ping\nwait 20s", 6),
+        ("error MaskMissing", 3),
+    ];
+    for (rest, line) in wrong {
+        let text = format!("role server\nin frame text \"Hello\"\n{rest}");
+        let scripts = Script::parse("wrong", &text).expect("it can be read");
+        for script in scripts {
+            let core = run(&script, &mut Core::new(&script.setup, usize::MAX));
+            let mismatch = core.expect_err(rest);
+            assert_eq!((mismatch.line, &*mismatch.file), (line, "wrong"), "{rest}");
+            let session = run(&script, &mut Driven::new(&script.setup, Inlet::Spare));
+            assert_eq!(session, Err(mismatch));
+        }
+    }
+}
+
+#[test]
+fn a_script_that_means_nothing_is_refused_with_its_line() {
+    for (text, at) in [
+        ("", "x:1"),
+        ("role nobody", "x:1"),
+        ("role server\n\nshout", "x:3"),
+        ("role server\nin 8", "x:2"),
+        ("role server\neof now", "x:2"),
+        ("role server\nwait 20", "x:2"),
+        ("role server\nlimit max-luck 1", "x:2"),
+        ("role server\nsend letter", "x:2"),
+        ("role server\ngot text ff", "x:2"),
+        ("role server\nshutdown soon", "x:2"),
+        ("role server\ndead tired", "x:2"),
+    ] {
+        let what = Script::parse("x", text).expect_err(text);
+        assert!(what.starts_with(at), "{what}");
+    }
+}

@@ -1,0 +1,378 @@
+//! What can be wrong with a handshake, and the HTTP answer to each (§4.2.1, §4.4, §10.2).
+
+use core::fmt::Write as _;
+
+use thiserror::Error;
+
+use super::write::Writer;
+use crate::error::NoRoom;
+
+/// Why a handshake failed. One variant per fact; none carries the peer's text, so that a message
+/// is safe to log and to send.
+///
+/// Sections without a number before them are of RFC 6455. The variants come in four groups, and
+/// [`status`](Self::status) tells them apart: heads that are no HTTP/1.1 and requests that are no
+/// handshake (4xx, 505), responses that are none (502), and arguments of our own that could not
+/// be sent (500).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    // Heads, of requests and of responses.
+    /// A line ends in LF alone (RFC 9112 §2.2: a recipient may accept it; desync attacks need it).
+    #[error("a line ends in LF without CR")]
+    BareLf,
+    /// A CR is not followed by LF (RFC 9112 §2.2).
+    #[error("a CR is not followed by LF")]
+    BareCr,
+    /// A NUL or another control character (RFC 9110 §5.5). Inside values, tabs are fine.
+    #[error("a control character in the head")]
+    ControlCharacter,
+    /// The head starts with an empty line (RFC 9112 §2.2: a server should skip one, for clients
+    /// that end a POST in one; here no request comes before).
+    #[error("the head starts with an empty line")]
+    EmptyFirstLine,
+    /// A header line starts with a space or a tab: obsolete line folding (RFC 9112 §5.2).
+    #[error("a header line starts with white space")]
+    FoldedLine,
+    /// A space or a tab before the colon of a header (RFC 9112 §5.1).
+    #[error("white space between a header name and its colon")]
+    SpaceBeforeColon,
+    /// A header name is empty, is not a token, or has no colon behind it (RFC 9110 §5.1).
+    #[error("a header name that is not a token")]
+    HeaderName,
+    /// The first line is longer than [`Limits::max_head_line`](crate::Limits::max_head_line).
+    #[error("the first line is too long (Limits::max_head_line)")]
+    FirstLineTooLong,
+    /// A header line is longer than [`Limits::max_head_line`](crate::Limits::max_head_line).
+    #[error("a header line is too long (Limits::max_head_line)")]
+    LineTooLong,
+    /// The head, with the interim responses before it, is longer than
+    /// [`Limits::max_head`](crate::Limits::max_head).
+    #[error("the head is too long (Limits::max_head)")]
+    HeadTooLong,
+    /// More header lines than [`Limits::max_headers`](crate::Limits::max_headers), or than
+    /// [`Limits::HEADERS`](crate::Limits::HEADERS), its ceiling.
+    #[error("too many header lines (Limits::max_headers)")]
+    TooManyHeaders,
+    /// The bytes end before the head does: `parse` was called too early, or the peer went away.
+    #[error("the head is not complete")]
+    Truncated,
+    /// There are bytes behind the head that `parse` was given; `parse_prefix` leaves them alone.
+    #[error("bytes follow the head")]
+    TrailingBytes,
+
+    // Requests.
+    /// The first line is not `method SP target SP HTTP/x.y` (RFC 9112 §3).
+    #[error("the request line is malformed")]
+    RequestLine,
+    /// The request-target has none of the forms of RFC 9112 §3.2, contains `#` or non-ASCII; or
+    /// it is none that names a resource: §4.2.1 (1) wants a path or an absolute http(s) URI.
+    #[error("the request target does not name a resource")]
+    Target,
+    /// Not HTTP/1.1 (§4.2.1 (1)); HTTP/1.0 is parsed, but cannot upgrade.
+    #[error("the handshake takes HTTP/1.1")]
+    HttpVersion,
+    /// The method is not GET (§4.2.1 (1)).
+    #[error("the handshake takes the method GET")]
+    Method,
+    /// No Host (§4.2.1 (2)).
+    #[error("no Host header")]
+    MissingHost,
+    /// Several Hosts (RFC 9112 §3.2).
+    #[error("more than one Host header")]
+    RepeatedHost,
+    /// A Host that is empty or no `host[:port]` (RFC 9112 §3.2).
+    #[error("the Host header is not host[:port]")]
+    InvalidHost,
+    /// The target is an absolute URI with another authority than Host (RFC 9112 §3.2.2).
+    #[error("the Host header and the request target name different hosts")]
+    HostMismatch,
+    /// No Upgrade with the value `websocket` (§4.2.1 (3)).
+    #[error("no Upgrade: websocket")]
+    MissingUpgrade,
+    /// An Upgrade that is not a list of protocols (RFC 9110 §7.8).
+    #[error("the Upgrade header is malformed")]
+    InvalidUpgrade,
+    /// No Connection with the token `Upgrade` (§4.2.1 (4)).
+    #[error("no Connection: Upgrade")]
+    MissingConnection,
+    /// A Connection that is not a list of tokens (RFC 9110 §7.6.1).
+    #[error("the Connection header is malformed")]
+    InvalidConnection,
+    /// Not exactly one Sec-WebSocket-Version of 13 (§4.2.1 (6), §4.4).
+    #[error("the handshake takes Sec-WebSocket-Version: 13")]
+    WebSocketVersion,
+    /// No Sec-WebSocket-Key (§4.2.1 (5)).
+    #[error("no Sec-WebSocket-Key header")]
+    MissingKey,
+    /// Several Sec-WebSocket-Keys (§11.3.1).
+    #[error("more than one Sec-WebSocket-Key header")]
+    RepeatedKey,
+    /// A key that is not the base64 of 16 bytes (§4.2.1 (5)).
+    #[error("the Sec-WebSocket-Key is not 16 bytes in base64")]
+    InvalidKey,
+    /// The request announces a body: Transfer-Encoding, or a Content-Length other than one 0
+    /// (RFC 9112 §6.3). Its bytes would be taken for frames, or for another request.
+    #[error("a handshake has no body")]
+    Body,
+    /// A subprotocol offered is not a token, or the list is empty (§4.1 (10)).
+    #[error("the Sec-WebSocket-Protocol header is not a list of tokens")]
+    InvalidProtocol,
+    /// A subprotocol is offered twice (§4.1 (10)).
+    #[error("a subprotocol is offered twice")]
+    RepeatedProtocol,
+    /// More than 64 subprotocols are offered.
+    #[error("more than 64 subprotocols are offered")]
+    TooManyProtocols,
+    /// A Sec-WebSocket-Extensions that does not follow the grammar (§9.1), on either side.
+    #[error("the Sec-WebSocket-Extensions header is malformed")]
+    InvalidExtensions,
+    /// The Origin is malformed, `null`, sent twice, or not one the server talks to (§10.2).
+    #[error("this origin may not connect")]
+    Origin,
+
+    // Responses.
+    /// The first line is not `HTTP/x.y SP status SP reason` (RFC 9112 §4).
+    #[error("the status line is malformed")]
+    StatusLine,
+    /// The server answered with this status, not with 101 (§4.1, first (1) on the response).
+    #[error("the server answered with status {0}")]
+    Refused(u16),
+    /// More than 8 interim responses (RFC 9110 §15.2) came before the answer.
+    #[error("too many interim responses")]
+    TooManyInterim,
+    /// A 101 that is not of HTTP/1.1 (§4.2.2 (5)).
+    #[error("the 101 is not of HTTP/1.1")]
+    ResponseVersion,
+    /// A 101 without exactly one Upgrade of `websocket` (§4.1 (2)).
+    #[error("the 101 does not say Upgrade: websocket")]
+    ResponseUpgrade,
+    /// A 101 without a Connection that lists `Upgrade` (§4.1 (3)).
+    #[error("the 101 does not say Connection: Upgrade")]
+    ResponseConnection,
+    /// A 101 without Sec-WebSocket-Accept (§4.1 (4)).
+    #[error("the 101 has no Sec-WebSocket-Accept header")]
+    MissingAccept,
+    /// A 101 with several Sec-WebSocket-Accepts (§11.3.3).
+    #[error("the 101 has more than one Sec-WebSocket-Accept header")]
+    RepeatedAccept,
+    /// A Sec-WebSocket-Accept that does not belong to the key (§4.1 (4)).
+    #[error("the Sec-WebSocket-Accept does not match the key")]
+    WrongAccept,
+    /// A 101 that uses an extension which was not offered (§4.1 (5)).
+    #[error("the 101 uses an extension that was not offered")]
+    UnofferedExtension,
+    /// A 101 that speaks a subprotocol which was not offered (§4.1 (6)).
+    #[error("the 101 uses a subprotocol that was not offered")]
+    UnofferedProtocol,
+    /// A 101 with several Sec-WebSocket-Protocols (§11.3.4).
+    #[error("the 101 has more than one Sec-WebSocket-Protocol header")]
+    SeveralProtocols,
+
+    // Our own arguments.
+    /// Our host is no `host[:port]` (§3).
+    #[error("our host is not host[:port]")]
+    OwnHost,
+    /// Our target is no `/path[?query]` in visible ASCII without `#` (§3).
+    #[error("our target is not /path[?query]")]
+    OwnTarget,
+    /// Our origin is neither `scheme://host[:port]` nor `null` (RFC 6454 §6.2).
+    #[error("our origin is not a serialized origin")]
+    OwnOrigin,
+    /// The name of a header of ours is not a token (RFC 9110 §5.1).
+    #[error("the name of a header of ours is not a token")]
+    OwnHeaderName,
+    /// The value of a header of ours has other characters than visible ASCII, space and tab:
+    /// it might break the line (RFC 9110 §5.5).
+    #[error("the value of a header of ours is not printable ASCII")]
+    OwnHeaderValue,
+    /// A header of ours is one that the handshake writes itself, or that frames a body.
+    #[error("a header of ours is the handshake's own")]
+    OwnReservedHeader,
+    /// A subprotocol of ours is not a token (§4.1 (10)).
+    #[error("a subprotocol of ours is not a token")]
+    OwnProtocol,
+    /// We offer a subprotocol twice (§4.1 (10)).
+    #[error("we offer a subprotocol twice")]
+    OwnRepeatedProtocol,
+    /// We offer more than 64 subprotocols.
+    #[error("we offer more than 64 subprotocols")]
+    OwnTooManyProtocols,
+    /// The subprotocol we chose is none of those the client offered (§4.2.2 (4)).
+    #[error("the subprotocol we chose was not offered")]
+    OwnUnofferedProtocol,
+}
+
+impl HandshakeError {
+    /// The HTTP status that says so.
+    ///
+    /// On a server it is the one of the answer. A client sends none: there 502 means that the
+    /// server's response is at fault (what a gateway would answer), 500 that our own arguments
+    /// are, and the rest that the response's head is no HTTP/1.1. The status a server refused
+    /// with is in [`Refused`](Self::Refused).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            // "it SHOULD respond to the WebSocket handshake with a reply containing HTTP 403
+            // Forbidden status code." (§10.2)
+            Self::Origin => 403,
+            Self::Method => 405,
+            Self::FirstLineTooLong => 414,
+            // "send an appropriate HTTP error code (such as 426 Upgrade Required)" (§4.2.2)
+            Self::WebSocketVersion | Self::MissingUpgrade => 426,
+            Self::LineTooLong | Self::HeadTooLong | Self::TooManyHeaders => 431,
+            Self::OwnHost
+            | Self::OwnTarget
+            | Self::OwnOrigin
+            | Self::OwnHeaderName
+            | Self::OwnHeaderValue
+            | Self::OwnReservedHeader
+            | Self::OwnProtocol
+            | Self::OwnRepeatedProtocol
+            | Self::OwnTooManyProtocols
+            | Self::OwnUnofferedProtocol => 500,
+            Self::StatusLine
+            | Self::Refused(_)
+            | Self::TooManyInterim
+            | Self::ResponseVersion
+            | Self::ResponseUpgrade
+            | Self::ResponseConnection
+            | Self::MissingAccept
+            | Self::RepeatedAccept
+            | Self::WrongAccept
+            | Self::UnofferedExtension
+            | Self::UnofferedProtocol
+            | Self::SeveralProtocols => 502,
+            Self::HttpVersion => 505,
+            // "return an HTTP response with an appropriate error code (such as 400 Bad
+            // Request)." (§4.2.1)
+            _ => 400,
+        }
+    }
+
+    /// Writes the whole answer of a server: head, and the reason as a line of plain text.
+    /// Returns its length in bytes.
+    ///
+    /// It says `Connection: close`. Close the connection behind it, and read nothing more: what
+    /// follows a refused upgrade may be frames, or a request smuggled past a proxy.
+    ///
+    /// ```
+    /// use ws_proto::handshake::HandshakeError;
+    ///
+    /// let mut out = [0; 512];
+    /// let len = HandshakeError::WebSocketVersion.encode_refusal(&mut out)?;
+    /// let answer = core::str::from_utf8(&out[..len]).unwrap();
+    /// assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
+    /// assert!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"));
+    /// # Ok::<(), ws_proto::NoRoom>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`] if `out` is shorter than the answer. 512 bytes are always enough.
+    pub fn encode_refusal(self, out: &mut [u8]) -> Result<usize, NoRoom> {
+        let status = self.status();
+        let mut writer = Writer::new(out);
+        // Writing to a `Writer` cannot fail: it counts on past its end.
+        let _ = write!(writer, "HTTP/1.1 {status} {}\r\n", reason(status));
+        writer.put("Connection: close\r\n");
+        match status {
+            // "and a |Sec-WebSocket-Version| header field indicating the version(s) the server is
+            // capable of understanding." (§4.2.2). Upgrade, and its option in Connection, are
+            // what RFC 9110 §15.5.22 and §7.8 want of a 426.
+            426 => writer
+                .put("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"),
+            // RFC 9110 §15.5.6: a 405 lists what is allowed.
+            405 => writer.put("Allow: GET\r\n"),
+            _ => {}
+        }
+        let mut body = Writer::new(&mut []);
+        let _ = writeln!(body, "{self}");
+        let _ = write!(
+            writer,
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{self}\n",
+            body.len(),
+        );
+        writer.finish()
+    }
+}
+
+const fn reason(status: u16) -> &'static str {
+    match status {
+        403 => "Forbidden",
+        405 => "Method Not Allowed",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        505 => "HTTP Version Not Supported",
+        _ => "Bad Request",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::ToString as _;
+
+    use super::*;
+
+    /// One of each status, and the longest message.
+    const SAMPLES: [(HandshakeError, u16); 9] = [
+        (HandshakeError::BareLf, 400),
+        (HandshakeError::Origin, 403),
+        (HandshakeError::Method, 405),
+        (HandshakeError::FirstLineTooLong, 414),
+        (HandshakeError::WebSocketVersion, 426),
+        (HandshakeError::HeadTooLong, 431),
+        (HandshakeError::OwnReservedHeader, 500),
+        (HandshakeError::SeveralProtocols, 502),
+        (HandshakeError::HttpVersion, 505),
+    ];
+
+    #[test]
+    fn a_refusal_is_a_whole_response_that_names_its_reason_and_closes() {
+        for (error, status) in SAMPLES {
+            assert_eq!(error.status(), status);
+            let mut out = [0; 512];
+            let len = error.encode_refusal(&mut out).unwrap();
+            let text = core::str::from_utf8(&out[..len]).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let response = crate::handshake::Response::parse(&out[..head.len() + 4]).unwrap();
+            assert_eq!(response.status(), status);
+            assert!(!response.reason().is_empty());
+            assert_eq!(response.headers().get("connection"), Some(&b"close"[..]));
+            assert_eq!(
+                response.header("content-length"),
+                Some(&*body.len().to_string())
+            );
+            assert_eq!(body, error.to_string() + "\n");
+            assert_eq!(
+                response.header("sec-websocket-version"),
+                (status == 426).then_some("13")
+            );
+            assert_eq!(
+                response.header("upgrade"),
+                (status == 426).then_some("websocket")
+            );
+            assert_eq!(response.header("allow"), (status == 405).then_some("GET"));
+            for short in 0..len {
+                assert_eq!(
+                    error.encode_refusal(&mut out[..short]),
+                    Err(NoRoom { needed: len })
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_that_refuses_us_is_a_bad_gateway() {
+        assert_eq!(HandshakeError::Refused(401).status(), 502);
+        assert_eq!(
+            HandshakeError::Refused(401).to_string(),
+            "the server answered with status 401"
+        );
+    }
+}

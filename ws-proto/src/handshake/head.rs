@@ -1,0 +1,466 @@
+//! Finding the end of a head while it drips in, in O(n) (RFC 9112 §2.2, §5).
+//!
+//! ```text
+//!        start           line     seen            (bytes received so far)
+//!          v              v        v              v
+//! ---------GET / HTTP/1.1\r\nHost: ex|ample.com\r\n
+//!  skipped                           |not looked at yet
+//! ```
+//!
+//! Every byte is looked at once, and the first that cannot be part of a head ends the search.
+
+use core::ops::Range;
+
+use super::error::HandshakeError;
+use super::syntax::is_token_byte;
+use crate::limits::Limits;
+
+/// The search for the end of a head. It remembers where it stopped.
+///
+/// Stricter than RFC 9112 asks for: where a recipient MAY be lenient, it is not, because two
+/// recipients that are lenient in different ways can be made to disagree about where a request
+/// ends.
+///
+/// ```
+/// use ws_proto::Limits;
+/// use ws_proto::handshake::{HandshakeError, Scan};
+///
+/// let input = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\nwhat follows";
+/// let limits = Limits::default();
+/// let mut scan = Scan::new();
+/// assert_eq!(scan.advance(&input[..20], &limits)?, None);
+/// assert_eq!(scan.advance(input, &limits)?, Some(37));
+///
+/// // A TLS client on a plain port is turned away at its first byte.
+/// let hello = Scan::new().advance(&[0x16], &limits);
+/// assert_eq!(hello, Err(HandshakeError::ControlCharacter));
+/// # Ok::<(), HandshakeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// Where the head starts: behind the interim responses that were skipped.
+    start: usize,
+    /// Where the current line starts.
+    line: usize,
+    seen: usize,
+    headers: usize,
+    skipped: u8,
+    place: Place,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    FirstLine,
+    LineStart,
+    Name,
+    Value,
+    /// Behind the CR of a line: only LF can follow.
+    LineEnd,
+    /// Behind the CR of the empty line.
+    HeadEnd,
+    Complete,
+    Failed(HandshakeError),
+}
+
+impl Scan {
+    /// Starts at the first byte of the input.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            start: 0,
+            line: 0,
+            seen: 0,
+            headers: 0,
+            skipped: 0,
+            place: Place::FirstLine,
+        }
+    }
+
+    /// Searches on. `input` is everything received so far, from the first byte on; the result is
+    /// the length of the head with its empty line, or `None` while it is incomplete.
+    ///
+    /// Bytes that were searched already are not looked at again. Once the end is found or an
+    /// error returned, the answer stays the same.
+    ///
+    /// # Errors
+    ///
+    /// [`BareLf`](HandshakeError::BareLf), [`BareCr`](HandshakeError::BareCr),
+    /// [`ControlCharacter`](HandshakeError::ControlCharacter),
+    /// [`EmptyFirstLine`](HandshakeError::EmptyFirstLine),
+    /// [`FoldedLine`](HandshakeError::FoldedLine),
+    /// [`SpaceBeforeColon`](HandshakeError::SpaceBeforeColon) and
+    /// [`HeaderName`](HandshakeError::HeaderName) at the offending byte, and
+    /// [`FirstLineTooLong`](HandshakeError::FirstLineTooLong),
+    /// [`LineTooLong`](HandshakeError::LineTooLong), [`HeadTooLong`](HandshakeError::HeadTooLong)
+    /// and [`TooManyHeaders`](HandshakeError::TooManyHeaders) as soon as a limit cannot hold. A
+    /// buffer of [`Limits::max_head`] bytes is always enough.
+    pub fn advance(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<usize>, HandshakeError> {
+        self.search(input, &Bounds::from(limits))
+    }
+
+    /// Where the head lies in the input, once it is complete: how a client finds the response
+    /// behind a [`Refused`](HandshakeError::Refused). A body starts where it ends.
+    #[must_use]
+    pub const fn head(&self) -> Option<Range<usize>> {
+        match self.place {
+            Place::Complete => Some(self.start..self.seen),
+            _ => None,
+        }
+    }
+
+    /// Starts over behind a complete head: it was an interim response.
+    pub(super) const fn skip_head(&mut self) {
+        *self = Self {
+            start: self.seen,
+            line: self.seen,
+            seen: self.seen,
+            skipped: self.skipped.saturating_add(1),
+            ..Self::new()
+        };
+    }
+
+    /// How many heads were skipped.
+    pub(super) const fn skipped(&self) -> u8 {
+        self.skipped
+    }
+
+    fn search(&mut self, input: &[u8], bounds: &Bounds) -> Result<Option<usize>, HandshakeError> {
+        match self.place {
+            Place::Complete => return Ok(Some(self.seen)),
+            Place::Failed(error) => return Err(error),
+            _ => {}
+        }
+        // A head that fills a buffer of that size without ending is refused right then, so that
+        // nobody has to find room for one byte more.
+        while self.seen < bounds.head {
+            let Some(&byte) = input.get(self.seen) else {
+                return Ok(None);
+            };
+            #[cfg(test)]
+            tests::count_one();
+            self.place = match self.step(byte, bounds) {
+                Ok(place) => place,
+                Err(error) => return Err(self.fail(error)),
+            };
+            self.seen += 1;
+            if self.place == Place::Complete {
+                return Ok(Some(self.seen));
+            }
+        }
+        Err(self.fail(HandshakeError::HeadTooLong))
+    }
+
+    const fn fail(&mut self, error: HandshakeError) -> HandshakeError {
+        self.place = Place::Failed(error);
+        error
+    }
+
+    #[inline]
+    fn step(&mut self, byte: u8, bounds: &Bounds) -> Result<Place, HandshakeError> {
+        match self.place {
+            Place::LineEnd | Place::HeadEnd if byte != b'\n' => {
+                return Err(HandshakeError::BareCr);
+            }
+            Place::LineEnd => {
+                self.line = self.seen + 1;
+                return Ok(Place::LineStart);
+            }
+            Place::HeadEnd => return Ok(Place::Complete),
+            _ => {}
+        }
+        match byte {
+            b'\r' => return self.line_ends(),
+            b'\n' => return Err(HandshakeError::BareLf),
+            // A tab is allowed in values; where a name should be it has an error of its own.
+            b'\t' if self.place != Place::FirstLine => {}
+            0..=0x1f | 0x7f => return Err(HandshakeError::ControlCharacter),
+            _ => {}
+        }
+        if self.seen - self.line >= bounds.line {
+            return Err(match self.place {
+                Place::FirstLine => HandshakeError::FirstLineTooLong,
+                _ => HandshakeError::LineTooLong,
+            });
+        }
+        match self.place {
+            Place::LineStart => {
+                self.headers += 1;
+                if self.headers > bounds.headers {
+                    return Err(HandshakeError::TooManyHeaders);
+                }
+                match byte {
+                    b' ' | b'\t' => Err(HandshakeError::FoldedLine),
+                    _ if is_token_byte(byte) => Ok(Place::Name),
+                    _ => Err(HandshakeError::HeaderName),
+                }
+            }
+            Place::Name => match byte {
+                b':' => Ok(Place::Value),
+                b' ' | b'\t' => Err(HandshakeError::SpaceBeforeColon),
+                _ if is_token_byte(byte) => Ok(Place::Name),
+                _ => Err(HandshakeError::HeaderName),
+            },
+            place => Ok(place),
+        }
+    }
+
+    /// A CR, and what it ends.
+    const fn line_ends(&self) -> Result<Place, HandshakeError> {
+        match self.place {
+            Place::LineStart => Ok(Place::HeadEnd),
+            Place::FirstLine if self.seen == self.start => Err(HandshakeError::EmptyFirstLine),
+            Place::Name => Err(HandshakeError::HeaderName),
+            _ => Ok(Place::LineEnd),
+        }
+    }
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Checks that `head` is one whole head and nothing more. No limit but the number of headers:
+/// the caller holds the bytes already.
+pub(super) fn check(head: &[u8]) -> Result<(), HandshakeError> {
+    let bounds = Bounds {
+        head: usize::MAX,
+        line: usize::MAX,
+        headers: Limits::HEADERS,
+    };
+    match Scan::new().search(head, &bounds)? {
+        Some(len) if len == head.len() => Ok(()),
+        Some(_) => Err(HandshakeError::TrailingBytes),
+        None => Err(HandshakeError::Truncated),
+    }
+}
+
+/// The limits that concern a head, in bytes, bytes and lines.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    head: usize,
+    line: usize,
+    headers: usize,
+}
+
+impl From<&Limits> for Bounds {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            head: limits.max_head,
+            line: limits.max_head_line,
+            headers: limits.max_headers.min(Limits::HEADERS),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use core::cell::Cell;
+    use std::{format, string::String, vec::Vec};
+
+    use super::*;
+
+    std::thread_local! {
+        static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Counts the bytes that the search looks at, on this thread.
+    pub(super) fn count_one() {
+        LOOKED_AT.set(LOOKED_AT.get() + 1);
+    }
+
+    fn limits() -> Limits {
+        Limits::default()
+    }
+
+    fn whole(input: &[u8]) -> Result<Option<usize>, HandshakeError> {
+        Scan::new().advance(input, &limits())
+    }
+
+    /// Feeds the input one byte at a time: the verdict, and after how many bytes it came.
+    fn dripped(input: &[u8]) -> (Result<Option<usize>, HandshakeError>, usize) {
+        let mut scan = Scan::new();
+        for len in 0..=input.len() {
+            match scan.advance(&input[..len], &limits()) {
+                Ok(None) => {}
+                verdict => return (verdict, len),
+            }
+        }
+        (Ok(None), input.len())
+    }
+
+    #[test]
+    fn refused_at_the_first_offending_byte() {
+        use HandshakeError::{
+            BareCr, BareLf, ControlCharacter, EmptyFirstLine, FoldedLine, HeaderName,
+            SpaceBeforeColon,
+        };
+        // The last byte of each is the one that is refused.
+        let cases: &[(&[u8], HandshakeError)] = &[
+            (b"\r", EmptyFirstLine),
+            (b"\n", BareLf),
+            (b"GET / HTTP/1.1\n", BareLf),
+            (b"GET / HTTP/1.1\r\r", BareCr),
+            (b"GET / HTTP/1.1\rX", BareCr),
+            (b"GET /\0", ControlCharacter),
+            (b"GET\t", ControlCharacter),
+            (b"\x16", ControlCharacter),
+            (b"GET /\x7f", ControlCharacter),
+            (b"GET / HTTP/1.1\r\n ", FoldedLine),
+            (b"GET / HTTP/1.1\r\n\t", FoldedLine),
+            (b"GET / HTTP/1.1\r\na: b\r\n ", FoldedLine),
+            (b"GET / HTTP/1.1\r\na: b\r\n\t", FoldedLine),
+            (b"GET / HTTP/1.1\r\n:", HeaderName),
+            (b"GET / HTTP/1.1\r\na\x80", HeaderName),
+            (b"GET / HTTP/1.1\r\n\xc3", HeaderName),
+            (b"GET / HTTP/1.1\r\na\r", HeaderName),
+            (b"GET / HTTP/1.1\r\na/", HeaderName),
+            (b"GET / HTTP/1.1\r\na ", SpaceBeforeColon),
+            (b"GET / HTTP/1.1\r\na\t", SpaceBeforeColon),
+            (b"GET / HTTP/1.1\r\na\0", ControlCharacter),
+            (b"GET / HTTP/1.1\r\na:\0", ControlCharacter),
+            (b"GET / HTTP/1.1\r\na: b\x1b", ControlCharacter),
+            (b"GET / HTTP/1.1\r\na: b\x0b", ControlCharacter),
+            (b"GET / HTTP/1.1\r\na: b\n", BareLf),
+            (b"GET / HTTP/1.1\r\na: b\rc", BareCr),
+            (b"GET / HTTP/1.1\r\na: b\r\n\n", BareLf),
+            (b"GET / HTTP/1.1\r\na: b\r\n\rx", BareCr),
+        ];
+        for &(input, error) in cases {
+            let shown = input.escape_ascii();
+            assert_eq!(whole(&input[..input.len() - 1]), Ok(None), "{shown}");
+            assert_eq!(whole(input), Err(error), "{shown}");
+            assert_eq!(dripped(input), (Err(error), input.len()), "{shown}");
+        }
+    }
+
+    #[test]
+    fn every_split_finds_the_same_end() {
+        let input = b"GET /a HTTP/1.1\r\nA: b\r\nC:\r\nD:\t\xff \r\n\r\nGET / HTTP/1.1\r\n\r\n";
+        let end = input.len() - 18;
+        assert_eq!(whole(input), Ok(Some(end)));
+        assert_eq!(dripped(input), (Ok(Some(end)), end));
+        for split in 0..input.len() {
+            let mut scan = Scan::new();
+            let first = scan.advance(&input[..split], &limits());
+            assert_eq!(first, Ok((split >= end).then_some(end)));
+            assert_eq!(scan.advance(input, &limits()), Ok(Some(end)));
+            assert_eq!(scan.head(), Some(0..end));
+        }
+    }
+
+    #[test]
+    fn the_verdict_stays() {
+        let mut scan = Scan::new();
+        assert_eq!(scan.advance(b"\n", &limits()), Err(HandshakeError::BareLf));
+        assert_eq!(scan.advance(b"G", &limits()), Err(HandshakeError::BareLf));
+        assert_eq!(scan.head(), None);
+    }
+
+    #[test]
+    fn each_byte_is_looked_at_once() {
+        let mut input = Vec::from(*b"GET / HTTP/1.1\r\n");
+        while input.len() < 16_000 {
+            input.extend_from_slice(format!("h{}: {:>200}\r\n", input.len(), "x").as_bytes());
+        }
+        input.extend_from_slice(b"\r\n");
+        LOOKED_AT.set(0);
+        assert_eq!(dripped(&input), (Ok(Some(input.len())), input.len()));
+        assert_eq!(LOOKED_AT.get(), input.len());
+
+        // Many bytes behind the head cost nothing, and neither do further calls.
+        let len = input.len();
+        input.resize(1 << 20, 0);
+        let mut scan = Scan::new();
+        LOOKED_AT.set(0);
+        for _ in 0..1000 {
+            assert_eq!(scan.advance(&input, &limits()), Ok(Some(len)));
+        }
+        assert_eq!(LOOKED_AT.get(), len);
+    }
+
+    /// Finds the longest `n` for which `input(n)` is a head, and the error of the next one.
+    fn edge(input: impl Fn(usize) -> String) -> (usize, HandshakeError) {
+        let mut n = 0;
+        loop {
+            match whole(input(n).as_bytes()) {
+                Ok(Some(_)) => n += 1,
+                Ok(None) => panic!("{n} is no head"),
+                Err(error) => return (n - 1, error),
+            }
+        }
+    }
+
+    #[test]
+    fn limits_are_exact_and_refuse_at_once() {
+        let first = edge(|n| format!("GET /{:a<n$} HTTP/1.1\r\n\r\n", ""));
+        assert_eq!(first, (8192 - 14, HandshakeError::FirstLineTooLong));
+
+        let line = edge(|n| format!("GET / HTTP/1.1\r\na: {:b<n$}\r\n\r\n", ""));
+        assert_eq!(line, (8192 - 3, HandshakeError::LineTooLong));
+
+        let name = edge(|n| format!("GET / HTTP/1.1\r\n{:b<n$}b:\r\n\r\n", ""));
+        assert_eq!(name, (8192 - 2, HandshakeError::LineTooLong));
+
+        let count = edge(|n| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n)));
+        assert_eq!(count, (128, HandshakeError::TooManyHeaders));
+
+        let head = |n: usize| {
+            let filler = "f".repeat(8000);
+            format!(
+                "GET / HTTP/1.1\r\na: {filler}\r\nb: {filler}\r\nc: {:c<n$}\r\n\r\n",
+                ""
+            )
+        };
+        let (most, error) = edge(head);
+        assert_eq!(error, HandshakeError::HeadTooLong);
+        assert_eq!(head(most).len(), 16_384);
+
+        // Refused when the limit is passed, not when the line or the head is complete.
+        let (verdict, after) = dripped("G".repeat(20_000).as_bytes());
+        assert_eq!(
+            (verdict, after),
+            (Err(HandshakeError::FirstLineTooLong), 8193)
+        );
+        let (verdict, after) = dripped(&head(most).as_bytes()[..head(most).len() - 1]);
+        assert_eq!((verdict, after), (Ok(None), 16_383));
+        let (verdict, after) = dripped(head(most + 9).as_bytes());
+        assert_eq!((verdict, after), (Err(HandshakeError::HeadTooLong), 16_384));
+    }
+
+    #[test]
+    fn the_callers_limits_count_but_not_past_the_ceiling() {
+        let head = |n: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n));
+        let mut limits = limits();
+        limits.max_headers = 3;
+        assert!(Scan::new().advance(head(3).as_bytes(), &limits).is_ok());
+        let over = Scan::new().advance(head(4).as_bytes(), &limits);
+        assert_eq!(over, Err(HandshakeError::TooManyHeaders));
+        limits.max_headers = usize::MAX;
+        let over = Scan::new().advance(head(129).as_bytes(), &limits);
+        assert_eq!(over, Err(HandshakeError::TooManyHeaders));
+    }
+
+    #[test]
+    fn check_takes_one_whole_head() {
+        let head = b"GET / HTTP/1.1\r\na: b\r\n\r\n";
+        assert_eq!(check(head), Ok(()));
+        assert_eq!(
+            check(&head[..head.len() - 1]),
+            Err(HandshakeError::Truncated)
+        );
+        assert_eq!(check(b""), Err(HandshakeError::Truncated));
+        assert_eq!(
+            check(b"GET / HTTP/1.1\r\n\r\nx"),
+            Err(HandshakeError::TrailingBytes)
+        );
+    }
+}

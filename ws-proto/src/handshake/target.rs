@@ -1,0 +1,115 @@
+//! The request-target (§3, §4.1 (3), RFC 9112 §3.2).
+
+use super::authority::{Authority, default_port, is_scheme};
+
+/// A request-target in one of its four forms.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target<'b> {
+    /// `/path?query`
+    Origin { resource: &'b str },
+    /// `http://host:port/path?query`
+    Absolute {
+        authority: Authority<'b>,
+        default_port: u16,
+        resource: &'b str,
+    },
+    /// `host:port`, of CONNECT, or `*`, of OPTIONS: neither names a resource.
+    NoResource,
+}
+
+impl<'b> Target<'b> {
+    /// Tells which form `text` has, or `None` if it has none of them.
+    pub(super) fn parse(text: &'b str) -> Option<Self> {
+        if !text.bytes().all(is_target_byte) {
+            return None;
+        }
+        if text.starts_with('/') {
+            return Some(Self::Origin { resource: text });
+        }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (authority, resource) = rest.split_at(end);
+            return Some(Self::Absolute {
+                authority: Authority::parse(authority)?,
+                default_port: is_scheme(scheme).then(|| default_port(scheme))??,
+                resource,
+            });
+        }
+        let named = text == "*" || Authority::parse(text)?.port.is_some();
+        named.then_some(Self::NoResource)
+    }
+
+    /// The path, which is never empty if the target names a resource.
+    ///
+    /// > The "resource-name" […] can be constructed by concatenating the following: "/" if the
+    /// > path component is empty […] (§3)
+    pub(super) fn path(self) -> &'b str {
+        let (Self::Origin { resource } | Self::Absolute { resource, .. }) = self else {
+            return "";
+        };
+        match resource.split_once('?').map_or(resource, |(path, _)| path) {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    pub(super) fn query(self) -> Option<&'b str> {
+        let (Self::Origin { resource } | Self::Absolute { resource, .. }) = self else {
+            return None;
+        };
+        resource.split_once('?').map(|(_, query)| query)
+    }
+}
+
+/// Visible ASCII without `#`.
+///
+/// > Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used
+/// > on these URIs. (§3)
+///
+/// Wider than RFC 3986, which has no `"<>\^{|}` and no backtick: browsers send some of these.
+const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_forms() {
+        type Parts = (&'static str, Option<&'static str>);
+        let cases: [(&str, Option<Parts>); 27] = [
+            ("/", Some(("/", None))),
+            ("/a/b?c?d", Some(("/a/b", Some("c?d")))),
+            ("/?", Some(("/", Some("")))),
+            ("//evil.example/a", Some(("//evil.example/a", None))),
+            ("/a%00|{}^", Some(("/a%00|{}^", None))),
+            ("http://a", Some(("/", None))),
+            ("http://a?b", Some(("/", Some("b")))),
+            ("HTTPS://a:1/b?c", Some(("/b", Some("c")))),
+            ("ws://[::1]:80/b", Some(("/b", None))),
+            ("/http://a", Some(("/http://a", None))),
+            ("*", Some(("", None))),
+            ("a:443", Some(("", None))),
+            ("", None),
+            ("a", None),
+            ("a/b", None),
+            ("?a", None),
+            ("**", None),
+            ("/#", None),
+            ("/a#b", None),
+            ("/é", None),
+            ("/a b", None),
+            ("http://", None),
+            ("http:///a", None),
+            ("http://u@a/", None),
+            ("http://a:b/", None),
+            ("ftp://a/", None),
+            ("://a/", None),
+        ];
+        for (text, expected) in cases {
+            let parsed = Target::parse(text).map(|target| (target.path(), target.query()));
+            assert_eq!(parsed, expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Writes a head into the caller's slice.
+
+use core::fmt;
+
+use crate::error::NoRoom;
+
+/// A cursor over a slice that counts on past its end, so that [`NoRoom::needed`] is exact.
+///
+/// ```text
+/// out  [ HTTP/1.1 101 Switch ]ing Protocols…
+///                             ^ out.len()   ^ len
+/// ```
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    out: &'a mut [u8],
+    len: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) const fn new(out: &'a mut [u8]) -> Self {
+        Self { out, len: 0 }
+    }
+
+    pub(super) fn put(&mut self, text: &str) {
+        let end = self.len.saturating_add(text.len());
+        if let Some(place) = self.out.get_mut(self.len..end) {
+            place.copy_from_slice(text.as_bytes());
+        }
+        self.len = end;
+    }
+
+    /// Writes one header line. Both parts have been checked: neither can end the line early.
+    pub(super) fn header(&mut self, name: &str, value: &str) {
+        for text in [name, ": ", value, "\r\n"] {
+            self.put(text);
+        }
+    }
+
+    /// How much was written, or would have been.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) const fn finish(self) -> Result<usize, NoRoom> {
+        if self.len > self.out.len() {
+            return Err(NoRoom { needed: self.len });
+        }
+        Ok(self.len)
+    }
+}
+
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_past_the_end_and_never_writes_behind_a_gap() {
+        let mut out = *b"........";
+        let mut writer = Writer::new(&mut out);
+        writer.put("abcde");
+        writer.put("fghij");
+        writer.put("k");
+        assert_eq!(writer.finish(), Err(NoRoom { needed: 11 }));
+        assert_eq!(&out, b"abcde...");
+    }
+
+    #[test]
+    fn an_exact_fit_fits() {
+        let mut out = [0; 6];
+        let mut writer = Writer::new(&mut out);
+        writer.header("a", "b");
+        assert_eq!(writer.finish(), Ok(6));
+        assert_eq!(&out, b"a: b\r\n");
+    }
+}

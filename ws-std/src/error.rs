@@ -1,0 +1,93 @@
+//! What can go wrong with a connection, by blame.
+
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+use ws_proto::handshake::HandshakeError;
+use ws_proto::{ProtocolError, SendError, Silence};
+
+use crate::Response;
+
+/// An open connection failed, or refused what it was asked for.
+///
+/// A clean close is not an error: [`recv`](crate::WebSocket::recv) gives `None` then.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol, or went beyond a limit, and was told so; or its stream ended
+    /// without a Close.
+    #[error("protocol error: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// We asked for something that is not allowed, or not now. Nothing was sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The peer did not answer in time, and was given up.
+    #[error(transparent)]
+    Silence(#[from] Silence),
+    /// The transport failed.
+    #[error("transport failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A client could not connect.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL is not one of a WebSocket, or of a kind this build does not speak.
+    #[error("invalid URL: {0}")]
+    Url(UrlError),
+    /// No address of the host could be connected to.
+    #[error("cannot connect to {host}: {error}")]
+    Connect {
+        /// Host and port, as they were looked up.
+        host: String,
+        /// The failure of the last address tried, or of the look-up.
+        error: io::Error,
+    },
+    /// The transport failed during the opening handshake.
+    #[error("connection lost during the handshake: {0}")]
+    Io(#[from] io::Error),
+    /// It was not done within the deadline.
+    #[error("no connection within {}", seconds(.0))]
+    Timeout(Duration),
+    /// The server answered with something other than an upgrade. It may be a redirect, a demand
+    /// for credentials, or an ordinary page.
+    #[error("the server refused with status {}", .0.status())]
+    Refused(Box<Response>),
+    /// The server's answer breaks the rules, or what was to be sent does.
+    #[error("handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// The operating system gave no entropy for the keys.
+    #[error("no entropy: {0}")]
+    Entropy(#[from] getrandom::Error),
+}
+
+/// What is wrong with a URL (RFC 6455 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// It does not parse: a space, a control or non-ASCII character, a bad port.
+    #[error("it does not parse")]
+    Malformed,
+    /// The scheme is not `ws`.
+    #[error("the scheme must be ws://")]
+    Scheme,
+    /// `wss`: this build has no TLS.
+    #[error("wss:// needs TLS, which this build does not have")]
+    NoTls,
+    /// There is no host.
+    #[error("it has no host")]
+    NoHost,
+    /// A fragment: "Fragment identifiers are meaningless in the context of WebSocket URIs and
+    /// MUST NOT be used on these URIs."
+    #[error("a fragment (#) has no meaning here")]
+    Fragment,
+    /// A user or a password. Credentials go into a header.
+    #[error("credentials go into an Authorization header, not into the URL")]
+    Credentials,
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}

@@ -1,0 +1,104 @@
+//! Sending to many.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ws_proto::{CloseCode, Message, SendError};
+
+use crate::error::Error;
+use crate::shared::lock;
+use crate::writer::Writer;
+
+/// A set of connections that get the same messages: a room, the subscribers of a feed.
+///
+/// No member waits for another. One that takes its messages too slowly, so that more than
+/// [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it, is closed with 1013 and
+/// leaves the group. Clones are the same group.
+///
+/// ```no_run
+/// use ws_std::{Group, Server};
+///
+/// let everyone = Group::new();
+/// Server::bind("127.0.0.1:9001")?
+///     .websocket("/chat", move |mut ws, _request| {
+///         let _member = everyone.join(ws.writer()); // until it is dropped
+///         ws.for_each(|message, _| {
+///             everyone.send(message);
+///             Ok::<_, ws_std::Error>(())
+///         })
+///     })
+///     .run()
+/// # ; Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    members: Arc<Members>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    next: AtomicU64,
+    list: Mutex<Vec<(u64, Writer)>>,
+}
+
+/// A place in a [`Group`], given up when it is dropped.
+#[derive(Debug)]
+#[must_use = "the member leaves when this is dropped"]
+pub struct Membership {
+    id: u64,
+    members: Arc<Members>,
+}
+
+impl Group {
+    /// An empty group.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a connection.
+    pub fn join(&self, writer: Writer) -> Membership {
+        let id = self.members.next.fetch_add(1, Ordering::Relaxed);
+        lock(&self.members.list).push((id, writer));
+        Membership {
+            id,
+            members: self.members.clone(),
+        }
+    }
+
+    /// Queues a message for every member, and returns for how many. Those that can not take it
+    /// leave the group.
+    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> usize {
+        let message = message.into();
+        let mut list = lock(&self.members.list);
+        list.retain(|(_, writer)| match writer.queue(message) {
+            Ok(()) => true,
+            Err(Error::Send(SendError::Full { .. })) => {
+                // What waits goes first; the deadline of the closing handshake runs.
+                let _ = writer.close(CloseCode::TRY_AGAIN_LATER, "too slow");
+                false
+            }
+            // It is closing or gone: its own thread will see.
+            Err(_) => false,
+        });
+        list.len()
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        lock(&self.members.list).len()
+    }
+
+    /// Whether there is no member.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        lock(&self.members.list).retain(|(id, _)| *id != self.id);
+    }
+}

@@ -1,0 +1,81 @@
+//! Reading the head of a request or response from a socket, within an absolute deadline.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ws_proto::handshake::Headers;
+
+use crate::shared::{TICK, is_timeout};
+
+/// A moment after which the opening handshake is given up, however slowly it drips.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    pub(crate) fn after(patience: Duration) -> Self {
+        Self(Instant::now() + patience)
+    }
+
+    /// What is left of it.
+    pub(crate) fn left(self) -> io::Result<Duration> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(left.max(TICK))
+    }
+
+    /// Appends what one read gives to `buffer`; how much that was, 0 at the end of the stream.
+    pub(crate) fn read(self, mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let mut piece = [0; 4096];
+        loop {
+            stream.set_read_timeout(Some(self.left()?))?;
+            match stream.read(&mut piece) {
+                Ok(len) => {
+                    buffer.extend_from_slice(&piece[..len]);
+                    return Ok(len);
+                }
+                // `left` says whether the time is up.
+                Err(error) if is_timeout(&error) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn write(self, mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+        stream.set_write_timeout(Some(self.left()?))?;
+        stream.write_all(bytes)
+    }
+}
+
+/// Encodes into a buffer of the length it turns out to take.
+pub(crate) fn encoded(encode: impl Fn(&mut [u8]) -> Result<usize, ws_proto::NoRoom>) -> Vec<u8> {
+    let mut out = vec![0; 512];
+    loop {
+        match encode(&mut out) {
+            Ok(len) => {
+                out.truncate(len);
+                return out;
+            }
+            Err(short) => out.resize(short.needed, 0),
+        }
+    }
+}
+
+/// The headers in the types of the `http` crate. Those it does not take are left out: a value
+/// with a byte that is no text.
+pub(crate) fn header_map(headers: Headers<'_>) -> HeaderMap {
+    headers
+        .iter()
+        .filter_map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            Some((name, HeaderValue::from_bytes(value).ok()?))
+        })
+        .fold(HeaderMap::new(), |mut map, (name, value)| {
+            map.append(name, value);
+            map
+        })
+}

@@ -1,0 +1,81 @@
+//! WebSockets on [`TcpStream`](std::net::TcpStream): a blocking client, and a server with a
+//! thread for each connection.
+//!
+//! A client:
+//!
+//! ```no_run
+//! use ws_std::CloseCode;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut ws = ws_std::connect("ws://127.0.0.1:9001/echo")?;
+//!     ws.send("hello")?; // &str is text, &[u8] is binary
+//!     if let Some(message) = ws.recv()? {
+//!         println!("{message:?}");
+//!     }
+//!     ws.close(CloseCode::NORMAL, "done")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A server, for pages and WebSockets on one port:
+//!
+//! ```no_run
+//! use ws_std::{Response, Server};
+//!
+//! fn main() -> std::io::Result<()> {
+//!     Server::bind("127.0.0.1:9001")?
+//!         .get("/", |_request| Response::html("<h1>It echoes</h1>"))
+//!         .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)))
+//!         .run()
+//! }
+//! ```
+//!
+//! The protocol itself is [`ws_proto`]; this crate moves its bytes. What a public server needs is
+//! on by default, and can be set:
+//!
+//! | what | default | set with |
+//! |---|---|---|
+//! | opening handshake, absolute | 10 s | `handshake_timeout` |
+//! | ping, and the time to answer it | every 20 s, 20 s | `timeouts` |
+//! | closing handshake | 10 s | `timeouts` |
+//! | message; fragments of one | 1 MiB; 4096 | `max_message`, `limits` |
+//! | head; its lines; their number | 16 KiB; 8 KiB; 128 | `limits` |
+//! | unsent output of a connection | 1 MiB | `limits` |
+//! | connections, then 503 | 1024 | [`Server::max_connections`] |
+//! | pages that may connect | of the same host | [`Server::origins`] |
+//! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
+
+mod client;
+mod clock;
+mod error;
+mod group;
+mod head;
+mod options;
+mod reader;
+mod request;
+mod response;
+mod server;
+mod shared;
+mod socket;
+mod tap;
+mod url;
+mod writer;
+
+pub use client::{Client, connect};
+pub use clock::Clock;
+pub use error::{ConnectError, Error, UrlError};
+pub use group::{Group, Membership};
+pub use reader::{Next, Reader};
+pub use request::Request;
+pub use response::Response;
+pub use server::{Handle, Origins, Server};
+pub use socket::WebSocket;
+pub use tap::Tapped;
+pub use writer::{Corked, Writer};
+
+/// The HTTP types that appear in this crate's API.
+pub use http;
+pub use ws_proto::{
+    Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, ProtocolError, SendError, Silence,
+    Timeouts,
+};

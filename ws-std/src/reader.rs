@@ -1,0 +1,326 @@
+//! The receiving half of a connection.
+
+use std::io::{self, Read};
+use std::net::Shutdown as How;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ws_proto::{
+    Close, CloseCode, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready, Shutdown, Step,
+    Verdict,
+};
+
+use crate::error::Error;
+use crate::shared::{Shared, TICK, is_timeout};
+use crate::tap::Tapped;
+use crate::writer::Corked;
+
+/// The receiving half of a connection: see [`WebSocket::split`](crate::WebSocket::split).
+///
+/// While one of its methods waits, the peer is pinged and answered.
+#[derive(Debug)]
+pub struct Reader {
+    incoming: Incoming,
+    shared: Arc<Shared>,
+    /// What the socket was told last: how long a read may wait.
+    patience: Option<Duration>,
+    hung_up: bool,
+}
+
+/// What waiting for a message came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next<'a> {
+    /// A message.
+    Message(Message<'a>),
+    /// The time was up.
+    Elapsed,
+    /// The peer has closed.
+    Closed,
+}
+
+/// The same, while the message is still where it is.
+enum Waited {
+    Message,
+    Elapsed,
+    Closed,
+}
+
+impl Reader {
+    pub(crate) const fn new(incoming: Incoming, shared: Arc<Shared>) -> Self {
+        Self {
+            incoming,
+            shared,
+            patience: None,
+            hung_up: false,
+        }
+    }
+
+    /// Waits for the next message: see [`WebSocket::recv`](crate::WebSocket::recv).
+    ///
+    /// # Errors
+    ///
+    /// [`Protocol`](Error::Protocol), [`Silence`](Error::Silence) or [`Io`](Error::Io): the
+    /// connection is over.
+    pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+        match self.wait(None)? {
+            Waited::Message => self.message(),
+            Waited::Elapsed | Waited::Closed => Ok(None),
+        }
+    }
+
+    /// Waits for the next message, and copies it: see [`recv`](Self::recv). A large binary
+    /// message is moved and not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_owned(&mut self) -> Result<Option<MessageBuf>, Error> {
+        match self.wait(None)? {
+            Waited::Message => {
+                let taken = self.incoming.take_message(&mut self.shared.outgoing());
+                taken.map_err(|error| self.fail(error))
+            }
+            Waited::Elapsed | Waited::Closed => Ok(None),
+        }
+    }
+
+    /// Waits for the next message, at most `timeout` long.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Next<'_>, Error> {
+        let deadline = self.shared.clock().now().after(timeout);
+        Ok(match self.wait(Some(deadline))? {
+            Waited::Message => self.message()?.map_or(Next::Closed, Next::Message),
+            Waited::Elapsed => Next::Elapsed,
+            Waited::Closed => Next::Closed,
+        })
+    }
+
+    /// Calls `handle` with each message until the peer closes: see
+    /// [`WebSocket::for_each`](crate::WebSocket::for_each).
+    ///
+    /// # Errors
+    ///
+    /// The first error of `handle`, or as [`recv`](Self::recv).
+    pub fn for_each<E: From<Error>>(
+        &mut self,
+        mut handle: impl FnMut(Message<'_>, &mut Corked<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            // One lock at a time, and none while the application's code runs: it may well send
+            // on this connection through a `Writer`.
+            let step = self.incoming.step(&mut self.shared.outgoing());
+            match step {
+                Ok(Step::Message(message)) => {
+                    if let Err(error) = handle(message, &mut Corked::new(&self.shared)) {
+                        // What it sent before it failed was sent.
+                        let _ = self.shared.flush();
+                        return Err(error);
+                    }
+                }
+                // Answered already; the answer leaves with the others.
+                Ok(Step::Control(_)) => {}
+                Ok(Step::NeedData) => match self.wait(None)? {
+                    Waited::Message | Waited::Elapsed => {}
+                    Waited::Closed => return Ok(()),
+                },
+                Ok(Step::Closed) => {
+                    self.hang_up()?;
+                    return Ok(());
+                }
+                Err(error) => return Err(self.fail(error).into()),
+            }
+        }
+    }
+
+    /// Starts the closing handshake and waits until it is done: see
+    /// [`WebSocket::close`](crate::WebSocket::close).
+    ///
+    /// # Errors
+    ///
+    /// [`Send`](Error::Send) if the reason is too long, and as [`recv`](Self::recv).
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let close = Close::new(code, reason)?;
+        // A `Closed` error means that a Close is on its way already: wait for the same.
+        let _ = self.shared.outgoing().close(Some(close));
+        self.shared.flush()?;
+        loop {
+            match self.wait(None)? {
+                Waited::Message => {
+                    self.message()?;
+                }
+                Waited::Elapsed | Waited::Closed => return Ok(()),
+            }
+        }
+    }
+
+    /// What the peer's Close said: `None` before it came, and if it said nothing.
+    #[must_use]
+    pub fn peer_close(&self) -> Option<(CloseCode, String)> {
+        let outgoing = self.shared.outgoing();
+        let close = outgoing.peer_close()?;
+        Some((close.code(), close.reason().into()))
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn message(&mut self) -> Result<Option<Message<'_>>, Error> {
+        let message = self.incoming.message(&mut self.shared.outgoing());
+        match message {
+            Ok(message) => Ok(message),
+            // Not `fail`: the borrow of a message that is not there ends with the function.
+            Err(error) => {
+                tell(&self.shared);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Waited, Error> {
+        let mut tried = false;
+        loop {
+            match self.ready().map_err(|error| self.fail(error))? {
+                Ready::Message => return Ok(Waited::Message),
+                Ready::Control => {}
+                Ready::Closed => {
+                    self.hang_up()?;
+                    return Ok(Waited::Closed);
+                }
+                Ready::NeedData => {
+                    self.shared.flush_if_free()?;
+                    let now = self.shared.clock().now();
+                    let wake = self.check(now)?;
+                    if tried && deadline.is_some_and(|deadline| now >= deadline) {
+                        return Ok(Waited::Elapsed);
+                    }
+                    self.read(now, earlier(wake, deadline))?;
+                    tried = true;
+                }
+            }
+        }
+    }
+
+    /// Goes on to the next message; control frames are dealt with on the way.
+    fn ready(&mut self) -> Result<Ready, ProtocolError> {
+        let mut outgoing = self.shared.outgoing();
+        loop {
+            match self.incoming.ready(&mut outgoing)? {
+                Ready::Control => {
+                    self.incoming.control(&mut outgoing)?;
+                }
+                ready => return Ok(ready),
+            }
+        }
+    }
+
+    /// Pings the peer if that is due, or gives it up; says when to look again.
+    fn check(&self, now: Instant) -> Result<Option<Instant>, Error> {
+        let verdict = self.shared.outgoing().check(now);
+        match verdict {
+            Verdict::Alive { wake } => {
+                self.shared.flush_if_free()?;
+                Ok(wake)
+            }
+            Verdict::Dead(silence) => {
+                self.shared.abort();
+                Err(silence.into())
+            }
+        }
+    }
+
+    /// One read, which waits until `wake` at most.
+    fn read(&mut self, now: Instant, wake: Option<Instant>) -> Result<(), Error> {
+        self.set_patience(wake.map(|wake| wake.saturating_duration_since(now)))?;
+        let spare = self.incoming.spare_mut(&mut self.shared.outgoing());
+        let spare = match spare {
+            Ok(spare) => spare,
+            Err(error) => {
+                tell(&self.shared);
+                return Err(error.into());
+            }
+        };
+        match self.shared.stream().read(spare) {
+            Ok(0) => {
+                let eof = self.incoming.eof(&mut self.shared.outgoing());
+                eof.map_err(|error| self.fail(error))
+            }
+            Ok(len) => {
+                self.shared.tapped(Tapped::Received(&spare[..len]));
+                self.incoming.filled(len);
+                Ok(())
+            }
+            Err(error) if is_timeout(&error) => {
+                // Silence: what memory is not in use goes back.
+                self.incoming.release();
+                self.shared.outgoing().release();
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells the socket how long a read may wait, if what it was told last does not do: longer
+    /// would miss a deadline, and much shorter would wake for nothing. Half of the time at first,
+    /// so that a busy connection whose deadline comes nearer is not told again at every read.
+    fn set_patience(&mut self, needed: Option<Duration>) -> Result<(), Error> {
+        /// Below this it is told exactly.
+        const SHORT: Duration = Duration::from_millis(100);
+        let needed = needed.map(|needed| needed.max(TICK));
+        let does = match (self.patience, needed) {
+            (None, None) => true,
+            (Some(told), Some(needed)) => told <= needed && told >= needed / 4,
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        if !does {
+            self.patience = needed.map(|needed| if needed > SHORT { needed / 2 } else { needed });
+            self.shared.stream().set_read_timeout(self.patience)?;
+        }
+        Ok(())
+    }
+
+    /// The peer has closed: answers, and ends the transport as §7.1.1 wants it.
+    fn hang_up(&mut self) -> Result<(), Error> {
+        if self.hung_up {
+            return Ok(());
+        }
+        self.hung_up = true;
+        self.shared.flush()?;
+        if self.shared.outgoing().shutdown() == Shutdown::AwaitPeer {
+            self.shared.await_end();
+            let _ = self.shared.stream().shutdown(How::Both);
+        } else {
+            self.shared.hang_up();
+        }
+        Ok(())
+    }
+
+    /// The peer broke the protocol: it is told, and given the time to read it.
+    #[cold]
+    fn fail(&mut self, error: ProtocolError) -> Error {
+        if !self.hung_up {
+            self.hung_up = true;
+            tell(&self.shared);
+        }
+        error.into()
+    }
+}
+
+/// Writes the Close that says what the peer did wrong.
+fn tell(shared: &Shared) {
+    // If it can not be written, the peer is gone: the error that brought us here says more.
+    let _ = shared.flush();
+    shared.hang_up();
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,136 @@
+//! Ordinary HTTP answers.
+
+use std::time::SystemTime;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+
+/// An answer to an ordinary HTTP request: a page, a redirect, a refusal. Made from one of the
+/// `http` crate, or here:
+///
+/// ```
+/// use ws_std::Response;
+///
+/// let page = Response::html("<h1>Hello</h1>").header("cache-control", "no-store");
+/// let refusal = Response::text("who are you?").with_status(401);
+/// assert_eq!(refusal.status(), 401);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Response(http::Response<Vec<u8>>);
+
+/// Whether a body follows a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Send,
+    /// To HEAD the same is answered as to GET, without it (RFC 9110 §9.3.2).
+    Omit,
+}
+
+impl Response {
+    /// A page, with status 200.
+    pub fn html(page: impl Into<Vec<u8>>) -> Self {
+        Self::with_type(page, "text/html; charset=utf-8")
+    }
+
+    /// Plain text, with status 200.
+    pub fn text(text: impl Into<Vec<u8>>) -> Self {
+        Self::with_type(text, "text/plain; charset=utf-8")
+    }
+
+    /// Sets the status. A number that is none, below 100 or over 999, becomes 500.
+    pub fn with_status(mut self, status: u16) -> Self {
+        *self.0.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self
+    }
+
+    /// Adds a header that is known when the program is written.
+    ///
+    /// # Panics
+    ///
+    /// If the name is not a lower-case token, or the value not printable ASCII. For others there
+    /// is [`headers_mut`](Self::headers_mut), whose types can not hold them.
+    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        let name = HeaderName::from_static(name);
+        let value = HeaderValue::from_static(value);
+        self.0.headers_mut().append(name, value);
+        self
+    }
+
+    /// The headers, to add to them.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.0.headers_mut()
+    }
+
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.status().as_u16()
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.0.body()
+    }
+
+    pub(crate) fn from_parts(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+        let mut response = Self::from(http::Response::new(body)).with_status(status);
+        *response.0.headers_mut() = headers;
+        response
+    }
+
+    /// The answer as it travels. It ends the connection: nothing that follows a request is read
+    /// as another one.
+    pub(crate) fn encode(&self, body: Body) -> Vec<u8> {
+        let status = self.0.status();
+        let reason = status.canonical_reason().unwrap_or_default();
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        let len = self.body().len();
+        let mut out = format!(
+            "HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: close\r\nContent-Length: {len}\r\n",
+            status.as_u16(),
+        )
+        .into_bytes();
+        for (name, value) in self.headers() {
+            if !OURS.contains(name) {
+                out.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+            }
+        }
+        out.extend(b"\r\n");
+        if body == Body::Send {
+            out.extend(self.body());
+        }
+        out
+    }
+
+    fn with_type(body: impl Into<Vec<u8>>, content_type: &'static str) -> Self {
+        let mut response = http::Response::new(body.into());
+        let content_type = HeaderValue::from_static(content_type);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
+        Self(response)
+    }
+}
+
+/// Headers that say how the answer travels, and so are not the application's.
+const OURS: [HeaderName; 4] = [
+    header::DATE,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+];
+
+impl From<http::Response<Vec<u8>>> for Response {
+    fn from(response: http::Response<Vec<u8>>) -> Self {
+        Self(response)
+    }
+}

@@ -1,0 +1,143 @@
+//! The listener: accepting goes on whatever happens to a connection.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::registry::Entry;
+use super::{Core, serve};
+use crate::response::{Body, Response};
+use crate::shared::{drain_stream, is_timeout};
+
+/// How many connections the kernel holds for us while we are busy; std asks for 128, and beyond
+/// it clients wait a second for their next attempt.
+const BACKLOG: i32 = 4096;
+
+/// How often a listener that nobody woke looks whether it is to stop.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long to wait for descriptors or memory to become free.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// How many refused clients may have their answer still on the way; more are just dropped.
+const REFUSALS: usize = 64;
+
+/// How long a refused client has to read its answer.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let mut last = io::ErrorKind::InvalidInput.into();
+    for address in address.to_socket_addrs()? {
+        match listen_at(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // As std does: a port whose last server has just ended can be bound again.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+pub(crate) fn run(listener: &TcpListener, core: &Arc<Core>) -> io::Result<()> {
+    // Not every system has it for accept; there the connection to ourselves wakes us.
+    let _ = SockRef::from(listener).set_read_timeout(Some(LOOK));
+    let (refused, refusals) = mpsc::sync_channel(REFUSALS);
+    let refuser = thread::Builder::new()
+        .name("ws-refuse".into())
+        .spawn(move || refuse(&refusals))?;
+
+    let ended = loop {
+        if core.registry.is_stopping() {
+            break Ok(());
+        }
+        match listener.accept() {
+            Ok((stream, peer)) => start(core, stream, peer, &refused),
+            Err(error) if is_timeout(&error) => {}
+            Err(error) => match error.kind() {
+                io::ErrorKind::InvalidInput => break Err(error),
+                // The client gave up before we came, or a signal did.
+                io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::Interrupted => {}
+                // No descriptors or no memory: they become free when connections end.
+                _ => thread::sleep(EXHAUSTED),
+            },
+        }
+    };
+    drop(refused);
+    core.registry.wind_down(core.grace);
+    let _ = refuser.join();
+    ended
+}
+
+/// Serves a connection on a thread of its own, or refuses it.
+fn start(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, refused: &SyncSender<TcpStream>) {
+    if core.registry.is_stopping() {
+        return;
+    }
+    match core.registry.enter(&stream, core.max_connections) {
+        Ok(Some(entry)) => {
+            let spare = stream.try_clone();
+            if spawn(core, stream, peer, entry).is_err()
+                && let Ok(stream) = spare
+            {
+                let _ = refused.try_send(stream);
+            }
+        }
+        Ok(None) => drop(refused.try_send(stream)),
+        // No descriptor is left for it.
+        Err(_) => {}
+    }
+}
+
+fn spawn(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, entry: Entry) -> io::Result<()> {
+    let mut thread = thread::Builder::new().name("ws-connection".into());
+    if let Some(size) = core.stack_size {
+        thread = thread.stack_size(size);
+    }
+    let core = Arc::clone(core);
+    thread.spawn(move || serve::serve(&core, stream, peer, &entry))?;
+    Ok(())
+}
+
+/// Tells clients that there is no room for them, one after the other: they cost one thread.
+fn refuse(refused: &Receiver<TcpStream>) {
+    let answer = unavailable();
+    for stream in refused {
+        answer_and_end(&stream, &answer, REFUSAL);
+    }
+}
+
+/// What clients are told that there is no room for.
+pub(super) fn unavailable() -> Vec<u8> {
+    Response::text("no room for another connection\n")
+        .with_status(503)
+        .header("retry-after", "1")
+        .encode(Body::Send)
+}
+
+/// Writes the last bytes of a connection, and lets the peer read them.
+pub(super) fn answer_and_end(stream: &TcpStream, answer: &[u8], patience: Duration) {
+    use std::io::Write;
+    let mut writer = stream;
+    let written = stream
+        .set_write_timeout(Some(patience))
+        .and_then(|()| writer.write_all(answer))
+        .and_then(|()| stream.shutdown(std::net::Shutdown::Write));
+    if written.is_ok() {
+        drain_stream(stream, patience);
+    }
+}

@@ -1,0 +1,245 @@
+//! The server: pages and WebSockets on one port, a thread for each connection.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ws_proto::{Limits, Timeouts};
+
+use crate::options::Options;
+use crate::request::Request;
+use crate::response::Response;
+use crate::socket::WebSocket;
+
+mod accept;
+mod origins;
+mod registry;
+mod serve;
+
+pub use origins::Origins;
+pub use registry::Handle;
+
+use registry::Registry;
+
+/// What a handler of connections may fail with.
+type Failure = Box<dyn StdError + Send + Sync>;
+type Page = dyn Fn(&Request) -> Response + Send + Sync;
+type Handler = dyn Fn(WebSocket, &Request) -> Result<(), Failure> + Send + Sync;
+type Hook = dyn Fn(&Request) -> Option<Response> + Send + Sync;
+type Choice = dyn Fn(&Request) -> Option<String> + Send + Sync;
+type Report = dyn Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send + Sync;
+
+/// A server for pages and WebSockets.
+///
+/// ```no_run
+/// use ws_std::{Response, Server};
+///
+/// Server::bind("127.0.0.1:9001")?
+///     .get("/", |_request| Response::html("<h1>It echoes</h1>"))
+///     .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)))
+///     .run()
+/// # ; Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Each connection has a thread of its own; no more than
+/// [`max_connections`](Self::max_connections) are open at a time. When a handler returns, its
+/// connection is closed: with 1000 after `Ok`, with 1011 after an error or a panic, which ends
+/// nothing else.
+#[must_use = "call `run`"]
+pub struct Server {
+    listener: TcpListener,
+    core: Core,
+}
+
+/// What all connections share.
+struct Core {
+    pages: HashMap<String, Box<Page>>,
+    sockets: HashMap<String, Box<Handler>>,
+    hook: Option<Box<Hook>>,
+    choice: Option<Box<Choice>>,
+    report: Option<Box<Report>>,
+    origins: Origins,
+    options: Options,
+    max_connections: usize,
+    grace: Duration,
+    stack_size: Option<usize>,
+    registry: Arc<Registry>,
+}
+
+impl Server {
+    /// Listens at an address; port 0 picks a free one, which [`local_addr`](Self::local_addr)
+    /// tells.
+    ///
+    /// # Errors
+    ///
+    /// What binding gave.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        let listener = accept::listen(address)?;
+        let registry = Registry::new(listener.local_addr()?);
+        Ok(Self {
+            listener,
+            core: Core {
+                pages: HashMap::new(),
+                sockets: HashMap::new(),
+                hook: None,
+                choice: None,
+                report: None,
+                origins: Origins::SameHost,
+                options: Options::DEFAULT,
+                max_connections: 1024,
+                grace: Duration::from_secs(10),
+                stack_size: None,
+                registry: Arc::new(registry),
+            },
+        })
+    }
+
+    /// Answers GET and HEAD requests for a path.
+    pub fn get<P>(mut self, path: impl Into<String>, page: P) -> Self
+    where
+        P: Fn(&Request) -> Response + Send + Sync + 'static,
+    {
+        self.core.pages.insert(path.into(), Box::new(page));
+        self
+    }
+
+    /// Opens WebSockets at a path, and runs `handler` with each, on its own thread. The
+    /// connection ends when the handler returns.
+    pub fn websocket<H, E>(mut self, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(WebSocket, &Request) -> Result<(), E> + Send + Sync + 'static,
+        E: Into<Failure>,
+    {
+        let handler: Box<Handler> =
+            Box::new(move |ws, request| handler(ws, request).map_err(Into::into));
+        self.core.sockets.insert(path.into(), handler);
+        self
+    }
+
+    /// Looks at every request before anything else does: whatever it answers is the answer. For
+    /// authentication, redirects, paths with parameters.
+    pub fn hook<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+    {
+        self.core.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Speaks these subprotocols: the first of them that a client offers is chosen. A client that
+    /// offers none of them is accepted without.
+    pub fn subprotocols<S: Into<String>>(self, ours: impl IntoIterator<Item = S>) -> Self {
+        let ours: Vec<String> = ours.into_iter().map(Into::into).collect();
+        self.choose_subprotocol(move |request| {
+            let offered = |ours: &&String| request.subprotocols().any(|name| name == *ours);
+            ours.iter().find(offered).cloned()
+        })
+    }
+
+    /// Chooses the subprotocol by the request. What the client did not offer is not sent: the
+    /// handshake fails with 500.
+    pub fn choose_subprotocol<F>(mut self, choice: F) -> Self
+    where
+        F: Fn(&Request) -> Option<String> + Send + Sync + 'static,
+    {
+        self.core.choice = Some(Box::new(choice));
+        self
+    }
+
+    /// Whose pages may connect. Default: those of the same host, and programs that are no
+    /// browser; others get 403.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.core.origins = origins;
+        self
+    }
+
+    /// Is told what a handler failed with. Connections that broke are among them, for handlers
+    /// that return what `recv` gave.
+    pub fn on_error<F>(mut self, report: F) -> Self
+    where
+        F: Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send + Sync + 'static,
+    {
+        self.core.report = Some(Box::new(report));
+        self
+    }
+
+    /// What each connection may use: see [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.core.options.limits = limits;
+        self
+    }
+
+    /// The longest message that is accepted, in bytes. Default: 1 MiB.
+    pub fn max_message(mut self, bytes: u64) -> Self {
+        self.core.options.limits.max_message = bytes;
+        self
+    }
+
+    /// Keepalive and the closing handshake: see [`Timeouts`].
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.core.options.timeouts = timeouts;
+        self
+    }
+
+    /// How long a client may take from being accepted to having sent its request, however it
+    /// drips. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.core.options.handshake = timeout;
+        self
+    }
+
+    /// The most connections at a time, and so threads; the next gets 503. Default: 1024.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.core.max_connections = connections;
+        self
+    }
+
+    /// How long a [shutdown](Handle::shutdown) waits for the handlers. Default: 10 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.core.grace = grace;
+        self
+    }
+
+    /// The stack of each connection's thread, in bytes. Default: what std gives a thread, 2 MiB,
+    /// of which only what is used takes memory.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.core.stack_size = Some(bytes);
+        self
+    }
+
+    /// The address that is listened at.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.core.registry.address()
+    }
+
+    /// Shuts the server down from another thread.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.core.registry)
+    }
+
+    /// Serves until it is [shut down](Handle::shutdown). Every connection has ended then, or had
+    /// its grace.
+    ///
+    /// # Errors
+    ///
+    /// That the listener is broken. A connection that is, or a lack of descriptors or threads,
+    /// is none: the server goes on as soon as it can.
+    pub fn run(self) -> io::Result<()> {
+        accept::run(&self.listener, &Arc::new(self.core))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("options", &self.core.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,219 @@
+//! Which connections there are, and how they end when the server does.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown as How, SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use ws_proto::{Close, CloseCode};
+
+use crate::shared::{Shared, lock};
+
+/// Shuts a [`Server`](crate::Server) down, from any thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    registry: Weak<Registry>,
+}
+
+impl Handle {
+    pub(crate) fn new(registry: &Arc<Registry>) -> Self {
+        Self {
+            registry: Arc::downgrade(registry),
+        }
+    }
+
+    /// Ends the server in good order: it accepts nothing any more, every connection gets a Close
+    /// 1001, those that are still opening get 503, and after the grace (10 s) what is left is
+    /// dropped. [`Server::run`](crate::Server::run) returns then. A second call ends it at once.
+    pub fn shutdown(&self) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.stop();
+        }
+    }
+}
+
+/// The connections of a server.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    address: SocketAddr,
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Phase,
+    next: u64,
+    live: HashMap<u64, Live>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping,
+    /// Asked twice.
+    Dropping,
+}
+
+#[derive(Debug)]
+enum Live {
+    /// In the opening handshake, or being answered with a page.
+    Opening(TcpStream),
+    Open(Arc<Shared>),
+}
+
+/// A connection's entry; it leaves when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    id: u64,
+    registry: Arc<Registry>,
+}
+
+/// The server is shutting down: this connection can not be opened any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopping;
+
+impl Registry {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            inner: Mutex::new(Inner {
+                phase: Phase::Running,
+                next: 0,
+                live: HashMap::new(),
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner().phase != Phase::Running
+    }
+
+    /// Enters a connection, unless there are `max` already.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        stream: &TcpStream,
+        max: usize,
+    ) -> io::Result<Option<Entry>> {
+        let stream = stream.try_clone()?;
+        let mut inner = self.inner();
+        if inner.live.len() >= max {
+            return Ok(None);
+        }
+        let id = inner.next;
+        inner.next += 1;
+        inner.live.insert(id, Live::Opening(stream));
+        let registry = Arc::clone(self);
+        Ok(Some(Entry { id, registry }))
+    }
+
+    /// Waits until every connection has ended, or has had its grace, or nobody wants to wait.
+    pub(crate) fn wind_down(&self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        self.wait_until(deadline, |inner| {
+            inner.live.is_empty() || inner.phase == Phase::Dropping
+        });
+        for live in self.inner().live.values() {
+            live.abort();
+        }
+        // Their threads wake with an error, and get the time to see it.
+        self.wait_until(Instant::now() + LAST_MOMENT, |inner| inner.live.is_empty());
+    }
+
+    fn stop(&self) {
+        let mut inner = self.inner();
+        inner.phase = match inner.phase {
+            Phase::Running => Phase::Stopping,
+            Phase::Stopping | Phase::Dropping => Phase::Dropping,
+        };
+        for live in inner.live.values() {
+            live.stop();
+        }
+        drop(inner);
+        self.changed.notify_all();
+        self.wake_accept();
+    }
+
+    /// Accepting ends when it next looks: a connection makes it look now.
+    fn wake_accept(&self) {
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let address = SocketAddr::new(ip, self.address.port());
+        let _ = TcpStream::connect_timeout(&address, LAST_MOMENT);
+    }
+
+    fn wait_until(&self, deadline: Instant, done: impl Fn(&Inner) -> bool) {
+        let mut inner = self.inner();
+        while !done(&inner) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.changed.wait_timeout(inner, left);
+            (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+/// How long the threads of dropped connections have, and a connection to ourselves.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+
+impl Live {
+    fn stop(&self) {
+        match self {
+            // Its thread reads the end of the stream, sees that the server stops, and says 503.
+            Self::Opening(stream) => drop(stream.shutdown(How::Read)),
+            Self::Open(shared) => drop(shared.close(going_away())),
+        }
+    }
+
+    fn abort(&self) {
+        match self {
+            Self::Opening(stream) => drop(stream.shutdown(How::Both)),
+            Self::Open(shared) => shared.abort(),
+        }
+    }
+}
+
+fn going_away() -> Close<'static> {
+    CloseCode::GOING_AWAY.into()
+}
+
+impl Entry {
+    /// The opening handshake is about to be answered with 101.
+    pub(crate) fn open(&self, shared: &Arc<Shared>) {
+        let mut inner = self.registry.inner();
+        if inner.phase != Phase::Running {
+            let _ = shared.close(going_away());
+        }
+        inner.live.insert(self.id, Live::Open(shared.clone()));
+    }
+
+    /// Whether the connection may still be opened.
+    pub(crate) fn check(&self) -> Result<(), Stopping> {
+        if self.registry.is_stopping() {
+            return Err(Stopping);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.registry.inner().live.remove(&self.id);
+        self.registry.changed.notify_all();
+    }
+}

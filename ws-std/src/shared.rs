@@ -1,0 +1,407 @@
+//! What the threads of one connection have in common: the socket and the outgoing half.
+//!
+//! Two locks, always taken in this order:
+//!
+//! ```text
+//!   wire      held while bytes are written, however long that takes: they leave in order
+//!   outgoing  held for the moment in which a message is queued or an event answered
+//! ```
+//!
+//! So a reader can answer and go on reading while a writer waits for the peer. Whoever finds the
+//! wire taken leaves what it queued to the holder, who looks again after letting go of it.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown as How, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ws_proto::{Close, CloseCode, Message, Outgoing, Silence, State, Timeouts};
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::tap::{Tap, Tapped};
+
+/// The most that is read and dropped after our last word, so that a peer that sends on can read
+/// it: a socket closed with bytes unread is reset, and takes what was sent with it.
+const LINGER: usize = 64 << 10;
+
+/// From here on a message is written from where it lies, behind its header.
+const LENT: usize = 32 << 10;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    stream: TcpStream,
+    peer: SocketAddr,
+    outgoing: Mutex<Outgoing>,
+    wire: Mutex<Wire>,
+    clock: Clock,
+    timeouts: Timeouts,
+    tap: Option<Tap>,
+}
+
+/// The bytes on their way into the socket.
+#[derive(Debug, Default)]
+struct Wire {
+    bytes: Vec<u8>,
+    written: usize,
+    /// A thread waits for the peer to take them.
+    pumping: bool,
+}
+
+/// How a write that does not wait ended.
+enum Wrote {
+    All,
+    Part,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        stream: TcpStream,
+        outgoing: Outgoing,
+        clock: Clock,
+        timeouts: Timeouts,
+        tap: Option<Tap>,
+    ) -> io::Result<Arc<Self>> {
+        stream.set_nodelay(true)?;
+        // A peer that takes nothing for as long as it may take for a Pong is as dead.
+        stream.set_write_timeout(Some(timeouts.pong_timeout.max(TICK)))?;
+        Ok(Arc::new(Self {
+            peer: stream.peer_addr()?,
+            stream,
+            outgoing: Mutex::new(outgoing),
+            wire: Mutex::default(),
+            clock,
+            timeouts,
+            tap,
+        }))
+    }
+
+    pub(crate) fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+        lock(&self.outgoing)
+    }
+
+    pub(crate) const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(crate) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Queues a message and writes it, waiting for the peer to take it.
+    pub(crate) fn send(&self, message: Message<'_>) -> Result<(), Error> {
+        if message.as_bytes().len() >= LENT {
+            return self.send_lent(message);
+        }
+        loop {
+            let queued = self.outgoing().send(message);
+            self.flush()?;
+            // Another thread's messages filled the queue: they are written now.
+            match queued {
+                Err(ws_proto::SendError::Full { .. }) => {}
+                queued => return Ok(queued?),
+            }
+        }
+    }
+
+    /// Queues a message and writes as much as the peer takes at once. What remains is written by
+    /// a thread that lives for as long as it takes.
+    pub(crate) fn queue(self: &Arc<Self>, message: Message<'_>) -> Result<(), Error> {
+        self.outgoing().send(message)?;
+        self.flush_soon()
+    }
+
+    /// Starts the closing handshake, and does not wait for it.
+    pub(crate) fn close(self: &Arc<Self>, close: Close<'_>) -> Result<(), Error> {
+        self.outgoing().close(Some(close))?;
+        self.flush_soon()
+    }
+
+    /// Writes everything that is queued, by whomever.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let mut wire = lock(&self.wire);
+        self.drain(&mut wire)?;
+        drop(wire);
+        self.flush_if_free()
+    }
+
+    /// Writes everything that is queued, unless another thread is writing: it will.
+    pub(crate) fn flush_if_free(&self) -> Result<(), Error> {
+        while self.wants_write() {
+            let Some(mut wire) = self.free_wire() else {
+                return Ok(());
+            };
+            self.drain(&mut wire)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the connection from our side, whatever state it is in, and waits for the peer to see
+    /// it: until it closes its side, within the close timeout.
+    pub(crate) fn finish(&self, code: CloseCode) {
+        // A `Closed` error means that a Close is on its way, or that there is nobody to tell.
+        let _ = self.outgoing().close(Some(code.into()));
+        let patience = self.timeouts.close_timeout.max(TICK);
+        let _ = self.stream.set_write_timeout(Some(patience));
+        let _ = self.flush();
+        self.hang_up();
+    }
+
+    /// Says that we will write no more, and reads until the peer does too.
+    pub(crate) fn hang_up(&self) {
+        let _ = self.stream.shutdown(How::Write);
+        self.await_end();
+    }
+
+    /// Reads and drops what the peer still sends, until it ends its side or has had its time.
+    pub(crate) fn await_end(&self) {
+        drain_stream(&self.stream, self.timeouts.close_timeout);
+    }
+
+    /// Drops the connection at once: every thread that waits on it wakes with an error.
+    pub(crate) fn abort(&self) {
+        let _ = self.stream.shutdown(How::Both);
+    }
+
+    pub(crate) fn tapped(&self, what: Tapped<'_>) {
+        if let Some(tap) = &self.tap {
+            tap.call(what);
+        }
+    }
+
+    fn send_lent(&self, message: Message<'_>) -> Result<(), Error> {
+        let mut wire = lock(&self.wire);
+        self.drain(&mut wire)?;
+        // Whoever queues between the two goes first: the payload is right behind its header.
+        let payload = {
+            let mut outgoing = self.outgoing();
+            let payload = outgoing.send_lent(message)?;
+            outgoing.take_unsent(&mut wire.bytes);
+            outgoing.sent(payload.len());
+            payload
+        };
+        wire.written = 0;
+        self.write(&mut wire, payload)?;
+        self.outgoing().flushed();
+        self.drain(&mut wire)?;
+        drop(wire);
+        self.flush_if_free()
+    }
+
+    fn flush_soon(self: &Arc<Self>) -> Result<(), Error> {
+        while self.wants_write() {
+            let Some(mut wire) = self.free_wire() else {
+                return Ok(());
+            };
+            if let Wrote::Part = self.drain_at_once(&mut wire)? {
+                return self.start_pump(&mut wire);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_pump(self: &Arc<Self>, wire: &mut Wire) -> Result<(), Error> {
+        if wire.pumping {
+            return Ok(());
+        }
+        let shared = Arc::clone(self);
+        let pump = thread::Builder::new()
+            .name("ws-pump".into())
+            .stack_size(PUMP_STACK)
+            .spawn(move || shared.pump());
+        match pump {
+            Ok(_) => wire.pumping = true,
+            Err(error) => return Err(self.lost(error)),
+        }
+        Ok(())
+    }
+
+    /// Waits for the peer in place of a thread that must not.
+    fn pump(&self) {
+        let mut wire = lock(&self.wire);
+        let drained = self.drain(&mut wire);
+        wire.pumping = false;
+        drop(wire);
+        if drained.is_ok() {
+            // What was queued by someone who found the wire taken. A failure shows to whoever
+            // uses the connection next.
+            let _ = self.flush_if_free();
+        }
+    }
+
+    fn wants_write(&self) -> bool {
+        self.outgoing().wants_write()
+    }
+
+    fn free_wire(&self) -> Option<MutexGuard<'_, Wire>> {
+        match self.wire.try_lock() {
+            Ok(wire) => Some(wire),
+            Err(TryLockError::Poisoned(wire)) => Some(wire.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn drain(&self, wire: &mut Wire) -> Result<(), Error> {
+        loop {
+            if wire.is_pending() {
+                self.write(wire, &[])?;
+                self.outgoing().flushed();
+            }
+            if !self.refill(wire) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes the next bytes to write, if there are any.
+    fn refill(&self, wire: &mut Wire) -> bool {
+        let mut outgoing = self.outgoing();
+        if !outgoing.wants_write() {
+            return false;
+        }
+        outgoing.take_unsent(&mut wire.bytes);
+        wire.written = 0;
+        true
+    }
+
+    /// Writes what is pending and `behind` it.
+    fn write(&self, wire: &mut Wire, behind: &[u8]) -> Result<(), Error> {
+        self.tapped(Tapped::Sent(wire.pending()));
+        self.tapped(Tapped::Sent(behind));
+        let mut done = 0;
+        while wire.is_pending() || done < behind.len() {
+            let slices = [
+                io::IoSlice::new(wire.pending()),
+                io::IoSlice::new(&behind[done..]),
+            ];
+            match (&self.stream).write_vectored(&slices) {
+                Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero.into())),
+                Ok(len) => {
+                    let own = len.min(wire.pending().len());
+                    wire.written += own;
+                    done += len - own;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.lost(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn drain_at_once(&self, wire: &mut Wire) -> Result<Wrote, Error> {
+        loop {
+            while wire.is_pending() {
+                match write_at_once(&self.stream, wire.pending()) {
+                    Ok(len) => {
+                        self.tapped(Tapped::Sent(&wire.pending()[..len]));
+                        wire.written += len;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if is_timeout(&error) => return Ok(Wrote::Part),
+                    Err(error) => return Err(self.lost(error)),
+                }
+            }
+            if !self.refill(wire) {
+                self.outgoing().flushed();
+                return Ok(Wrote::All);
+            }
+        }
+    }
+
+    /// After a failed write nothing can follow: the peer would read the middle of a frame.
+    #[cold]
+    fn lost(&self, error: io::Error) -> Error {
+        self.abort();
+        if is_timeout(&error) {
+            return Silence::NoPong.into();
+        }
+        error.into()
+    }
+}
+
+impl Drop for Shared {
+    /// A connection that is dropped while open tells the peer so, if that takes no waiting.
+    fn drop(&mut self) {
+        let outgoing = self
+            .outgoing
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let wire = self.wire.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if outgoing.state() == State::Open && !wire.is_pending() {
+            let _ = outgoing.close(Some(CloseCode::GOING_AWAY.into()));
+            let _ = write_at_once(&self.stream, outgoing.unsent());
+        }
+    }
+}
+
+impl Wire {
+    fn pending(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    const fn is_pending(&self) -> bool {
+        self.written < self.bytes.len()
+    }
+}
+
+/// The shortest time a socket can be told to wait.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// A pump only writes.
+const PUMP_STACK: usize = 64 << 10;
+
+/// A handler that panicked has poisoned nothing: every lock here is let go of between two whole
+/// steps.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a read or write ended because its time was up.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+/// Reads and drops what still comes, at most [`LINGER`] bytes and `limit` long.
+pub(crate) fn drain_stream(mut stream: &TcpStream, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    let mut dropped = 0;
+    let mut scratch = [0; 4096];
+    while dropped < LINGER {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || stream.set_read_timeout(Some(left.max(TICK))).is_err() {
+            return;
+        }
+        match stream.read(&mut scratch) {
+            Ok(0) => return,
+            Ok(len) => dropped += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Writes as much as the socket takes now; `WouldBlock` if that is nothing.
+#[cfg(unix)]
+fn write_at_once(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    /// A write to a socket that the peer has closed is an error, not a signal; Apple's systems
+    /// have an option of the socket for that, which std sets.
+    #[cfg(not(target_vendor = "apple"))]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    #[cfg(target_vendor = "apple")]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+    socket2::SockRef::from(stream).send_with_flags(bytes, FLAGS)
+}
+
+/// Elsewhere a pump thread does all the writing.
+#[cfg(not(unix))]
+fn write_at_once(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
+}

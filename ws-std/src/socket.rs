@@ -1,0 +1,193 @@
+//! An open connection.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use http::HeaderMap;
+use ws_proto::{CloseCode, Kind, Message, MessageBuf, Part, Session, Timeouts};
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::reader::{Next, Reader};
+use crate::shared::Shared;
+use crate::tap::Tap;
+use crate::writer::{Corked, Writer};
+
+/// An open WebSocket: a client's from [`connect`](crate::connect), a server's in its handler.
+///
+/// While [`recv`](Self::recv) and the other methods that receive wait, the peer is pinged every
+/// 20 s and answered; a program that only sends should look in with
+/// [`recv_timeout`](Self::recv_timeout) now and then, for it would not notice that the peer has
+/// closed.
+///
+/// Dropped while open, a client's says Close 1001 if that takes no waiting, and a server's is
+/// closed in good order when the handler is done.
+#[derive(Debug)]
+pub struct WebSocket {
+    reader: Reader,
+    writer: Writer,
+    about: Box<About>,
+}
+
+/// What the opening handshake said.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl WebSocket {
+    /// Runs a connection whose opening handshake was done elsewhere, on what it left: a stream,
+    /// and a [`Session`] that was [given](Session::push) what was received behind the head.
+    ///
+    /// # Errors
+    ///
+    /// What setting the socket's options gave.
+    pub fn over(stream: TcpStream, session: Session, clock: Clock) -> io::Result<Self> {
+        let timeouts = Timeouts::default();
+        Self::new(stream, session, clock, timeouts, None, About::default())
+    }
+
+    pub(crate) fn new(
+        stream: TcpStream,
+        session: Session,
+        clock: Clock,
+        timeouts: Timeouts,
+        tap: Option<Tap>,
+        about: About,
+    ) -> io::Result<Self> {
+        let (incoming, outgoing) = session.split();
+        let shared = Shared::new(stream, outgoing, clock, timeouts, tap)?;
+        Ok(Self {
+            reader: Reader::new(incoming, shared.clone()),
+            writer: Writer::new(shared),
+            about: Box::new(about),
+        })
+    }
+
+    /// Waits for the next message. `None` if the peer has closed, in good order: what it said is
+    /// [`peer_close`](Self::peer_close).
+    ///
+    /// The message is borrowed from the buffer it was received in;
+    /// [`recv_owned`](Self::recv_owned) gives one to keep.
+    ///
+    /// # Errors
+    ///
+    /// The connection is over: [`Protocol`](Error::Protocol) if the peer broke the rules, or its
+    /// stream ended without a Close; [`Silence`](Error::Silence) if it did not answer a Ping or
+    /// our Close in time; [`Io`](Error::Io).
+    pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
+        self.reader.recv()
+    }
+
+    /// Waits for the next message, as one that owns its payload.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_owned(&mut self) -> Result<Option<MessageBuf>, Error> {
+        self.reader.recv_owned()
+    }
+
+    /// Waits for the next message, at most `timeout` long.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Next<'_>, Error> {
+        self.reader.recv_timeout(timeout)
+    }
+
+    /// Calls `handle` with each message, and a way to answer, until the peer closes. Answers are
+    /// corked: those to all the messages that came with one read leave with one write.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `handle`, or as [`recv`](Self::recv).
+    pub fn for_each<E: From<Error>>(
+        &mut self,
+        handle: impl FnMut(Message<'_>, &mut Corked<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.reader.for_each(handle)
+    }
+
+    /// Sends a message, waiting until the transport has taken it. `&str` is text, `&[u8]` binary.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::send`].
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.writer.send(message)
+    }
+
+    /// Sends a piece of a message: see [`Writer::send_part`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::send`].
+    pub fn send_part(&mut self, kind: Kind, payload: &[u8], part: Part) -> Result<(), Error> {
+        self.writer.send_part(kind, payload, part)
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload. Pings for keepalive are sent without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::ping`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.writer.ping(payload)
+    }
+
+    /// Starts the closing handshake and waits until the peer has answered, within the close
+    /// timeout. Messages that still arrive are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Send`](Error::Send) if the reason is over 123 bytes: nothing was done.
+    /// [`Silence`](Error::Silence) if the peer did not answer; else as [`recv`](Self::recv).
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.reader.close(code, reason)
+    }
+
+    /// What the peer's Close said: `None` before it came, and if it said nothing.
+    #[must_use]
+    pub fn peer_close(&self) -> Option<(CloseCode, String)> {
+        self.reader.peer_close()
+    }
+
+    /// Another way to send on this connection, for other threads: see [`Group`](crate::Group).
+    #[must_use]
+    pub fn writer(&self) -> Writer {
+        self.writer.clone()
+    }
+
+    /// Takes the halves apart, for two threads.
+    #[must_use]
+    pub fn split(self) -> (Reader, Writer) {
+        (self.reader, self.writer)
+    }
+
+    /// The address of the peer.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.reader.shared().peer()
+    }
+
+    /// The subprotocol that was agreed on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.about.subprotocol.as_deref()
+    }
+
+    /// The headers of the peer's side of the opening handshake: of the request on a server, of
+    /// the response on a client.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.about.headers
+    }
+
+    pub(crate) const fn reader(&self) -> &Reader {
+        &self.reader
+    }
+}

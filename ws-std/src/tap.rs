@@ -1,0 +1,38 @@
+//! Watching the bytes of a connection, for traces.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a tap sees, in the order in which it happens in each direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tapped<'a> {
+    /// The head that was sent in the opening handshake.
+    HeadSent(&'a [u8]),
+    /// The head that was received in the opening handshake.
+    HeadReceived(&'a [u8]),
+    /// Bytes sent behind it: frames, cut anywhere.
+    Sent(&'a [u8]),
+    /// Bytes received behind it: frames, cut anywhere.
+    Received(&'a [u8]),
+}
+
+#[derive(Clone)]
+pub(crate) struct Tap(Arc<dyn Fn(Tapped<'_>) + Send + Sync>);
+
+impl Tap {
+    pub(crate) fn new(tap: impl Fn(Tapped<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tap))
+    }
+
+    pub(crate) fn call(&self, what: Tapped<'_>) {
+        if !matches!(what, Tapped::Sent([]) | Tapped::Received([])) {
+            (self.0)(what);
+        }
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tap")
+    }
+}

@@ -1,0 +1,140 @@
+//! The sending half of a connection.
+
+use std::sync::Arc;
+
+use ws_proto::{Close, CloseCode, Kind, Message, Part, SendError};
+
+use crate::error::Error;
+use crate::shared::Shared;
+
+/// The sending half of a connection: see [`WebSocket::split`](crate::WebSocket::split). Its
+/// clones send on the same connection, from any thread.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Sends a message, waiting until the transport has taken it.
+    ///
+    /// # Errors
+    ///
+    /// [`Send`](Error::Send) if a Close is on its way; [`Silence`](Error::Silence) if the peer
+    /// takes nothing for as long as the pong timeout; [`Io`](Error::Io). After the latter two
+    /// the connection is over.
+    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.shared.send(message.into())
+    }
+
+    /// Sends a message without waiting: what the peer does not take at once is kept, up to
+    /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and written when it does. For
+    /// sending to many, of whom one may have stalled: see [`Group`](crate::Group).
+    ///
+    /// # Errors
+    ///
+    /// [`Send`](Error::Send) with [`SendError::Full`] if too much waits already: nothing of the
+    /// message was kept. Else as [`send`](Self::send).
+    pub fn queue<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.shared.queue(message.into())
+    }
+
+    /// Sends a piece of a message as one fragment, waiting until the transport has taken it. The
+    /// message ends with [`Part::Last`]; no other may be sent before.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_part(&self, kind: Kind, payload: &[u8], part: Part) -> Result<(), Error> {
+        loop {
+            let queued = self.shared.outgoing().send_part(kind, payload, part);
+            self.shared.flush()?;
+            match queued {
+                Err(SendError::Full { .. }) => {}
+                queued => return Ok(queued?),
+            }
+        }
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload. Pings for keepalive are sent without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::ControlTooLong`].
+    pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.outgoing().ping(payload)?;
+        self.shared.flush()
+    }
+
+    /// Starts the closing handshake and does not wait for it: the [`Reader`](crate::Reader) sees
+    /// its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Send`](Error::Send) if the reason is over 123 bytes, or a Close is on its way already.
+    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.shared.close(Close::new(code, reason)?)
+    }
+
+    /// Drops the connection at once, with no Close: the peer sees its stream end, and every
+    /// thread that waits on it wakes with an error.
+    pub fn abort(&self) {
+        self.shared.abort();
+    }
+
+    /// How many bytes of messages wait for the peer.
+    #[must_use]
+    pub fn unsent_len(&self) -> usize {
+        self.shared.outgoing().unsent_len()
+    }
+}
+
+/// The sending half, within [`for_each`](crate::WebSocket::for_each): what is sent leaves when
+/// every message that has arrived is dealt with, all in one write.
+#[derive(Debug)]
+pub struct Corked<'a> {
+    shared: &'a Arc<Shared>,
+}
+
+impl<'a> Corked<'a> {
+    pub(crate) const fn new(shared: &'a Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Sends a message, with the next write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::send`].
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        let queued = self.shared.outgoing().send(message);
+        match queued {
+            Err(SendError::Full { .. }) => self.shared.send(message),
+            queued => Ok(queued?),
+        }
+    }
+
+    /// Sends a Ping, with the next write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::ping`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        Ok(self.shared.outgoing().ping(payload)?)
+    }
+
+    /// Starts the closing handshake. Messages that the peer sent before it saw the Close still
+    /// come.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::close`].
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let close = Close::new(code, reason)?;
+        Ok(self.shared.outgoing().close(Some(close))?)
+    }
+}
