@@ -355,3 +355,103 @@ impl AsRef<[u8]> for Transmit {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::close::CloseCode;
+
+    /// Every command in every state: the diagram at the top, written down.
+    #[test]
+    fn every_command_in_every_state() {
+        type Command = fn(&mut Sender) -> Result<(), SendError>;
+        let commands: [(Command, State); 6] = [
+            (
+                |s| s.send(Message::Text("x"), &mut [0; 16]).map(|_| ()),
+                State::Open,
+            ),
+            (
+                |s| s.begin(Kind::Text, 1, Part::More).map(|_| ()),
+                State::Open,
+            ),
+            (|s| s.ping(b"x"), State::Open),
+            (|s| s.pong(b"x"), State::Open),
+            (|s| s.close(None), State::Closing),
+            (|s| s.close(Some(CloseCode::NORMAL.into())), State::Closing),
+        ];
+        for (command, then) in commands {
+            let mut sender = Sender::server();
+            assert_eq!(command(&mut sender), Ok(()));
+            assert_eq!(sender.state, then);
+
+            let mut sender = Sender::server();
+            sender.close(None).unwrap();
+            assert_eq!(command(&mut sender), Err(SendError::Closed));
+            assert_eq!(sender.state, State::Closing);
+
+            while sender.poll_transmit().is_some() {}
+            assert_eq!(sender.state, State::Closed);
+            assert_eq!(command(&mut sender), Err(SendError::Closed));
+            assert!(!sender.wants_transmit());
+        }
+    }
+
+    /// A refused frame draws no key and begins no message.
+    #[test]
+    fn what_is_refused_changes_nothing() {
+        let send = |refuse: bool| {
+            let mut client = Sender::client([3; 32]);
+            if refuse {
+                let no_room = client.send(Message::Text("hello"), &mut [0; 10]);
+                assert_eq!(no_room, Err(NoRoom { needed: 11 }.into()));
+                let too_long = client.begin(Kind::Text, 1 << 63, Part::More);
+                assert_eq!(too_long, Err(SendError::PayloadTooLong));
+                assert_eq!(client.ping(&[0; 126]), Err(SendError::ControlTooLong));
+                assert_eq!(client.pong(&[0; 126]), Err(SendError::ControlTooLong));
+            }
+            let mut out = [0; 32];
+            let len = client.send(Message::Text("hello"), &mut out).unwrap();
+            assert!(!client.wants_transmit());
+            (out, len)
+        };
+        assert_eq!(send(true), send(false));
+        assert_eq!(send(false).1, 11);
+    }
+
+    #[test]
+    fn frame_len_is_what_send_writes() {
+        let payload = [0; 66_000];
+        let mut out = [0; 66_100];
+        for mut sender in [Sender::server(), Sender::client([0; 32])] {
+            for len in [0, 1, 125, 126, 127, 65_535, 65_536, 66_000] {
+                let needed = sender.frame_len(len);
+                let message = Message::Binary(&payload[..len]);
+                let short = sender.send(message, &mut out[..needed - 1]);
+                assert_eq!(short, Err(NoRoom { needed }.into()));
+                assert_eq!(sender.send(message, &mut out[..needed]), Ok(needed));
+            }
+        }
+    }
+
+    /// The longest of each kind fits its slot, byte for byte.
+    #[test]
+    fn the_longest_control_frames() {
+        let reason = core::str::from_utf8(&[b'r'; Close::MAX_REASON]).unwrap();
+        let mut server = Sender::server();
+        server.ping(&[0xAA; MAX_CONTROL]).unwrap();
+        server
+            .close(Some(Close::new(CloseCode::NORMAL, reason).unwrap()))
+            .unwrap();
+        let ping = server.poll_transmit().unwrap();
+        assert_eq!(ping.as_ref()[..2], [0x89, 125]);
+        assert_eq!(ping.as_ref()[2..], [0xAA; 125]);
+        let close = server.poll_transmit().unwrap();
+        assert_eq!(close.as_ref()[..4], [0x88, 125, 0x03, 0xE8]);
+        assert_eq!(close.as_ref()[4..], [b'r'; 123]);
+
+        let mut client = Sender::client([0; 32]);
+        client.ping(&[0xAA; MAX_CONTROL]).unwrap();
+        let ping = client.poll_transmit().unwrap();
+        assert_eq!(ping.as_ref().len(), Transmit::MAX_LEN);
+    }
+}
