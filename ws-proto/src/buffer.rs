@@ -407,6 +407,8 @@ mod tests {
                 }
                 assert_eq!(outbox.unsent(), naive.unsent(), "{step}");
                 assert_eq!(outbox.len(), naive.unsent().len());
+                let urgent_waits = naive.frames.iter().any(|frame| frame[0] == 0x8A);
+                assert_eq!(outbox.takes_urgent(), !urgent_waits, "one batch at a time");
             }
         }
         assert!(urgent > 1000, "{urgent}");

@@ -45,6 +45,15 @@ type Rare<T> = alloc::boxed::Box<T>;
 #[cfg(not(feature = "alloc"))]
 type Rare<T> = T;
 
+#[cfg(feature = "alloc")]
+fn rare<T>(value: T) -> Rare<T> {
+    Rare::new(value)
+}
+#[cfg(not(feature = "alloc"))]
+const fn rare<T>(value: T) -> Rare<T> {
+    value
+}
+
 type Keys = Rare<MaskKeys>;
 type Slot = Option<Rare<Payload>>;
 
@@ -58,7 +67,7 @@ impl Sender {
     /// The sending half of a client's end. See [`MaskKeys`] for the seed.
     #[must_use]
     pub fn client(seed: [u8; 32]) -> Self {
-        Self::new(Some(MaskKeys::new(seed).into()))
+        Self::new(Some(rare(MaskKeys::new(seed))))
     }
 
     const fn new(keys: Option<Keys>) -> Self {
@@ -175,12 +184,8 @@ impl Sender {
         if self.state != State::Open {
             return Err(SendError::Closed);
         }
-        self.close = Some(
-            close
-                .as_ref()
-                .map_or_else(Payload::empty, Payload::close)
-                .into(),
-        );
+        let payload = close.as_ref().map_or_else(Payload::empty, Payload::close);
+        self.close = Some(rare(payload));
         self.message = None;
         self.state = State::Closing;
         Ok(())
@@ -217,7 +222,7 @@ impl Sender {
             _ => 10,
         };
         let mask = if self.keys.is_some() { 4 } else { 0 };
-        length + mask + len
+        len.saturating_add(length + mask)
     }
 
     /// Whether messages may be sent: until a Close is queued, by us or in answer.
@@ -257,7 +262,7 @@ impl Sender {
             return Err(SendError::Closed);
         }
         let payload = Payload::new(payload).ok_or(SendError::ControlTooLong)?;
-        Ok(Some(payload.into()))
+        Ok(Some(rare(payload)))
     }
 
     fn frame(&mut self, opcode: Opcode, payload: &Payload) -> Transmit {

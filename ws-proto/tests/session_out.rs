@@ -301,6 +301,27 @@ fn last_word_the_close_is_behind_all_messages() {
     }
 }
 
+/// Nothing is over while the last byte of the Close is not written.
+#[test]
+fn shutdown_waits_for_the_last_byte() {
+    let over = [
+        (End::Server, Shutdown::Now),
+        (End::Client, Shutdown::AwaitPeer),
+    ];
+    for (end, over) in over {
+        let mut session = end.session(&Limits::default());
+        session.send("before").expect("room");
+        receive(&mut session, &end.peer_frame(CLOSE, b"\x03\xE8"));
+        let mut unsent = session.unsent().len();
+        while unsent > 0 {
+            assert_eq!(session.shutdown(), Shutdown::NotYet, "{unsent} bytes to go");
+            session.sent(1);
+            unsent -= 1;
+        }
+        assert_eq!(session.shutdown(), over);
+    }
+}
+
 /// A lent payload is written by the caller right behind the header; nothing gets between.
 #[test]
 fn send_lent_leaves_the_payload_where_it_is() {
