@@ -17,9 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ws_proto::{
-    Close, CloseCode, Message, Outgoing, SendError, Silence, State, Timeouts, Verdict,
-};
+use ws_proto::{Close, CloseCode, Message, Outgoing, SendError, Silence, State, Timeouts, Verdict};
 
 use crate::clock::Clock;
 use crate::error::Error;
