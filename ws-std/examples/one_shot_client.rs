@@ -11,8 +11,8 @@ use ws_std::CloseCode;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let url = args.next().unwrap_or("ws://127.0.0.1:9001/".into());
-    let text = args.next().unwrap_or("hello".into());
+    let url = args.next().unwrap_or_else(|| "ws://127.0.0.1:9001/".into());
+    let text = args.next().unwrap_or_else(|| "hello".into());
 
     let mut ws = ws_std::connect(url)?;
     ws.send(&text)?;

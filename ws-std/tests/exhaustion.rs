@@ -57,10 +57,13 @@ fn start() -> (Child, SocketAddr) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let addr = lines
+        .by_ref()
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("listening at ").map(String::from))
         .unwrap();
+    // It says more, to nobody.
+    std::thread::spawn(move || lines.count());
     (child, addr.parse().unwrap())
 }
