@@ -17,8 +17,6 @@ use ws_std::{CloseCode, Server};
 
 const ENTER: &str = "\r";
 const UP: &str = "\x1b[A";
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
 
 /// The command on a terminal of its own.
 struct Terminal {
@@ -145,7 +143,7 @@ fn lines_typed_ahead_are_all_sent() {
     for line in ["one", "two", "three"] {
         terminal.expect(&format!("< {line}\r\n"));
     }
-    terminal.press(CTRL_D);
+    terminal.press("/quit\r");
     assert_eq!(terminal.finish(), Some(0));
 }
 
@@ -156,8 +154,10 @@ fn what_is_pasted_is_one_message() {
     let mut terminal = Terminal::start(&[&served.url("/echo")]);
     terminal.expect("> ");
     terminal.press("\x1b[200~one\rtwo\x1b[201~\r");
+    // It is shown on one row while it is typed.
+    terminal.expect("> one\\ntwo");
     terminal.expect("< one\r\n  two\r\n");
-    terminal.press(CTRL_D);
+    terminal.press("/quit\r");
     assert_eq!(terminal.finish(), Some(0));
 }
 
@@ -176,7 +176,7 @@ fn a_message_arrives_while_a_line_is_typed() {
     terminal.expect("\"text\":\"half a line\"");
     bob.close(CloseCode::NORMAL, "").unwrap();
     terminal.expect("\"type\":\"left\"");
-    terminal.press(CTRL_D);
+    terminal.press("/quit\r");
     terminal.expect("closed with 1000");
     assert_eq!(terminal.finish(), Some(0));
 }
@@ -196,8 +196,8 @@ fn what_the_peer_says_can_not_move_the_cursor() {
     let mut terminal = Terminal::start(&[&url]);
     terminal.expect("< \\u{1b}[2Jred\\u{202e}\\u{9b}31m\r\n  second\\rline\r\n");
     terminal.expect("< binary, 3 bytes: 0001ff\r\n");
-    terminal.press(CTRL_C);
-    terminal.expect("closed with 1001");
+    terminal.press("/quit\r");
+    terminal.expect("closed with 1000");
     assert_eq!(terminal.finish(), Some(0));
 }
 
@@ -220,6 +220,19 @@ fn commands() {
     terminal.press("/close 4321 because I say so\r");
     terminal.expect("closed with 4321");
     assert_eq!(terminal.finish(), Some(1));
+}
+
+#[test]
+fn control_keys_close() {
+    let served = Served::start(&[]);
+    for (key, closed) in [("\x03", "closed with 1001"), ("\x04", "closed with 1000")] {
+        let mut terminal = Terminal::start(&[&served.url("/echo")]);
+        // The prompt has the terminal: before that, the keys are the system's.
+        terminal.expect("\x1b[?2004h");
+        terminal.press(key);
+        terminal.expect(closed);
+        assert_eq!(terminal.finish(), Some(0));
+    }
 }
 
 #[test]

@@ -255,10 +255,14 @@ fn a_peer_that_sends_on_can_read_why_it_was_refused() {
     let server = run(echo());
     let mut raw = Raw::open(server.addr);
     let big = raw.frame(BINARY, &pattern((1 << 20) + 1));
-    // A page's worth behind the header that is refused, all of it before anything is read.
-    raw.write(&big[..60_000]);
+    // Some of the payload behind the header that is refused, before anything is read.
+    raw.write(&big[..40_000]);
     assert_eq!(raw.next_close().0, 1009);
     raw.ends();
+    // And more, from a peer that is slow to see it: nothing of it is reset.
+    for piece in big[40_000..50_000].chunks(100) {
+        raw.write(piece);
+    }
 
     // Our own client, which writes all of it before it reads.
     let mut ws = server.connect();

@@ -156,7 +156,7 @@ fn after_a_shutdown_nobody_waits_in_vain() {
     // A handler takes its time, and the grace is long: whoever comes now is refused at once.
     let (go, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
-    let server = run(server().grace(PATIENCE).websocket("/", move |_, _| {
+    let server = run(server().grace(PATIENCE * 10).websocket("/", move |_, _| {
         let _ = wait.lock().unwrap().recv();
         Ok::<_, Error>(())
     }));

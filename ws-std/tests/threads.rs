@@ -235,6 +235,17 @@ fn a_queue_for_a_stalled_peer_refuses_what_is_too_much_and_keeps_the_rest() {
 }
 
 #[test]
+fn what_the_peer_does_not_take_at_once_comes_when_it_does() {
+    let (ws, mut peer) = served(&Limits::default(), Timeouts::default(), Clock::system());
+    let message = pattern(2 << 20); // one that waits alone may be of any length
+    ws.writer().queue(&message).unwrap();
+    // Nobody calls anything any more.
+    assert_eq!(peer.next(), (BINARY, message));
+    drop(ws);
+    assert_eq!(peer.next_close().0, 1001);
+}
+
+#[test]
 fn a_slow_transfer_is_progress() {
     // The peer takes a large message, slowly, and answers no Ping before it has it all.
     let clock = Clock::manual();

@@ -1,7 +1,9 @@
 //! `ws connect`: a client, for a terminal and for pipes.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal};
+use std::io;
+#[cfg(unix)]
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,9 +17,15 @@ use crate::args::{bytes, seconds, unless_zero, without_number};
 use crate::signals::on_signal;
 use crate::text::Escaped;
 
+#[cfg(unix)]
 mod commands;
+#[cfg(unix)]
+mod editor;
 mod heads;
+#[cfg(unix)]
+mod keys;
 mod pipe;
+#[cfg(unix)]
 mod terminal;
 mod trace;
 
@@ -94,11 +102,15 @@ Examples:
   ws connect -v -H 'Authorization: Bearer 1234' -s chat.v2 ws://127.0.0.1:9001/chat";
 
 pub(crate) fn run(args: &Args) -> ExitCode {
-    if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        terminal::run(args)
-    } else {
-        pipe::run(args)
+    // Elsewhere there is no prompt: lines come and go as through a pipe.
+    #[cfg(unix)]
+    if io::stdin().is_terminal()
+        && io::stdout().is_terminal()
+        && std::env::var_os("TERM").is_some_and(|kind| kind != "dumb")
+    {
+        return terminal::run(args);
     }
+    pipe::run(args)
 }
 
 impl Args {
@@ -206,15 +218,18 @@ impl Link {
         let _ = self.close(CloseCode::GOING_AWAY, "");
     }
 
-    /// SIGINT and SIGTERM close; the next one ends at once, with the exit status of shells.
+    /// SIGINT and SIGTERM close; the next one ends at once.
     fn close_on_signal(&self, before_exit: impl Fn() + Send + 'static) -> io::Result<()> {
         let link = self.clone();
-        on_signal(move |signal| {
-            if link.close(CloseCode::GOING_AWAY, "").is_err() {
-                before_exit();
-                std::process::exit(128 + signal);
-            }
-        })
+        on_signal(move |signal| link.interrupt(signal, &before_exit))
+    }
+
+    /// Closes, or ends at once if that is under way: with the exit status of shells.
+    fn interrupt(&self, signal: i32, before_exit: impl Fn()) {
+        if self.close(CloseCode::GOING_AWAY, "").is_err() {
+            before_exit();
+            std::process::exit(128 + signal);
+        }
     }
 
     /// Receives until the connection is over. `show` gets the messages, up to `count` of them.

@@ -1,18 +1,30 @@
 //! A prompt with a history, and messages above it.
+//!
+//! One thread has the terminal: it reads the keys and writes the lines, so that they come in
+//! order and never into one another. It never waits for the connection.
+//!
+//! ```text
+//!   receiver ── messages ──▶ ┌───────┐ ── commands ──▶ sender
+//!   trace ───── frames ────▶ │ Stage │
+//!   keyboard ── keys ──────▶ └───────┘ ── lines, prompt ──▶ screen
+//! ```
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read, Write};
 use std::process::ExitCode;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustyline::error::ReadlineError;
-use rustyline::history::MemHistory;
-use rustyline::{Config, Editor, ExternalPrinter};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use ws_std::{CloseCode, Message};
 
 use super::commands::{Command, HELP};
+use super::editor::{Asked, Editor};
+use super::keys::Keys;
 use super::{Args, Link, lock};
 use crate::args::plain;
 use crate::fail;
@@ -24,30 +36,30 @@ const SHOWN: usize = 32;
 /// How many lines may wait to be shown before the receiver waits too.
 const WAITING: usize = 256;
 
-/// How long the last lines have to be shown.
-const LAST_MOMENT: Duration = Duration::from_millis(300);
+/// Asks the terminal to mark what is pasted, and not to any more.
+const MARK_PASTE: &str = "\x1b[?2004h";
+const PASTE_UNMARKED: &str = "\x1b[?2004l";
 
-type Prompt = Editor<(), MemHistory>;
+/// A Ping that was typed: what it said, and when.
+type Pinged = Arc<Mutex<Option<(String, Instant)>>>;
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let saved = Saved::now();
-    let (prompt, screen) = match start() {
-        Ok(started) => started,
-        Err(error) => return fail(2, format_args!("no terminal: {error}")),
+    let (screen, woken) = match Screen::new() {
+        Ok(new) => new,
+        Err(error) => return fail(2, format_args!("no terminal: {}", plain(&error))),
     };
-    let pinged = Arc::new(Mutex::new(None::<(Vec<u8>, Instant)>));
+    let pinged = Pinged::default();
 
-    let (trace, pongs) = (screen.clone(), screen.clone());
+    let (trace, pongs, outstanding) = (screen.clone(), screen.clone(), pinged.clone());
     let on_screen = io::stderr().is_terminal();
-    let outstanding = pinged.clone();
     let connected = args.connect(
         move |line| match on_screen {
             true => trace.add(line),
             false => drop(writeln!(io::stderr(), "{line}")),
         },
         move |payload| {
-            let mut pinged = lock(&outstanding);
-            if let Some((_, at)) = pinged.take_if(|(sent, _)| sent == payload) {
+            let ours = |(sent, _): &mut (String, _)| sent.as_bytes() == payload;
+            if let Some((_, at)) = lock(&outstanding).take_if(ours) {
                 pongs.add(format!(
                     "pong after {:.1} ms",
                     at.elapsed().as_secs_f64() * 1e3
@@ -58,88 +70,100 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let (mut reader, link) = match connected {
         Ok(connected) => connected,
         Err(why) => {
-            screen.finish();
+            screen.print_rest();
             return fail(2, why);
         }
     };
-    let at_once = saved.clone();
-    if let Err(error) = link.close_on_signal(move || at_once.restore()) {
-        link.close_failed(format!("no signals: {}", plain(&error)));
-    }
     screen.add(format!(
         "connected to {}; /help lists the commands",
         Escaped(&args.url)
     ));
-    let typing = link.clone();
-    let binary = args.binary;
-    let input = move || type_lines(prompt, &typing, binary, &pinged);
-    if let Err(error) = thread::Builder::new().name("ws-input".into()).spawn(input) {
-        link.close_failed(format!("no thread: {}", plain(&error)));
-    }
 
+    let (raw, started) = match start(args, &link, &screen, woken, pinged) {
+        Ok(started) => started,
+        Err(error) => return fail(2, format_args!("no terminal: {}", plain(&error))),
+    };
+    let at_once = raw.clone();
+    if let Err(error) = link.close_on_signal(move || at_once.restore()) {
+        link.close_failed(format!("no signals: {}", plain(&error)));
+    }
     let ended = link.receive(&mut reader, args.count, |message| {
         screen.add_and_wait(shown(message, args));
         Ok(())
     });
-    screen.finish();
-    saved.restore();
+    screen.end();
+    let _ = started.join();
+    raw.restore();
+    screen.print_rest();
     match link.verdict(&reader, ended) {
         Ok(closed) => {
-            println!("{closed}");
+            let _ = writeln!(io::stdout(), "{closed}");
             ExitCode::SUCCESS
         }
         Err(why) => fail(1, why),
     }
 }
 
-fn start() -> Result<(Prompt, Screen), ReadlineError> {
-    let config = Config::builder().auto_add_history(true).build();
-    let mut prompt = Prompt::with_history(config, MemHistory::new())?;
-    let printer = prompt.create_external_printer()?;
-    Ok((prompt, Screen::start(printer)?))
+/// Takes the terminal, and starts the threads for it and for sending.
+fn start(
+    args: &Args,
+    link: &Link,
+    screen: &Screen,
+    woken: PipeReader,
+    pinged: Pinged,
+) -> io::Result<(Raw, thread::JoinHandle<()>)> {
+    let (commands, typed) = mpsc::channel();
+    let sending = link.clone();
+    let binary = args.binary;
+    thread::Builder::new()
+        .name("ws-sender".into())
+        .spawn(move || send(&typed, &sending, binary, &pinged))?;
+    let raw = Raw::enter()?;
+    let mut stage = Stage {
+        raw: raw.clone(),
+        screen: screen.clone(),
+        link: link.clone(),
+        commands,
+        editor: Editor::default(),
+        keys: Keys::default(),
+    };
+    let thread = thread::Builder::new()
+        .name("ws-terminal".into())
+        .spawn(move || {
+            if let Err(error) = stage.run(woken) {
+                stage
+                    .link
+                    .close_failed(format!("the terminal failed: {}", plain(&error)));
+                // Nobody will see the lines: nobody is to wait for them either.
+                stage.screen.give_up();
+            }
+        });
+    match thread {
+        Ok(thread) => Ok((raw, thread)),
+        Err(error) => {
+            raw.restore();
+            Err(error)
+        }
+    }
 }
 
-/// Reads lines and does what they say, until the input or the connection ends.
-fn type_lines(
-    mut prompt: Prompt,
+/// Does what was typed, as far as it may wait for the peer.
+fn send(
+    typed: &Receiver<String>,
     link: &Link,
     binary: bool,
-    pinged: &Mutex<Option<(Vec<u8>, Instant)>>,
+    pinged: &Mutex<Option<(String, Instant)>>,
 ) {
-    loop {
-        let done = match prompt.readline("> ") {
-            Ok(line) => match Command::parse(&line) {
-                Ok(Command::Send(text)) if binary => link.writer.send(text.as_bytes()),
-                Ok(Command::Send(text)) => link.writer.send(text),
-                Ok(Command::Ping(payload)) => {
-                    *lock(pinged) = Some((payload.into(), Instant::now()));
-                    link.writer.ping(payload.as_bytes())
-                }
-                Ok(Command::Close(code, reason)) => {
-                    let _ = link.close(code, reason);
-                    return;
-                }
-                Ok(Command::Help) => {
-                    println!("{HELP}");
-                    Ok(())
-                }
-                Ok(Command::Nothing) => Ok(()),
-                Err(wrong) => {
-                    println!("{}", Escaped(&wrong));
-                    Ok(())
-                }
-            },
-            Err(ReadlineError::Interrupted) => {
-                let _ = link.close(CloseCode::GOING_AWAY, "");
-                return;
+    for line in typed {
+        let done = match Command::parse(&line) {
+            Ok(Command::Send(text)) if binary => link.writer.send(text.as_bytes()),
+            Ok(Command::Send(text)) => link.writer.send(text),
+            Ok(Command::Ping(payload)) => {
+                *lock(pinged) = Some((payload.into(), Instant::now()));
+                link.writer.ping(payload.as_bytes())
             }
-            Err(ReadlineError::Eof) => {
-                let _ = link.close(CloseCode::NORMAL, "");
-                return;
-            }
-            // The window has another size.
-            Err(ReadlineError::Signal(_)) => Ok(()),
-            Err(error) => return link.close_failed(format!("cannot read the terminal: {error}")),
+            Ok(Command::Close(code, reason)) => link.close(code, reason),
+            Ok(Command::Help | Command::Nothing) | Err(_) => Ok(()),
         };
         if done.is_err() {
             // The receiver sees why.
@@ -165,111 +189,258 @@ fn shown(message: Message<'_>, args: &Args) -> String {
     format!("< {}", lines.collect::<Vec<_>>().join("\n  "))
 }
 
-/// The lines above the prompt. They are written by a thread of their own, for a line waits until
-/// the prompt can step aside for it.
+/// The thread that has the terminal.
+struct Stage {
+    raw: Raw,
+    screen: Screen,
+    link: Link,
+    commands: Sender<String>,
+    editor: Editor,
+    keys: Keys,
+}
+
+impl Stage {
+    /// Shows lines and reads keys until the end.
+    fn run(&mut self, mut woken: PipeReader) -> io::Result<()> {
+        let mut keyboard = Some(self.raw.tty.clone());
+        self.write(MARK_PASTE)?;
+        self.paint()?;
+        loop {
+            let mut fds = vec![PollFd::new(&woken, PollFlags::IN)];
+            if let Some(tty) = &keyboard {
+                fds.push(PollFd::from_borrowed_fd(
+                    std::os::fd::AsFd::as_fd(&**tty),
+                    PollFlags::IN,
+                ));
+            }
+            match poll(&mut fds, None) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            drop(fds);
+            if ready[0] {
+                let _ = woken.read(&mut [0; 64])?;
+                if self.show()? == Next::End {
+                    return self.write(&format!("\r\x1b[K{PASTE_UNMARKED}"));
+                }
+            }
+            if ready.get(1) == Some(&true) && self.type_keys()? == Next::End {
+                keyboard = None;
+            }
+        }
+    }
+
+    /// Shows the lines that wait, above the prompt.
+    fn show(&mut self) -> io::Result<Next> {
+        let (lines, next) = self.screen.take();
+        if !lines.is_empty() {
+            let mut text = String::from("\r\x1b[K");
+            for line in lines {
+                text += &line;
+                text.push('\n');
+            }
+            self.write(&text)?;
+            self.paint()?;
+        }
+        Ok(next)
+    }
+
+    /// Reads keys and does what they say. The end is that of the keyboard.
+    fn type_keys(&mut self) -> io::Result<Next> {
+        let mut bytes = [0; 1024];
+        let len = match (&*self.raw.tty).read(&mut bytes) {
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Next::More),
+            // The terminal is gone.
+            Err(_) => 0,
+        };
+        if len == 0 {
+            let _ = self.link.close(CloseCode::NORMAL, "");
+            return Ok(Next::End);
+        }
+        for byte in &bytes[..len] {
+            let Some(key) = self.keys.push(*byte) else {
+                continue;
+            };
+            match self.editor.press(key) {
+                Asked::Paint => {}
+                Asked::ClearScreen => self.write("\x1b[H\x1b[2J")?,
+                Asked::Line(line) => self.enter(line)?,
+                Asked::Interrupt => self.link.interrupt(2, || self.raw.restore()),
+                Asked::EndOfInput => drop(self.link.close(CloseCode::NORMAL, "")),
+                Asked::Suspend => self.suspend()?,
+            }
+        }
+        self.paint()?;
+        Ok(Next::More)
+    }
+
+    /// The line stays where it was typed, and what it says is done.
+    fn enter(&mut self, line: String) -> io::Result<()> {
+        let typed = Escaped(&line).to_string();
+        let answer = match Command::parse(&line) {
+            Ok(Command::Help) => format!("{HELP}\n"),
+            Ok(_) => String::new(),
+            Err(wrong) => format!("{}\n", Escaped(&wrong)),
+        };
+        self.write(&format!(
+            "\r\x1b[K{}{typed}\n{answer}",
+            super::editor::PROMPT
+        ))?;
+        let _ = self.commands.send(line);
+        Ok(())
+    }
+
+    fn suspend(&self) -> io::Result<()> {
+        self.raw.restore();
+        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        // Here we are again.
+        self.raw.set()?;
+        self.write(MARK_PASTE)
+    }
+
+    fn paint(&self) -> io::Result<()> {
+        let columns = tcgetwinsize(&*self.raw.tty).map_or(0, |size| size.ws_col);
+        // A terminal that does not know is taken for an old one.
+        let columns = if columns == 0 { 80 } else { columns };
+        self.write(&self.editor.paint(columns.into()))
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    More,
+    End,
+}
+
+/// The lines that wait to be shown.
 #[derive(Clone, Debug)]
 struct Screen {
     queue: Arc<Queue>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
-    /// The first one stays until it is shown.
-    lines: Mutex<VecDeque<String>>,
-    changed: Condvar,
+    waiting: Mutex<Waiting>,
+    taken: Condvar,
+    wake: PipeWriter,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: VecDeque<String>,
+    is_over: bool,
 }
 
 impl Screen {
-    fn start(mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<Self> {
-        let screen = Self {
-            queue: Arc::default(),
+    fn new() -> io::Result<(Self, PipeReader)> {
+        let (woken, wake) = io::pipe()?;
+        let queue = Queue {
+            waiting: Mutex::default(),
+            taken: Condvar::new(),
+            wake,
         };
-        let queue = screen.queue.clone();
-        thread::Builder::new()
-            .name("ws-screen".into())
-            .spawn(move || {
-                loop {
-                    let line = queue.first();
-                    if printer.print(format!("{line}\n")).is_err() {
-                        // The prompt is gone for good.
-                        println!("{line}");
-                    }
-                    queue.shown();
-                }
-            })?;
-        Ok(screen)
+        let queue = Arc::new(queue);
+        Ok((Self { queue }, woken))
     }
 
-    /// Adds a line, and does not wait: for threads that the prompt may wait for.
+    /// Adds a line, and does not wait.
     fn add(&self, line: String) {
-        lock(&self.queue.lines).push_back(line);
-        self.queue.changed.notify_all();
+        self.change(|waiting| waiting.lines.push_back(line));
     }
 
     /// Adds a line, and waits while many are there: what is not received is not sent for ever.
     fn add_and_wait(&self, line: String) {
         self.add(line);
-        drop(self.queue.wait_while(|lines| lines.len() > WAITING));
+        let waiting = lock(&self.queue.waiting);
+        let too_many = |waiting: &mut Waiting| waiting.lines.len() > WAITING && !waiting.is_over;
+        drop(self.queue.taken.wait_while(waiting, too_many));
     }
 
-    /// Waits a moment for what is still to be shown.
-    fn finish(&self) {
-        let lines = lock(&self.queue.lines);
-        let waited = self
-            .queue
-            .changed
-            .wait_timeout_while(lines, LAST_MOMENT, |lines| !lines.is_empty());
-        drop(waited);
-    }
-}
-
-impl Queue {
-    fn first(&self) -> String {
-        let lines = self.wait_while(|lines| lines.is_empty());
-        lines.front().cloned().unwrap_or_default()
+    /// Nothing comes any more.
+    fn end(&self) {
+        self.change(|waiting| waiting.is_over = true);
     }
 
-    fn shown(&self) {
-        lock(&self.lines).pop_front();
-        self.changed.notify_all();
+    /// Nothing is shown any more.
+    fn give_up(&self) {
+        self.end();
+        self.queue.taken.notify_all();
     }
 
-    fn wait_while(
-        &self,
-        condition: impl Fn(&VecDeque<String>) -> bool,
-    ) -> std::sync::MutexGuard<'_, VecDeque<String>> {
-        self.changed
-            .wait_while(lock(&self.lines), |lines| condition(lines))
-            .unwrap_or_else(PoisonError::into_inner)
+    fn take(&self) -> (VecDeque<String>, Next) {
+        let mut waiting = lock(&self.queue.waiting);
+        self.queue.taken.notify_all();
+        let next = if waiting.is_over {
+            Next::End
+        } else {
+            Next::More
+        };
+        (std::mem::take(&mut waiting.lines), next)
     }
-}
 
-/// The terminal as it was, for an end while the prompt has it.
-#[derive(Clone, Debug)]
-struct Saved {
-    #[cfg(unix)]
-    mode: Option<nix::sys::termios::Termios>,
-}
-
-impl Saved {
-    fn now() -> Self {
-        Self {
-            #[cfg(unix)]
-            mode: nix::sys::termios::tcgetattr(io::stdin()).ok(),
+    /// Shows what waits where there is no prompt.
+    fn print_rest(&self) {
+        for line in self.take().0 {
+            let _ = writeln!(io::stdout(), "{line}");
         }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        let mut waiting = lock(&self.queue.waiting);
+        let was_idle = waiting.lines.is_empty();
+        change(&mut waiting);
+        drop(waiting);
+        // One byte wakes for all that is there by then; more could fill the pipe.
+        if was_idle {
+            let _ = (&self.queue.wake).write_all(&[0]);
+        }
+    }
+}
+
+/// The terminal, and the mode it had.
+#[derive(Clone, Debug)]
+struct Raw {
+    tty: Arc<File>,
+    before: Termios,
+}
+
+impl Raw {
+    fn enter() -> io::Result<Self> {
+        use std::os::fd::AsFd;
+        let tty = io::stdin().as_fd().try_clone_to_owned()?;
+        let before = tcgetattr(&tty)?;
+        let raw = Self {
+            tty: Arc::new(tty.into()),
+            before,
+        };
+        raw.set()?;
+        Ok(raw)
+    }
+
+    /// Every key comes as it is pressed, and is not shown. Output stays as it is: `\n` begins a
+    /// new line.
+    fn set(&self) -> io::Result<()> {
+        let output = self.before.output_modes;
+        let mut mode = self.before.clone();
+        mode.make_raw();
+        mode.output_modes = output;
+        Ok(tcsetattr(&*self.tty, OptionalActions::Drain, &mode)?)
     }
 
     /// Gives the terminal back, on an empty line.
     fn restore(&self) {
-        #[cfg(unix)]
-        if let Some(mode) = &self.mode {
-            use nix::sys::termios::{SetArg, tcsetattr};
-            let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, mode);
-        }
-        /// Begins the line anew, and ends the bracketing of what is pasted.
-        const CLEAR: &str = "\r\x1b[K\x1b[?2004l";
+        let _ = tcsetattr(&*self.tty, OptionalActions::Drain, &self.before);
         let mut stdout = io::stdout();
-        let _ = stdout.write_all(CLEAR.as_bytes());
+        let _ = write!(stdout, "\r\x1b[K{PASTE_UNMARKED}");
         let _ = stdout.flush();
     }
 }
