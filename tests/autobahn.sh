@@ -126,8 +126,8 @@ test_server() {
         read -ra serve <<<"$WS_SERVE"
     else
         cargo build --release -p ws-cli
-        # Section 9 echoes messages of 16 MiB.
-        serve=("$bin/ws" serve --listen 127.0.0.1:0 --max-message 67108864)
+        # Section 9 echoes messages of 16 MiB, and of 4 MiB in fragments of 64 bytes.
+        serve=("$bin/ws" serve --listen 127.0.0.1:0 --max-message 67108864 --max-fragments 131072)
     fi
     start server-testee.log "${serve[@]}"
     deadline=$((SECONDS + 60))

@@ -1,9 +1,10 @@
 """Checks a server with Python's websocket-client as the client.
 
-usage: websocket_client.py ws://HOST:PORT
+usage: websocket_client.py ws://HOST:PORT ws://HOST:PORT
 
-The server offers the paths that websockets_server.py lists, /fragments and /report-close aside. Prints a line
-`ok NAME` or `FAIL NAME: WHY` for each check, then `N passed, N failed`; exit status 1 after a failure.
+The server offers the paths that websockets_server.py lists, /fragments and /report-close aside; the second URL is
+where /limit is, for servers that have one limit for all paths. Prints a line `ok NAME` or `FAIL NAME: WHY` for each
+check, then `N passed, N failed`; exit status 1 after a failure.
 """
 
 import contextlib
@@ -34,7 +35,8 @@ def expect(what, got, wanted):
 
 @contextlib.contextmanager
 def open_path(path, **options):
-    ws = create_connection(base + path, timeout=TIMEOUT, http_no_proxy=["*"], **options)
+    url = (limited if path == "/limit" else base) + path
+    ws = create_connection(url, timeout=TIMEOUT, http_no_proxy=["*"], **options)
     try:
         yield ws
     finally:
@@ -233,7 +235,7 @@ def _():
         expect("close code", closed_with(ws)[0], 1009)
 
 
-base = sys.argv[-1].rstrip("/")
+base, limited = (url.rstrip("/") for url in sys.argv[-2:])
 failed = 0
 for name, function in checks:
     try:

@@ -1,9 +1,10 @@
 """Checks a server with Python's websockets as the client.
 
-usage: websockets_client.py [--deflate] ws://HOST:PORT
+usage: websockets_client.py [--deflate] ws://HOST:PORT ws://HOST:PORT
 
-The server offers the paths that websockets_server.py lists, /fragments and /report-close aside. Prints a line
-`ok NAME` or `FAIL NAME: WHY` for each check, then `N passed, N failed`; exit status 1 after a failure.
+The server offers the paths that websockets_server.py lists, /fragments and /report-close aside; the second URL is
+where /limit is, for servers that have one limit for all paths. Prints a line `ok NAME` or `FAIL NAME: WHY` for each
+check, then `N passed, N failed`; exit status 1 after a failure.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ def expect(what, got, wanted):
 @contextlib.asynccontextmanager
 async def open_path(path, **options):
     ws = await connect(
-        base + path,
+        (limited if path == "/limit" else base) + path,
         compression="deflate" if "--deflate" in sys.argv else None,
         ping_interval=None,
         close_timeout=TIMEOUT,
@@ -209,5 +210,5 @@ async def main():
     return failed > 0
 
 
-base = sys.argv[-1].rstrip("/")
+base, limited = (url.rstrip("/") for url in sys.argv[-2:])
 sys.exit(asyncio.run(main()))

@@ -10,7 +10,7 @@ Prints `listening PORT`, then serves until it is ended. The path selects what it
 /close?code=C&reason=R  closes at once
 /subprotocol            prefers chat.v2 to chat.v1; sends the one agreed on as text, or an empty text
 /limit                  /echo for messages up to 1000 bytes; longer ones are refused with 1009
-/report-close           when the connection has ended, prints `closed CODE REASON`
+/report-close           /echo; when the connection has ended, prints `closed CODE REASON`
 """
 
 import asyncio
@@ -53,7 +53,8 @@ async def subprotocol(ws, query):
 
 
 async def report_close(ws, query):
-    await ws.wait_closed()
+    with contextlib.suppress(ConnectionClosed):
+        await echo(ws, query)
     print("closed", ws.close_code, ws.close_reason, flush=True)
 
 

@@ -1,9 +1,10 @@
 // Checks a server with node's ws as the client.
 //
-// usage: ws_client.js [--deflate] ws://HOST:PORT
+// usage: ws_client.js [--deflate] ws://HOST:PORT ws://HOST:PORT
 //
-// The server offers the paths that ws_server.js lists, /fragments and /report-close aside. Prints a line `ok NAME` or
-// `FAIL NAME: WHY` for each check, then `N passed, N failed`; exit status 1 after a failure.
+// The server offers the paths that ws_server.js lists, /fragments and /report-close aside; the second URL is where
+// /limit is, for servers that have one limit for all paths. Prints a line `ok NAME` or `FAIL NAME: WHY` for each check,
+// then `N passed, N failed`; exit status 1 after a failure.
 
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
@@ -20,7 +21,7 @@ const CLOSES = [
   [4999, 'r'.repeat(123)],
 ];
 
-const base = process.argv.at(-1).replace(/\/$/, '');
+const [base, limited] = process.argv.slice(-2).map((url) => url.replace(/\/$/, ''));
 const perMessageDeflate = process.argv.includes('--deflate');
 const checks = [];
 
@@ -40,7 +41,8 @@ class Peer {
   #wake = () => {};
 
   constructor(path, protocols) {
-    this.ws = new WebSocket(base + path, protocols, { perMessageDeflate, maxPayload: 0, closeTimeout: TIMEOUT });
+    const url = (path === '/limit' ? limited : base) + path;
+    this.ws = new WebSocket(url, protocols, { perMessageDeflate, maxPayload: 0, closeTimeout: TIMEOUT });
     const push = (...event) => {
       this.#events.push(event);
       this.#wake();

@@ -10,7 +10,7 @@
 // /close?code=C&reason=R  closes at once
 // /subprotocol            prefers chat.v2 to chat.v1; sends the one agreed on as text, or an empty text
 // /limit                  /echo for messages up to 1000 bytes; longer ones are refused with 1009
-// /report-close           when the connection has ended, prints `closed CODE REASON`
+// /report-close           /echo; when the connection has ended, prints `closed CODE REASON`
 
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -48,6 +48,7 @@ function subprotocol(ws) {
 }
 
 function reportClose(ws) {
+  echo(ws);
   ws.on('close', (code, reason) => console.log('closed', code, reason.toString()));
 }
 

@@ -95,6 +95,8 @@ pub struct Core {
     echo: bool,
     unread: Vec<u8>,
     message: Vec<u8>,
+    /// Answers to Pings, written at once as long as they are few and no message waits.
+    answers: Vec<u8>,
     /// Messages that were framed, for behind the control frames.
     framed: Vec<u8>,
     failed: Option<ProtocolError>,
@@ -114,6 +116,7 @@ impl Core {
             echo: setup.echo,
             unread: Vec::new(),
             message: Vec::new(),
+            answers: Vec::new(),
             framed: Vec::new(),
             failed: None,
         }
@@ -159,6 +162,9 @@ impl Core {
                 }
                 control => {
                     got.extend(control_event(&control));
+                    if matches!(control, Event::Ping(_)) {
+                        self.answer();
+                    }
                     continue;
                 }
             };
@@ -175,6 +181,15 @@ impl Core {
             unread.len()
         );
         self.unread = unread;
+    }
+
+    /// Does with Pongs what a session does.
+    fn answer(&mut self) {
+        if self.framed.is_empty() && self.answers.len() < 1024 {
+            while let Some(control) = self.connection.poll_transmit() {
+                self.answers.extend(control.as_ref());
+            }
+        }
     }
 }
 
@@ -223,9 +238,13 @@ impl Engine for Core {
         self.liveness.check(now, &mut self.connection)
     }
 
-    /// Pong and Ping, then messages, then the Close.
+    /// Pong and Ping, then messages, then the Close. Control frames that come while others wait
+    /// are the next batch.
     fn transmit(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
+        let mut bytes = mem::take(&mut self.answers);
+        if !bytes.is_empty() {
+            bytes.append(&mut self.framed);
+        }
         let mut controls = Vec::new();
         while let Some(control) = self.connection.poll_transmit() {
             controls.push(control);
@@ -266,6 +285,11 @@ pub enum Inlet {
     Lent,
     /// Pushed, as bytes behind a handshake are.
     Pushed,
+}
+
+impl Inlet {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Spare, Self::Bytewise, Self::Lent, Self::Pushed];
 }
 
 /// A session, driven as an adapter would.

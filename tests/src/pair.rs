@@ -119,6 +119,12 @@ impl Peer {
         })
     }
 
+    /// How many bytes wait to be written.
+    pub fn unsent_len(&mut self) -> usize {
+        let (_, outgoing) = self.engine.session().halves();
+        outgoing.unsent_len()
+    }
+
     /// Where its connection stands.
     #[must_use]
     pub fn state(&self) -> State {

@@ -1,6 +1,8 @@
 //! A conversation of one endpoint, read from text. `transcripts/README.md` describes the format.
 
 use core::time::Duration;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use ws_proto::{Kind, MaskKeys, Part, Role, Shutdown, Silence};
 
@@ -79,6 +81,29 @@ pub enum Expected {
 }
 
 impl Script {
+    /// All scripts in `transcripts/`, in the order of their names.
+    ///
+    /// # Panics
+    ///
+    /// If one can not be read, with file and line.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+        let files = fs::read_dir(&folder).expect("the transcripts are in their place");
+        let mut paths: Vec<_> = files
+            .map(|file| file.expect("a file").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+            .collect();
+        paths.sort();
+        let read = |path: &PathBuf| {
+            let name = path.file_name().expect("a name").to_string_lossy();
+            let text = fs::read_to_string(path).expect("a text");
+            Self::parse(&format!("transcripts/{name}"), &text)
+                .unwrap_or_else(|what| panic!("{what}"))
+        };
+        paths.iter().flat_map(read).collect()
+    }
+
     /// Reads the script `text`, once for each role that it is for.
     ///
     /// # Errors

@@ -1,35 +1,16 @@
 //! Every conversation of `transcripts/`, held by the core and by the session, however the bytes
 //! come in. The blocking adapter holds them in `transcripts_std.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use ws_proto::Role;
-use ws_tests::{Core, Driven, Engine, Inlet, Script, Setup, run};
-
-/// All scripts, one for each role that a file is for.
-fn scripts() -> Vec<Script> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
-    let files = fs::read_dir(&folder).expect("the transcripts are in their place");
-    let texts: BTreeMap<String, String> = files
-        .map(|file| file.expect("a file").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .map(|path| {
-            let name = path.file_name().expect("a name").to_string_lossy();
-            let text = fs::read_to_string(&path).expect("a text");
-            (format!("transcripts/{name}"), text)
-        })
-        .collect();
-    texts
-        .iter()
-        .flat_map(|(name, text)| Script::parse(name, text).unwrap_or_else(|what| panic!("{what}")))
-        .collect()
-}
+use ws_tests::{
+    Action, Core, Driven, Engine, Inlet, Script, Setup, Step, assert_same_however_cut, run,
+};
 
 /// Holds all conversations, and tells of all that went another way at once.
 fn hold_all<E: Engine>(new: impl Fn(&Setup) -> E) {
-    let scripts = scripts();
+    let scripts = Script::all();
     let mismatches: Vec<_> = scripts
         .iter()
         .filter_map(|script| run(script, &mut new(&script.setup)).err())
@@ -79,9 +60,30 @@ fn session_pushed() {
     hold_all(|setup| Driven::new(setup, Inlet::Pushed));
 }
 
+/// Everything that a peer says in a script, without what the application does meanwhile: cut in
+/// two anywhere, the same comes of it by every way in.
+#[test]
+fn the_same_comes_of_it_cut_anywhere() {
+    let mut streams = 0;
+    for script in Script::all() {
+        let pieces = script.lines.iter().filter_map(|line| match &line.step {
+            Step::Do(Action::In(bytes)) => Some(bytes.as_slice()),
+            _ => None,
+        });
+        let stream = pieces.collect::<Vec<_>>().concat();
+        if stream.len() <= 300 {
+            streams += 1;
+            for cut in 1..stream.len() {
+                assert_same_however_cut(&script.setup, &stream, &[cut], &Inlet::ALL);
+            }
+        }
+    }
+    assert!(streams >= 200, "{streams}");
+}
+
 #[test]
 fn there_are_enough_of_them_for_both_roles() {
-    let scripts = scripts();
+    let scripts = Script::all();
     let files: BTreeSet<_> = scripts.iter().map(|script| &script.name).collect();
     assert!(files.len() >= 120, "{} transcripts", files.len());
     let of = |role| {
@@ -108,7 +110,7 @@ fn every_protocol_error_occurs() {
         .collect();
     assert!(variants.len() >= 17, "{variants:?}");
 
-    let scripts = scripts();
+    let scripts = Script::all();
     let occurring: BTreeSet<&str> = scripts.iter().flat_map(Script::errors).collect();
     let missing: Vec<_> = variants.difference(&occurring).collect();
     // No bytes bring it about: it takes a machine whose memory is full.

@@ -282,6 +282,14 @@ impl Outbox {
         self.sent >= self.urgent && self.lent == 0
     }
 
+    /// Whether a Pong may join the control frames that wait: it costs nothing to put it behind
+    /// them while no message is there, and they stay few.
+    pub(crate) const fn takes_answer(&self) -> bool {
+        /// In bytes: some ten Pongs of full length.
+        const ANSWERS: usize = 1 << 10;
+        self.boundary == self.bytes.len() && self.lent == 0 && self.boundary < ANSWERS
+    }
+
     /// Puts a control frame before the messages, at the next frame boundary.
     pub(crate) fn push_urgent(&mut self, control: &Transmit) {
         let frame = control.as_ref();

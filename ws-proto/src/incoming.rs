@@ -82,6 +82,7 @@ impl Incoming {
         self.heard |= len > 0;
         if self.reads_direct() {
             self.message.filled(len);
+            self.direct = self.direct.saturating_sub(len as u64);
         } else {
             self.inbox.filled(len);
         }
@@ -124,6 +125,7 @@ impl Incoming {
             self.message.all_checked();
         }
         loop {
+            self.direct = out.connection.payload_remaining();
             if let Assembled::Whole(_) = self.assembled {
                 return Ok(Ready::Message);
             }
@@ -214,6 +216,7 @@ impl Incoming {
         let received = out.connection.receive(unread)?;
         *start += received.consumed;
         match received.event {
+            Some(Event::Ping(_)) => out.answer(),
             Some(Event::Pong(_)) => out.answered(),
             Some(Event::Close(Some(close))) => out.keep_close(&close),
             _ => {}

@@ -336,6 +336,14 @@ impl Outgoing {
         }
     }
 
+    /// Has the Pong leave its slot at once, so that every Ping of a handful in one read is
+    /// answered: some peers count (Autobahn 2.10). Of a flood only the latest is.
+    pub(crate) fn answer(&mut self) {
+        if self.outbox.takes_answer() {
+            self.push_control();
+        }
+    }
+
     pub(crate) fn answered(&mut self) {
         if let Some(liveness) = &mut self.liveness {
             liveness.answered();
@@ -365,9 +373,12 @@ impl Outgoing {
     /// Moves control frames from their slots to the outbox.
     #[inline]
     fn flush_control(&mut self) {
-        if !self.connection.wants_transmit() || !self.outbox.takes_urgent() {
-            return;
+        if self.connection.wants_transmit() && self.outbox.takes_urgent() {
+            self.push_control();
         }
+    }
+
+    fn push_control(&mut self) {
         while let Some(control) = self.connection.poll_transmit() {
             match control.opcode() {
                 Opcode::Close => self.outbox.push(control.as_ref()),

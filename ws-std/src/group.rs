@@ -13,7 +13,8 @@ use crate::writer::Writer;
 ///
 /// No member waits for another. One that takes its messages too slowly, so that more than
 /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it, is closed with 1013 and
-/// leaves the group. Clones are the same group.
+/// leaves the group; so is one that is being sent [fragments](Writer::send_part) when a message
+/// comes. Nothing is left out silently. Clones are the same group.
 ///
 /// ```no_run
 /// use ws_std::{Group, Server};
@@ -73,7 +74,7 @@ impl Group {
         let mut list = lock(&self.members.list);
         list.retain(|(_, writer)| match writer.queue(message) {
             Ok(()) => true,
-            Err(Error::Send(SendError::Full { .. })) => {
+            Err(Error::Send(SendError::Full { .. } | SendError::MessageInProgress)) => {
                 // What waits goes first; the deadline of the closing handshake runs.
                 let _ = writer.close(CloseCode::TRY_AGAIN_LATER, "too slow");
                 false

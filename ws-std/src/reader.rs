@@ -123,10 +123,16 @@ impl Reader {
                 }
                 // Answered already; the answer leaves with the others.
                 Ok(Step::Control(_)) => {}
-                Ok(Step::NeedData) => match self.wait(None)? {
-                    Waited::Message | Waited::Elapsed => {}
-                    Waited::Closed => return Ok(()),
-                },
+                Ok(Step::NeedData) => {
+                    // A peer that does not take the answers is not read from either.
+                    if self.shared.outgoing().unsent_len() > 0 {
+                        self.shared.flush_if_free()?;
+                    }
+                    match self.wait(None)? {
+                        Waited::Message | Waited::Elapsed => {}
+                        Waited::Closed => return Ok(()),
+                    }
+                }
                 Ok(Step::Closed) => {
                     self.hang_up()?;
                     return Ok(());
@@ -192,7 +198,8 @@ impl Reader {
                     return Ok(Waited::Closed);
                 }
                 Ready::NeedData => {
-                    self.shared.flush_if_free()?;
+                    // Not waiting for the peer, which may be waiting for us to read.
+                    self.shared.flush_soon()?;
                     let now = self.shared.clock().now();
                     let wake = self.check(now)?;
                     if tried && deadline.is_some_and(|deadline| now >= deadline) {
@@ -223,7 +230,7 @@ impl Reader {
         let verdict = self.shared.outgoing().check(now);
         match verdict {
             Verdict::Alive { wake } => {
-                self.shared.flush_if_free()?;
+                self.shared.flush_soon()?;
                 Ok(wake)
             }
             Verdict::Dead(silence) => {
@@ -235,7 +242,9 @@ impl Reader {
 
     /// One read, which waits until `wake` at most.
     fn read(&mut self, now: Instant, wake: Option<Instant>) -> Result<(), Error> {
-        self.set_patience(wake.map(|wake| wake.saturating_duration_since(now)))?;
+        let longest = self.shared.close_timeout().max(SHORT);
+        let needed = wake.map_or(longest, |wake| wake.saturating_duration_since(now));
+        self.set_patience(needed.min(longest))?;
         let spare = self.incoming.spare_mut(&mut self.shared.outgoing());
         let spare = match spare {
             Ok(spare) => spare,
@@ -257,7 +266,7 @@ impl Reader {
             Err(error) if is_timeout(&error) => {
                 // Silence: what memory is not in use goes back.
                 self.incoming.release();
-                self.shared.outgoing().release();
+                self.shared.release();
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
@@ -268,17 +277,12 @@ impl Reader {
     /// Tells the socket how long a read may wait, if what it was told last does not do: longer
     /// would miss a deadline, and much shorter would wake for nothing. Half of the time at first,
     /// so that a busy connection whose deadline comes nearer is not told again at every read.
-    fn set_patience(&mut self, needed: Option<Duration>) -> Result<(), Error> {
-        /// Below this it is told exactly.
-        const SHORT: Duration = Duration::from_millis(100);
-        let needed = needed.map(|needed| needed.max(TICK));
-        let does = match (self.patience, needed) {
-            (None, None) => true,
-            (Some(told), Some(needed)) => told <= needed && told >= needed / 4,
-            (None, Some(_)) | (Some(_), None) => false,
-        };
-        if !does {
-            self.patience = needed.map(|needed| if needed > SHORT { needed / 2 } else { needed });
+    fn set_patience(&mut self, needed: Duration) -> Result<(), Error> {
+        let needed = needed.max(TICK);
+        let does = |told| told <= needed && told >= needed / 4;
+        if !self.patience.is_some_and(does) {
+            let told = if needed > SHORT { needed / 2 } else { needed };
+            self.patience = Some(told);
             self.shared.stream().set_read_timeout(self.patience)?;
         }
         Ok(())
@@ -290,7 +294,8 @@ impl Reader {
             return Ok(());
         }
         self.hung_up = true;
-        self.shared.flush()?;
+        // The peer has said its last word, and may be gone already.
+        let _ = self.shared.flush();
         if self.shared.outgoing().shutdown() == Shutdown::AwaitPeer {
             self.shared.await_end();
             let _ = self.shared.stream().shutdown(How::Both);
@@ -317,6 +322,9 @@ fn tell(shared: &Shared) {
     let _ = shared.flush();
     shared.hang_up();
 }
+
+/// A read that may wait no longer than this is told exactly how long.
+const SHORT: Duration = Duration::from_millis(100);
 
 fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {

@@ -12,11 +12,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown as How, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ws_proto::{Close, CloseCode, Message, Outgoing, Silence, State, Timeouts};
+use ws_proto::{
+    Close, CloseCode, Message, Outgoing, SendError, Silence, State, Timeouts, Verdict,
+};
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -29,6 +32,10 @@ const LINGER: usize = 64 << 10;
 /// From here on a message is written from where it lies, behind its header.
 const LENT: usize = 32 << 10;
 
+/// The most that one write is given, so that whoever watches the time hears of the progress of a
+/// large message.
+const PIECE: usize = 256 << 10;
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     stream: TcpStream,
@@ -38,6 +45,8 @@ pub(crate) struct Shared {
     clock: Clock,
     timeouts: Timeouts,
     tap: Option<Tap>,
+    /// The peer has been waited for at the end: once is enough.
+    hung_up: AtomicBool,
 }
 
 /// The bytes on their way into the socket.
@@ -74,7 +83,14 @@ impl Shared {
             clock,
             timeouts,
             tap,
+            hung_up: AtomicBool::new(false),
         }))
+    }
+
+    /// The longest that a reader may sleep: another thread's Close is timed from when it next
+    /// looks.
+    pub(crate) const fn close_timeout(&self) -> Duration {
+        self.timeouts.close_timeout
     }
 
     pub(crate) fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
@@ -103,7 +119,7 @@ impl Shared {
             self.flush()?;
             // Another thread's messages filled the queue: they are written now.
             match queued {
-                Err(ws_proto::SendError::Full { .. }) => {}
+                Err(SendError::Full { .. }) => {}
                 queued => return Ok(queued?),
             }
         }
@@ -154,6 +170,9 @@ impl Shared {
 
     /// Says that we will write no more, and reads until the peer does too.
     pub(crate) fn hang_up(&self) {
+        if self.hung_up.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let _ = self.stream.shutdown(How::Write);
         self.await_end();
     }
@@ -168,6 +187,17 @@ impl Shared {
         let _ = self.stream.shutdown(How::Both);
     }
 
+    /// Gives back what memory is not in use. Something may be queued meanwhile by a thread that
+    /// finds the wire taken: to be followed by a flush.
+    pub(crate) fn release(&self) {
+        self.outgoing().release();
+        if let Some(mut wire) = self.free_wire()
+            && !wire.is_pending()
+        {
+            (wire.bytes, wire.written) = (Vec::new(), 0);
+        }
+    }
+
     pub(crate) fn tapped(&self, what: Tapped<'_>) {
         if let Some(tap) = &self.tap {
             tap.call(what);
@@ -176,24 +206,34 @@ impl Shared {
 
     fn send_lent(&self, message: Message<'_>) -> Result<(), Error> {
         let mut wire = lock(&self.wire);
-        self.drain(&mut wire)?;
-        // Whoever queues between the two goes first: the payload is right behind its header.
-        let payload = {
+        let taken = loop {
+            self.drain(&mut wire)?;
+            // Whoever queues between the two goes first: the payload is right behind its header.
             let mut outgoing = self.outgoing();
-            let payload = outgoing.send_lent(message)?;
-            outgoing.take_unsent(&mut wire.bytes);
-            outgoing.sent(payload.len());
-            payload
+            match outgoing.send_lent(message) {
+                Err(SendError::Full { .. }) => {}
+                Err(error) => break Err(error),
+                Ok(payload) => {
+                    outgoing.take_unsent(&mut wire.bytes);
+                    outgoing.sent(payload.len());
+                    break Ok(payload);
+                }
+            }
         };
-        wire.written = 0;
-        self.write(&mut wire, payload)?;
-        self.outgoing().flushed();
-        self.drain(&mut wire)?;
+        if let Ok(payload) = taken {
+            wire.written = 0;
+            self.write(&mut wire, payload)?;
+            self.outgoing().flushed();
+            self.drain(&mut wire)?;
+        }
         drop(wire);
-        self.flush_if_free()
+        self.flush_if_free()?;
+        Ok(taken.map(drop)?)
     }
 
-    fn flush_soon(self: &Arc<Self>) -> Result<(), Error> {
+    /// Writes what the peer takes at once, unless another thread is writing. What remains is
+    /// written by a thread that lives for as long as it takes.
+    pub(crate) fn flush_soon(self: &Arc<Self>) -> Result<(), Error> {
         while self.wants_write() {
             let Some(mut wire) = self.free_wire() else {
                 return Ok(());
@@ -275,20 +315,37 @@ impl Shared {
         self.tapped(Tapped::Sent(behind));
         let mut done = 0;
         while wire.is_pending() || done < behind.len() {
-            let slices = [
-                io::IoSlice::new(wire.pending()),
-                io::IoSlice::new(&behind[done..]),
-            ];
+            let own = wire.pending();
+            let own = &own[..own.len().min(PIECE)];
+            let behind = &behind[done..];
+            let behind = &behind[..behind.len().min(PIECE - own.len())];
+            let slices = [io::IoSlice::new(own), io::IoSlice::new(behind)];
             match (&self.stream).write_vectored(&slices) {
                 Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero.into())),
                 Ok(len) => {
-                    let own = len.min(wire.pending().len());
+                    let own = len.min(own.len());
                     wire.written += own;
                     done += len - own;
+                    self.progressed()?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.lost(error)),
             }
+        }
+        Ok(())
+    }
+
+    /// A peer that takes something is alive; but one that we are closing has an end to its time,
+    /// however slowly it takes the rest.
+    fn progressed(&self) -> Result<(), Error> {
+        let mut outgoing = self.outgoing();
+        outgoing.flushed();
+        if outgoing.state() != State::Open
+            && let Verdict::Dead(silence) = outgoing.check(self.clock.now())
+        {
+            drop(outgoing);
+            self.abort();
+            return Err(silence.into());
         }
         Ok(())
     }

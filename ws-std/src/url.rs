@@ -30,8 +30,8 @@ impl Url {
         }
         let uri: Uri = url.parse().map_err(|_| UrlError::Malformed)?;
         match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => return Err(UrlError::NoTls),
+            Some(scheme) if scheme.eq_ignore_ascii_case("ws") => {}
+            Some(scheme) if scheme.eq_ignore_ascii_case("wss") => return Err(UrlError::NoTls),
             _ => return Err(UrlError::Scheme),
         }
         let authority = uri.authority().ok_or(UrlError::NoHost)?;
@@ -112,6 +112,7 @@ mod tests {
             ("/chat", UrlError::Scheme),
             ("http://example.com/", UrlError::Scheme),
             ("wss://example.com/", UrlError::NoTls),
+            ("WSS://example.com/", UrlError::NoTls),
             ("ws:///chat", UrlError::Malformed),
             ("ws://", UrlError::Malformed),
             ("ws://h/#top", UrlError::Fragment),

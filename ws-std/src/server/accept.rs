@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::registry::Entry;
 use super::{Core, serve};
 use crate::response::{Body, Response};
-use crate::shared::{drain_stream, is_timeout};
+use crate::shared::{TICK, drain_stream, is_timeout};
 
 /// How many connections the kernel holds for us while we are busy; std asks for 128, and beyond
 /// it clients wait a second for their next attempt.
@@ -51,13 +51,16 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-pub(crate) fn run(listener: &TcpListener, core: &Arc<Core>) -> io::Result<()> {
+pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     // Not every system has it for accept; there the connection to ourselves wakes us.
-    let _ = SockRef::from(listener).set_read_timeout(Some(LOOK));
+    let _ = SockRef::from(&listener).set_read_timeout(Some(LOOK));
     let (refused, refusals) = mpsc::sync_channel(REFUSALS);
     let refuser = thread::Builder::new()
         .name("ws-refuse".into())
-        .spawn(move || refuse(&refusals))?;
+        .spawn({
+            let core = Arc::clone(core);
+            move || refuse(&core, &refusals)
+        })?;
 
     let ended = loop {
         if core.registry.is_stopping() {
@@ -77,7 +80,8 @@ pub(crate) fn run(listener: &TcpListener, core: &Arc<Core>) -> io::Result<()> {
             },
         }
     };
-    drop(refused);
+    // Whoever comes now is refused by the system, and does not wait for us in vain.
+    drop((listener, refused));
     core.registry.wind_down(core.grace);
     let _ = refuser.join();
     ended
@@ -114,10 +118,16 @@ fn spawn(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, entry: Entry) ->
 }
 
 /// Tells clients that there is no room for them, one after the other: they cost one thread.
-fn refuse(refused: &Receiver<TcpStream>) {
+fn refuse(core: &Core, refused: &Receiver<TcpStream>) {
     let answer = unavailable();
     for stream in refused {
-        answer_and_end(&stream, &answer, REFUSAL);
+        // A shutdown does not wait for as many seconds as there are clients here.
+        let patience = if core.registry.is_stopping() {
+            TICK
+        } else {
+            REFUSAL
+        };
+        answer_and_end(&stream, &answer, patience);
     }
 }
 

@@ -231,7 +231,7 @@ impl Server {
     /// That the listener is broken. A connection that is, or a lack of descriptors or threads,
     /// is none: the server goes on as soon as it can.
     pub fn run(self) -> io::Result<()> {
-        accept::run(&self.listener, &Arc::new(self.core))
+        accept::run(self.listener, &Arc::new(self.core))
     }
 }
 

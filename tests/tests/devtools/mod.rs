@@ -1,0 +1,245 @@
+//! A browser, driven over the DevTools protocol: JSON over a WebSocket of ours.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use std::{env, fs, process};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Value, json};
+use ws_std::{Client, Message, Next, WebSocket};
+
+use crate::process::Process;
+
+/// How long a page may take to become what is waited for. A reconnecting one waits seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Chromium without a window.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    ws: WebSocket,
+    last_id: u64,
+    complaints: Vec<String>,
+    // In the order in which they are dropped: the profile is in use before.
+    _process: Process,
+    _profile: Profile,
+}
+
+/// A tab, by the session that is attached to it.
+#[derive(Debug)]
+pub(crate) struct Tab(String);
+
+/// What a tab is shown on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    pub(crate) name: &'static str,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+impl Browser {
+    pub(crate) fn start() -> Self {
+        let profile = Profile::new();
+        let mut process = Process::start(
+            Command::new("chromium")
+                .args([
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-quic",
+                    "--no-first-run",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    // Two tabs are looked at: neither is to be slowed down for not being in front.
+                    "--disable-background-timer-throttling",
+                    "--disable-backgrounding-occluded-windows",
+                    "--disable-renderer-backgrounding",
+                    "--lang=en-US",
+                    "--remote-debugging-port=0",
+                ])
+                .arg(format!("--user-data-dir={}", profile.0.display())),
+        );
+        let url = process.line("DevTools listening on ");
+        let ws = Client::new(url)
+            .max_message(64 << 20)
+            .connect()
+            .expect("the browser takes connections");
+        Self {
+            ws,
+            last_id: 0,
+            complaints: Vec::new(),
+            _process: process,
+            _profile: profile,
+        }
+    }
+
+    /// Opens a tab, in a window of its own.
+    pub(crate) fn open(&mut self, url: &str) -> Tab {
+        let page = json!({ "url": "about:blank", "newWindow": true });
+        let target = self.call(None, "Target.createTarget", page);
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let attached = self.call(None, "Target.attachToTarget", attach);
+        let tab = Tab(attached["sessionId"].as_str().expect("a session").into());
+        for domain in ["Page", "Runtime", "Log"] {
+            self.call(Some(&tab), &format!("{domain}.enable"), json!({}));
+        }
+        let focused = json!({ "enabled": true });
+        self.call(Some(&tab), "Emulation.setFocusEmulationEnabled", focused);
+        self.call(Some(&tab), "Page.navigate", json!({ "url": url }));
+        tab
+    }
+
+    pub(crate) fn close(&mut self, tab: &Tab) {
+        self.call(Some(tab), "Page.close", json!({}));
+    }
+
+    /// The value of an expression, waited for if it is a promise.
+    pub(crate) fn evaluate(&mut self, tab: &Tab, expression: &str) -> Value {
+        let params = json!({
+            "expression": expression,
+            "awaitPromise": true,
+            "returnByValue": true,
+            "userGesture": true,
+        });
+        let mut result = self.call(Some(tab), "Runtime.evaluate", params);
+        let exception = &result["exceptionDetails"]["exception"]["description"];
+        assert!(exception.is_null(), "{expression}: {exception}");
+        result["result"]["value"].take()
+    }
+
+    /// Waits until an expression is true.
+    pub(crate) fn wait_for(&mut self, tab: &Tab, condition: &str) {
+        let millis = PATIENCE.as_millis();
+        let look = format!(
+            "new Promise((resolve) => {{
+                const end = performance.now() + {millis};
+                (function look() {{
+                    if ({condition}) resolve(null);
+                    else if (performance.now() > end) resolve(document.body.innerText);
+                    else setTimeout(look, 20);
+                }})();
+            }})"
+        );
+        let page = self.evaluate(tab, &look);
+        assert!(page.is_null(), "not true: {condition}. The page:\n{page:#}");
+    }
+
+    /// Types into what has the focus, and presses Enter.
+    pub(crate) fn type_line(&mut self, tab: &Tab, text: &str) {
+        self.call(Some(tab), "Input.insertText", json!({ "text": text }));
+        for event in ["keyDown", "keyUp"] {
+            let enter = json!({
+                "type": event,
+                "key": "Enter",
+                "code": "Enter",
+                "windowsVirtualKeyCode": 13,
+                "text": if event == "keyDown" { "\r" } else { "" },
+            });
+            self.call(Some(tab), "Input.dispatchKeyEvent", enter);
+        }
+    }
+
+    /// Shows the tab on a screen, in a colour scheme: `light` or `dark`.
+    pub(crate) fn show(&mut self, tab: &Tab, screen: Screen, scheme: &str) {
+        let Screen { width, height, .. } = screen;
+        let metrics = json!({
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": width < 600,
+        });
+        self.call(Some(tab), "Emulation.setDeviceMetricsOverride", metrics);
+        let media = json!({
+            "features": [{ "name": "prefers-color-scheme", "value": scheme }]
+        });
+        self.call(Some(tab), "Emulation.setEmulatedMedia", media);
+        self.wait_for(tab, &format!("innerWidth === {width}"));
+    }
+
+    /// Leaves a picture of the tab.
+    pub(crate) fn screenshot(&mut self, tab: &Tab, path: &Path) {
+        // Nothing moves any more, and what is now has been painted.
+        let still = "document.getAnimations().every((a) => a.playState !== 'running')";
+        self.wait_for(tab, still);
+        let painted = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))";
+        self.evaluate(tab, painted);
+        let shot = self.call(
+            Some(tab),
+            "Page.captureScreenshot",
+            json!({ "format": "png" }),
+        );
+        let data = shot["data"].as_str().expect("a picture");
+        let png = BASE64_STANDARD.decode(data).expect("base64");
+        fs::write(path, png).expect("the picture is written");
+    }
+
+    /// What the pages complained of on their consoles, so far.
+    pub(crate) fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
+    fn call(&mut self, tab: Option<&Tab>, method: &str, params: Value) -> Value {
+        self.last_id += 1;
+        let mut command = json!({ "id": self.last_id, "method": method, "params": params });
+        if let Some(Tab(session)) = tab {
+            command["sessionId"] = json!(session);
+        }
+        self.ws
+            .send(command.to_string().as_str())
+            .expect("the browser is there");
+        loop {
+            let mut message = self.message(method);
+            if message["id"] == self.last_id {
+                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
+                return message["result"].take();
+            }
+            self.complaints.extend(complaint(&message));
+        }
+    }
+
+    fn message(&mut self, waiting_for: &str) -> Value {
+        // A page has its own patience.
+        match self.ws.recv_timeout(2 * PATIENCE) {
+            Ok(Next::Message(Message::Text(text))) => {
+                serde_json::from_str(text).expect("the browser speaks JSON")
+            }
+            other => panic!("{waiting_for}: {other:?}"),
+        }
+    }
+}
+
+/// What an event says that nobody wants to hear.
+fn complaint(event: &Value) -> Option<String> {
+    let params = &event["params"];
+    let what = match event["method"].as_str()? {
+        "Runtime.exceptionThrown" => &params["exceptionDetails"],
+        "Runtime.consoleAPICalled" if params["type"] == "error" => &params["args"],
+        "Log.entryAdded" if params["entry"]["level"] == "error" => &params["entry"]["text"],
+        _ => return None,
+    };
+    Some(what.to_string())
+}
+
+/// A directory for the browser's files.
+#[derive(Debug)]
+struct Profile(PathBuf);
+
+impl Profile {
+    fn new() -> Self {
+        Self(env::temp_dir().join(format!("ws-tests-browser-{}", process::id())))
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        // The browser's processes may take a moment to be gone, and write until then.
+        for _ in 0..50 {
+            match fs::remove_dir_all(&self.0) {
+                Err(_) if self.0.exists() => thread::sleep(Duration::from_millis(20)),
+                _ => return,
+            }
+        }
+    }
+}

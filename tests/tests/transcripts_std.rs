@@ -1,0 +1,368 @@
+//! The conversations of `transcripts/`, held by the blocking adapter over a real socket.
+//!
+//! It shows less of them than the core does: not the Pings and Pongs it dealt with, nor where the
+//! connection stands. What it shows has to be the same, and so has every byte it writes.
+
+use core::fmt::Debug;
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+
+use ws_proto::{CloseCode, Kind, Message, Role, Session, Silence};
+use ws_std::{Clock, Error, Next, WebSocket};
+use ws_tests::{Action, Expected, Frame, Got, Script, Setup, Step};
+
+#[test]
+fn ws_std() {
+    let scripts = Script::all();
+    let held: Vec<_> = scripts
+        .iter()
+        .filter(|script| can_be_held(script))
+        .collect();
+    assert!(held.len() >= 200, "{} of {}", held.len(), scripts.len());
+    let mismatches: Vec<_> = held
+        .iter()
+        .filter_map(|script| hold(script).err())
+        .collect();
+    assert!(
+        mismatches.is_empty(),
+        "{} of {}:\n{}",
+        mismatches.len(),
+        held.len(),
+        mismatches.join("\n")
+    );
+}
+
+#[test]
+fn a_wrong_script_is_noticed_with_its_line() {
+    for (rest, line) in [
+        ("got text \"Hullo\"", 3),
+        ("", 2),
+        ("got text \"Hello\"\nsend ping\nout frame pong", 5),
+        ("got text \"Hello\"\nsend ping", 4),
+        ("got text \"Hello\"\nsend ping 126*00", 4),
+        ("got text \"Hello\"\nwait 20s\nout frame ping\nwait 20s", 6),
+        ("error MaskMissing", 3),
+    ] {
+        let text = format!("role server\nin frame text \"Hello\"\n{rest}");
+        for script in Script::parse("wrong", &text).expect("it can be read") {
+            let what = hold(&script).expect_err(rest);
+            assert!(what.starts_with(&format!("wrong:{line}:")), "{what}");
+        }
+    }
+}
+
+/// What the adapter has no call for, or does on the system's clock: once the peer has closed or
+/// broken the protocol, it gives it a while to go.
+fn can_be_held(script: &Script) -> bool {
+    let any = |is: fn(&Step) -> bool| script.lines.iter().any(|line| is(&line.step));
+    let no_call = any(|step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None))));
+    let dead = any(|step| matches!(step, Step::Expect(Expected::Dead(_))));
+    let over = any(|step| {
+        matches!(
+            step,
+            Step::Expect(Expected::Got(Got::Close(_)) | Expected::Error(_))
+        )
+    });
+    !(no_call || dead && over)
+}
+
+fn hold(script: &Script) -> Result<(), String> {
+    let mut run = Run::new(script).expect("loopback");
+    let mut last = 1;
+    for (at, line) in script.lines.iter().enumerate() {
+        let (number, outcome) = match &line.step {
+            Step::Do(action) => {
+                let outcome = run.nothing_left();
+                if outcome.is_ok() {
+                    let expected =
+                        script.lines[at + 1..]
+                            .iter()
+                            .map_while(|line| match &line.step {
+                                Step::Expect(expected) => Some(expected),
+                                Step::Do(_) => None,
+                            });
+                    let closes = |expected| matches!(expected, &Expected::Got(Got::Close(_)));
+                    run.act(action, expected.into_iter().any(closes));
+                }
+                (last, outcome)
+            }
+            Step::Expect(expected) => (line.number, run.expect(expected)),
+        };
+        outcome.map_err(|what| script.told(number, &what))?;
+        last = line.number;
+    }
+    let outcome = run.nothing_left().and_then(|()| run.end());
+    outcome.map_err(|what| script.told(last, &what))
+}
+
+struct Run {
+    socket: Option<WebSocket>,
+    role: Role,
+    clock: Clock,
+    peer: TcpStream,
+    written: Arc<Written>,
+    reader: Option<JoinHandle<()>>,
+    got: VecDeque<Got>,
+    refused: Option<String>,
+    dead: Option<Silence>,
+    /// Whether it has said that the connection is over.
+    over: bool,
+    /// Whether a Close of ours was accepted.
+    closing: bool,
+}
+
+/// What the endpoint wrote and was not compared yet.
+#[derive(Default)]
+struct Written {
+    bytes: Mutex<(Vec<u8>, bool)>,
+    more: Condvar,
+}
+
+impl Run {
+    fn new(script: &Script) -> io::Result<Self> {
+        let Setup {
+            role,
+            limits,
+            timeouts,
+            ..
+        } = &script.setup;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let peer = TcpStream::connect(listener.local_addr()?)?;
+        peer.set_nodelay(true)?;
+        let (stream, _) = listener.accept()?;
+        let clock = Clock::manual();
+        let session = match role {
+            Role::Server => Session::server(limits),
+            Role::Client => Session::client(limits, Setup::seed()),
+        };
+        let session = session.watched(*timeouts, clock.now());
+        let written = Arc::new(Written::default());
+        let reader = {
+            let (peer, written) = (peer.try_clone()?, Arc::clone(&written));
+            thread::spawn(move || written.read(&peer))
+        };
+        let mut run = Self {
+            socket: Some(WebSocket::over(stream, session, clock.clone())?),
+            role: *role,
+            clock,
+            peer,
+            written,
+            reader: Some(reader),
+            got: VecDeque::new(),
+            refused: None,
+            dead: None,
+            over: false,
+            closing: false,
+        };
+        run.poll();
+        Ok(run)
+    }
+
+    /// `closes`: the peer's Close is in what happens.
+    fn act(&mut self, action: &Action, closes: bool) {
+        match action {
+            Action::In(_) | Action::Eof if self.over => return,
+            Action::In(bytes) => {
+                self.write(bytes);
+                if closes && self.role == Role::Client {
+                    // A client waits for the server to end the stream.
+                    let _ = self.peer.shutdown(Shutdown::Write);
+                }
+            }
+            Action::Eof => {
+                let _ = self.peer.shutdown(Shutdown::Write);
+            }
+            Action::Wait(duration) => self.clock.advance(*duration),
+            command => {
+                let result = self.send(command);
+                self.closing |= matches!(command, Action::Close(_)) && result.is_ok();
+                self.refused = result.err().map(|error| match error {
+                    Error::Send(error) => format!("{error:?}"),
+                    error => format!("{error:?}"),
+                });
+            }
+        }
+        self.poll();
+    }
+
+    fn socket(&mut self) -> &mut WebSocket {
+        self.socket.as_mut().expect("it is taken at the end")
+    }
+
+    fn send(&mut self, command: &Action) -> Result<(), Error> {
+        let socket = self.socket();
+        match command {
+            Action::Send(Kind::Text, text) => socket.send(str::from_utf8(text).expect("text")),
+            Action::Send(Kind::Binary, bytes) => socket.send(bytes),
+            Action::SendPart(kind, payload, part) => socket.send_part(*kind, payload, *part),
+            Action::Ping(payload) => socket.ping(payload),
+            Action::Close(Some((code, reason))) => {
+                let code = CloseCode::new(*code).expect("a code that may travel");
+                socket.writer().close(code, reason)
+            }
+            other => panic!("{other:?} can not be held"),
+        }
+    }
+
+    /// Writes as the peer; what is large, while the endpoint reads.
+    fn write(&mut self, bytes: &[u8]) {
+        let mut peer = self.peer.try_clone().expect("a second handle");
+        // What the endpoint does not read any more need not be written.
+        let mut write = move || peer.write_all(bytes).unwrap_or_default();
+        if bytes.len() < 8192 {
+            return write();
+        }
+        thread::scope(|scope| {
+            let writer = scope.spawn(write);
+            while !writer.is_finished() {
+                self.poll();
+            }
+        });
+    }
+
+    /// Receives what there is.
+    fn poll(&mut self) {
+        while !self.over {
+            let next = self.socket().recv_timeout(Duration::ZERO);
+            let got = match next {
+                Ok(Next::Message(Message::Text(text))) => Got::Text(text.into()),
+                Ok(Next::Message(Message::Binary(bytes))) => Got::Binary(bytes.into()),
+                Ok(Next::Elapsed) => return,
+                Ok(Next::Closed) => {
+                    self.over = true;
+                    let close = self.socket().peer_close();
+                    Got::Close(close.map(|(code, reason)| (code.get(), reason)))
+                }
+                Err(Error::Protocol(error)) => {
+                    self.over = true;
+                    // The error is final.
+                    let again = self.socket().recv();
+                    assert!(matches!(again, Err(Error::Protocol(same)) if same == error));
+                    Got::Error(error)
+                }
+                Err(Error::Silence(silence)) => {
+                    self.over = true;
+                    self.dead = Some(silence);
+                    return;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            self.got.push_back(got);
+        }
+    }
+
+    fn expect(&mut self, expected: &Expected) -> Result<(), String> {
+        match expected {
+            // Dealt with, and not shown.
+            Expected::Got(Got::Ping(_) | Got::Pong(_)) => Ok(()),
+            Expected::State(_) | Expected::Shutdown(_) | Expected::Wake(_) => Ok(()),
+            Expected::Got(got) => {
+                let next = self.next();
+                same(got, next.as_ref())
+            }
+            Expected::Error(error) => {
+                let next = self.next().map(|got| match got {
+                    Got::Error(error) => format!("{error:?}"),
+                    other => format!("{other:?}"),
+                });
+                same(error, next.as_ref())
+            }
+            Expected::Out(bytes) => same(bytes, Some(&self.written.take(bytes.len()))),
+            Expected::Refused(error) => same(error, self.refused.take().as_ref()),
+            Expected::Dead(silence) => same(silence, self.dead.take().as_ref()),
+        }
+    }
+
+    /// The next thing received, if need be once it has come through the socket.
+    fn next(&mut self) -> Option<Got> {
+        for _ in 0..1000 {
+            if let Some(got) = self.got.pop_front() {
+                return Some(got);
+            }
+            if self.over {
+                break;
+            }
+            self.poll();
+        }
+        None
+    }
+
+    fn nothing_left(&self) -> Result<(), String> {
+        let none = |what: &dyn Debug| Err(format!("the script does not say {what:?}"));
+        match (self.got.front(), &self.refused, &self.dead) {
+            (Some(got), _, _) => none(got),
+            (_, Some(refused), _) => none(refused),
+            (_, _, Some(dead)) => none(dead),
+            _ => Ok(()),
+        }
+    }
+
+    /// Drops the endpoint: nothing more may have been written than what was stated. One that is
+    /// open takes its leave.
+    fn end(mut self) -> Result<(), String> {
+        self.socket = None;
+        let reader = self.reader.take().expect("it is joined once");
+        reader.join().expect("it does not panic");
+        let left = self.written.take(usize::MAX);
+        let is_leave = |frame: &Frame| frame.is_close() && frame.payload == [0x03, 0xE9];
+        match Frame::decode(&left) {
+            None if left.is_empty() => Ok(()),
+            Some((frame, len))
+                if len == left.len() && is_leave(&frame) && !self.over && !self.closing =>
+            {
+                Ok(())
+            }
+            _ => Err(format!("the script does not say out {left:x?}")),
+        }
+    }
+}
+
+impl Written {
+    /// Reads until the endpoint ends its side, then ends the peer's.
+    fn read(&self, mut peer: &TcpStream) {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let len = peer.read(&mut buffer).unwrap_or_default();
+            let mut written = self.bytes.lock().expect("nobody panics with it");
+            written.0.extend(&buffer[..len]);
+            written.1 = len == 0;
+            self.more.notify_all();
+            if len == 0 {
+                break;
+            }
+        }
+        let _ = peer.shutdown(Shutdown::Write);
+    }
+
+    /// Takes the next `len` bytes, or all there are when nothing more comes.
+    fn take(&self, len: usize) -> Vec<u8> {
+        let written = self.bytes.lock().expect("nobody panics with it");
+        let patience = Duration::from_secs(5);
+        let enough = |written: &mut (Vec<u8>, bool)| written.0.len() < len && !written.1;
+        let waited = self.more.wait_timeout_while(written, patience, enough);
+        let (mut written, _) = waited.expect("nobody panics with it");
+        let len = len.min(written.0.len());
+        written.0.drain(..len).collect()
+    }
+}
+
+trait Told {
+    fn told(&self, line: usize, what: &str) -> String;
+}
+
+impl Told for Script {
+    fn told(&self, line: usize, what: &str) -> String {
+        format!("{}:{line}: ({:?}) {what}", self.name, self.setup.role)
+    }
+}
+
+fn same<T: PartialEq + Debug>(expected: &T, actual: Option<&T>) -> Result<(), String> {
+    if actual == Some(expected) {
+        return Ok(());
+    }
+    Err(format!("expected {expected:.60x?}, got {actual:.60x?}"))
+}

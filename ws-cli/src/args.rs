@@ -1,0 +1,101 @@
+//! Values of arguments: sizes and times as people write them.
+
+use std::io;
+use std::time::Duration;
+
+/// Reads a number of bytes: `4096`, `64KiB`, `16M`. All units are powers of 1024.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err("not a number of bytes, such as 4096, 64KiB or 16MiB".into()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "not a number of bytes, such as 4096, 64KiB or 16MiB")?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "more than there can be".into())
+}
+
+/// Reads a number of seconds: `10`, `0.5`.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).trim();
+    number
+        .parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "not a number of seconds, such as 10 or 0.5".into())
+}
+
+/// A time of zero switches off what it is the interval of.
+pub(crate) fn unless_zero(interval: Duration) -> Option<Duration> {
+    (!interval.is_zero()).then_some(interval)
+}
+
+/// An error of the operating system in words, without its number.
+pub(crate) fn plain(error: &io::Error) -> String {
+    without_number(&error.to_string())
+}
+
+/// Cuts ` (os error 98)` from the end of a message.
+pub(crate) fn without_number(message: &str) -> String {
+    match message.rsplit_once(" (os error ") {
+        Some((words, number)) if number.ends_with(')') => words.into(),
+        _ => message.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        let cases = [
+            ("0", 0),
+            ("4096", 4096),
+            ("1b", 1),
+            ("64k", 64 << 10),
+            ("64KiB", 64 << 10),
+            ("16M", 16 << 20),
+            ("16 MiB", 16 << 20),
+            ("2GB", 2 << 30),
+        ];
+        for (text, value) in cases {
+            assert_eq!(bytes(text), Ok(value), "{text}");
+        }
+        for text in [
+            "",
+            "k",
+            "-1",
+            "1.5M",
+            "12x",
+            "99999999999999999999",
+            "99999999999G",
+        ] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_in_seconds() {
+        assert_eq!(seconds("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(seconds("0.25s"), Ok(Duration::from_millis(250)));
+        assert_eq!(unless_zero(Duration::ZERO), None);
+        for text in ["", "-1", "soon", "inf", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_in_words() {
+        let error = io::Error::from_raw_os_error(2);
+        assert!(!plain(&error).contains("os error"), "{}", plain(&error));
+        assert_eq!(without_number("no such host"), "no such host");
+    }
+}

@@ -1,0 +1,195 @@
+//! The chat of `ws serve`, with clients in it.
+
+mod common;
+
+use common::{Served, closed, text};
+use serde_json::{Value, json};
+use ws_std::{CloseCode, ConnectError, WebSocket};
+
+/// The next event, without its time, which has to be one.
+fn event(ws: &mut WebSocket) -> Value {
+    let mut event: Value = serde_json::from_str(&text(ws)).unwrap();
+    let time = event.as_object_mut().unwrap().remove("time").unwrap();
+    assert!(time.as_u64().unwrap() > 1_700_000_000_000, "{time}");
+    event
+}
+
+fn join(served: &Served, query: &str) -> WebSocket {
+    served.connect(&format!("/chat{query}"))
+}
+
+#[test]
+fn three_in_a_room() {
+    let served = Served::start(&[]);
+    let mut ada = join(&served, "?room=tea&name=Ada");
+    let joined = json!({"type": "joined", "name": "Ada", "members": ["Ada"], "you": true});
+    assert_eq!(event(&mut ada), joined);
+    let mut bob = join(&served, "?room=tea&name=Bob");
+    let joined = json!({"type": "joined", "name": "Bob", "members": ["Ada", "Bob"], "you": true});
+    assert_eq!(event(&mut bob), joined);
+    let mut second = join(&served, "?room=tea&name=Ada");
+    let members = json!(["Ada", "Bob", "Ada-2"]);
+    let joined = json!({"type": "joined", "name": "Ada-2", "members": members, "you": true});
+    assert_eq!(event(&mut second), joined);
+    // Another room is another talk.
+    let mut other = join(&served, "?room=pub&name=Ada");
+    assert_eq!(event(&mut other)["name"], "Ada");
+
+    assert_eq!(event(&mut ada)["name"], "Bob");
+    let joined = json!({"type": "joined", "name": "Ada-2", "members": members});
+    assert_eq!(event(&mut ada), joined);
+    assert_eq!(event(&mut bob), joined);
+
+    second.send("tea, <anyone>?\n\"yes\" \u{1F375}").unwrap();
+    let line =
+        json!({"type": "line", "name": "Ada-2", "text": "tea, <anyone>?\n\"yes\" \u{1F375}"});
+    for member in [&mut ada, &mut bob, &mut second] {
+        assert_eq!(event(member), line);
+    }
+    bob.close(CloseCode::NORMAL, "").unwrap();
+    let left = json!({"type": "left", "name": "Bob", "members": ["Ada", "Ada-2"]});
+    for member in [&mut ada, &mut second] {
+        assert_eq!(event(member), left);
+    }
+    other.send("nothing of that was heard here").unwrap();
+    assert_eq!(event(&mut other)["type"], "line");
+}
+
+#[test]
+fn everyone_sees_the_same_order() {
+    let served = Served::start(&[]);
+    let mut watchers = [(); 2].map(|()| join(&served, ""));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut member = join(&served, "?name=M");
+                for number in 0..25 {
+                    member.send(number.to_string().as_str()).unwrap();
+                }
+                member.close(CloseCode::NORMAL, "").unwrap();
+            });
+        }
+    });
+    // Each has seen the other watcher join, and of 4 members: joined, 25 lines, left.
+    let [first, second] = watchers.each_mut().map(|watcher| {
+        let mut events = Vec::new();
+        let mut left = 0;
+        while left < 4 {
+            let event = event(watcher);
+            left += usize::from(event["type"] == "left");
+            events.push(event);
+        }
+        events
+    });
+    assert_eq!(first[2..], second[1..]);
+    assert_eq!(second.len(), 1 + 4 * 27);
+}
+
+#[test]
+fn who_says_nothing_is_a_guest_in_the_lobby() {
+    let served = Served::start(&[]);
+    let mut first = join(&served, "");
+    assert_eq!(event(&mut first)["name"], "guest");
+    let mut second = join(&served, "?name=&room=lobby");
+    assert_eq!(event(&mut second)["members"], json!(["guest", "guest-2"]));
+    let mut third = join(&served, "?name=%C3%89va+L%26");
+    assert_eq!(
+        event(&mut third)["members"],
+        json!(["guest", "guest-2", "Éva L&"])
+    );
+}
+
+#[test]
+fn bad_names_are_refused() {
+    let served = Served::start(&[]);
+    let longest = "%C3%A9".repeat(64);
+    let mut member = join(&served, &format!("?name={longest}&room={longest}"));
+    assert_eq!(event(&mut member)["name"], "é".repeat(64));
+    for (query, wrong) in [
+        (
+            format!("name={longest}x"),
+            "the name is longer than 64 characters\n",
+        ),
+        (
+            format!("room={longest}x"),
+            "the room is longer than 64 characters\n",
+        ),
+        (
+            "name=a%0Ab".into(),
+            "the name has a control character in it\n",
+        ),
+        (
+            "room=%1B%5B31m".into(),
+            "the room has a control character in it\n",
+        ),
+        (
+            "name=%E2%80%AEadA".into(),
+            "the name has a control character in it\n",
+        ),
+    ] {
+        let refused = ws_std::connect(served.url(&format!("/chat?{query}")));
+        let Err(ConnectError::Refused(answer)) = refused else {
+            panic!("{query}: {refused:?}");
+        };
+        assert_eq!(answer.status(), 400, "{query}");
+        assert_eq!(answer.body(), wrong.as_bytes(), "{query}");
+    }
+}
+
+#[test]
+fn a_line_is_text() {
+    let served = Served::start(&[]);
+    let mut ada = join(&served, "?name=Ada");
+    let mut bob = join(&served, "?name=Bob");
+    event(&mut ada);
+    event(&mut ada);
+    bob.send(b"binary").unwrap();
+    bob.send("text behind it").unwrap();
+    assert_eq!(closed(&mut bob), 1003);
+    assert_eq!(event(&mut ada)["type"], "left");
+}
+
+/// One member reads nothing, while megabytes are said: the others get every line at once, and it
+/// is shown out when too much waits for it.
+#[test]
+fn a_stalled_member_delays_nobody() {
+    let served = Served::start(&["--ping-interval", "1", "--close-timeout", "1"]);
+    let mut ada = join(&served, "?name=Ada");
+    event(&mut ada);
+    let stalled = join(&served, "?name=Stalled");
+    event(&mut ada);
+    let mut bob = join(&served, "?name=Bob");
+    event(&mut ada);
+    event(&mut bob);
+    let line = "x".repeat(256 << 10);
+    let mut said = 0;
+    let mut gone = false;
+    // Sockets hold a few megabytes by themselves.
+    while !gone || said < 32 {
+        assert!(said < 400, "100 MiB, and still there");
+        ada.send(line.as_str()).unwrap();
+        said += 1;
+        for member in [&mut ada, &mut bob] {
+            loop {
+                let event = event(member);
+                if event["type"] == "line" {
+                    assert_eq!(event["text"].as_str().map(str::len), Some(line.len()));
+                    break;
+                }
+                assert_eq!(
+                    (&event["type"], &event["name"]),
+                    (&json!("left"), &json!("Stalled"))
+                );
+                gone = true;
+            }
+        }
+        if said >= 64 && !gone {
+            // More than it can hold waits for it; now only its deadline has to pass.
+            for member in [&mut ada, &mut bob] {
+                assert_eq!(event(member)["name"], "Stalled");
+            }
+            gone = true;
+        }
+    }
+    drop(stalled);
+}

@@ -1,0 +1,235 @@
+//! `ws serve`, from the outside: the page, the echo, the clock, and how it ends.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use common::{PATIENCE, Served, closed, finish, next, parts, run, text, ws};
+use ws_std::{Client, CloseCode, ConnectError, MessageBuf};
+
+#[test]
+fn the_page_is_served_with_its_headers() {
+    let served = Served::start(&[]);
+    for target in ["/", "/?room=tea&name=Ada"] {
+        let (head, body) = served.get(target);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        for header in [
+            "content-type: text/html; charset=utf-8",
+            "content-security-policy: default-src 'none'; style-src 'unsafe-inline'; \
+             script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cache-control: no-cache",
+        ] {
+            assert!(
+                head.lines().any(|line| line == header),
+                "{header} in {head}"
+            );
+        }
+        assert!(body.starts_with("<!doctype html>"));
+        assert!(body.trim_end().ends_with("</html>"));
+    }
+    let (head, _) = served.get("/nothing");
+    assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+    let (head, _) = served.get("/echo");
+    assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
+}
+
+#[test]
+fn the_echo_sends_everything_back() {
+    let served = Served::start(&[]);
+    let mut client = served.connect("/echo");
+    client.send("grüße").unwrap();
+    assert_eq!(next(&mut client), MessageBuf::Text("grüße".into()));
+    let large = vec![0xA5; 1 << 20];
+    client.send(&large).unwrap();
+    assert_eq!(next(&mut client), MessageBuf::Binary(large));
+    client.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(client.peer_close().unwrap().0, CloseCode::NORMAL);
+}
+
+#[test]
+fn the_clock_ticks_until_the_client_closes() {
+    let served = Served::start(&[]);
+    let mut client = served.connect("/clock");
+    let times = [(); 3].map(|()| text(&mut client));
+    for time in &times {
+        let shape: String = time
+            .chars()
+            .map(|c| if c.is_ascii_digit() { '0' } else { c })
+            .collect();
+        assert_eq!(shape, "0000-00-00T00:00:00.000Z");
+    }
+    // From the second on they come with the full seconds.
+    assert!(times.is_sorted() && times[1] != times[2], "{times:?}");
+    client.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(client.peer_close().unwrap().0, CloseCode::NORMAL);
+}
+
+#[test]
+fn limits_are_those_asked_for() {
+    let served = Served::start(&["--max-message", "1KiB", "--max-connections", "1"]);
+    let mut client = served.connect("/echo");
+    client.send("a".repeat(1024).as_str()).unwrap();
+    assert_eq!(text(&mut client).len(), 1024);
+    let refused = ws_std::connect(served.url("/echo"));
+    let Err(ConnectError::Refused(answer)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(answer.status(), 503);
+    client.send("a".repeat(1025).as_str()).unwrap();
+    assert_eq!(closed(&mut client), 1009);
+}
+
+#[test]
+fn fragments_are_counted() {
+    let served = Served::start(&["--max-fragments", "2"]);
+    let mut client = served.connect("/echo");
+    for part in [ws_std::Part::More, ws_std::Part::More, ws_std::Part::Last] {
+        client.send_part(ws_std::Kind::Text, b"a", part).unwrap();
+    }
+    assert_eq!(closed(&mut client), 1008);
+}
+
+#[test]
+fn only_pages_of_these_origins_may_connect() {
+    let tried = |served: &Served, origin: &str| match Client::new(served.url("/echo"))
+        .origin(origin)
+        .connect()
+    {
+        Ok(_) => 101,
+        Err(ConnectError::Refused(answer)) => answer.status(),
+        Err(error) => panic!("{error}"),
+    };
+    let served = Served::start(&[]);
+    assert_eq!(tried(&served, &format!("http://{}", served.address)), 101);
+    assert_eq!(tried(&served, "https://example.com"), 403);
+    let served = Served::start(&[
+        "--origin",
+        "https://example.com",
+        "--origin",
+        "http://b:8080",
+    ]);
+    assert_eq!(tried(&served, "https://example.com"), 101);
+    assert_eq!(tried(&served, "http://b:8080"), 101);
+    assert_eq!(tried(&served, "http://b"), 403);
+    let served = Served::start(&["--origin", "any"]);
+    assert_eq!(tried(&served, "https://example.org"), 101);
+}
+
+#[test]
+fn a_port_in_use_is_said_on_one_line() {
+    let served = Served::start(&[]);
+    let address = served.address.to_string();
+    let (status, out, err) = parts(&run(&["serve", "--listen", &address], ""));
+    assert_eq!((status, &*out), (Some(2), ""));
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(
+        err.starts_with(&format!("ws: cannot listen on {address}: ")),
+        "{err}"
+    );
+    assert!(!err.contains("os error") && !err.contains("Os {"), "{err}");
+}
+
+#[test]
+fn bad_arguments_are_said() {
+    for args in [
+        &["serve", "--listen", "nowhere"][..],
+        &["serve", "--max-message", "lots"],
+        &["serve", "--origin", "example.com"],
+        &["serve", "--ping-interval", "-1"],
+        &["nonsense"],
+    ] {
+        let (status, out, err) = parts(&run(args, ""));
+        assert_eq!((status, &*out), (Some(2), ""), "{args:?}");
+        assert!(!err.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_shows_defaults_and_examples() {
+    for args in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["connect", "--help"],
+    ] {
+        let (status, out, err) = parts(&run(args, ""));
+        assert_eq!((status, &*err), (Some(0), ""), "{args:?}");
+        assert!(out.contains("\nExamples:\n"), "{out}");
+        assert!(args.len() == 1 || out.contains("[default: "), "{out}");
+    }
+}
+
+#[cfg(unix)]
+mod signals {
+    use nix::sys::signal::Signal::{SIGINT, SIGTERM};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_it_in_good_order() {
+        for signal in [SIGINT, SIGTERM] {
+            let served = Served::start(&[]);
+            let mut clients = ["/echo", "/chat", "/clock"].map(|path| served.connect(path));
+            // A request that is not complete yet gets its answer too.
+            let mut opening = TcpStream::connect(served.address).unwrap();
+            opening.set_read_timeout(Some(PATIENCE)).unwrap();
+            opening.write_all(b"GET /echo HTTP/1.1\r\n").unwrap();
+            // The others are open, and connections are accepted in order: one more shows that
+            // this one is.
+            drop(served.connect("/echo"));
+            served.signal(signal);
+            for client in &mut clients {
+                assert_eq!(closed(client), 1001);
+            }
+            let mut answer = String::new();
+            opening.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+            assert_eq!(served.finish(), (Some(0), String::new()));
+        }
+    }
+
+    #[test]
+    fn a_second_signal_ends_it_at_once() {
+        // The grace is longer than our patience: only the second signal can end it in time.
+        let served = Served::start(&["--grace", "600", "--close-timeout", "600"]);
+        let mut awake = served.connect("/echo");
+        let mut silent = TcpStream::connect(served.address).unwrap();
+        silent.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            silent,
+            "GET /echo HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            served.address
+        )
+        .unwrap();
+        let mut start = [0; 12];
+        silent.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 101");
+        served.signal(SIGTERM);
+        // It is shutting down when this arrives; the silent one does not answer its Close.
+        assert_eq!(closed(&mut awake), 1001);
+        served.signal(SIGTERM);
+        assert_eq!(served.finish(), (Some(0), String::new()));
+    }
+
+    #[test]
+    fn verbose_says_who_comes_and_goes() {
+        let mut child = ws(&["serve", "--listen", "127.0.0.1:0", "-v"])
+            .spawn()
+            .unwrap();
+        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").unwrap();
+        let mut client = ws_std::connect(format!("ws://{address}echo?%1b")).unwrap();
+        client.close(CloseCode::NORMAL, "").unwrap();
+        common::send_signal(&child, SIGTERM);
+        let (status, _, err) = parts(&finish(child));
+        assert_eq!(status, Some(0));
+        assert!(err.contains(" /echo?%1b open\n"), "{err}");
+        assert!(err.contains(" /echo?%1b closed\n"), "{err}");
+    }
+}

@@ -1,0 +1,97 @@
+//! A global allocator that counts, for each thread on its own: the test harness allocates on
+//! others.
+
+use core::cell::Cell;
+use core::ptr;
+use std::alloc::{GlobalAlloc, Layout, System};
+
+/// To be made the global allocator of a test binary.
+pub(crate) struct Counting;
+
+thread_local! {
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+    /// Below zero where memory of another thread is freed.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+    static LARGEST: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// What a piece of code allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) calls: usize,
+    /// The most bytes that were in use at once, beyond those at the start.
+    pub(crate) peak: usize,
+}
+
+/// Runs `work` and counts. What it frees of older memory counts as nothing.
+pub(crate) fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
+    let (calls, live) = (CALLS.get(), LIVE.get());
+    PEAK.set(live);
+    let result = work();
+    let usage = Usage {
+        calls: CALLS.get() - calls,
+        peak: (PEAK.get() - live).cast_unsigned(),
+    };
+    (result, usage)
+}
+
+/// Runs `work` on a machine that has no more than `largest` bytes for anybody at once.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub(crate) fn short_of_memory<T>(largest: usize, work: impl FnOnce() -> T) -> T {
+    LARGEST.set(largest);
+    let result = work();
+    LARGEST.set(usize::MAX);
+    result
+}
+
+/// Whether there is memory.
+fn grew(by: usize) -> bool {
+    CALLS.set(CALLS.get() + 1);
+    LIVE.set(LIVE.get() + by.cast_signed());
+    PEAK.set(PEAK.get().max(LIVE.get()));
+    by <= LARGEST.get()
+}
+
+fn shrank(by: usize) {
+    LIVE.set(LIVE.get() - by.cast_signed());
+}
+
+#[expect(
+    unsafe_code,
+    reason = "an allocator is an unsafe trait; this one counts and delegates"
+)]
+// SAFETY: all calls go to `System` as they came; counting allocates nothing and does not unwind.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !grew(layout.size()) {
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if !grew(layout.size()) {
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        shrank(layout.size());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Large blocks are remapped, not copied: only one of both is counted.
+        shrank(layout.size());
+        if !grew(size) {
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}

@@ -1,0 +1,403 @@
+//! One connection and several threads; many connections and one slow one.
+
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use common::{BINARY, PATIENCE, Raw, TEXT, echo, pattern, run, server, timeouts, until, within};
+use ws_proto::Session;
+use ws_std::{
+    Clock, CloseCode, Error, Group, Kind, Limits, Message, Part, Reader, SendError, Timeouts,
+    WebSocket, Writer,
+};
+
+mod common;
+
+/// A server's end of ours without an opening handshake, and a peer that speaks bytes.
+fn served(limits: &Limits, timeouts: Timeouts, clock: Clock) -> (WebSocket, Raw) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = Raw::connect_small(listener.local_addr().unwrap());
+    let stream = listener.accept().unwrap().0;
+    socket2::SockRef::from(&stream)
+        .set_send_buffer_size(4096)
+        .unwrap();
+    let session = Session::server(limits).watched(timeouts, clock.now());
+    (WebSocket::over(stream, session, clock).unwrap(), peer)
+}
+
+#[test]
+fn a_reader_and_many_writers_share_a_connection() {
+    const WRITERS: usize = 4;
+    const EACH: usize = 5000;
+    let server = run(echo());
+    let (mut reader, writer) = server.connect().split();
+    let sending: Vec<_> = (0..WRITERS)
+        .map(|at| {
+            let writer = writer.clone();
+            thread::spawn(move || {
+                for count in 0..EACH {
+                    // Now and then one that is written from where it lies.
+                    let filler = if count % 500 == 0 { 40_000 } else { count % 90 };
+                    let message = format!("{at} {count} {}", "é".repeat(filler));
+                    match count % 3 {
+                        // The queue is long enough for none of them to be refused.
+                        0 => until("room", || match writer.queue(&message) {
+                            Err(Error::Send(SendError::Full { .. })) => false,
+                            result => result.map(|()| true).unwrap(),
+                        }),
+                        _ => writer.send(&message).unwrap(),
+                    }
+                    if count % 10 == 0 {
+                        writer.ping(b"still there?").unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    let reading = thread::spawn(move || {
+        let mut next = [0; WRITERS];
+        for _ in 0..WRITERS * EACH {
+            let message = reader.recv().unwrap().unwrap();
+            let mut words = message.as_text().unwrap().split(' ');
+            let mut number = || words.next().unwrap().parse::<usize>().unwrap();
+            let (at, count) = (number(), number());
+            assert_eq!(count, next[at], "in order, and none twice");
+            next[at] += 1;
+            let filler = if count % 500 == 0 { 40_000 } else { count % 90 };
+            assert_eq!(words.next().unwrap().chars().count(), filler);
+        }
+        assert_eq!(next, [EACH; WRITERS]);
+        reader.close(CloseCode::NORMAL, "").unwrap();
+    });
+    within(move || {
+        for thread in sending {
+            thread.join().unwrap();
+        }
+        reading.join().unwrap();
+    });
+}
+
+#[test]
+fn two_peers_that_send_at_once_do_not_wait_for_each_other() {
+    const MESSAGES: usize = 40;
+    const LEN: usize = 1 << 20;
+    fn talk(ws: WebSocket) -> Reader {
+        let (mut reader, writer) = ws.split();
+        let sending = thread::spawn(move || {
+            let message = pattern(LEN);
+            for _ in 0..MESSAGES {
+                writer.send(&message).unwrap();
+                // So that the other side's reader has something to write, too.
+                writer.ping(b"").unwrap();
+            }
+        });
+        for _ in 0..MESSAGES {
+            let message = reader.recv().unwrap().unwrap();
+            assert_eq!(message.as_bytes().len(), LEN);
+        }
+        sending.join().unwrap();
+        reader
+    }
+    let (done, end) = mpsc::channel();
+    let server = run(server().websocket("/", move |ws, _| {
+        assert_eq!(talk(ws).recv()?, None);
+        done.send(()).unwrap();
+        Ok::<_, Error>(())
+    }));
+    let ws = server.connect();
+    within(move || talk(ws).close(CloseCode::NORMAL, "").unwrap());
+    end.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_reader_never_waits_for_the_peer_to_take_its_pong() {
+    // The peer takes nothing at all, and its kernel is full; it pings, and sends on.
+    let limits = Limits::default();
+    let (ws, mut peer) = served(&limits, Timeouts::default(), Clock::system());
+    let (mut reader, writer) = ws.split();
+    while writer.queue(&[0; 1000]).is_ok() {}
+    until("a full kernel", || writer.unsent_len() > 0);
+    peer.send(9, b"take this");
+    peer.send(TEXT, b"behind the ping");
+    let reading = thread::spawn(move || {
+        let message = reader.recv_owned().unwrap().unwrap();
+        assert_eq!(message, Message::Text("behind the ping").to_owned());
+        // Answered, and written by nobody yet: the next read is made all the same.
+        let message = reader.recv_owned().unwrap().unwrap();
+        assert_eq!(message, Message::Text("and behind that").to_owned());
+    });
+    peer.send(TEXT, b"and behind that");
+    within(move || reading.join().unwrap());
+}
+
+#[test]
+fn a_large_message_is_never_refused_because_others_wait() {
+    // One byte may wait: nearly everything that another thread queues is in the way.
+    let limits = common::limits(|limits| limits.max_unsent = 1);
+    let (ws, mut peer) = served(&limits, Timeouts::default(), Clock::system());
+    socket2::SockRef::from(&peer.stream)
+        .set_recv_buffer_size(1 << 20)
+        .unwrap();
+    let (reader, writer) = ws.split();
+    let other = writer.clone();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let queueing = thread::spawn(move || {
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            match other.queue("x") {
+                Ok(()) | Err(Error::Send(SendError::Full { .. })) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let sending = thread::spawn(move || {
+        let large = pattern(40_000);
+        let result = (0..2000).try_for_each(|_| writer.send(&large));
+        drop(stop);
+        result
+    });
+    let mut large = 0;
+    while large < 2000 {
+        match peer.next() {
+            (TEXT, x) => assert_eq!(x, b"x"),
+            (BINARY, bytes) => {
+                assert_eq!(bytes.len(), 40_000);
+                large += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        if sending.is_finished() && large < 2000 {
+            break;
+        }
+    }
+    within(move || sending.join().unwrap()).unwrap();
+    within(move || queueing.join().unwrap());
+    drop(reader);
+}
+
+#[test]
+fn a_queue_for_a_stalled_peer_refuses_what_is_too_much_and_keeps_the_rest() {
+    let (ws, mut peer) = served(&Limits::default(), Timeouts::default(), Clock::system());
+    let writer = ws.writer();
+    let message = |at: u32| [&at.to_be_bytes()[..], &pattern(10_000)].concat();
+    let mut queued = 0;
+    let limit = loop {
+        match writer.queue(&message(queued)) {
+            Ok(()) => queued += 1,
+            Err(Error::Send(SendError::Full { limit })) => break limit,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(limit, Limits::DEFAULT.max_unsent);
+    let waiting = writer.unsent_len();
+    assert!(waiting <= limit && waiting > limit - 10_100, "{waiting}");
+    // Refused whole: a smaller one would not come between the halves of it.
+    for at in 0..queued {
+        assert_eq!(peer.next(), (BINARY, message(at)));
+    }
+    // It is over when all is read.
+    until("an empty queue", || writer.unsent_len() == 0);
+    writer.queue("and on").unwrap();
+    assert_eq!(peer.next(), (TEXT, b"and on".to_vec()));
+}
+
+#[test]
+fn a_slow_transfer_is_progress() {
+    // The peer takes a large message, slowly, and answers no Ping before it has it all.
+    let clock = Clock::manual();
+    let (ws, mut peer) = served(&Limits::default(), Timeouts::default(), clock.clone());
+    let (mut reader, writer) = ws.split();
+    let sending = thread::spawn(move || writer.send(&[7; 8 << 20]));
+    let (heard, hears) = mpsc::channel();
+    let reading = thread::spawn(move || {
+        loop {
+            match reader.recv() {
+                Ok(Some(_)) => heard.send(()).unwrap(),
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    });
+    // For two minutes it takes half a megabyte every 15 s. What it says wakes the reader, which
+    // looks at the clock.
+    let mut taken = 0;
+    for _ in 0..8 {
+        clock.advance(Duration::from_secs(15));
+        let mut piece = vec![0; 512 << 10];
+        std::io::Read::read_exact(&mut peer.stream, &mut piece).unwrap();
+        taken += piece.len();
+        for _ in 0..2 {
+            peer.send(TEXT, "tick");
+            hears.recv_timeout(PATIENCE).unwrap();
+        }
+    }
+    let rest = (8 << 20) + 10 - taken;
+    let mut piece = vec![0; rest];
+    std::io::Read::read_exact(&mut peer.stream, &mut piece).unwrap();
+    within(move || sending.join().unwrap()).unwrap();
+    drop(peer);
+    let _ = within(move || reading.join().unwrap());
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_given_up() {
+    // The writer blocks, the reader looks at the clock.
+    let clock = Clock::manual();
+    let (ws, mut peer) = served(&Limits::default(), Timeouts::default(), clock.clone());
+    let (mut reader, writer) = ws.split();
+    let sending = thread::spawn(move || writer.send(&[7; 8 << 20]));
+    let reading = thread::spawn(move || {
+        loop {
+            if let Err(error) = reader.recv() {
+                return error;
+            }
+        }
+    });
+    use std::io::Write;
+    let tick = peer.frame(TEXT, b"tick");
+    until("an end", || {
+        clock.advance(Duration::from_secs(1));
+        peer.stream.write_all(&tick).is_err()
+    });
+    let error = within(move || reading.join().unwrap());
+    assert!(matches!(error, Error::Silence(ws_std::Silence::NoPong)), "{error}");
+    within(move || sending.join().unwrap()).unwrap_err();
+    drop(peer);
+}
+
+#[test]
+fn a_group_reaches_every_member_until_it_leaves() {
+    let group = Group::new();
+    let everyone = group.clone();
+    let server = run(server().websocket("/", move |mut ws, _| {
+        let _member = everyone.join(ws.writer());
+        ws.for_each(|message, _| {
+            everyone.send(message);
+            Ok::<_, Error>(())
+        })
+    }));
+    let mut members: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    until("five members", || group.len() == 5);
+    members[2].send("hello").unwrap();
+    for member in &mut members {
+        assert_eq!(member.recv().unwrap(), Some(Message::Text("hello")));
+    }
+    assert_eq!(group.clone().send(b"\x01"), 5);
+    for member in &mut members {
+        assert_eq!(member.recv().unwrap(), Some(Message::Binary(&[1])));
+    }
+    let mut left = members.pop().unwrap();
+    left.close(CloseCode::NORMAL, "").unwrap();
+    until("four members", || group.len() == 4);
+    drop(members.pop());
+    until("three members", || group.len() == 3);
+    assert_eq!(group.send("rest"), 3);
+    for member in &mut members {
+        assert_eq!(member.recv().unwrap(), Some(Message::Text("rest")));
+    }
+    drop(members);
+    until("nobody", || group.is_empty());
+    assert_eq!(group.send("nobody"), 0);
+}
+
+#[test]
+fn a_stalled_member_is_dropped_and_delays_nobody() {
+    let group = Group::new();
+    let everyone = group.clone();
+    let server = run(server().websocket("/", move |mut ws, _| {
+        let _member = everyone.join(ws.writer());
+        ws.for_each(|_, _| Ok::<_, Error>(()))
+    }));
+    let mut stalled = Raw::connect_small(server.addr);
+    stalled.upgrade();
+    let mut live = server.connect();
+    until("two members", || group.len() == 2);
+
+    let message = pattern(100_000);
+    let mut sent = 0;
+    while group.send(&message) == 2 {
+        sent += 1;
+        // The other one gets each at once, however full the first.
+        assert_eq!(live.recv().unwrap(), Some(Message::Binary(&message)));
+    }
+    assert_eq!(live.recv().unwrap(), Some(Message::Binary(&message)));
+    assert_eq!(group.len(), 1);
+    assert!(sent >= 10, "a megabyte may wait: {sent}");
+
+    // What was queued for it is all it gets, whole, and then why.
+    for _ in 0..sent {
+        assert_eq!(stalled.next(), (BINARY, message.clone()));
+    }
+    assert_eq!(stalled.next_close(), (1013, "too slow".into()));
+    stalled.ends_after_close();
+    assert_eq!(group.send("on"), 1);
+    assert_eq!(live.recv().unwrap(), Some(Message::Text("on")));
+}
+
+impl Raw {
+    fn ends_after_close(&mut self) {
+        self.close(1013, "");
+        self.ends();
+    }
+}
+
+#[test]
+fn a_member_within_a_message_of_its_own_is_told_that_it_lost_one() {
+    let group = Group::new();
+    let (ws, mut peer) = served(&Limits::default(), Timeouts::default(), Clock::system());
+    let writer = ws.writer();
+    let _member = group.join(writer.clone());
+    writer.send_part(Kind::Text, b"a", Part::More).unwrap();
+    assert_eq!(group.send("between"), 0);
+    assert_eq!(peer.next(), (0x1, b"a".to_vec()));
+    assert_eq!(peer.next_close().0, 1013);
+}
+
+#[test]
+fn a_writer_outlives_its_connection_harmlessly() {
+    let (seen, writers) = mpsc::channel::<Writer>();
+    let server = run(server().websocket("/", move |ws, _| {
+        seen.send(ws.writer()).unwrap();
+        Ok::<_, Error>(())
+    }));
+    let mut ws = server.connect();
+    assert_eq!(ws.recv().unwrap(), None);
+    let writer = writers.recv().unwrap();
+    for error in [
+        writer.send("late").unwrap_err(),
+        writer.queue("late").unwrap_err(),
+        writer.send(&[0; 100_000]).unwrap_err(),
+        writer.ping(b"late").unwrap_err(),
+        writer.close(CloseCode::NORMAL, "").unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Send(SendError::Closed)), "{error}");
+    }
+    let group = Group::new();
+    let _member = group.join(writer);
+    assert_eq!(group.send("late"), 0);
+}
+
+#[test]
+fn a_close_behind_a_large_message_is_written() {
+    // The close of one thread and the large message of another: whichever comes first, the Close
+    // leaves, and not only when somebody writes next.
+    for _ in 0..200 {
+        let (ws, mut peer) = served(
+            &Limits::default(),
+            timeouts(None, 60_000, 60_000),
+            Clock::system(),
+        );
+        let writer = ws.writer();
+        let closing = thread::spawn(move || writer.close(CloseCode::NORMAL, ""));
+        let writer = ws.writer();
+        let sending = thread::spawn(move || writer.send(&[0; 40_000]));
+        loop {
+            match peer.next() {
+                (BINARY, bytes) => assert_eq!(bytes.len(), 40_000),
+                (opcode, _) => break assert_eq!(opcode, 8),
+            }
+        }
+        closing.join().unwrap().unwrap();
+        let _ = sending.join().unwrap();
+    }
+}
