@@ -75,7 +75,13 @@ impl Messages {
         let message: Vec<u8> = match self.random(4) {
             0 => (0..len).map(|_| self.byte(256)).collect(),
             1 => (0..len).map(|_| b'a' + self.byte(3)).collect(),
-            2 => self.last.iter().copied().cycle().take(len.min(self.last.len() * 3)).collect(),
+            2 => self
+                .last
+                .iter()
+                .copied()
+                .cycle()
+                .take(len.min(self.last.len() * 3))
+                .collect(),
             _ => {
                 let unit = self.random(300) + 1;
                 let unit: Vec<u8> = (0..unit).map(|_| self.byte(64)).collect();
@@ -134,7 +140,10 @@ fn zlib_of_python_agrees_over_random_messages_and_windows() {
                 let sent = payload(ours.unsent()).to_vec();
                 let len = ours.unsent().len();
                 ours.sent(len);
-                assert!(zlib.ask(inflate, bits, &sent) == message, "{bits} {takeover:?}");
+                assert!(
+                    zlib.ask(inflate, bits, &sent) == message,
+                    "{bits} {takeover:?}"
+                );
 
                 let deflated = zlib.ask(compress, bits, &message);
                 let header = Header::new(Opcode::Binary, deflated.len() as u64)

@@ -142,6 +142,7 @@ impl Assembly {
         self.len += len.min(self.bytes.len() - self.len);
     }
 
+    #[cfg(feature = "deflate")]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

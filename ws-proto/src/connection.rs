@@ -350,9 +350,7 @@ impl Connection {
             Some(Event::Close(close)) => {
                 let _ = self.sender.close(close.map(|close| close.code().into()));
             }
-            Some(
-                Event::Message(_) | Event::Chunk(_) | Event::Deflated(_) | Event::Pong(_),
-            )
+            Some(Event::Message(_) | Event::Chunk(_) | Event::Deflated(_) | Event::Pong(_))
             | None => {}
         }
     }

@@ -156,7 +156,11 @@ impl Deflater {
 
     /// What a message that is encoded for many connections depends on.
     pub(crate) fn encoding(&self) -> (WindowBits, u8, u8) {
-        (self.direction.window, self.settings.level, self.settings.memory)
+        (
+            self.direction.window,
+            self.settings.level,
+            self.settings.memory,
+        )
     }
 
     /// Takes the context out, if nothing is kept in it.

@@ -3,7 +3,7 @@
 
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
-    Compress, Deflate, Limits, Message, Part, Kind, Prepared, ProtocolError, Session, Step,
+    Compress, Deflate, Kind, Limits, Message, Part, Prepared, ProtocolError, Session, Step,
 };
 
 const FULL: Compression = Compression {
@@ -46,9 +46,14 @@ fn receives(wire: &[u8], expected: &[&str]) {
 #[test]
 fn a_message_compressed_using_one_block() {
     // §7.2.3.1
-    receives(&[0xC1, 0x07, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00], &["Hello"]);
     receives(
-        &[0x41, 0x03, 0xF2, 0x48, 0xCD, 0x80, 0x04, 0xC9, 0xC9, 0x07, 0x00],
+        &[0xC1, 0x07, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00],
+        &["Hello"],
+    );
+    receives(
+        &[
+            0x41, 0x03, 0xF2, 0x48, 0xCD, 0x80, 0x04, 0xC9, 0xC9, 0x07, 0x00,
+        ],
         &["Hello"],
     );
 }
@@ -142,7 +147,10 @@ fn contexts_stay_consistent_whatever_is_compressed() {
             };
             let (mut client, mut server) = (client(agreed), server(agreed));
             for round in 0..40_usize {
-                let text = format!("{{\"round\":{round},\"name\":\"{}\"}}", "你好 ".repeat(round * 7));
+                let text = format!(
+                    "{{\"round\":{round},\"name\":\"{}\"}}",
+                    "你好 ".repeat(round * 7)
+                );
                 let (from, to) = if round % 2 == 0 {
                     (&mut client, &mut server)
                 } else {
@@ -163,7 +171,11 @@ fn contexts_stay_consistent_whatever_is_compressed() {
                     }
                 }
                 carry(from, to);
-                assert_eq!(to.step(), Ok(Step::Message(Message::Text(&text))), "{bits} {takeover:?} {round}");
+                assert_eq!(
+                    to.step(),
+                    Ok(Step::Message(Message::Text(&text))),
+                    "{bits} {takeover:?} {round}"
+                );
             }
         }
     }

@@ -17,9 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ws_proto::{
-    Close, CloseCode, Message, Outgoing, SendError, Silence, State, Timeouts, Verdict,
-};
+use ws_proto::{Close, CloseCode, Message, Outgoing, SendError, Silence, State, Timeouts, Verdict};
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -114,8 +112,16 @@ impl Shared {
         if message.as_bytes().len() >= LENT {
             return self.send_lent(message);
         }
+        self.queue_and_wait(|outgoing| outgoing.send(message))
+    }
+
+    /// Queues something and writes it, waiting for the peer to take it.
+    pub(crate) fn queue_and_wait(
+        &self,
+        mut queue: impl FnMut(&mut Outgoing) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
         loop {
-            let queued = self.outgoing().send(message);
+            let queued = queue(&mut self.outgoing());
             self.flush()?;
             // Another thread's messages filled the queue: they are written now.
             match queued {
@@ -125,10 +131,13 @@ impl Shared {
         }
     }
 
-    /// Queues a message and writes as much as the peer takes at once. What remains is written by
+    /// Queues something and writes as much as the peer takes at once. What remains is written by
     /// a thread that lives for as long as it takes.
-    pub(crate) fn queue(self: &Arc<Self>, message: Message<'_>) -> Result<(), Error> {
-        self.outgoing().send(message)?;
+    pub(crate) fn queue(
+        self: &Arc<Self>,
+        queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        queue(&mut self.outgoing())?;
         self.flush_soon()
     }
 

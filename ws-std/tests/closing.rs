@@ -14,7 +14,10 @@ mod common;
 /// A client of ours, and a peer that speaks bytes.
 fn client_and_peer(client: impl FnOnce(Client) -> Client) -> (WebSocket, Raw) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = client(Client::new(format!("ws://{}", listener.local_addr().unwrap())));
+    let client = client(Client::new(format!(
+        "ws://{}",
+        listener.local_addr().unwrap()
+    )));
     let connecting = thread::spawn(move || client.connect().unwrap());
     let peer = Raw::accept(&listener);
     (connecting.join().unwrap(), peer)
@@ -26,7 +29,8 @@ fn codes_and_reasons_reach_the_other_side() {
     let server = run(server()
         .websocket("/", move |mut ws, _| {
             let end = ws.recv_owned();
-            seen.send((end.is_ok_and(|end| end.is_none()), ws.peer_close())).unwrap();
+            seen.send((end.is_ok_and(|end| end.is_none()), ws.peer_close()))
+                .unwrap();
             Ok::<_, Error>(())
         })
         .websocket("/4000", |mut ws, _| {
@@ -46,7 +50,10 @@ fn codes_and_reasons_reach_the_other_side() {
     assert_eq!(ws.peer_close(), close);
     // It is over: nothing can be sent, and closing again is no error.
     let refused = ws.send("late").unwrap_err();
-    assert!(matches!(refused, Error::Send(SendError::Closed)), "{refused}");
+    assert!(
+        matches!(refused, Error::Send(SendError::Closed)),
+        "{refused}"
+    );
     ws.close(CloseCode::NORMAL, "").unwrap();
 
     let mut raw = Raw::open(server.addr);
@@ -62,7 +69,10 @@ fn a_reason_that_is_too_long_closes_nothing() {
     let server = run(echo());
     let mut ws = server.connect();
     let error = ws.close(CloseCode::NORMAL, &"界".repeat(42)).unwrap_err();
-    assert!(matches!(error, Error::Send(SendError::ReasonTooLong)), "{error}");
+    assert!(
+        matches!(error, Error::Send(SendError::ReasonTooLong)),
+        "{error}"
+    );
     ws.send("still open").unwrap();
     assert_eq!(ws.recv().unwrap(), Some(Message::Text("still open")));
     ws.close(CloseCode::NORMAL, &"界".repeat(41)).unwrap();
@@ -133,7 +143,10 @@ fn an_abort_wakes_the_reader() {
     let reading = thread::spawn(move || reader.recv_owned());
     writer.abort();
     let error = within(move || reading.join().unwrap().unwrap_err());
-    assert!(matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)), "{error}");
+    assert!(
+        matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)),
+        "{error}"
+    );
     peer.ends();
     assert!(writer.send("late").is_err());
 }
@@ -146,7 +159,10 @@ fn a_stream_that_ends_without_a_close_is_an_error() {
     assert_eq!(ws.recv().unwrap(), Some(Message::Text("last")));
     for _ in 0..2 {
         let error = ws.recv().unwrap_err();
-        assert!(matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)), "{error}");
+        assert!(
+            matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)),
+            "{error}"
+        );
     }
 }
 
@@ -157,7 +173,11 @@ fn a_violation_is_told_and_final() {
         (b"\x83\x00", ProtocolError::ReservedOpcode, 1002),
         (b"\x81\x80\0\0\0\0", ProtocolError::MaskForbidden, 1002),
         (b"\x81\x01\xff", ProtocolError::InvalidUtf8, 1007),
-        (b"\x88\x02\x03\xed", ProtocolError::InvalidCloseCode(1005), 1002),
+        (
+            b"\x88\x02\x03\xed",
+            ProtocolError::InvalidCloseCode(1005),
+            1002,
+        ),
     ];
     for (bytes, error, code) in cases {
         let (mut ws, mut peer) = client_and_peer(|client| client);
@@ -165,12 +185,21 @@ fn a_violation_is_told_and_final() {
         let failing = thread::spawn(move || {
             for _ in 0..2 {
                 let found = ws.recv().unwrap_err();
-                assert!(matches!(found, Error::Protocol(its) if its == error), "{found}");
+                assert!(
+                    matches!(found, Error::Protocol(its) if its == error),
+                    "{found}"
+                );
             }
             let found = ws.recv_timeout(common::PATIENCE).unwrap_err();
-            assert!(matches!(found, Error::Protocol(its) if its == error), "{found}");
+            assert!(
+                matches!(found, Error::Protocol(its) if its == error),
+                "{found}"
+            );
             let found = ws.for_each(|_, _| Ok::<_, Error>(())).unwrap_err();
-            assert!(matches!(found, Error::Protocol(its) if its == error), "{found}");
+            assert!(
+                matches!(found, Error::Protocol(its) if its == error),
+                "{found}"
+            );
             let found = ws.send("late").unwrap_err();
             assert!(matches!(found, Error::Send(SendError::Closed)), "{found}");
         });
@@ -198,7 +227,10 @@ fn a_message_over_the_limit_is_1009_and_the_limit_is_named() {
     drop(raw);
     let error = told.recv().unwrap();
     assert!(
-        matches!(error, Error::Protocol(ProtocolError::MessageTooBig { limit: 1000 })),
+        matches!(
+            error,
+            Error::Protocol(ProtocolError::MessageTooBig { limit: 1000 })
+        ),
         "{error}"
     );
     assert_eq!(
@@ -246,7 +278,9 @@ fn a_handler_that_returns_closes_with_1000_or_1011() {
         })
         .websocket("/fails", |_ws, _| Err("because"))
         .on_error(move |request, error| {
-            reported.send(format!("{}: {error}", request.path())).unwrap();
+            reported
+                .send(format!("{}: {error}", request.path()))
+                .unwrap();
         }));
     for (path, code) in [
         ("/", CloseCode::NORMAL),

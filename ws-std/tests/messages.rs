@@ -6,9 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{BINARY, CLOSE, PING, PONG, Raw, TEXT, echo, frame, pattern, run, server, within};
-use ws_std::{
-    Client, CloseCode, Error, Kind, Message, MessageBuf, Next, Part, SendError, Tapped,
-};
+use ws_std::{Client, CloseCode, Error, Kind, Message, MessageBuf, Next, Part, SendError, Tapped};
 
 mod common;
 
@@ -74,7 +72,10 @@ fn fragments_travel_as_they_were_sent() {
         let mut ws = ws_std::connect(url).unwrap();
         ws.send_part(Kind::Text, b"a", Part::More).unwrap();
         ws.send_part(Kind::Text, b"b", Part::Last).unwrap();
-        assert_eq!(ws.recv_owned().unwrap(), Some(MessageBuf::Text("cd".into())));
+        assert_eq!(
+            ws.recv_owned().unwrap(),
+            Some(MessageBuf::Text("cd".into()))
+        );
     });
     let mut peer = Raw::accept(&listener);
     assert_eq!(peer.next(), (TEXT, b"a".to_vec()));
@@ -119,9 +120,11 @@ fn a_receive_without_patience_takes_what_is_there() {
     let mut ws = server.connect();
     ws.send("there").unwrap();
     // It arrives some time; each attempt reads once.
-    common::until("a message", || match ws.recv_timeout(Duration::ZERO).unwrap() {
-        Next::Message(message) => message == Message::Text("there"),
-        next => next != Next::Elapsed,
+    common::until("a message", || {
+        match ws.recv_timeout(Duration::ZERO).unwrap() {
+            Next::Message(message) => message == Message::Text("there"),
+            next => next != Next::Elapsed,
+        }
     });
 }
 
@@ -162,7 +165,10 @@ fn the_answers_to_one_read_leave_in_one_write() {
     drop(peer);
     client.join().unwrap();
     let masked = |payload: usize| 2 + 4 + payload;
-    assert_eq!(*writes.lock().unwrap(), [100 * masked(1) + masked(0), masked(2)]);
+    assert_eq!(
+        *writes.lock().unwrap(),
+        [100 * masked(1) + masked(0), masked(2)]
+    );
 }
 
 #[test]
@@ -228,7 +234,10 @@ fn pings_are_answered_both_ways() {
         let mut ws = ws_std::connect(url).unwrap();
         ws.ping(b"1").unwrap();
         let error = ws.ping(&[0; 126]).unwrap_err();
-        assert!(matches!(error, Error::Send(SendError::ControlTooLong)), "{error}");
+        assert!(
+            matches!(error, Error::Send(SendError::ControlTooLong)),
+            "{error}"
+        );
         assert_eq!(ws.recv().unwrap(), None);
     });
     let mut peer = Raw::accept(&listener);
@@ -250,7 +259,10 @@ fn each_side_knows_what_the_other_said_when_opening() {
         assert_eq!(ws.headers(), request.headers());
         assert_eq!(request.method(), "GET");
         assert_eq!(request.path(), "/chat");
-        assert_eq!(request.query(), Some("name=%E5%BC%A0+%E4%BC%9F&n=1&n=2&empty"));
+        assert_eq!(
+            request.query(),
+            Some("name=%E5%BC%A0+%E4%BC%9F&n=1&n=2&empty")
+        );
         assert_eq!(request.param("name").as_deref(), Some("张 伟"));
         assert_eq!(request.param("n").as_deref(), Some("1"));
         assert_eq!(request.param("empty").as_deref(), Some(""));
@@ -281,14 +293,14 @@ fn each_side_knows_what_the_other_said_when_opening() {
 #[test]
 fn a_subprotocol_is_chosen_by_the_server() {
     let chosen = |ours: &'static [&'static str], offered: &[&str]| {
-        let server = run(server().subprotocols(ours.iter().copied()).websocket(
-            "/",
-            |mut ws, request| {
-                let offered: Vec<_> = request.subprotocols().collect();
-                let said = format!("{:?} of {offered:?}", ws.subprotocol());
-                ws.send(&said)
-            },
-        ));
+        let server =
+            run(server()
+                .subprotocols(ours.iter().copied())
+                .websocket("/", |mut ws, request| {
+                    let offered: Vec<_> = request.subprotocols().collect();
+                    let said = format!("{:?} of {offered:?}", ws.subprotocol());
+                    ws.send(&said)
+                }));
         let mut client = Client::new(server.url("/"));
         for name in offered {
             client = client.subprotocol(*name);
@@ -302,8 +314,14 @@ fn a_subprotocol_is_chosen_by_the_server() {
         agreed
     };
     let ours = &["chat.v2", "chat.v1"];
-    assert_eq!(chosen(ours, &["chat.v1", "chat.v2"]).as_deref(), Some("chat.v2"));
-    assert_eq!(chosen(ours, &["soap", "chat.v1"]).as_deref(), Some("chat.v1"));
+    assert_eq!(
+        chosen(ours, &["chat.v1", "chat.v2"]).as_deref(),
+        Some("chat.v2")
+    );
+    assert_eq!(
+        chosen(ours, &["soap", "chat.v1"]).as_deref(),
+        Some("chat.v1")
+    );
     assert_eq!(chosen(ours, &["soap"]), None);
     assert_eq!(chosen(ours, &[]), None);
     assert_eq!(chosen(&[], &["soap"]), None);
@@ -380,7 +398,11 @@ fn a_server_that_answers_byte_by_byte_is_understood() {
     let head = peer.head();
     let request = ws_proto::handshake::Request::parse(head.as_bytes()).unwrap();
     let mut out = vec![0; 1024];
-    let accept = request.accept().unwrap().headers(&[("Server", "drip")]).unwrap();
+    let accept = request
+        .accept()
+        .unwrap()
+        .headers(&[("Server", "drip")])
+        .unwrap();
     let len = accept.encode(&mut out).unwrap();
     out.truncate(len);
     out.extend(frame(TEXT, "你".as_bytes(), false));

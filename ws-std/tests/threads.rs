@@ -260,7 +260,10 @@ fn a_peer_that_takes_nothing_is_given_up() {
         peer.stream.write_all(&tick).is_err()
     });
     let error = within(move || reading.join().unwrap());
-    assert!(matches!(error, Error::Silence(ws_std::Silence::NoPong)), "{error}");
+    assert!(
+        matches!(error, Error::Silence(ws_std::Silence::NoPong)),
+        "{error}"
+    );
     within(move || sending.join().unwrap()).unwrap_err();
     drop(peer);
 }

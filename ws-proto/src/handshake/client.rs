@@ -209,9 +209,7 @@ impl<'a> Offer<'a> {
         let mut answers = Extensions::of(response.headers);
         match (self.compression, answers.next()) {
             (_, None) => Ok(None),
-            (None, Some(extension)) => {
-                extension.and(Err(HandshakeError::UnofferedExtension))
-            }
+            (None, Some(extension)) => extension.and(Err(HandshakeError::UnofferedExtension)),
             (Some(offered), Some(_)) => offered.confirm(Extensions::of(response.headers)),
         }
     }

@@ -55,12 +55,10 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     // Not every system has it for accept; there the connection to ourselves wakes us.
     let _ = SockRef::from(&listener).set_read_timeout(Some(LOOK));
     let (refused, refusals) = mpsc::sync_channel(REFUSALS);
-    let refuser = thread::Builder::new()
-        .name("ws-refuse".into())
-        .spawn({
-            let core = Arc::clone(core);
-            move || refuse(&core, &refusals)
-        })?;
+    let refuser = thread::Builder::new().name("ws-refuse".into()).spawn({
+        let core = Arc::clone(core);
+        move || refuse(&core, &refusals)
+    })?;
 
     let ended = loop {
         if core.registry.is_stopping() {

@@ -8,6 +8,8 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use ws_proto::Deflate;
 use ws_proto::{Limits, Timeouts};
 
 use crate::options::Options;
@@ -182,6 +184,14 @@ impl Server {
     /// Keepalive and the closing handshake: see [`Timeouts`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.core.options.timeouts = timeouts;
+        self
+    }
+
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
+    /// is sensible. Not done otherwise.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.core.options.deflate = Some(deflate);
         self
     }
 
