@@ -20,7 +20,7 @@ for target in "${targets[@]}"; do
     log=$dir/logs/$target.log
     # No sanitizer: the code is free of `unsafe`, and ten times as many inputs are tried without.
     if ! cargo +nightly fuzz run -s none "$target" "$dir/corpus/$target" "corpus/$target" -- \
-        -max_total_time="$seconds" -max_len=4096 -timeout=10 -print_final_stats=1 >"$log" 2>&1; then
+        -max_total_time="$seconds" -max_len=1024 -timeout=10 -print_final_stats=1 >"$log" 2>&1; then
         failed+=("$target")
         grep -A 9 -m 1 'panicked at' "$log" || tail -n 60 "$log"
         sed -n '/^Failing input/,/^Minimize/p' "$log"

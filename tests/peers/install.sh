@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the peers of the interoperability tests: Python and node packages under target/peers, and Debian's chromium.
+# Installs the peers of the interoperability tests: Python and node packages under target/peers, and Debian's chromium
+# with fonts.
 # What is there already is left as it is.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,19 +13,19 @@ die() {
     exit 1
 }
 
-# need COMMAND PACKAGE...: from Debian's packages unless the command runs.
+# need COMMAND PACKAGE...: from Debian's packages unless the command succeeds.
 need() {
     local command=$1 sudo=()
     shift
     if $command >/dev/null 2>&1; then
         return
     fi
-    echo "peers: \`$command\` does not run; installing $*"
+    echo "peers: \`$command\` fails; installing $*"
     command -v apt-get >/dev/null || die "no apt-get here: install $* by hand"
     [[ $(id -u) == 0 ]] || sudo=(sudo)
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" >/dev/null
-    $command >/dev/null 2>&1 || die "\`$command\` does not run after installing $*"
+    $command >/dev/null 2>&1 || die "\`$command\` fails after installing $*"
 }
 
 mkdir -p "$out"
@@ -42,5 +43,13 @@ cp "$peers/package.json" "$out/package.json"
 npm install --prefix "$out" --no-audit --no-fund --no-package-lock --silent
 echo "peers: node $(node --version), ws $(node -p "require('./$out/node_modules/ws/package.json').version")"
 
+# has_font LANGUAGE
+has_font() {
+    [[ -n $(fc-list ":lang=$1") ]]
+}
+
 need "chromium --version" chromium
+# For the pictures of the chat page: without them Chinese and emoji are boxes.
+need "has_font zh-cn" fontconfig fonts-wqy-microhei
+need "has_font und-zsye" fontconfig fonts-noto-color-emoji
 echo "peers: $(chromium --version 2>/dev/null)"

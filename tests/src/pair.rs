@@ -45,7 +45,7 @@ pub enum End {
 }
 
 /// One direction of the stream.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Wire {
     in_flight: Vec<u8>,
     /// The writer has said that nothing follows what is in flight.
@@ -54,11 +54,21 @@ pub struct Wire {
     end_seen: bool,
     /// Nothing arrives any more, and nobody is told.
     cut: bool,
-    /// Nothing can be written: the reader does not read.
-    stalled: bool,
+    /// How many bytes it still takes: few, if the reader does not read.
+    room: usize,
 }
 
 impl Wire {
+    const fn new() -> Self {
+        Self {
+            in_flight: Vec::new(),
+            ended: false,
+            end_seen: false,
+            cut: false,
+            room: usize::MAX,
+        }
+    }
+
     /// Whether something, or the end, is still to be delivered.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
@@ -91,6 +101,8 @@ pub struct Peer {
     pub end: Option<End>,
     /// Whether its Close is on the wire.
     pub close_written: bool,
+    /// What was written of a frame that is not complete.
+    cut_frame: Vec<u8>,
     wake: Option<Instant>,
 }
 
@@ -144,21 +156,24 @@ impl Peer {
         }
         let verdict = loop {
             let verdict = self.engine.check(now);
-            if wire.stalled || matches!(verdict, Verdict::Dead(_)) {
+            if matches!(verdict, Verdict::Dead(_)) {
                 break verdict;
             }
-            let written = self.engine.transmit();
+            let unsent = self.engine.session().unsent();
+            let written = unsent[..unsent.len().min(wire.room)].to_vec();
+            self.engine.session().sent(written.len());
             if written.is_empty() {
                 break verdict;
             }
             self.look_at(&written);
+            wire.room -= written.len();
             if !wire.ended {
                 wire.in_flight.extend(written);
             }
         };
         match verdict {
             Verdict::Dead(silence) => {
-                let clean = self.state() == State::Closed && !wire.stalled;
+                let clean = self.state() == State::Closed && self.close_written;
                 self.let_go(
                     if clean {
                         End::Clean
@@ -188,17 +203,19 @@ impl Peer {
     }
 
     /// Nothing follows a Close, whatever is asked for.
-    fn look_at(&mut self, mut written: &[u8]) {
-        while !written.is_empty() {
-            assert!(
-                !self.close_written,
-                "{:?} wrote {written:x?} behind its Close",
-                self.side
-            );
-            let (frame, len) = Frame::decode(written).expect("whole frames");
+    fn look_at(&mut self, written: &[u8]) {
+        assert!(
+            !self.close_written,
+            "{:?} wrote {written:x?} behind its Close",
+            self.side
+        );
+        self.cut_frame.extend(written);
+        while let Some((frame, len)) = Frame::decode(&self.cut_frame) {
             assert_eq!(frame.mask.is_some(), self.side == Side::Client);
+            self.cut_frame.drain(..len);
             self.close_written = frame.is_close();
-            written = &written[len..];
+            let last = !self.close_written || self.cut_frame.is_empty();
+            assert!(last, "{:?} wrote on behind its Close", self.side);
         }
     }
 }
@@ -233,14 +250,15 @@ impl Pair {
                 got: Vec::new(),
                 end: None,
                 close_written: false,
+                cut_frame: Vec::new(),
                 wake: None,
             }
         };
         let mut pair = Self {
             client: peer(Side::Client, client),
             server: peer(Side::Server, server),
-            up: Wire::default(),
-            down: Wire::default(),
+            up: Wire::new(),
+            down: Wire::new(),
             now: Instant::default(),
         };
         pair.settle();
@@ -326,8 +344,11 @@ impl Pair {
         self.settle();
     }
 
-    /// Puts bytes on the wire that `side` never wrote.
+    /// Puts bytes on the wire that `side` never wrote, unless it is within a frame.
     pub fn inject(&mut self, side: Side, bytes: &[u8]) {
+        if !self.peer(side).cut_frame.is_empty() {
+            return;
+        }
         let wire = self.wire_mut(side);
         if !wire.ended {
             wire.in_flight.extend(bytes);
@@ -346,13 +367,18 @@ impl Pair {
 
     /// Nothing that `side` wants to write is taken any more.
     pub fn stall(&mut self, side: Side) {
-        self.wire_mut(side).stalled = true;
+        self.take(side, 0);
     }
 
-    /// It is taken again.
-    pub fn unstall(&mut self, side: Side) {
-        self.wire_mut(side).stalled = false;
+    /// The next `len` bytes that `side` wants to write are taken, and no more.
+    pub fn take(&mut self, side: Side, len: usize) {
+        self.wire_mut(side).room = len;
         self.settle();
+    }
+
+    /// Everything is taken again.
+    pub fn unstall(&mut self, side: Side) {
+        self.take(side, usize::MAX);
     }
 
     /// Lets time pass.

@@ -28,7 +28,8 @@ const CLOSES: [(u16, &str); 4] = [
     (3000, "再见"),
     (
         4999,
-        "123 bytes: rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr",
+        "the longest that there is, 123 bytes: ________________________________________\
+         _____________________________________________",
     ),
 ];
 

@@ -279,9 +279,11 @@ fn a_peer_that_reads_late_gets_everything_in_order_and_the_close_last() {
     assert_eq!(
         pair.client.got,
         [
-            Got::Pong(b"2".into()),
+            Got::Pong(b"1".into()),
             Got::Text("one".into()),
             Got::Text("two".into()),
+            // One batch of control frames goes before the messages, or a flood would.
+            Got::Pong(b"2".into()),
             code(1000).unwrap()
         ]
     );
@@ -292,6 +294,7 @@ fn a_peer_that_reads_late_gets_everything_in_order_and_the_close_last() {
 fn a_flood_of_pings_to_a_peer_that_can_not_write_takes_no_memory() {
     let mut pair = pair();
     pair.stall(Server);
+    pair.send(Server, "waits").unwrap();
     for number in 0..10_000_u32 {
         pair.ping(Client, &number.to_be_bytes().repeat(31)).unwrap();
         pair.deliver(Client);
@@ -300,10 +303,34 @@ fn a_flood_of_pings_to_a_peer_that_can_not_write_takes_no_memory() {
     assert!(unsent < 2048, "{unsent}");
     pair.unstall(Server);
     pair.deliver(Server);
-    // Some of the first, and the last.
+    // The first, which was on its way, and the last; as section 5.5.3 has it.
     let pong = |number: u32| Got::Pong(number.to_be_bytes().repeat(31));
-    assert_eq!(pair.client.got.first(), Some(&pong(0)));
-    assert_eq!(pair.client.got.last(), Some(&pong(9_999)));
+    let waits = Got::Text("waits".into());
+    assert_eq!(pair.client.got, [pong(0), waits, pong(9_999)]);
+}
+
+#[test]
+fn a_pong_goes_between_two_frames_and_never_within_one() {
+    for taken in 0..=20 {
+        let mut pair = pair();
+        pair.stall(Server);
+        pair.send(Server, "one").unwrap();
+        pair.send(Server, "second").unwrap();
+        pair.send(Server, "3rd").unwrap();
+        pair.take(Server, taken);
+        pair.ping(Client, b"?").unwrap();
+        pair.deliver(Client);
+        pair.unstall(Server);
+        pair.exchange();
+        let mut messages = vec![
+            Got::Text("one".into()),
+            Got::Text("second".into()),
+            Got::Text("3rd".into()),
+        ];
+        let begun = [0, 5, 13].iter().filter(|start| taken > **start).count();
+        messages.insert(begun, Got::Pong(b"?".into()));
+        assert_eq!(pair.client.got, messages, "{taken} bytes were taken");
+    }
 }
 
 #[test]

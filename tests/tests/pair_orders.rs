@@ -25,11 +25,15 @@ enum Happening {
     /// Its reader does not read: nothing can be written.
     Stall(Side),
     Unstall(Side),
+    /// A few bytes more can be written, less than a frame.
+    Take(Side),
     /// Time passes until somebody wants to look at the clock.
     Time,
 }
 
-use Happening::{Close, Cut, Deliver, DeliverHalf, EndStream, Send, Stall, Time, Unstall, Violate};
+use Happening::{
+    Close, Cut, Deliver, DeliverHalf, EndStream, Send, Stall, Take, Time, Unstall, Violate,
+};
 use Side::{Client, Server};
 
 const ALPHABET: [Happening; 17] = [
@@ -84,7 +88,7 @@ fn every_order_comes_to_a_good_end() {
 /// Longer ones, drawn by a generator that always draws the same.
 #[test]
 fn long_orders_come_to_a_good_end() {
-    let more = [Unstall(Client), Unstall(Server)];
+    let more = [Unstall(Client), Unstall(Server), Take(Client), Take(Server)];
     let all: Vec<_> = ALPHABET.into_iter().chain(more).collect();
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut draw = |below: usize| {
@@ -203,6 +207,7 @@ fn apply(pair: &mut Pair, happening: Happening, trace: &mut Trace) {
         }
         Stall(side) => pair.stall(side),
         Unstall(side) => pair.unstall(side),
+        Take(side) => pair.take(side, 7),
         Time => pair.pass_until_wake(),
     }
     trace.last = pair.elapsed();
@@ -278,14 +283,18 @@ fn check_end(pair: &Pair, order: &[Happening], trace: &Trace) {
             Some(End::Dead(_)) => {
                 // Only a wire that is cut or stands still keeps an answer back.
                 let reason = |happening: &Happening| {
-                    matches!(happening, Cut(_) | Stall(_) | EndStream(_) | Time)
+                    matches!(happening, Cut(_) | Stall(_) | Take(_) | EndStream(_) | Time)
                 };
                 assert!(order.iter().any(reason), "{side:?} is dead: {order:?}");
             }
             None => panic!("{side:?} goes on after {order:?}"),
         }
     }
-    if trace.tampered.is_empty() && !order.iter().any(|what| matches!(what, Stall(_) | Time)) {
+    if trace.tampered.is_empty()
+        && !order
+            .iter()
+            .any(|what| matches!(what, Stall(_) | Take(_) | Time))
+    {
         let clean = (Some(End::Clean), Some(End::Clean));
         assert_eq!(pair.ends(), clean, "after {order:?}");
     }

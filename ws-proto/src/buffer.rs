@@ -343,3 +343,227 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Opcode;
+    use crate::sender::Sender;
+
+    /// A binary frame as a server writes it.
+    fn data(len: usize, fill: u8) -> Vec<u8> {
+        let header = Header::new(Opcode::Binary, len as u64).unwrap().encode();
+        let mut frame = header.as_ref().to_vec();
+        frame.resize(frame.len() + len, fill);
+        frame
+    }
+
+    fn pong(fill: u8) -> Transmit {
+        let mut sender = Sender::server();
+        sender.pong(&[fill; 3]).unwrap();
+        sender.poll_transmit().unwrap()
+    }
+
+    /// The oracle: a list of frames, and how much of the first was sent.
+    #[derive(Default)]
+    struct Naive {
+        frames: Vec<Vec<u8>>,
+        sent: usize,
+    }
+
+    impl Naive {
+        /// Behind the frame that is cut and the control frames that were put there before.
+        fn push_urgent(&mut self, frame: &[u8]) {
+            let cut = usize::from(self.sent > 0);
+            let before = self.frames.iter().skip(cut).take_while(|f| f[0] == 0x8A);
+            let at = cut + before.count();
+            self.frames.insert(at, frame.to_vec());
+        }
+
+        fn sent(&mut self, len: usize) {
+            self.sent += len;
+            while let Some(first) = self.frames.first()
+                && self.sent >= first.len()
+            {
+                self.sent -= first.len();
+                self.frames.remove(0);
+            }
+        }
+
+        fn unsent(&self) -> Vec<u8> {
+            self.frames.concat().split_off(self.sent)
+        }
+    }
+
+    #[test]
+    fn outbox_equals_a_list_of_frames() {
+        let (mut urgent, mut seed) = (0, 1_u32);
+        let mut random = |bound: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            usize::try_from(seed >> 8).unwrap() % bound
+        };
+        for _ in 0..300 {
+            let (mut outbox, mut naive) = (Outbox::new(), Naive::default());
+            for step in 0..200_u8 {
+                match random(8) {
+                    0..=2 => {
+                        let len = [0, 1, 125, 126, 300, 2000][random(6)];
+                        let frame = data(len, step);
+                        // A frame may be pushed in two parts: its header and its payload.
+                        let (head, payload) = frame.split_at(2);
+                        outbox.push(head);
+                        outbox.push(payload);
+                        naive.frames.push(frame);
+                    }
+                    3 if outbox.takes_urgent() => {
+                        outbox.push_urgent(&pong(step));
+                        naive.push_urgent(pong(step).as_ref());
+                        urgent += 1;
+                    }
+                    4 if random(20) == 0 => {
+                        let mut to = alloc::vec![0xEE; 5];
+                        outbox.swap(&mut to);
+                        assert_eq!(to, naive.unsent());
+                        naive = Naive::default();
+                        // What was swapped out in the middle of a frame goes on elsewhere.
+                    }
+                    5 => outbox.release(),
+                    _ => {
+                        let len = random(700).min(outbox.len());
+                        outbox.sent(len);
+                        naive.sent(len);
+                    }
+                }
+                assert_eq!(outbox.unsent(), naive.unsent(), "{step}");
+                assert_eq!(outbox.len(), naive.unsent().len());
+                let urgent_waits = naive.frames.iter().any(|frame| frame[0] == 0x8A);
+                assert_eq!(outbox.takes_urgent(), !urgent_waits, "one batch at a time");
+            }
+        }
+        assert!(urgent > 1000, "{urgent}");
+    }
+
+    /// What was sent makes room: a queue that is never empty does not grow for ever.
+    #[test]
+    fn outbox_reuses_the_room_of_what_was_sent() {
+        let mut outbox = Outbox::new();
+        let frame = data(1000, 7);
+        outbox.push(&frame);
+        for _ in 0..10_000 {
+            outbox.push(&frame);
+            outbox.sent(frame.len());
+        }
+        assert_eq!(outbox.unsent(), frame);
+        assert!(outbox.bytes.capacity() < 8 * frame.len());
+    }
+
+    #[test]
+    fn outbox_lends_behind_everything_and_lets_nothing_between() {
+        let mut outbox = Outbox::new();
+        outbox.push(&[0x82, 5]);
+        outbox.lend(5);
+        assert!(outbox.owes() && !outbox.takes_urgent());
+        assert_eq!((outbox.len(), outbox.unsent()), (7, &[0x82, 5][..]));
+        outbox.sent(1);
+        outbox.sent(3); // one of ours, two of the lent
+        assert_eq!((outbox.len(), outbox.unsent()), (3, &[][..]));
+        assert!(outbox.owes() && !outbox.takes_urgent());
+        outbox.release();
+        assert_eq!(outbox.len(), 3, "what is owed is not forgotten");
+        outbox.sent(3);
+        assert!(!outbox.owes() && outbox.takes_urgent());
+    }
+
+    #[test]
+    fn inbox_keeps_what_is_unread_and_always_has_room() {
+        let mut inbox = Inbox::default();
+        let mut expected = Vec::new();
+        for step in 0..2000_usize {
+            let fill = u8::try_from(step % 251).unwrap();
+            let spare = inbox.spare_mut(64);
+            assert!(!spare.is_empty());
+            let len = (step * 7 % 90).min(spare.len());
+            spare[..len].fill(fill);
+            inbox.filled(len);
+            expected.resize(expected.len() + len, fill);
+            assert_eq!(inbox.unread(), expected);
+            let (unread, start) = inbox.unread_mut();
+            let consumed = (step * 11 % 70).min(unread.len());
+            *start += consumed;
+            expected.drain(..consumed);
+            if step % 97 == 0 {
+                inbox.release();
+            }
+            if step % 101 == 0 {
+                let _ = inbox.replace(alloc::vec![0xEE; step % 300], 64);
+            }
+            assert_eq!(inbox.unread(), expected);
+        }
+    }
+
+    /// More than the room was filled, says the caller: no more than the room is believed.
+    #[test]
+    fn inbox_does_not_believe_more_than_the_room() {
+        let mut inbox = Inbox::default();
+        let room = inbox.spare_mut(64).len();
+        inbox.filled(room + 1000);
+        assert_eq!(inbox.unread().len(), room);
+    }
+
+    /// A buffer is given its zeroes once, and not for each read.
+    #[test]
+    fn inbox_is_not_filled_with_zeroes_again() {
+        let mut inbox = Inbox::default();
+        inbox.spare_mut(64).fill(0xEE);
+        inbox.filled(64);
+        let (unread, start) = inbox.unread_mut();
+        *start += unread.len();
+        assert_eq!(inbox.spare_mut(64), [0xEE; 64]);
+    }
+
+    #[test]
+    fn assembly_of_pieces_pushed_and_read_straight() {
+        let mut assembly = Assembly::default();
+        for round in 0..3 {
+            assembly.push(b"pushed ").unwrap();
+            let spare = assembly.spare_mut(1000, 16).unwrap();
+            assert_eq!(
+                spare.len(),
+                16,
+                "the size of a read, for little has arrived"
+            );
+            spare[..5].copy_from_slice(b"read ");
+            assembly.filled(5);
+            assert!(assembly.has_unchecked());
+            assert_eq!(assembly.unchecked_mut(), b"read ");
+            assembly.all_checked();
+            assembly.push(b"pushed again").unwrap();
+            assert_eq!(assembly.as_bytes(), b"pushed read pushed again");
+            if round == 1 {
+                assert_eq!(assembly.take(), b"pushed read pushed again");
+            }
+            assembly.clear();
+            assembly.release();
+            assert!(assembly.as_bytes().is_empty());
+        }
+    }
+
+    /// Room for what is still to come, but never for more than has come before.
+    #[test]
+    fn no_trust_assembly_grows_with_what_has_arrived() {
+        let mut assembly = Assembly::default();
+        let mut len = 0;
+        for expected in [16, 16, 32, 64, 128, 256] {
+            let room = assembly.spare_mut(u64::MAX, 16).unwrap().len();
+            assert_eq!(room, expected);
+            assembly.filled(room);
+            len += room;
+        }
+        assert_eq!(
+            assembly.spare_mut(5, 16).unwrap().len(),
+            5,
+            "no more than is to come"
+        );
+        assert_eq!(assembly.as_bytes().len(), len);
+    }
+}

@@ -380,3 +380,109 @@ pub enum State {
     /// The peer broke the protocol, or is gone.
     Failed(ProtocolError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Happens = fn(&mut Connection);
+
+    /// What happened to a connection, and what is then said of it: its state, and when a server
+    /// and when a client closes the TCP connection.
+    type Told = (&'static [Happens], State, Shutdown, Shutdown);
+
+    fn close(connection: &mut Connection) {
+        connection.close(None).unwrap();
+    }
+
+    fn transmit(connection: &mut Connection) {
+        while connection.poll_transmit().is_some() {}
+    }
+
+    fn peer_closes(connection: &mut Connection) {
+        let (server, client) = (&mut [0x88, 0x80, 0, 0, 0, 0][..], &mut [0x88, 0x00][..]);
+        let wire = match connection.receiver.role() {
+            Role::Server => server,
+            Role::Client => client,
+        };
+        let received = connection.receive(wire).unwrap();
+        assert_eq!(received.event, Some(Event::Close(None)));
+    }
+
+    fn breaks(connection: &mut Connection) {
+        connection.receive(&mut [0xFF]).unwrap_err();
+    }
+
+    fn ends(connection: &mut Connection) {
+        let _ = connection.receive_eof();
+    }
+
+    /// The closing handshake, in every order; for the server and the client, who differ in who
+    /// closes the TCP connection.
+    #[test]
+    fn state_and_shutdown_in_every_order_of_closing() {
+        use ProtocolError::{ReservedBit, UnexpectedEof};
+        use Shutdown::{AwaitPeer, NotYet, Now};
+        let gone = State::Failed(UnexpectedEof);
+        let broken = State::Failed(ReservedBit);
+        let told: [Told; 16] = [
+            (&[], State::Open, NotYet, NotYet),
+            (&[close], State::Closing, NotYet, NotYet),
+            (&[close, transmit], State::Closing, NotYet, NotYet),
+            (&[close, peer_closes], State::Closing, NotYet, NotYet),
+            (
+                &[close, transmit, peer_closes],
+                State::Closed,
+                Now,
+                AwaitPeer,
+            ),
+            (
+                &[close, peer_closes, transmit],
+                State::Closed,
+                Now,
+                AwaitPeer,
+            ),
+            (
+                &[close, transmit, peer_closes, ends],
+                State::Closed,
+                Now,
+                Now,
+            ),
+            (&[peer_closes], State::Closing, NotYet, NotYet),
+            (&[peer_closes, transmit], State::Closed, Now, AwaitPeer),
+            (&[peer_closes, ends], State::Closing, NotYet, NotYet),
+            (&[peer_closes, ends, transmit], State::Closed, Now, Now),
+            (&[breaks], broken, NotYet, NotYet),
+            (&[breaks, transmit], broken, Now, Now),
+            (&[breaks, ends], broken, NotYet, NotYet),
+            (&[ends], gone, Now, Now),
+            (&[close, transmit, ends], gone, Now, Now),
+        ];
+        for (i, (happens, state, server, client)) in told.into_iter().enumerate() {
+            let limits = Limits::DEFAULT;
+            for (mut connection, shutdown) in [
+                (Connection::server(&limits), server),
+                (Connection::client(&limits, [0; 32]), client),
+            ] {
+                happens.iter().for_each(|happens| happens(&mut connection));
+                let role = connection.receiver.role();
+                assert_eq!(connection.state(), state, "{i} {role:?}");
+                assert_eq!(connection.shutdown(), shutdown, "{i} {role:?}");
+            }
+        }
+    }
+
+    /// The halves taken apart answer nothing by themselves.
+    #[test]
+    fn split_halves_do_not_know_each_other() {
+        let (mut receiver, mut sender) = Connection::server(&Limits::DEFAULT).split();
+        let mut ping = [0x89, 0x80, 0, 0, 0, 0];
+        let received = receiver.receive(&mut ping).unwrap();
+        assert_eq!(received.event, Some(Event::Ping(&[])));
+        assert!(!sender.wants_transmit());
+        receiver.receive(&mut [0xFF]).unwrap_err();
+        assert!(!sender.wants_transmit() && sender.is_open());
+        sender.pong(b"by hand").unwrap();
+        assert_eq!(sender.poll_transmit().unwrap().as_ref(), b"\x8A\x07by hand");
+    }
+}

@@ -94,7 +94,8 @@ impl Incoming {
         self.inbox.push(bytes, self.read_buffer);
     }
 
-    /// The stream has ended.
+    /// The stream has ended. Step until data is needed first: what is unread then is the start of
+    /// something that will not be completed.
     ///
     /// # Errors
     ///

@@ -45,6 +45,15 @@ type Rare<T> = alloc::boxed::Box<T>;
 #[cfg(not(feature = "alloc"))]
 type Rare<T> = T;
 
+#[cfg(feature = "alloc")]
+fn rare<T>(value: T) -> Rare<T> {
+    Rare::new(value)
+}
+#[cfg(not(feature = "alloc"))]
+const fn rare<T>(value: T) -> Rare<T> {
+    value
+}
+
 type Keys = Rare<MaskKeys>;
 type Slot = Option<Rare<Payload>>;
 
@@ -58,7 +67,7 @@ impl Sender {
     /// The sending half of a client's end. See [`MaskKeys`] for the seed.
     #[must_use]
     pub fn client(seed: [u8; 32]) -> Self {
-        Self::new(Some(MaskKeys::new(seed).into()))
+        Self::new(Some(rare(MaskKeys::new(seed))))
     }
 
     const fn new(keys: Option<Keys>) -> Self {
@@ -204,12 +213,8 @@ impl Sender {
         if self.state != State::Open {
             return Err(SendError::Closed);
         }
-        self.close = Some(
-            close
-                .as_ref()
-                .map_or_else(Payload::empty, Payload::close)
-                .into(),
-        );
+        let payload = close.as_ref().map_or_else(Payload::empty, Payload::close);
+        self.close = Some(rare(payload));
         self.message = None;
         self.state = State::Closing;
         Ok(())
@@ -246,7 +251,7 @@ impl Sender {
             _ => 10,
         };
         let mask = if self.keys.is_some() { 4 } else { 0 };
-        length + mask + len
+        len.saturating_add(length + mask)
     }
 
     /// Whether messages may be sent: until a Close is queued, by us or in answer.
@@ -286,7 +291,7 @@ impl Sender {
             return Err(SendError::Closed);
         }
         let payload = Payload::new(payload).ok_or(SendError::ControlTooLong)?;
-        Ok(Some(payload.into()))
+        Ok(Some(rare(payload)))
     }
 
     fn frame(&mut self, opcode: Opcode, payload: &Payload) -> Transmit {
@@ -382,5 +387,105 @@ impl Transmit {
 impl AsRef<[u8]> for Transmit {
     fn as_ref(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::close::CloseCode;
+
+    /// Every command in every state: the diagram at the top, written down.
+    #[test]
+    fn every_command_in_every_state() {
+        type Command = fn(&mut Sender) -> Result<(), SendError>;
+        let commands: [(Command, State); 6] = [
+            (
+                |s| s.send(Message::Text("x"), &mut [0; 16]).map(|_| ()),
+                State::Open,
+            ),
+            (
+                |s| s.begin(Kind::Text, 1, Part::More).map(|_| ()),
+                State::Open,
+            ),
+            (|s| s.ping(b"x"), State::Open),
+            (|s| s.pong(b"x"), State::Open),
+            (|s| s.close(None), State::Closing),
+            (|s| s.close(Some(CloseCode::NORMAL.into())), State::Closing),
+        ];
+        for (command, then) in commands {
+            let mut sender = Sender::server();
+            assert_eq!(command(&mut sender), Ok(()));
+            assert_eq!(sender.state, then);
+
+            let mut sender = Sender::server();
+            sender.close(None).unwrap();
+            assert_eq!(command(&mut sender), Err(SendError::Closed));
+            assert_eq!(sender.state, State::Closing);
+
+            while sender.poll_transmit().is_some() {}
+            assert_eq!(sender.state, State::Closed);
+            assert_eq!(command(&mut sender), Err(SendError::Closed));
+            assert!(!sender.wants_transmit());
+        }
+    }
+
+    /// A refused frame draws no key and begins no message.
+    #[test]
+    fn what_is_refused_changes_nothing() {
+        let send = |refuse: bool| {
+            let mut client = Sender::client([3; 32]);
+            if refuse {
+                let no_room = client.send(Message::Text("hello"), &mut [0; 10]);
+                assert_eq!(no_room, Err(NoRoom { needed: 11 }.into()));
+                let too_long = client.begin(Kind::Text, 1 << 63, Part::More);
+                assert_eq!(too_long, Err(SendError::PayloadTooLong));
+                assert_eq!(client.ping(&[0; 126]), Err(SendError::ControlTooLong));
+                assert_eq!(client.pong(&[0; 126]), Err(SendError::ControlTooLong));
+            }
+            let mut out = [0; 32];
+            let len = client.send(Message::Text("hello"), &mut out).unwrap();
+            assert!(!client.wants_transmit());
+            (out, len)
+        };
+        assert_eq!(send(true), send(false));
+        assert_eq!(send(false).1, 11);
+    }
+
+    #[test]
+    fn frame_len_is_what_send_writes() {
+        let payload = [0; 66_000];
+        let mut out = [0; 66_100];
+        for mut sender in [Sender::server(), Sender::client([0; 32])] {
+            for len in [0, 1, 125, 126, 127, 65_535, 65_536, 66_000] {
+                let needed = sender.frame_len(len);
+                let message = Message::Binary(&payload[..len]);
+                let short = sender.send(message, &mut out[..needed - 1]);
+                assert_eq!(short, Err(NoRoom { needed }.into()));
+                assert_eq!(sender.send(message, &mut out[..needed]), Ok(needed));
+            }
+        }
+    }
+
+    /// The longest of each kind fits its slot, byte for byte.
+    #[test]
+    fn the_longest_control_frames() {
+        let reason = core::str::from_utf8(&[b'r'; Close::MAX_REASON]).unwrap();
+        let mut server = Sender::server();
+        server.ping(&[0xAA; MAX_CONTROL]).unwrap();
+        server
+            .close(Some(Close::new(CloseCode::NORMAL, reason).unwrap()))
+            .unwrap();
+        let ping = server.poll_transmit().unwrap();
+        assert_eq!(ping.as_ref()[..2], [0x89, 125]);
+        assert_eq!(ping.as_ref()[2..], [0xAA; 125]);
+        let close = server.poll_transmit().unwrap();
+        assert_eq!(close.as_ref()[..4], [0x88, 125, 0x03, 0xE8]);
+        assert_eq!(close.as_ref()[4..], [b'r'; 123]);
+
+        let mut client = Sender::client([0; 32]);
+        client.ping(&[0xAA; MAX_CONTROL]).unwrap();
+        let ping = client.poll_transmit().unwrap();
+        assert_eq!(ping.as_ref().len(), Transmit::MAX_LEN);
     }
 }

@@ -171,7 +171,8 @@ impl Session {
         self.incoming.push(bytes);
     }
 
-    /// The stream has ended.
+    /// The stream has ended. Step until data is needed first: what is unread then is the start of
+    /// something that will not be completed.
     ///
     /// # Errors
     ///

@@ -412,6 +412,27 @@ fn early_invalid_utf8_fails_at_the_first_impossible_byte() {
     }
 }
 
+/// However far into the text, and whole or in two pieces.
+#[test]
+fn early_invalid_utf8_at_every_position_of_a_long_text() {
+    for end in End::BOTH {
+        for wrong in 0..300 {
+            let mut text = vec![b'a'; 300];
+            text[wrong] = 0xFF;
+            let wire = end.peer_frame(TEXT, &text);
+            let head = wire.len() - text.len();
+            for cut in [0, head + wrong + 1, wire.len() - 1] {
+                let connection = end.connection(&Limits::default());
+                let mut driver = Driver::new(connection);
+                driver.feed(&wire[..cut]);
+                assert_eq!(driver.outcome.error.is_some(), cut > head + wrong, "{cut}");
+                driver.feed(&wire[cut..]);
+                assert_eq!(driver.outcome.error, Some(ProtocolError::InvalidUtf8));
+            }
+        }
+    }
+}
+
 /// Text may not end within a character; binary may hold anything.
 #[test]
 fn early_text_that_ends_within_a_character_fails_with_its_last_frame() {

@@ -138,6 +138,39 @@ fn a_ping_flood_does_not_make_the_outbox_grow() {
     }
 }
 
+/// With no message in the outbox a handful of Pongs may wait there, as each Ping of a short burst
+/// is answered; a flood is not followed for long.
+#[test]
+fn a_ping_flood_with_nothing_else_to_send_is_bounded_too() {
+    const MOST: usize = (1 << 10) + 131;
+    for end in End::BOTH {
+        for reads_one_byte in [false, true] {
+            for payload in [0, 1, 125] {
+                let mut session = end.session(&Limits::default());
+                if reads_one_byte {
+                    session.send("cut").expect("room");
+                    let _ = session.unsent();
+                    session.sent(1);
+                }
+                let ping = end.peer_frame(PING, &vec![0xAB; payload]);
+                for count in 1..=5000 {
+                    assert_eq!(receive(&mut session, &ping), 1);
+                    let len = session.unsent().len();
+                    assert!(len <= MOST, "{len} after {count} pings");
+                }
+                assert_eq!(receive(&mut session, &end.peer_frame(PING, b"last")), 1);
+                let mut written = session::drain(&mut session);
+                if reads_one_byte {
+                    written.insert(0, 0x81);
+                }
+                let written = frames(&written);
+                let last = written.last().expect("a Pong");
+                assert_eq!((last.opcode(), &last.payload[..]), (PONG, &b"last"[..]));
+            }
+        }
+    }
+}
+
 /// The first bytes of what a fresh session writes for the flood's first message.
 fn head_of(end: End, len: usize) -> Vec<u8> {
     let mut session = end.session(&Limits::default());
@@ -265,6 +298,27 @@ fn last_word_the_close_is_behind_all_messages() {
             Shutdown::NotYet,
             "the peer has not closed"
         );
+    }
+}
+
+/// Nothing is over while the last byte of the Close is not written.
+#[test]
+fn shutdown_waits_for_the_last_byte() {
+    let over = [
+        (End::Server, Shutdown::Now),
+        (End::Client, Shutdown::AwaitPeer),
+    ];
+    for (end, over) in over {
+        let mut session = end.session(&Limits::default());
+        session.send("before").expect("room");
+        receive(&mut session, &end.peer_frame(CLOSE, b"\x03\xE8"));
+        let mut unsent = session.unsent().len();
+        while unsent > 0 {
+            assert_eq!(session.shutdown(), Shutdown::NotYet, "{unsent} bytes to go");
+            session.sent(1);
+            unsent -= 1;
+        }
+        assert_eq!(session.shutdown(), over);
     }
 }
 

@@ -1,7 +1,8 @@
 //! One connection and several threads; many connections and one slow one.
 
-use std::net::TcpListener;
-use std::sync::mpsc;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +17,12 @@ mod common;
 
 /// A server's end of ours without an opening handshake, and a peer that speaks bytes.
 fn served(limits: &Limits, timeouts: Timeouts, clock: Clock) -> (WebSocket, Raw) {
+    let (ws, _, peer) = served_on(limits, timeouts, clock);
+    (ws, peer)
+}
+
+/// The same, and the stream below.
+fn served_on(limits: &Limits, timeouts: Timeouts, clock: Clock) -> (WebSocket, TcpStream, Raw) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = Raw::connect_small(listener.local_addr().unwrap());
     let stream = listener.accept().unwrap().0;
@@ -23,7 +30,8 @@ fn served(limits: &Limits, timeouts: Timeouts, clock: Clock) -> (WebSocket, Raw)
         .set_send_buffer_size(4096)
         .unwrap();
     let session = Session::server(limits).watched(timeouts, clock.now());
-    (WebSocket::over(stream, session, clock).unwrap(), peer)
+    let below = stream.try_clone().unwrap();
+    (WebSocket::over(stream, session, clock).unwrap(), below, peer)
 }
 
 #[test]
@@ -112,67 +120,91 @@ fn two_peers_that_send_at_once_do_not_wait_for_each_other() {
 
 #[test]
 fn a_reader_never_waits_for_the_peer_to_take_its_pong() {
-    // The peer takes nothing at all, and its kernel is full; it pings, and sends on.
-    let limits = Limits::default();
-    let (ws, mut peer) = served(&limits, Timeouts::default(), Clock::system());
-    let (mut reader, writer) = ws.split();
-    while writer.queue(&[0; 1000]).is_ok() {}
-    until("a full kernel", || writer.unsent_len() > 0);
-    peer.send(9, b"take this");
+    use std::io::Write;
+    // The peer takes nothing, its kernel and ours are full, and nobody is writing: it is the
+    // reader's turn to.
+    let (ws, mut stream, mut peer) = served_on(
+        &Limits::default(),
+        Timeouts::default(),
+        Clock::system(),
+    );
+    stream.set_nonblocking(true).unwrap();
+    // What the peer's kernel says when it sends may make room again, for a while.
+    let mut full = 0;
+    while full < 100 {
+        full += 1;
+        peer.send(9, b"take this");
+        for piece in [&[0; 1000][..], &[0]] {
+            while stream.write(piece).is_ok() {
+                full = 0;
+            }
+        }
+    }
+    stream.set_nonblocking(false).unwrap();
     peer.send(TEXT, b"behind the ping");
+    peer.send(9, b"and this");
+    let (seen, sees) = mpsc::channel();
+    let (mut reader, _writer) = ws.split();
     let reading = thread::spawn(move || {
-        let message = reader.recv_owned().unwrap().unwrap();
-        assert_eq!(message, Message::Text("behind the ping").to_owned());
-        // Answered, and written by nobody yet: the next read is made all the same.
-        let message = reader.recv_owned().unwrap().unwrap();
-        assert_eq!(message, Message::Text("and behind that").to_owned());
+        while let Ok(Some(message)) = reader.recv_owned() {
+            seen.send(message).unwrap();
+        }
     });
-    peer.send(TEXT, b"and behind that");
+    let message = sees.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(message, Message::Text("behind the ping").to_owned());
+    // The Ping is answered by now, or is being answered.
+    peer.send(TEXT, b"behind both");
+    let message = sees.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(message, Message::Text("behind both").to_owned());
+    drop(peer);
     within(move || reading.join().unwrap());
 }
 
 #[test]
 fn a_large_message_is_never_refused_because_others_wait() {
-    // One byte may wait: nearly everything that another thread queues is in the way.
+    const LARGE: usize = 300;
+    // One byte may wait: everything that another thread queues is in the way.
     let limits = common::limits(|limits| limits.max_unsent = 1);
-    let (ws, mut peer) = served(&limits, Timeouts::default(), Clock::system());
-    socket2::SockRef::from(&peer.stream)
-        .set_recv_buffer_size(1 << 20)
-        .unwrap();
-    let (reader, writer) = ws.split();
-    let other = writer.clone();
-    let (stop, stopped) = mpsc::channel::<()>();
-    let queueing = thread::spawn(move || {
-        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
-            match other.queue("x") {
-                Ok(()) | Err(Error::Send(SendError::Full { .. })) => {}
-                Err(error) => panic!("{error}"),
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = Raw::connect(listener.local_addr().unwrap());
+    let stream = listener.accept().unwrap().0;
+    let ws = WebSocket::over(stream, Session::server(&limits), Clock::system()).unwrap();
+    let (_reader, writer) = ws.split();
+    let stop = Arc::new(AtomicBool::new(false));
+    let queueing = [(); 3].map(|()| {
+        let (writer, stop) = (writer.clone(), stop.clone());
+        thread::spawn(move || {
+            while !stop.load(Ordering::SeqCst) {
+                match writer.queue("x") {
+                    Ok(()) | Err(Error::Send(SendError::Full { .. } | SendError::Closed)) => {}
+                    Err(error) => panic!("{error}"),
+                }
             }
-        }
+        })
     });
     let sending = thread::spawn(move || {
         let large = pattern(40_000);
-        let result = (0..2000).try_for_each(|_| writer.send(&large));
-        drop(stop);
+        let result = (0..LARGE).try_for_each(|_| writer.send(&large));
+        stop.store(true, Ordering::SeqCst);
+        for thread in queueing {
+            thread.join().unwrap();
+        }
+        writer.close(CloseCode::NORMAL, "").unwrap();
         result
     });
     let mut large = 0;
-    while large < 2000 {
+    loop {
         match peer.next() {
             (TEXT, x) => assert_eq!(x, b"x"),
             (BINARY, bytes) => {
                 assert_eq!(bytes.len(), 40_000);
                 large += 1;
             }
-            other => panic!("{other:?}"),
-        }
-        if sending.is_finished() && large < 2000 {
-            break;
+            (opcode, _) => break assert_eq!(opcode, 8),
         }
     }
     within(move || sending.join().unwrap()).unwrap();
-    within(move || queueing.join().unwrap());
-    drop(reader);
+    assert_eq!(large, LARGE);
 }
 
 #[test]

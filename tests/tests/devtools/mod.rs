@@ -163,7 +163,8 @@ impl Browser {
         // Nothing moves any more, and what is now has been painted.
         let still = "document.getAnimations().every((a) => a.playState !== 'running')";
         self.wait_for(tab, still);
-        let painted = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))";
+        let painted = "new Promise((done) => \
+            requestAnimationFrame(() => requestAnimationFrame(() => done(true))))";
         self.evaluate(tab, painted);
         let shot = self.call(
             Some(tab),

@@ -1,0 +1,322 @@
+//! Requests and their answers: pages, refusals, and who may open a WebSocket.
+
+use common::{PATIENCE, Raw, UPGRADE, answer, ask, get, run, server, upgrade};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+use ws_std::{Client, ConnectError, Origins, Response, Server, UrlError};
+
+mod common;
+
+/// A page at `/`, a page and a socket at `/both`, a socket at `/socket`.
+fn site() -> Server {
+    server()
+        .get("/", |request| {
+            let name = request.param("name").unwrap_or("world".into());
+            Response::html(format!("<h1>hello {name}</h1>")).header("cache-control", "no-store")
+        })
+        .get("/both", |_| Response::text("the page"))
+        .get("/panics", |_| panic!("as the test wants"))
+        .websocket("/both", |mut ws, _| ws.send("the socket"))
+        .websocket("/socket", |mut ws, _| ws.send("the socket"))
+}
+
+#[test]
+fn pages() {
+    let server = run(site());
+    let (status, head, body) = ask(server.addr, get("/"));
+    assert_eq!(status, 200);
+    assert_eq!(body, b"<h1>hello world</h1>");
+    for line in [
+        "http/1.1 200 ok\r\n",
+        "\r\nconnection: close\r\n",
+        "\r\ncontent-length: 20\r\n",
+        "\r\ncontent-type: text/html; charset=utf-8\r\n",
+        "\r\ncache-control: no-store\r\n",
+        "\r\ndate: ",
+    ] {
+        assert!(head.contains(line), "{line:?} in {head}");
+    }
+    let (_, _, body) = ask(server.addr, get("/?name=%E4%BD%A0%E5%A5%BD"));
+    assert_eq!(body, "<h1>hello 你好</h1>".as_bytes());
+
+    // RFC 9110 section 9.3.2: the same head, and no body.
+    let (status, head, body) = ask(server.addr, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!((status, &body[..]), (200, &b""[..]));
+    assert!(head.contains("\r\ncontent-length: 20\r\n"), "{head}");
+
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let request = format!("{method} / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b");
+        let (status, head, _) = ask(server.addr, request);
+        assert_eq!(status, 405, "{method}");
+        assert!(head.contains("\r\nallow: get, head\r\n"), "{head}");
+    }
+    assert_eq!(ask(server.addr, get("/nowhere")).0, 404);
+    assert_eq!(ask(server.addr, get("//")).0, 404);
+    assert_eq!(ask(server.addr, get("/%2F")).0, 404);
+    assert_eq!(ask(server.addr, upgrade("/nowhere", "")).0, 404);
+    // Absolute form, as to a proxy.
+    assert_eq!(ask(server.addr, get("http://h/")).0, 200);
+    // What follows a request is not read as another one.
+    let (_, _, body) = ask(server.addr, get("/") + &get("/"));
+    assert_eq!(body, b"<h1>hello world</h1>");
+}
+
+#[test]
+fn a_page_and_a_socket_may_share_a_path() {
+    let server = run(site());
+    assert_eq!(ask(server.addr, get("/both")).2, b"the page");
+    let mut ws = ws_std::connect(server.url("/both")).unwrap();
+    assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some("the socket"));
+    // Who wants an upgrade and does it wrong is told so, and gets no page.
+    let request = Raw::request("/both", "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    assert_eq!(ask(server.addr, request).0, 426);
+}
+
+#[test]
+fn what_is_wrong_with_a_handshake_is_said() {
+    let server = run(site());
+    let long = "x".repeat(9000);
+    let many = "a: b\r\n".repeat(129);
+    let much = format!("{}: {}\r\n", "a", "b".repeat(8000)).repeat(3);
+    let without = |name: &str| -> String {
+        let lines = UPGRADE.split_inclusive("\r\n");
+        lines.filter(|line| !line.starts_with(name)).collect()
+    };
+    let with = |name: &str, line: &str| without(name) + line + "\r\n";
+    let socket = |headers: &str| Raw::request("/socket", headers);
+    let cases = [
+        (get("/socket"), 426, "upgrade: websocket"),
+        (socket(&without("Upgrade")), 426, ""),
+        (
+            socket(&with("Sec-WebSocket-Version", "Sec-WebSocket-Version: 8")),
+            426,
+            "sec-websocket-version: 13",
+        ),
+        (socket(&without("Connection")), 400, ""),
+        (socket(&without("Sec-WebSocket-Key")), 400, ""),
+        (socket(&with("Sec-WebSocket-Key", "Sec-WebSocket-Key: short")), 400, ""),
+        (upgrade("/socket", "Content-Length: 1\r\n"), 400, ""),
+        (upgrade("/socket", "Transfer-Encoding: chunked\r\n"), 400, ""),
+        (upgrade("/socket", "Host: again\r\n"), 400, ""),
+        (upgrade("/socket", "a : b\r\n"), 400, ""),
+        (upgrade("/socket", " folded\r\n"), 400, ""),
+        (upgrade("/socket", "").replace("\r\n", "\n"), 400, ""),
+        (upgrade("/socket", "").replace("GET", "POST"), 405, "allow: get"),
+        (upgrade("/socket", "").replace("HTTP/1.1", "HTTP/1.0"), 505, ""),
+        (upgrade("/socket", "").replace("HTTP/1.1", "HTTP/2.0"), 505, ""),
+        (upgrade(&format!("/{long}"), ""), 414, ""),
+        (upgrade("/socket", &format!("a: {long}\r\n")), 431, ""),
+        (upgrade("/socket", &many), 431, ""),
+        (upgrade("/socket", &much), 431, ""),
+        ("\x16\x03\x01\x02\0\x01\0\x01\r\n\r\n".into(), 400, ""), // TLS
+        ("hello\r\n\r\n".into(), 400, ""),
+        (upgrade("socket", ""), 400, ""),
+        (upgrade("/socket#x", ""), 400, ""),
+    ];
+    for (request, status, line) in cases {
+        let (got, head, body) = ask(server.addr, &request);
+        assert_eq!(got, status, "{request}\n{head}");
+        assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
+        assert!(head.contains(line), "{head}");
+        assert!(!body.is_empty(), "{request}");
+    }
+}
+
+#[test]
+fn every_answer_but_101_closes() {
+    let server = run(site().hook(|request| {
+        (request.path() == "/hook").then(|| {
+            // What an application sets is not what travels.
+            Response::text("").header("connection", "keep-alive")
+        })
+    }));
+    for request in [
+        get("/"),
+        get("/nowhere"),
+        get("/hook"),
+        get("/panics"),
+        get("/socket"),
+        upgrade("/socket", "Origin: http://evil.example\r\n"),
+    ] {
+        let (_, head, _) = ask(server.addr, &request);
+        let closes = head.matches("connection: close\r\n").count();
+        assert_eq!(closes, 1, "{request}\n{head}");
+        assert!(!head.contains("keep-alive"), "{head}");
+    }
+    let mut raw = Raw::connect(server.addr);
+    raw.write(upgrade("/socket", ""));
+    assert!(!raw.head().to_ascii_lowercase().contains("close"));
+}
+
+#[test]
+fn a_head_that_drips_past_the_deadline_is_408() {
+    let server = run(site().handshake_timeout(Duration::from_millis(50)));
+    let mut raw = Raw::connect(server.addr);
+    raw.write("GET / HTTP/1.1\r\nHost: h\r\n");
+    // It drips on until the answer is there.
+    let mut drip = raw.stream.try_clone().unwrap();
+    let dripping = thread::spawn(move || {
+        use std::io::Write;
+        while drip.write_all(b"a: b\r\n").is_ok() {
+            thread::yield_now();
+        }
+    });
+    let (status, head, _) = answer(&mut raw);
+    assert!(status == 408 || status == 431, "{head}");
+    drop(raw);
+    dripping.join().unwrap();
+
+    // Nothing at all, and half a line.
+    for start in ["", "GET / HT"] {
+        let mut raw = Raw::connect(server.addr);
+        raw.write(start);
+        let (status, head, _) = answer(&mut raw);
+        assert_eq!(status, 408, "{start:?}");
+        assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
+    }
+    // A client that leaves in the middle costs nothing.
+    let mut raw = Raw::connect(server.addr);
+    raw.write("GET /");
+    raw.half_close();
+    raw.ends();
+}
+
+#[test]
+fn a_hook_may_answer_anything() {
+    let server = run(site().hook(|request| match request.path() {
+        "/old" => Some(Response::text("").with_status(301).header("location", "/")),
+        "/panic" => panic!("as the test wants"),
+        _ if request.header("authorization") != Some("Basic eDp5") => Some(
+            Response::text("who are you?")
+                .with_status(401)
+                .header("www-authenticate", "Basic"),
+        ),
+        _ => None,
+    }));
+    let authorized = "Authorization: Basic eDp5\r\n";
+    let (status, head, _) = ask(server.addr, get("/old"));
+    assert_eq!(status, 301);
+    assert!(head.contains("\r\nlocation: /\r\n"));
+    let (status, head, body) = ask(server.addr, upgrade("/socket", ""));
+    assert_eq!((status, &body[..]), (401, &b"who are you?"[..]));
+    assert!(head.contains("\r\nwww-authenticate: basic\r\n"));
+    assert_eq!(ask(server.addr, get("/panic")).0, 500);
+    assert_eq!(ask(server.addr, Raw::request("/", authorized)).0, 200);
+    assert_eq!(ask(server.addr, Raw::request("/x", authorized)).0, 404);
+
+    let refused = ws_std::connect(server.url("/socket")).unwrap_err();
+    let ConnectError::Refused(answer) = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(answer.status(), 401);
+    assert_eq!(answer.headers()["www-authenticate"], "Basic");
+    assert_eq!(answer.body(), b"who are you?");
+    let client = Client::new(server.url("/socket")).header("Authorization", "Basic eDp5");
+    client.connect().unwrap();
+}
+
+#[test]
+fn whose_pages_may_connect() {
+    let at = |origins: Option<Origins>, origin: &str| {
+        let site = site();
+        let server = run(match origins {
+            Some(origins) => site.origins(origins),
+            None => site,
+        });
+        let origin = origin.replace("SELF", &server.addr.to_string());
+        let host = format!("Host: {}\r\n", server.addr);
+        let mut raw = Raw::connect(server.addr);
+        raw.write(upgrade("/socket", &origin).replace("Host: h\r\n", &host));
+        let head = raw.head();
+        head.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    // The default: of the same host.
+    assert_eq!(at(None, ""), 101);
+    assert_eq!(at(None, "Origin: http://SELF\r\n"), 101);
+    assert_eq!(at(None, "Origin: http://127.0.0.1\r\n"), 403, "another port");
+    assert_eq!(at(None, "Origin: http://evil.example\r\n"), 403);
+    assert_eq!(at(None, "Origin: http://SELF.evil.example\r\n"), 403);
+    assert_eq!(at(None, "Origin: null\r\n"), 403);
+    assert_eq!(at(None, "Origin: http://SELF\r\nOrigin: http://SELF\r\n"), 403);
+    let list = || Some(Origins::List(vec!["https://good.example".into(), "app://a".into()]));
+    assert_eq!(at(list(), ""), 101);
+    assert_eq!(at(list(), "Origin: https://good.example\r\n"), 101);
+    assert_eq!(at(list(), "Origin: https://good.example:443\r\n"), 101);
+    assert_eq!(at(list(), "Origin: app://a\r\n"), 101);
+    assert_eq!(at(list(), "Origin: http://good.example\r\n"), 403);
+    assert_eq!(at(list(), "Origin: http://SELF\r\n"), 403, "the list is all");
+    assert_eq!(at(Some(Origins::Any), "Origin: http://evil.example\r\n"), 101);
+    assert_eq!(at(Some(Origins::Any), "Origin: null\r\n"), 101);
+}
+
+#[test]
+fn a_subprotocol_that_was_not_offered_is_not_sent() {
+    let server = run(site().choose_subprotocol(|request| match request.query() {
+        Some("panic") => panic!("as the test wants"),
+        query => query.map(Into::into),
+    }));
+    let offer = "Sec-WebSocket-Protocol: a, b\r\n";
+    assert_eq!(ask(server.addr, upgrade("/socket?c", offer)).0, 500);
+    assert_eq!(ask(server.addr, upgrade("/socket?a", "")).0, 500);
+    assert_eq!(ask(server.addr, upgrade("/socket?panic", offer)).0, 500);
+    let mut raw = Raw::connect(server.addr);
+    raw.write(upgrade("/socket?b", offer));
+    assert!(raw.head().contains("\r\nSec-WebSocket-Protocol: b\r\n"));
+    let mut raw = Raw::connect(server.addr);
+    raw.write(upgrade("/socket", offer));
+    assert!(!raw.head().contains("Sec-WebSocket-Protocol"));
+}
+
+#[test]
+fn a_client_says_what_it_could_not_do() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = free.local_addr().unwrap();
+    drop(free);
+    let failed = |url: String| ws_std::connect(url).unwrap_err();
+    assert!(matches!(failed("http://h/".into()), ConnectError::Url(UrlError::Scheme)));
+    let error = failed(format!("ws://{nobody}/"));
+    assert!(
+        matches!(&error, ConnectError::Connect { host, .. } if *host == nobody.to_string()),
+        "{error}"
+    );
+
+    // (what a server answers, what the client says)
+    let cases = [
+        ("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 2\r\n\r\nhi", "the server refused with status 302"),
+        ("HTTP/1.1 200 OK\r\n\r\n<html>", "the server refused with status 200"),
+        ("HTTP/1.1 101 x\r\n\r\n", "handshake failed: the 101 does not say Upgrade: websocket"),
+        ("SSH-2.0-OpenSSH\r\n\r\n", "handshake failed: the status line is malformed"),
+        ("", "connection lost during the handshake: unexpected end of file"),
+        ("HTTP/1.1 101 Swit", "connection lost during the handshake: unexpected end of file"),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    for (answer, says) in cases {
+        let url = url.clone();
+        let client = thread::spawn(move || ws_std::connect(url).unwrap_err());
+        let mut peer = Raw::over(listener.accept().unwrap().0, false);
+        peer.head();
+        peer.write(answer);
+        drop(peer);
+        assert_eq!(client.join().unwrap().to_string(), says);
+    }
+
+    // Nobody answers: the deadline is one for all of it.
+    let client = Client::new(&url).handshake_timeout(Duration::from_millis(50));
+    let error = client.connect().unwrap_err();
+    assert_eq!(error.to_string(), "no connection within 0.05 s");
+    let waits = thread::spawn(move || client.handshake_timeout(PATIENCE).connect());
+    listener.accept().unwrap(); // the one before
+    drop(listener.accept().unwrap());
+    let error = waits.join().unwrap().unwrap_err();
+    assert!(matches!(error, ConnectError::Io(_)), "{error}");
+
+    // What could break a line is not sent.
+    let error = Client::new(&url).header("a", "b\r\nc: d").connect().unwrap_err();
+    assert!(matches!(error, ConnectError::Handshake(_)), "{error}");
+    let error = Client::new(&url).subprotocol("a b").connect().unwrap_err();
+    assert!(matches!(error, ConnectError::Handshake(_)), "{error}");
+    let debug = format!("{:?}", Client::new(&url).header("Authorization", "secret"));
+    assert!(debug.contains("Authorization") && !debug.contains("secret"), "{debug}");
+}
