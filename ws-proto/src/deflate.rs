@@ -146,6 +146,19 @@ impl Deflater {
         context.out.get(..context.len).unwrap_or_default()
     }
 
+    /// Compresses a message by itself, for whoever has agreed on the same.
+    pub(crate) fn compress_alone(&mut self, message: &[u8]) -> Vec<u8> {
+        self.forget();
+        let alone = self.compress(message, Part::Last).into();
+        self.forget();
+        alone
+    }
+
+    /// Whether it would be of use to lend a context.
+    pub(crate) fn lacks(&self) -> bool {
+        self.context.is_none() && self.direction.takeover == Takeover::Off
+    }
+
     /// Has messages to come refer to none before: the peer has received one that this context
     /// has not seen.
     pub(crate) fn forget(&mut self) {
@@ -201,15 +214,6 @@ impl Compressor {
             out: Vec::new(),
             len: 0,
         }
-    }
-
-    /// A message compressed by itself.
-    pub(crate) fn once(with: &Deflater, message: &[u8]) -> Vec<u8> {
-        let mut this = Self::new(&with.settings, with.direction.window);
-        this.compress(message);
-        this.cut_tail();
-        this.out.truncate(this.len);
-        this.out
     }
 
     /// Leaves the piece, compressed and flushed, in `out`.

@@ -99,6 +99,7 @@ impl Outgoing {
         if let Some(deflater) = &mut self.deflater
             && deflater.wants(message.as_bytes().len(), Compress::Auto)
         {
+            self.connection.admit_whole()?;
             let kind = message.kind();
             let deflated = prepared.deflated(deflater);
             let len = deflated.len() as u64;
@@ -283,6 +284,15 @@ impl Outgoing {
         if let Some(deflater) = &mut self.deflater {
             deflater.release();
         }
+    }
+
+    /// Whether a message of `len` bytes would be compressed with a context that has to be made,
+    /// or [lent](Self::lend_compressor).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn wants_compressor(&self, len: usize) -> bool {
+        let deflater = self.deflater.as_ref();
+        deflater.is_some_and(|deflater| deflater.lacks() && deflater.wants(len, Compress::Auto))
     }
 
     /// Takes out the compression context, if nothing is kept in it between messages: for a pool

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::{Compressor, Deflater};
+use crate::deflate::Deflater;
 #[cfg(feature = "deflate")]
 use crate::handshake::WindowBits;
 use crate::message::{Message, MessageBuf};
@@ -50,12 +50,12 @@ impl Prepared {
     }
 
     #[cfg(feature = "deflate")]
-    pub(crate) fn deflated(&mut self, deflater: &Deflater) -> &[u8] {
+    pub(crate) fn deflated(&mut self, deflater: &mut Deflater) -> &[u8] {
         let encoding = deflater.encoding();
         let met = self.deflated.iter().position(|(with, _)| *with == encoding);
         let at = met.unwrap_or_else(|| {
-            let deflated = Compressor::once(deflater, self.message.as_message().as_bytes());
-            self.deflated.push((encoding, deflated));
+            let message = self.message.as_message().as_bytes();
+            self.deflated.push((encoding, deflater.compress_alone(message)));
             self.deflated.len() - 1
         });
         &self.deflated[at].1
