@@ -24,3 +24,16 @@ pub use notation::{Words, payload};
 pub use pair::{End, Pair, Peer, Side, Wire};
 pub use run::{Mismatch, run};
 pub use script::{Action, Expected, Line, Script, Step};
+
+/// What the README files show compiles.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../../README.md")]
+    struct Project;
+
+    #[doc = include_str!("../../ws-proto/README.md")]
+    struct Proto;
+
+    #[doc = include_str!("../../ws-std/README.md")]
+    struct Std;
+}

@@ -51,3 +51,27 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_goes_when_it_is_told() {
+        let clock = Clock::manual();
+        let same = clock.clone();
+        let start = clock.now();
+        same.advance(Duration::from_secs(3));
+        let elapsed = clock.now().saturating_duration_since(start);
+        assert_eq!(elapsed, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn the_system_s_goes_by_itself_and_never_back() {
+        let clock = Clock::system();
+        let start = clock.now();
+        clock.advance(Duration::from_secs(3600));
+        let elapsed = clock.now().saturating_duration_since(start);
+        assert!(clock.now() >= start && elapsed < Duration::from_secs(3600));
+    }
+}

@@ -79,3 +79,45 @@ pub(crate) fn header_map(headers: Headers<'_>) -> HeaderMap {
             map
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ws_proto::NoRoom;
+    use ws_proto::handshake::Request;
+
+    #[test]
+    fn headers_keep_their_order_and_repetitions() {
+        let head = b"GET / HTTP/1.1\r\nA: 1\r\nb:  x y \r\na: 2\r\nC: caf\xe9\r\nd:\r\n\r\n";
+        let map = header_map(Request::parse(head).unwrap().headers());
+        assert_eq!(map.len(), 5);
+        let a: Vec<_> = map.get_all("a").iter().collect();
+        assert_eq!(a, ["1", "2"]);
+        assert_eq!(map["b"], "x y");
+        assert_eq!(map["c"].as_bytes(), b"caf\xe9");
+        assert_eq!(map["d"], "");
+    }
+
+    #[test]
+    fn what_is_encoded_gets_the_room_it_needs() {
+        for len in [0, 1, 511, 512, 513, 100_000] {
+            let out = encoded(|out| match out.get_mut(..len) {
+                Some(out) => {
+                    out.fill(7);
+                    Ok(len)
+                }
+                None => Err(NoRoom { needed: len }),
+            });
+            assert_eq!(out, vec![7; len]);
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_leaves_nothing() {
+        let deadline = Deadline::after(Duration::ZERO);
+        let error = deadline.left().unwrap_err();
+        assert!(is_timeout(&error), "{error}");
+        let left = Deadline::after(Duration::from_secs(3600)).left().unwrap();
+        assert!(left > Duration::from_secs(3000) && left <= Duration::from_secs(3600));
+    }
+}

@@ -94,3 +94,62 @@ impl Request {
         &self.head
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(head: &str) -> Request {
+        let head = head.replace('\n', "\r\n") + "\r\n\r\n";
+        let parsed = handshake::Request::parse(head.as_bytes()).unwrap();
+        Request::new(&parsed, ([127, 0, 0, 1], 1).into()).unwrap()
+    }
+
+    #[test]
+    fn parameters_are_decoded_and_the_first_counts() {
+        let cases = [
+            ("/", None),
+            ("/?", None),
+            ("/?b=1", None),
+            ("/?a", Some("")),
+            ("/?a=", Some("")),
+            ("/?a=1", Some("1")),
+            ("/?b=0&a=1&a=2", Some("1")),
+            ("/?a=x+y%20z%2B", Some("x y z+")),
+            ("/?a=%E4%BD%A0", Some("你")),
+            ("/?a=1=2?3", Some("1=2?3")),
+            ("/?%61=1", Some("1")),
+            ("/?&&a=1", Some("1")),
+            ("/?a=%zz", Some("%zz")),
+            ("/?a=%ff", Some("\u{fffd}")), // not UTF-8: replaced, and no panic
+            ("/?A=1", None),
+        ];
+        for (target, value) in cases {
+            let request = request(&format!("GET {target} HTTP/1.1"));
+            assert_eq!(request.param("a").as_deref(), value, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_request_in_parts() {
+        let request = request(
+            "PUT http://h:1/a%2Fb?c HTTP/1.1\nHost: h:1\nX: 1\nx: 2\n\
+             Sec-WebSocket-Protocol: a , b\nSec-WebSocket-Protocol: ,c",
+        );
+        assert_eq!(request.method(), Method::PUT);
+        assert_eq!(request.path(), "/a%2Fb");
+        assert_eq!(request.query(), Some("c"));
+        assert_eq!(request.header("x"), Some("1"));
+        assert_eq!(request.headers().get_all("X").iter().count(), 2);
+        assert_eq!(request.header("not a name"), None);
+        assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(request.peer_addr().port(), 1);
+        assert_eq!(request.as_http().headers().len(), 5);
+    }
+
+    #[test]
+    fn targets_that_name_no_resource_have_a_path_that_no_page_has() {
+        assert_eq!(request("OPTIONS * HTTP/1.1").path(), "*");
+        assert_eq!(request("CONNECT h:1 HTTP/1.1").path(), "/");
+    }
+}

@@ -134,3 +134,99 @@ impl From<http::Response<Vec<u8>>> for Response {
         Self(response)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(response: &Response, body: Body) -> String {
+        String::from_utf8(response.encode(body)).unwrap()
+    }
+
+    #[test]
+    fn an_answer_as_it_travels() {
+        let text = encoded(
+            &Response::text("你好").header("cache-control", "no-store"),
+            Body::Send,
+        );
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "你好");
+        let mut lines = head.split("\r\n");
+        assert_eq!(lines.next(), Some("HTTP/1.1 200 OK"));
+        let date = lines.next().and_then(|line| line.strip_prefix("Date: "));
+        httpdate::parse_http_date(date.unwrap()).unwrap();
+        let rest: Vec<_> = lines.collect();
+        let expected = [
+            "Connection: close",
+            "Content-Length: 6",
+            "content-type: text/plain; charset=utf-8",
+            "cache-control: no-store",
+        ];
+        assert_eq!(rest, expected);
+    }
+
+    #[test]
+    fn the_answer_to_head_has_the_length_and_not_the_body() {
+        let text = encoded(&Response::html("<p>"), Body::Omit);
+        assert!(text.contains("\r\nContent-Length: 3\r\n"), "{text}");
+        assert!(text.ends_with("\r\n\r\n"), "{text}");
+    }
+
+    #[test]
+    fn the_application_does_not_say_how_the_answer_travels() {
+        let mut response = Response::text("hi")
+            .header("content-length", "100")
+            .header("transfer-encoding", "chunked")
+            .header("connection", "keep-alive")
+            .header("date", "yesterday")
+            .header("set-cookie", "a=1")
+            .header("set-cookie", "b=2");
+        let latin = HeaderValue::from_bytes(b"caf\xe9").unwrap();
+        response.headers_mut().insert("x-name", latin);
+        let bytes = response.encode(Body::Send);
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        assert_eq!(text.matches("content-length: ").count(), 1, "{text}");
+        assert_eq!(text.matches("connection: ").count(), 1, "{text}");
+        assert_eq!(text.matches("date: ").count(), 1, "{text}");
+        assert!(!text.contains("chunked"), "{text}");
+        assert!(
+            text.contains("\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n"),
+            "{text}"
+        );
+        assert!(bytes.windows(14).any(|line| line == b"x-name: caf\xe9\r\n"));
+    }
+
+    #[test]
+    fn a_status_is_always_one() {
+        for (status, line) in [
+            (200, "HTTP/1.1 200 OK\r\n"),
+            (418, "HTTP/1.1 418 I'm a teapot\r\n"),
+            (299, "HTTP/1.1 299 \r\n"),
+            (999, "HTTP/1.1 999 \r\n"),
+            (0, "HTTP/1.1 500 Internal Server Error\r\n"),
+            (1000, "HTTP/1.1 500 Internal Server Error\r\n"),
+        ] {
+            let text = encoded(&Response::text("").with_status(status), Body::Send);
+            assert!(text.starts_with(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_http_crate_made_is_one() {
+        let made = http::Response::builder()
+            .status(303)
+            .header("location", "/x");
+        let response = Response::from(made.body(b"over there".to_vec()).unwrap());
+        assert_eq!(response.status(), 303);
+        assert_eq!(response.headers()["location"], "/x");
+        assert_eq!(response.body(), b"over there");
+        let text = encoded(&response, Body::Send);
+        assert!(text.contains("\r\nlocation: /x\r\n"), "{text}");
+    }
+
+    #[test]
+    #[should_panic(expected = "InvalidHeaderValue")]
+    fn a_header_that_breaks_the_line_is_refused() {
+        let _ = Response::text("").header("a", "b\r\nc: d");
+    }
+}

@@ -471,3 +471,53 @@ fn write_at_once(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 fn write_at_once(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use ws_proto::{Limits, Session};
+
+    fn pair() -> (Arc<Shared>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = listener.accept().unwrap().0;
+        let (_, outgoing) = Session::server(&Limits::default()).split();
+        let timeouts = Timeouts::default();
+        let shared = Shared::new(stream, outgoing, Clock::system(), timeouts, None);
+        (shared.unwrap(), peer)
+    }
+
+    #[test]
+    fn a_silent_connection_owns_no_buffers() {
+        let (shared, _peer) = pair();
+        shared.send(Message::Binary(&[0; 1000])).unwrap();
+        shared.send(Message::Binary(&[0; 1000])).unwrap();
+        assert!(lock(&shared.wire).bytes.capacity() > 0);
+        shared.release();
+        assert_eq!(lock(&shared.wire).bytes.capacity(), 0);
+        shared.send(Message::Text("on")).unwrap();
+    }
+
+    #[test]
+    fn what_is_being_written_is_not_released() {
+        let (shared, _peer) = pair();
+        lock(&shared.wire).bytes = b"\x81\x02hi".to_vec();
+        shared.release();
+        assert_eq!(lock(&shared.wire).pending(), b"\x81\x02hi");
+    }
+
+    #[test]
+    fn what_is_queued_while_the_wire_is_taken_is_written_by_who_has_it() {
+        let (shared, mut peer) = pair();
+        let wire = lock(&shared.wire);
+        shared.queue(Message::Text("hi")).unwrap();
+        assert!(shared.wants_write());
+        drop(wire);
+        shared.flush_if_free().unwrap();
+        let mut frame = [0; 4];
+        peer.read_exact(&mut frame).unwrap();
+        assert_eq!(&frame, b"\x81\x02hi");
+        assert!(!shared.wants_write());
+    }
+}

@@ -95,16 +95,36 @@ fn what_is_wrong_with_a_handshake_is_said() {
         ),
         (socket(&without("Connection")), 400, ""),
         (socket(&without("Sec-WebSocket-Key")), 400, ""),
-        (socket(&with("Sec-WebSocket-Key", "Sec-WebSocket-Key: short")), 400, ""),
+        (
+            socket(&with("Sec-WebSocket-Key", "Sec-WebSocket-Key: short")),
+            400,
+            "",
+        ),
         (upgrade("/socket", "Content-Length: 1\r\n"), 400, ""),
-        (upgrade("/socket", "Transfer-Encoding: chunked\r\n"), 400, ""),
+        (
+            upgrade("/socket", "Transfer-Encoding: chunked\r\n"),
+            400,
+            "",
+        ),
         (upgrade("/socket", "Host: again\r\n"), 400, ""),
         (upgrade("/socket", "a : b\r\n"), 400, ""),
         (upgrade("/socket", " folded\r\n"), 400, ""),
         (upgrade("/socket", "").replace("\r\n", "\n"), 400, ""),
-        (upgrade("/socket", "").replace("GET", "POST"), 405, "allow: get"),
-        (upgrade("/socket", "").replace("HTTP/1.1", "HTTP/1.0"), 505, ""),
-        (upgrade("/socket", "").replace("HTTP/1.1", "HTTP/2.0"), 505, ""),
+        (
+            upgrade("/socket", "").replace("GET", "POST"),
+            405,
+            "allow: get",
+        ),
+        (
+            upgrade("/socket", "").replace("HTTP/1.1", "HTTP/1.0"),
+            505,
+            "",
+        ),
+        (
+            upgrade("/socket", "").replace("HTTP/1.1", "HTTP/2.0"),
+            505,
+            "",
+        ),
         (upgrade(&format!("/{long}"), ""), 414, ""),
         (upgrade("/socket", &format!("a: {long}\r\n")), 431, ""),
         (upgrade("/socket", &many), 431, ""),
@@ -234,19 +254,38 @@ fn whose_pages_may_connect() {
     // The default: of the same host.
     assert_eq!(at(None, ""), 101);
     assert_eq!(at(None, "Origin: http://SELF\r\n"), 101);
-    assert_eq!(at(None, "Origin: http://127.0.0.1\r\n"), 403, "another port");
+    assert_eq!(
+        at(None, "Origin: http://127.0.0.1\r\n"),
+        403,
+        "another port"
+    );
     assert_eq!(at(None, "Origin: http://evil.example\r\n"), 403);
     assert_eq!(at(None, "Origin: http://SELF.evil.example\r\n"), 403);
     assert_eq!(at(None, "Origin: null\r\n"), 403);
-    assert_eq!(at(None, "Origin: http://SELF\r\nOrigin: http://SELF\r\n"), 403);
-    let list = || Some(Origins::List(vec!["https://good.example".into(), "app://a".into()]));
+    assert_eq!(
+        at(None, "Origin: http://SELF\r\nOrigin: http://SELF\r\n"),
+        403
+    );
+    let list = || {
+        Some(Origins::List(vec![
+            "https://good.example".into(),
+            "app://a".into(),
+        ]))
+    };
     assert_eq!(at(list(), ""), 101);
     assert_eq!(at(list(), "Origin: https://good.example\r\n"), 101);
     assert_eq!(at(list(), "Origin: https://good.example:443\r\n"), 101);
     assert_eq!(at(list(), "Origin: app://a\r\n"), 101);
     assert_eq!(at(list(), "Origin: http://good.example\r\n"), 403);
-    assert_eq!(at(list(), "Origin: http://SELF\r\n"), 403, "the list is all");
-    assert_eq!(at(Some(Origins::Any), "Origin: http://evil.example\r\n"), 101);
+    assert_eq!(
+        at(list(), "Origin: http://SELF\r\n"),
+        403,
+        "the list is all"
+    );
+    assert_eq!(
+        at(Some(Origins::Any), "Origin: http://evil.example\r\n"),
+        101
+    );
     assert_eq!(at(Some(Origins::Any), "Origin: null\r\n"), 101);
 }
 
@@ -274,7 +313,10 @@ fn a_client_says_what_it_could_not_do() {
     let nobody = free.local_addr().unwrap();
     drop(free);
     let failed = |url: String| ws_std::connect(url).unwrap_err();
-    assert!(matches!(failed("http://h/".into()), ConnectError::Url(UrlError::Scheme)));
+    assert!(matches!(
+        failed("http://h/".into()),
+        ConnectError::Url(UrlError::Scheme)
+    ));
     let error = failed(format!("ws://{nobody}/"));
     assert!(
         matches!(&error, ConnectError::Connect { host, .. } if *host == nobody.to_string()),
@@ -283,12 +325,30 @@ fn a_client_says_what_it_could_not_do() {
 
     // (what a server answers, what the client says)
     let cases = [
-        ("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 2\r\n\r\nhi", "the server refused with status 302"),
-        ("HTTP/1.1 200 OK\r\n\r\n<html>", "the server refused with status 200"),
-        ("HTTP/1.1 101 x\r\n\r\n", "handshake failed: the 101 does not say Upgrade: websocket"),
-        ("SSH-2.0-OpenSSH\r\n\r\n", "handshake failed: the status line is malformed"),
-        ("", "connection lost during the handshake: unexpected end of file"),
-        ("HTTP/1.1 101 Swit", "connection lost during the handshake: unexpected end of file"),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 2\r\n\r\nhi",
+            "the server refused with status 302",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\n\r\n<html>",
+            "the server refused with status 200",
+        ),
+        (
+            "HTTP/1.1 101 x\r\n\r\n",
+            "handshake failed: the 101 does not say Upgrade: websocket",
+        ),
+        (
+            "SSH-2.0-OpenSSH\r\n\r\n",
+            "handshake failed: the status line is malformed",
+        ),
+        (
+            "",
+            "connection lost during the handshake: unexpected end of file",
+        ),
+        (
+            "HTTP/1.1 101 Swit",
+            "connection lost during the handshake: unexpected end of file",
+        ),
     ];
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
@@ -313,10 +373,16 @@ fn a_client_says_what_it_could_not_do() {
     assert!(matches!(error, ConnectError::Io(_)), "{error}");
 
     // What could break a line is not sent.
-    let error = Client::new(&url).header("a", "b\r\nc: d").connect().unwrap_err();
+    let error = Client::new(&url)
+        .header("a", "b\r\nc: d")
+        .connect()
+        .unwrap_err();
     assert!(matches!(error, ConnectError::Handshake(_)), "{error}");
     let error = Client::new(&url).subprotocol("a b").connect().unwrap_err();
     assert!(matches!(error, ConnectError::Handshake(_)), "{error}");
     let debug = format!("{:?}", Client::new(&url).header("Authorization", "secret"));
-    assert!(debug.contains("Authorization") && !debug.contains("secret"), "{debug}");
+    assert!(
+        debug.contains("Authorization") && !debug.contains("secret"),
+        "{debug}"
+    );
 }

@@ -128,7 +128,10 @@ fn a_shutdown_ends_everything_in_good_order() {
         assert_eq!(ws.peer_close().unwrap().0, CloseCode::GOING_AWAY);
     }
     for thread in busy {
-        assert_eq!(within(move || thread.join().unwrap()), CloseCode::GOING_AWAY);
+        assert_eq!(
+            within(move || thread.join().unwrap()),
+            CloseCode::GOING_AWAY
+        );
     }
     for raw in &mut opening {
         assert_eq!(common::answer(raw).0, 503);
@@ -157,9 +160,9 @@ fn after_a_shutdown_nobody_waits_in_vain() {
         let _ = wait.lock().unwrap().recv();
         Ok::<_, Error>(())
     }));
-    let mut ws = server.connect();
+    let mut raw = Raw::open(server.addr);
     server.handle.shutdown();
-    assert_eq!(ws.recv().unwrap(), None);
+    assert_eq!(raw.next_close().0, 1001);
     until("a refusal", || match TcpStream::connect(server.addr) {
         Err(_) => true,
         Ok(mut stream) => {

@@ -31,7 +31,11 @@ fn served_on(limits: &Limits, timeouts: Timeouts, clock: Clock) -> (WebSocket, T
         .unwrap();
     let session = Session::server(limits).watched(timeouts, clock.now());
     let below = stream.try_clone().unwrap();
-    (WebSocket::over(stream, session, clock).unwrap(), below, peer)
+    (
+        WebSocket::over(stream, session, clock).unwrap(),
+        below,
+        peer,
+    )
 }
 
 #[test]
@@ -123,11 +127,8 @@ fn a_reader_never_waits_for_the_peer_to_take_its_pong() {
     use std::io::Write;
     // The peer takes nothing, its kernel and ours are full, and nobody is writing: it is the
     // reader's turn to.
-    let (ws, mut stream, mut peer) = served_on(
-        &Limits::default(),
-        Timeouts::default(),
-        Clock::system(),
-    );
+    let (ws, mut stream, mut peer) =
+        served_on(&Limits::default(), Timeouts::default(), Clock::system());
     stream.set_nonblocking(true).unwrap();
     // What the peer's kernel says when it sends may make room again, for a while.
     let mut full = 0;
