@@ -55,7 +55,8 @@ impl Prepared {
         let met = self.deflated.iter().position(|(with, _)| *with == encoding);
         let at = met.unwrap_or_else(|| {
             let message = self.message.as_message().as_bytes();
-            self.deflated.push((encoding, deflater.compress_alone(message)));
+            self.deflated
+                .push((encoding, deflater.compress_alone(message)));
             self.deflated.len() - 1
         });
         &self.deflated[at].1

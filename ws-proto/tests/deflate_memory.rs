@@ -7,7 +7,9 @@ mod counting;
 
 use counting::{Counting, usage};
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
-use ws_proto::{Deflate, Header, Kind, Limits, Message, Opcode, Part, ProtocolError, Session, Step};
+use ws_proto::{
+    Deflate, Header, Kind, Limits, Message, Opcode, Part, ProtocolError, Session, Step,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -93,7 +95,10 @@ fn assert_bomb(wire: &[u8], before: usize) {
         let result = explode(&mut session, wire);
         // Poisoned: no more is inflated, whatever comes.
         session.push(wire);
-        assert_eq!(session.step(), Err(ProtocolError::MessageTooBig { limit: LIMIT }));
+        assert_eq!(
+            session.step(),
+            Err(ProtocolError::MessageTooBig { limit: LIMIT })
+        );
         let told = session.unsent().to_vec();
         assert_eq!(told.len(), 2 + 4 + 2 + "message too big".len());
         result
@@ -104,7 +109,11 @@ fn assert_bomb(wire: &[u8], before: usize) {
         "{} bytes at the peak, {before}",
         usage.peak
     );
-    println!("bomb of {} bytes: {} at the peak", wire.len(), usage.peak - wire.len());
+    println!(
+        "bomb of {} bytes: {} at the peak",
+        wire.len(),
+        usage.peak - wire.len()
+    );
 }
 
 #[test]
@@ -112,13 +121,21 @@ fn bombs_stop_at_the_limit() {
     let full = both(15, Takeover::Kept);
     let gigabyte_like = vec![0; 64 << 20];
     let payload = deflated(&full, &[gigabyte_like]).remove(0);
-    assert!((64 << 20) / payload.len() >= 1000, "{} bytes", payload.len());
+    assert!(
+        (64 << 20) / payload.len() >= 1000,
+        "{} bytes",
+        payload.len()
+    );
     // One frame.
     assert_bomb(&frame(Opcode::Binary, &payload, Part::Last), 0);
     // 4,000 fragments of it: the limit on their number is not what stops it.
     let mut wire = Vec::new();
     for (at, piece) in payload.chunks(payload.len() / 4000).enumerate() {
-        let opcode = if at == 0 { Opcode::Binary } else { Opcode::Continuation };
+        let opcode = if at == 0 {
+            Opcode::Binary
+        } else {
+            Opcode::Continuation
+        };
         wire.extend(frame(opcode, piece, Part::More));
     }
     assert_bomb(&wire, 0);
@@ -128,7 +145,9 @@ fn bombs_stop_at_the_limit() {
 #[test]
 fn bombs_chained_through_takeover_stop_at_the_limit() {
     let full = both(15, Takeover::Kept);
-    let noise: Vec<u8> = (0..30_000_u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let noise: Vec<u8> = (0..30_000_u32)
+        .map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
     let mut messages = vec![noise.clone(); 3];
     messages.push(noise.iter().copied().cycle().take(16 << 20).collect());
     let payloads = deflated(&full, &messages);
@@ -148,7 +167,11 @@ fn ten_thousand_fragments_stop_at_their_limit() {
     limits.max_message = u64::MAX;
     let mut wire = Vec::new();
     for (at, piece) in payload.chunks(1).take(10_000).enumerate() {
-        let opcode = if at == 0 { Opcode::Binary } else { Opcode::Continuation };
+        let opcode = if at == 0 {
+            Opcode::Binary
+        } else {
+            Opcode::Continuation
+        };
         wire.extend(frame(opcode, piece, Part::More));
     }
     let (result, usage) = usage(|| explode(&mut client(&full, &limits), &wire));
@@ -185,9 +208,7 @@ fn contexts_are_made_at_first_use_and_given_back() {
                 });
                 println!(
                     "window {bits} memory {memory} {takeover:?}: idle {} B, to send {} B, to receive {} B",
-                    idle.kept,
-                    sent.kept,
-                    received.kept,
+                    idle.kept, sent.kept, received.kept,
                 );
                 let (_, released) = usage(|| session.release());
                 let _ = (released, Kind::Text);

@@ -252,7 +252,12 @@ fn every_answer_gets_the_verdict_of_the_oracle() {
             let expected = client_oracle(&ours, &parameters)
                 .map(Some)
                 .ok_or(HandshakeError::UnofferedExtension);
-            assert_eq!(offer.agreed(&parsed), expected, "{ours:?} {}", parameters.text());
+            assert_eq!(
+                offer.agreed(&parsed),
+                expected,
+                "{ours:?} {}",
+                parameters.text()
+            );
             cases += 1;
         }
     }
@@ -295,8 +300,10 @@ fn the_first_acceptable_offer_is_taken_and_a_malformed_list_fails() {
     };
     assert_eq!(agreed("mux, permessage-bzip2"), Ok(None));
     assert_eq!(
-        agreed("permessage-deflate; server_max_window_bits=8, permessage-deflate; \
-                server_max_window_bits=\"1\\0\", permessage-deflate"),
+        agreed(
+            "permessage-deflate; server_max_window_bits=8, permessage-deflate; \
+                server_max_window_bits=\"1\\0\", permessage-deflate"
+        ),
         Ok(Some(10))
     );
     assert_eq!(
@@ -321,7 +328,10 @@ fn an_answer_that_was_never_offered_fails() {
     let unoffered = Err(HandshakeError::UnofferedExtension);
     assert_eq!(verdict(&without, "permessage-deflate"), unoffered);
     assert_eq!(verdict(&with, "mux"), unoffered);
-    assert_eq!(verdict(&with, "permessage-deflate, permessage-deflate"), unoffered);
+    assert_eq!(
+        verdict(&with, "permessage-deflate, permessage-deflate"),
+        unoffered
+    );
     assert_eq!(verdict(&with, "permessage-deflate, mux"), unoffered);
     assert_eq!(
         verdict(&with, "permessage-deflate;"),

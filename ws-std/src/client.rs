@@ -15,7 +15,7 @@ use crate::error::{ConnectError, UrlError};
 use crate::head::{Deadline, encoded, header_map};
 use crate::options::Options;
 use crate::response::Response;
-use crate::shared::is_timeout;
+use crate::shared::{Setup, is_timeout};
 use crate::socket::{About, WebSocket};
 use crate::tap::{Tap, Tapped};
 use crate::url::Url;
@@ -190,10 +190,14 @@ impl Client {
         let session = Session::client(&limits, seed).watched(timeouts, clock.now());
         let mut session = self.options.agreed(session, agreed);
         session.push(&received[len..]);
-        let tap = self.tap.clone();
-        Ok(WebSocket::new(
-            stream, session, clock, timeouts, tap, about,
-        )?)
+        let setup = Setup {
+            clock,
+            timeouts,
+            tap: self.tap.clone(),
+            #[cfg(feature = "deflate")]
+            pool: None,
+        };
+        Ok(WebSocket::new(stream, session, setup, about)?)
     }
 
     /// Reads the server's answer: what it says and agrees to, and how long it is.

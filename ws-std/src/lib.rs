@@ -51,6 +51,8 @@ mod error;
 mod group;
 mod head;
 mod options;
+#[cfg(feature = "deflate")]
+mod pool;
 mod reader;
 mod request;
 mod response;

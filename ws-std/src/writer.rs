@@ -45,7 +45,9 @@ impl Writer {
     ) -> Result<(), Error> {
         let message = message.into();
         self.shared
-            .queue_and_wait(|outgoing| outgoing.send_with(message, compress))
+            .queue_and_wait(message.as_bytes().len(), |outgoing| {
+                outgoing.send_with(message, compress)
+            })
     }
 
     /// Sends a message without waiting, that was prepared for many: see [`queue`](Self::queue).
@@ -54,8 +56,9 @@ impl Writer {
     ///
     /// As [`queue`](Self::queue).
     pub fn queue_prepared(&self, prepared: &mut Prepared) -> Result<(), Error> {
+        let len = prepared.message().as_bytes().len();
         self.shared
-            .queue(|outgoing| outgoing.send_prepared(prepared))
+            .queue(len, |outgoing| outgoing.send_prepared(prepared))
     }
 
     /// Sends a message without waiting: what the peer does not take at once is kept, up to
@@ -67,7 +70,9 @@ impl Writer {
     /// [`Send`](Error::Send) with [`SendError::Full`] if too much waits already: nothing of the
     /// message was kept. Else as [`send`](Self::send).
     pub fn queue<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
-        self.shared.queue(|outgoing| outgoing.send(message))
+        let message = message.into();
+        self.shared
+            .queue(message.as_bytes().len(), |outgoing| outgoing.send(message))
     }
 
     /// Sends a piece of a message as one fragment, waiting until the transport has taken it. The
@@ -77,8 +82,9 @@ impl Writer {
     ///
     /// As [`send`](Self::send).
     pub fn send_part(&self, kind: Kind, payload: &[u8], part: Part) -> Result<(), Error> {
-        self.shared
-            .queue_and_wait(|outgoing| outgoing.send_part(kind, payload, part))
+        self.shared.queue_and_wait(payload.len(), |outgoing| {
+            outgoing.send_part(kind, payload, part)
+        })
     }
 
     /// Sends a Ping with at most 125 bytes of payload. Pings for keepalive are sent without it.
@@ -133,7 +139,10 @@ impl<'a> Corked<'a> {
     /// As [`Writer::send`].
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        let queued = self.shared.outgoing().send(message);
+        let len = message.as_bytes().len();
+        let queued = self
+            .shared
+            .with_context(len, |outgoing| outgoing.send(message));
         match queued {
             Err(SendError::Full { .. }) => self.shared.send(message),
             queued => Ok(queued?),

@@ -13,6 +13,8 @@ use ws_proto::Deflate;
 use ws_proto::{Limits, Timeouts};
 
 use crate::options::Options;
+#[cfg(feature = "deflate")]
+use crate::pool::Pool;
 use crate::request::Request;
 use crate::response::Response;
 use crate::socket::WebSocket;
@@ -70,6 +72,8 @@ struct Core {
     grace: Duration,
     stack_size: Option<usize>,
     registry: Arc<Registry>,
+    #[cfg(feature = "deflate")]
+    pool: Arc<Pool>,
 }
 
 impl Server {
@@ -96,6 +100,8 @@ impl Server {
                 grace: Duration::from_secs(10),
                 stack_size: None,
                 registry: Arc::new(registry),
+                #[cfg(feature = "deflate")]
+                pool: Arc::default(),
             },
         })
     }

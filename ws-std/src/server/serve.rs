@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::head::{Deadline, encoded};
 use crate::request::Request;
 use crate::response::{Body, Response};
+use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 
 /// How long a client has to read an answer that is no upgrade.
@@ -181,7 +182,14 @@ fn open(core: &Core, stream: TcpStream, opened: Opened, deadline: Deadline, entr
         subprotocol,
         headers: request.headers().clone(),
     };
-    let Ok(ws) = WebSocket::new(stream, session, clock, timeouts, None, about) else {
+    let setup = Setup {
+        clock,
+        timeouts,
+        tap: None,
+        #[cfg(feature = "deflate")]
+        pool: Some(core.pool.clone()),
+    };
+    let Ok(ws) = WebSocket::new(stream, session, setup, about) else {
         return;
     };
     // Ours outlives the handler's, so that the connection ends in good order whatever the
