@@ -96,8 +96,8 @@ pub fn frames_client(input: &[u8]) {
 /// The same comes of a stream however it is cut and whatever reads it: the core, or a session by
 /// any of its inlets. What is sent is well-formed, and a Close is the last of it.
 ///
-/// The input is a byte that chooses limits and inlet, a byte for the number of cuts, the cuts, and the
-/// stream.
+/// The input is a byte that chooses limits and inlet, a byte for the number of cuts, the cuts, and
+/// the stream.
 fn frames(role: Role, input: &[u8]) {
     let Some((&choice, input)) = input.split_first() else {
         return;

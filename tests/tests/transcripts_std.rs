@@ -113,6 +113,8 @@ struct Run {
     over: bool,
     /// Whether a Close of ours was accepted.
     closing: bool,
+    /// Whether something was sent, and nothing received since.
+    poll_due: bool,
 }
 
 /// What the endpoint wrote and was not compared yet.
@@ -157,12 +159,14 @@ impl Run {
             dead: None,
             over: false,
             closing: false,
+            poll_due: false,
         };
         run.poll();
         Ok(run)
     }
 
-    /// `closes`: the peer's Close is in what happens.
+    /// `closes`: the peer's Close is in what happens. What is sent has to leave without a call to
+    /// receive, which comes with the next action.
     fn act(&mut self, action: &Action, closes: bool) {
         match action {
             Action::In(_) | Action::Eof if self.over => return,
@@ -184,6 +188,8 @@ impl Run {
                     Error::Send(error) => format!("{error:?}"),
                     error => format!("{error:?}"),
                 });
+                self.poll_due = true;
+                return;
             }
         }
         self.poll();
@@ -291,7 +297,10 @@ impl Run {
         None
     }
 
-    fn nothing_left(&self) -> Result<(), String> {
+    fn nothing_left(&mut self) -> Result<(), String> {
+        if core::mem::take(&mut self.poll_due) {
+            self.poll();
+        }
         let none = |what: &dyn Debug| Err(format!("the script does not say {what:?}"));
         match (self.got.front(), &self.refused, &self.dead) {
             (Some(got), _, _) => none(got),

@@ -138,6 +138,30 @@ fn lines_are_sent_and_messages_shown_above_the_prompt() {
 }
 
 #[test]
+fn lines_typed_ahead_are_all_sent() {
+    let served = Served::start(&[]);
+    let mut terminal = Terminal::start(&[&served.url("/echo")]);
+    terminal.press("one\rtwo\r/ping\rthree\r");
+    for line in ["one", "two", "three"] {
+        terminal.expect(&format!("< {line}\r\n"));
+    }
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.finish(), Some(0));
+}
+
+/// As terminals paste: all of it is one message, and nothing is sent before Enter.
+#[test]
+fn what_is_pasted_is_one_message() {
+    let served = Served::start(&[]);
+    let mut terminal = Terminal::start(&[&served.url("/echo")]);
+    terminal.expect("> ");
+    terminal.press("\x1b[200~one\rtwo\x1b[201~\r");
+    terminal.expect("< one\r\n  two\r\n");
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.finish(), Some(0));
+}
+
+#[test]
 fn a_message_arrives_while_a_line_is_typed() {
     let served = Served::start(&[]);
     let mut terminal = Terminal::start(&[&served.url("/chat?name=Ada")]);

@@ -12,7 +12,7 @@ fn main() -> std::io::Result<()> {
     let address = address.as_deref().unwrap_or("127.0.0.1:9001");
     let room = Group::new();
     let server = Server::bind(address)?.websocket("/", move |mut ws, request| {
-        let name = request.param("name").unwrap_or("somebody".into());
+        let name = request.param("name").unwrap_or_else(|| "somebody".into());
         // A member until this is dropped, however the handler ends. No member waits for another:
         // one that does not keep up is closed.
         let member = room.join(ws.writer());

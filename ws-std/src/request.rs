@@ -150,6 +150,6 @@ mod tests {
     #[test]
     fn targets_that_name_no_resource_have_a_path_that_no_page_has() {
         assert_eq!(request("OPTIONS * HTTP/1.1").path(), "*");
-        assert_eq!(request("CONNECT h:1 HTTP/1.1").path(), "/");
+        assert_eq!(request("CONNECT h:1 HTTP/1.1").path(), "");
     }
 }

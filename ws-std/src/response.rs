@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "InvalidHeaderValue")]
+    #[should_panic]
     fn a_header_that_breaks_the_line_is_refused() {
         let _ = Response::text("").header("a", "b\r\nc: d");
     }

@@ -40,7 +40,7 @@ fn codes_and_reasons_reach_the_other_side() {
     assert_eq!(ws.peer_close(), None);
     ws.close(CloseCode::new(3333).unwrap(), "再见").unwrap();
     let close = Some((CloseCode::new(3333).unwrap(), "再见".into()));
-    assert_eq!(told.recv().unwrap(), (true, close.clone()));
+    assert_eq!(told.recv().unwrap(), (true, close));
     assert_eq!(ws.peer_close().unwrap().0, CloseCode::new(3333).unwrap());
     assert_eq!(ws.recv().unwrap(), None);
 

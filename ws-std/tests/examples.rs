@@ -98,7 +98,7 @@ fn server_push() {
     client.line(); // connected
     assert_eq!(client.line(), "1");
     assert_eq!(client.line(), "2");
-    assert_eq!(client.ends().last().unwrap(), "closed: 1000 bye");
+    assert_eq!(client.ends().last().unwrap(), "closed: 1000 ");
     assert!(server.line().contains(" left at "));
 
     let addr = url["ws://".len()..].strip_suffix("/count").unwrap();
@@ -126,7 +126,7 @@ fn broadcast() {
     for member in [&mut li, &mut han] {
         assert_eq!(member.line(), "Li: hello everybody");
     }
-    assert_eq!(li.ends(), ["closed: 1000 bye"]);
+    assert_eq!(li.ends(), ["closed: 1000 "]);
     assert_eq!(han.line(), "Li has left");
 }
 
@@ -142,7 +142,7 @@ fn login() {
     client.input().write_all(b"admin secret\nhello\n").unwrap();
     assert_eq!(client.line(), "welcome, admin");
     assert_eq!(client.line(), "hello");
-    assert_eq!(client.ends(), ["closed: 1000 bye"]);
+    assert_eq!(client.ends(), ["closed: 1000 "]);
 
     let mut ws = ws_std::connect(&*url).unwrap();
     for _ in 0..3 {

@@ -12,7 +12,7 @@ mod common;
 fn site() -> Server {
     server()
         .get("/", |request| {
-            let name = request.param("name").unwrap_or("world".into());
+            let name = request.param("name").unwrap_or_else(|| "world".into());
             Response::html(format!("<h1>hello {name}</h1>")).header("cache-control", "no-store")
         })
         .get("/both", |_| Response::text("the page"))

@@ -172,7 +172,7 @@ fn after_a_shutdown_nobody_waits_in_vain() {
                 && TcpStream::connect(server.addr).is_err()
         }
     });
-    drop(go);
+    drop((go, raw));
     server.ended().unwrap();
 }
 

@@ -318,7 +318,7 @@ fn a_group_reaches_every_member_until_it_leaves() {
     for member in &mut members {
         assert_eq!(member.recv().unwrap(), Some(Message::Text("hello")));
     }
-    assert_eq!(group.clone().send(b"\x01"), 5);
+    assert_eq!(group.send(b"\x01"), 5);
     for member in &mut members {
         assert_eq!(member.recv().unwrap(), Some(Message::Binary(&[1])));
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ws_std::{
-    Client, CloseCode, ConnectError, Error, Message, Next, ProtocolError, Reader, Tapped, Timeouts,
+    Client, CloseCode, ConnectError, Error, Message, ProtocolError, Reader, Tapped, Timeouts,
     Writer,
 };
 
@@ -227,8 +227,8 @@ impl Link {
         let mut left = count;
         let mut is_shown = true;
         loop {
-            match reader.recv_timeout(LOOK)? {
-                Next::Message(message) if is_shown => {
+            match reader.recv()? {
+                Some(message) if is_shown => {
                     let shown = show(message);
                     left = left.map(|left| left - 1);
                     if shown.is_err() || left == Some(0) {
@@ -244,8 +244,8 @@ impl Link {
                         _ => {}
                     }
                 }
-                Next::Message(_) | Next::Elapsed => {}
-                Next::Closed => return Ok(()),
+                Some(_) => {}
+                None => return Ok(()),
             }
         }
     }
@@ -294,9 +294,6 @@ impl Link {
         }
     }
 }
-
-/// How often the receiver looks whether a Close that another thread has sent is answered in time.
-const LOOK: Duration = Duration::from_secs(1);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -231,14 +231,10 @@ impl Raw {
 
     /// Everything up to the end of the stream, or to a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
-        loop {
-            match self.stream.read_to_end(&mut self.unread) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-                Err(error) => panic!("{error}"),
-                Ok(_) => {}
-            }
-            return std::mem::take(&mut self.unread);
+        if let Err(error) = self.stream.read_to_end(&mut self.unread) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
         }
+        std::mem::take(&mut self.unread)
     }
 
     /// Waits for the end of the stream, with nothing before it.
@@ -309,7 +305,7 @@ pub(crate) fn upgrade(target: &str, headers: &str) -> String {
 
 /// Bytes that differ from place to place.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at % 251) as u8).collect()
+    (0..251).cycle().take(len).collect()
 }
 
 pub(crate) fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
