@@ -97,9 +97,18 @@ pub(crate) struct Deflater {
 /// can serve many connections that have the same settings.
 pub struct Compressor {
     zlib: zlib_rs::Deflate,
+    encoding: Encoding,
     /// What the last piece gave: the first `len` bytes.
     out: Vec<u8>,
     len: usize,
+}
+
+/// All that the compressed form of a message depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encoding {
+    window: WindowBits,
+    level: u8,
+    memory: u8,
 }
 
 impl Deflater {
@@ -130,16 +139,15 @@ impl Deflater {
 
     /// Compresses a piece of a message. What it gives goes out as one fragment.
     pub(crate) fn compress(&mut self, piece: &[u8], part: Part) -> &[u8] {
-        let settings = &self.settings;
-        let direction = self.direction;
+        let (encoding, takeover) = (self.encoding(), self.direction.takeover);
         let context = self
             .context
-            .get_or_insert_with(|| Compressor::new(settings, direction.window));
+            .get_or_insert_with(|| Compressor::new(encoding));
         context.compress(piece);
         self.within = part == Part::More;
         if part == Part::Last {
             context.cut_tail();
-            if direction.takeover == Takeover::Off {
+            if takeover == Takeover::Off {
                 context.zlib.reset();
             }
         }
@@ -167,13 +175,13 @@ impl Deflater {
         }
     }
 
-    /// What a message that is encoded for many connections depends on.
-    pub(crate) fn encoding(&self) -> (WindowBits, u8, u8) {
-        (
-            self.direction.window,
-            self.settings.level,
-            self.settings.memory,
-        )
+    /// How messages are compressed here.
+    pub(crate) fn encoding(&self) -> Encoding {
+        Encoding {
+            window: self.direction.window,
+            level: self.settings.level.clamp(1, 9),
+            memory: self.settings.memory.clamp(1, 9),
+        }
     }
 
     /// Takes the context out, if nothing is kept in it.
@@ -184,11 +192,17 @@ impl Deflater {
         self.context.take()
     }
 
-    /// Uses a context that nothing is kept in, unless there is one.
-    pub(crate) fn lend(&mut self, context: Compressor) {
-        if self.context.is_none() {
-            self.context = Some(context);
+    /// Whether a context compresses as it was agreed on here.
+    pub(crate) fn suits(&self, context: &Compressor) -> bool {
+        context.encoding == self.encoding()
+    }
+
+    /// Uses a context that nothing is kept in, if it suits and there is none.
+    pub(crate) fn lend(&mut self, context: Compressor) -> Option<Compressor> {
+        if !self.suits(&context) || !self.lacks() {
+            return Some(context);
         }
+        self.context.replace(context)
     }
 
     /// Gives the memory back. Messages to come may not refer to those before then, which costs
@@ -201,16 +215,17 @@ impl Deflater {
 }
 
 impl Compressor {
-    fn new(settings: &Deflate, window: WindowBits) -> Self {
+    fn new(encoding: Encoding) -> Self {
         let config = DeflateConfig {
-            level: settings.level.clamp(1, 9).into(),
-            mem_level: settings.memory.clamp(1, 9).into(),
+            level: encoding.level.into(),
+            mem_level: encoding.memory.into(),
             // Negative: no header of zlib's around it.
-            window_bits: -i32::from(window.get()),
+            window_bits: -i32::from(encoding.window.get()),
             ..DeflateConfig::default()
         };
         Self {
             zlib: zlib_rs::Deflate::new_with_config(config),
+            encoding,
             out: Vec::new(),
             len: 0,
         }

@@ -56,7 +56,7 @@ impl Outgoing {
         let payload = message.as_bytes();
         self.admit(payload.len())?;
         #[cfg(feature = "deflate")]
-        if self.wants_deflate(payload.len(), Compress::Auto) {
+        if self.compresses(payload.len()) {
             return self.send_deflated(message);
         }
         let header = self.connection.begin_whole(message)?;
@@ -155,7 +155,7 @@ impl Outgoing {
         let payload = message.as_bytes();
         self.admit(payload.len())?;
         #[cfg(feature = "deflate")]
-        if self.wants_deflate(payload.len(), Compress::Auto) {
+        if self.compresses(payload.len()) {
             self.send_deflated(message)?;
             return Ok(&[]);
         }
@@ -286,6 +286,24 @@ impl Outgoing {
         }
     }
 
+    /// Whether a message of `len` bytes would be compressed.
+    #[must_use]
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(
+            clippy::unused_self,
+            unused_variables,
+            reason = "nothing is compressed then"
+        )
+    )]
+    pub fn compresses(&self, len: usize) -> bool {
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &self.deflater {
+            return deflater.wants(len, Compress::Auto);
+        }
+        false
+    }
+
     /// Whether a message of `len` bytes would be compressed with a context that has to be made,
     /// or [lent](Self::lend_compressor).
     #[cfg(feature = "deflate")]
@@ -302,24 +320,28 @@ impl Outgoing {
         self.deflater.as_mut()?.take()
     }
 
-    /// Compresses with a context that was taken from a connection with the same settings and the
-    /// same agreement.
+    /// Whether a context compresses as it was agreed on here: connections agree on different
+    /// windows, and to refer beyond that of the peer would be an error of ours.
     #[cfg(feature = "deflate")]
-    pub fn lend_compressor(&mut self, compressor: Compressor) {
-        if let Some(deflater) = &mut self.deflater {
-            deflater.lend(compressor);
+    #[must_use]
+    pub fn suits_compressor(&self, compressor: &Compressor) -> bool {
+        let deflater = self.deflater.as_ref();
+        deflater.is_some_and(|deflater| deflater.suits(compressor))
+    }
+
+    /// Compresses with a context that was taken from another connection; gives it back if it is
+    /// not of use here.
+    #[cfg(feature = "deflate")]
+    pub fn lend_compressor(&mut self, compressor: Compressor) -> Option<Compressor> {
+        match &mut self.deflater {
+            Some(deflater) => deflater.lend(compressor),
+            None => Some(compressor),
         }
     }
 
     #[cfg(feature = "deflate")]
     pub(crate) fn deflate_with(&mut self, deflater: Deflater) {
         self.deflater = Some(Box::new(deflater));
-    }
-
-    #[cfg(feature = "deflate")]
-    fn wants_deflate(&self, len: usize, compress: Compress) -> bool {
-        let deflater = self.deflater.as_ref();
-        deflater.is_some_and(|deflater| deflater.wants(len, compress))
     }
 
     /// Compresses only what will be sent: the context has seen what the peer sees.

@@ -4,9 +4,7 @@
 use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::Deflater;
-#[cfg(feature = "deflate")]
-use crate::handshake::WindowBits;
+use crate::deflate::{Deflater, Encoding};
 use crate::message::{Message, MessageBuf};
 
 /// A message for many connections: it is compressed once for all of those whose agreement is the
@@ -28,7 +26,7 @@ pub struct Prepared {
     message: MessageBuf,
     /// For each agreement that was met, what it looks like compressed.
     #[cfg(feature = "deflate")]
-    deflated: Vec<((WindowBits, u8, u8), Vec<u8>)>,
+    deflated: Vec<(Encoding, Vec<u8>)>,
 }
 
 impl Prepared {

@@ -198,3 +198,35 @@ fn a_bomb_stops_at_the_limit() {
         Err(ProtocolError::MessageTooBig { limit: 100_000 })
     );
 }
+
+/// A context of one connection is of no use to another that has agreed on a smaller window.
+#[test]
+fn a_context_is_lent_to_connections_that_agreed_on_the_same() {
+    let agreed = |bits| {
+        let direction = Direction {
+            window: WindowBits::new(bits).unwrap(),
+            takeover: Takeover::Off,
+        };
+        Compression {
+            server: direction,
+            client: direction,
+        }
+    };
+    let text = "some text ".repeat(10_000);
+    let mut wide = server(agreed(15));
+    wide.send(&text).unwrap();
+    let compressor = wide.halves().1.take_compressor().unwrap();
+
+    let mut narrow = server(agreed(9));
+    assert!(narrow.halves().1.wants_compressor(text.len()));
+    assert!(!narrow.halves().1.suits_compressor(&compressor));
+    let back = narrow.halves().1.lend_compressor(compressor).unwrap();
+
+    let mut same = server(agreed(15));
+    assert!(same.halves().1.lend_compressor(back).is_none());
+    assert!(!same.halves().1.wants_compressor(text.len()));
+    let mut peer = client(agreed(15));
+    same.send(&text).unwrap();
+    carry(&mut same, &mut peer);
+    assert_eq!(peer.step(), Ok(Step::Message(Message::Text(&text))));
+}

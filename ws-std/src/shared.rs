@@ -116,10 +116,11 @@ impl Shared {
 
     /// Queues a message and writes it, waiting for the peer to take it.
     pub(crate) fn send(&self, message: Message<'_>) -> Result<(), Error> {
-        if message.as_bytes().len() >= LENT {
+        let len = message.as_bytes().len();
+        if len >= LENT && !self.outgoing().compresses(len) {
             return self.send_lent(message);
         }
-        self.queue_and_wait(message.as_bytes().len(), |outgoing| outgoing.send(message))
+        self.queue_and_wait(len, |outgoing| outgoing.send(message))
     }
 
     /// Queues something of `len` bytes and writes it, waiting for the peer to take it.
@@ -507,8 +508,14 @@ mod tests {
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
         let (_, outgoing) = Session::server(&Limits::default()).split();
-        let timeouts = Timeouts::default();
-        let shared = Shared::new(stream, outgoing, Clock::system(), timeouts, None);
+        let setup = Setup {
+            clock: Clock::system(),
+            timeouts: Timeouts::default(),
+            tap: None,
+            #[cfg(feature = "deflate")]
+            pool: None,
+        };
+        let shared = Shared::new(stream, outgoing, setup);
         (shared.unwrap(), peer)
     }
 
@@ -535,7 +542,8 @@ mod tests {
     fn what_is_queued_while_the_wire_is_taken_is_written_by_who_has_it() {
         let (shared, mut peer) = pair();
         let wire = lock(&shared.wire);
-        shared.queue(Message::Text("hi")).unwrap();
+        let hi = Message::Text("hi");
+        shared.queue(2, |outgoing| outgoing.send(hi)).unwrap();
         assert!(shared.wants_write());
         drop(wire);
         shared.flush_if_free().unwrap();
