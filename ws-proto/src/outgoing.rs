@@ -290,11 +290,7 @@ impl Outgoing {
     #[must_use]
     #[cfg_attr(
         not(feature = "deflate"),
-        expect(
-            clippy::unused_self,
-            unused_variables,
-            reason = "nothing is compressed then"
-        )
+        expect(unused_variables, reason = "nothing is compressed then")
     )]
     pub fn compresses(&self, len: usize) -> bool {
         #[cfg(feature = "deflate")]
