@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use ws_std::{Client, Limits, WebSocket};
+use ws_std::{Client, Compression, Deflate, Direction, Limits, WebSocket};
 
 /// What the testsuite calls us in its report.
 const AGENT: &str = "ws-std";
@@ -53,5 +53,11 @@ fn open(url: &str) -> Result<WebSocket, Box<dyn Error>> {
     // Section 9 has messages of 16 MiB, and of 4 MiB in fragments of 64 bytes.
     limits.max_message = 64 << 20;
     limits.max_fragments = 1 << 17;
-    Ok(Client::new(url).limits(limits).connect()?)
+    let mut deflate = Deflate::default();
+    deflate.compression = Compression {
+        server: Direction::FULL,
+        client: Direction::FULL,
+    };
+    let client = Client::new(url).limits(limits).deflate(deflate);
+    Ok(client.connect()?)
 }

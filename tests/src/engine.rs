@@ -501,6 +501,6 @@ fn control_event(event: &Event<'_>) -> Option<Got> {
         Event::Close(close) => {
             Got::Close(close.map(|close| (close.code().get(), close.reason().into())))
         }
-        Event::Message(_) | Event::Chunk(_) => return None,
+        Event::Message(_) | Event::Chunk(_) | Event::Deflated(_) => return None,
     })
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use ws_std::{Compression, Deflate, Direction, Takeover, WindowBits};
+
 /// Reads a number of bytes: `4096`, `64KiB`, `16M`. All units are powers of 1024.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -35,6 +37,24 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 /// A time of zero switches off what it is the interval of.
 pub(crate) fn unless_zero(interval: Duration) -> Option<Duration> {
     (!interval.is_zero()).then_some(interval)
+}
+
+/// The defaults of compression, but for the windows and what is kept in them.
+pub(crate) fn deflate(window_bits: u8, takeover: bool) -> Deflate {
+    let mut deflate = Deflate::default();
+    let direction = Direction {
+        window: WindowBits::new(window_bits).unwrap_or(WindowBits::MAX),
+        takeover: if takeover {
+            Takeover::Kept
+        } else {
+            Takeover::Off
+        },
+    };
+    deflate.compression = Compression {
+        server: direction,
+        client: direction,
+    };
+    deflate
 }
 
 /// An error of the operating system in words, without its number.

@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use ws_std::{CloseCode, Error, Message, Request, SendError, WebSocket, Writer};
+use ws_std::{CloseCode, Error, Message, Prepared, Request, SendError, WebSocket, Writer};
 
 use crate::text::is_control;
 use crate::utc::Utc;
@@ -57,8 +57,8 @@ pub(crate) struct Member<S: Seat> {
 
 /// How a member is reached.
 pub(crate) trait Seat {
-    /// Gives the member an event. Never waits for it.
-    fn hand(&self, event: &str);
+    /// Gives the member an event, which all of them get. Never waits for it.
+    fn hand(&self, event: &mut Prepared);
 }
 
 /// Always locked after the map of rooms, never before.
@@ -191,8 +191,8 @@ impl<S: Seat> Drop for Member<S> {
 }
 
 impl Seat for Writer {
-    fn hand(&self, event: &str) {
-        if let Err(Error::Send(SendError::Full { .. })) = self.queue(event) {
+    fn hand(&self, event: &mut Prepared) {
+        if let Err(Error::Send(SendError::Full { .. })) = self.queue_prepared(event) {
             // What waits goes first, and it has the time of a closing handshake to take it.
             let _ = self.close(CloseCode::TRY_AGAIN_LATER, "too slow");
         }
@@ -210,9 +210,13 @@ impl<S: Seat> Room<S> {
             you,
             time: Utc::now().millis(),
         };
-        let (newcomer, others) = (event(Some(true)).encode(), event(None).encode());
+        let (mut newcomer, mut others) = (event(Some(true)).encode(), event(None).encode());
         for (member, seat) in &self.members {
-            seat.hand(if *member == name { &newcomer } else { &others });
+            seat.hand(if *member == name {
+                &mut newcomer
+            } else {
+                &mut others
+            });
         }
         name
     }
@@ -232,9 +236,9 @@ impl<S: Seat> Room<S> {
     }
 
     fn tell(&self, event: &Event<'_>) {
-        let event = event.encode();
+        let mut event = event.encode();
         for (_, seat) in &self.members {
-            seat.hand(&event);
+            seat.hand(&mut event);
         }
     }
 
@@ -270,8 +274,9 @@ impl<S> Default for Room<S> {
 }
 
 impl Event<'_> {
-    fn encode(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+    /// The event as it travels, encoded and compressed once for all who get it.
+    fn encode(&self) -> Prepared {
+        Prepared::new(&serde_json::to_string(self).unwrap_or_default())
     }
 }
 
@@ -302,8 +307,9 @@ mod tests {
     struct Ears(Arc<Mutex<Vec<String>>>);
 
     impl Seat for Ears {
-        fn hand(&self, event: &str) {
-            lock(&self.0).push(event.into());
+        fn hand(&self, event: &mut Prepared) {
+            let text = event.message().as_text().expect("events are text");
+            lock(&self.0).push(text.into());
         }
     }
 

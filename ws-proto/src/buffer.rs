@@ -142,6 +142,24 @@ impl Assembly {
         self.len += len.min(self.bytes.len() - self.len);
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The first `len` bytes of the spare room, which were inflated to there.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn spare_head(&self, len: usize) -> &[u8] {
+        &self.bytes[self.len..self.len + len]
+    }
+
+    /// The first `len` bytes of the spare room are the message's.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn inflated(&mut self, len: usize) {
+        self.len += len;
+        self.checked = self.len;
+    }
+
     /// What was read straight into the message, for the receiver to unmask and check.
     pub(crate) fn unchecked_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.checked..self.len]
@@ -233,9 +251,20 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The bytes from `from` on, counted from the first unsent one, to be masked in place.
-    pub(crate) fn tail_mut(&mut self, from: usize) -> &mut [u8] {
-        &mut self.bytes[self.sent + from..]
+    /// Puts a frame behind all others: `payload` as it is, or masked if the header says so.
+    #[inline]
+    pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8]) {
+        /// Copied and masked at a time, so that the second pass finds the bytes in cache.
+        const BLOCK: usize = 16 << 10;
+        self.push(header.encode().as_ref());
+        let Some(mut mask) = header.mask() else {
+            return self.push(payload);
+        };
+        for block in payload.chunks(BLOCK) {
+            self.push(block);
+            let at = self.bytes.len() - block.len();
+            mask = mask.apply(&mut self.bytes[at..]);
+        }
     }
 
     /// The caller will write `len` more bytes from elsewhere, right behind what is here.

@@ -85,6 +85,17 @@ impl Connection {
         }
     }
 
+    /// Takes compressed messages, because the opening handshake
+    /// [agreed on](crate::handshake::Compression) it: their pieces are
+    /// [events of their own](Event::Deflated), which the caller inflates.
+    #[must_use]
+    pub fn compressed(self) -> Self {
+        Self {
+            receiver: self.receiver.compressed(),
+            ..self
+        }
+    }
+
     /// Reads the next event from the start of `input`, unmasking its payload in place.
     ///
     /// `input` is what has arrived and was not consumed, in order. No event means that more
@@ -275,6 +286,41 @@ impl Connection {
         self.sender.begin_whole(message)
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) fn begin_deflated(
+        &mut self,
+        kind: Kind,
+        len: u64,
+        part: Part,
+    ) -> Result<Header, SendError> {
+        self.sender.begin_deflated(kind, len, part)
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn admit(&self, kind: Kind) -> Result<(), SendError> {
+        self.sender.admit(kind)
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn admit_whole(&self) -> Result<(), SendError> {
+        self.sender.admit(Kind::Text)?;
+        if self.sender.is_within_message() {
+            return Err(SendError::MessageInProgress);
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn is_within_message(&self) -> bool {
+        self.sender.is_within_message()
+    }
+
+    /// Which end of the connection this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.receiver.role()
+    }
+
     /// Ends the connection for a reason that the bytes do not show: memory that could not be
     /// had.
     #[cfg(feature = "alloc")]
@@ -304,7 +350,8 @@ impl Connection {
             Some(Event::Close(close)) => {
                 let _ = self.sender.close(close.map(|close| close.code().into()));
             }
-            Some(Event::Message(_) | Event::Chunk(_) | Event::Pong(_)) | None => {}
+            Some(Event::Message(_) | Event::Chunk(_) | Event::Deflated(_) | Event::Pong(_))
+            | None => {}
         }
     }
 }

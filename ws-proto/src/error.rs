@@ -41,6 +41,8 @@ pub enum ProtocolError {
     InvalidCloseCode(u16),
     /// Text, or the reason of a Close, is not UTF-8 (§8.1).
     InvalidUtf8,
+    /// A compressed message that is no DEFLATE (RFC 7692 §7.2.2).
+    InvalidDeflate,
     /// A message longer than [`Limits::max_message`](crate::Limits::max_message), which it
     /// names in bytes (§10.4).
     MessageTooBig {
@@ -77,7 +79,7 @@ impl ProtocolError {
             | Self::ExpectedContinuation
             | Self::CloseTooShort
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL,
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
             Self::TooManyFragments { .. } => CloseCode::POLICY,
             Self::OutOfMemory => CloseCode::INTERNAL,
@@ -103,6 +105,7 @@ impl ProtocolError {
             Self::CloseTooShort => "close payload of one byte",
             Self::InvalidCloseCode(_) => "invalid close code",
             Self::InvalidUtf8 => "invalid UTF-8",
+            Self::InvalidDeflate => "invalid compressed data",
             Self::MessageTooBig { .. } => "message too big",
             Self::TooManyFragments { .. } => "too many fragments",
             Self::OutOfMemory => "out of memory",

@@ -123,6 +123,19 @@ impl Header {
         Ok(Self { fin: false, ..self })
     }
 
+    /// Marks the message that the frame begins as compressed (RFC 7692 §6).
+    ///
+    /// # Errors
+    ///
+    /// [`ReservedBit`](ProtocolError::ReservedBit) for a continuation or a control frame: RSV1
+    /// is set on the first frame of a message only.
+    pub const fn compressed(self) -> Result<Self, ProtocolError> {
+        match self.opcode {
+            Opcode::Text | Opcode::Binary => Ok(Self { rsv1: true, ..self }),
+            _ => Err(ProtocolError::ReservedBit),
+        }
+    }
+
     /// Sets the masking key, or takes it away.
     #[must_use]
     pub const fn masked(self, mask: Option<Mask>) -> Self {

@@ -1,8 +1,12 @@
 //! The receiving side of a [`Session`](crate::Session): bytes from the transport to messages.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::buffer::{Assembly, Inbox};
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflater;
 use crate::error::ProtocolError;
 use crate::limits::Limits;
 use crate::message::{Chunk, Event, Kind, Message, MessageBuf, Part};
@@ -24,6 +28,8 @@ pub struct Incoming {
     direct: u64,
     heard: bool,
     read_buffer: usize,
+    #[cfg(feature = "deflate")]
+    inflater: Option<Box<Inflater>>,
 }
 
 /// How far the message in pieces is.
@@ -46,7 +52,14 @@ impl Incoming {
             direct: 0,
             heard: false,
             read_buffer: limits.read_buffer.max(Limits::MIN_READ),
+            #[cfg(feature = "deflate")]
+            inflater: None,
         }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn inflate_with(&mut self, inflater: Inflater) {
+        self.inflater = Some(Box::new(inflater));
     }
 
     /// Where to read from the transport to: never empty. A large message is read straight into
@@ -127,18 +140,27 @@ impl Incoming {
             let (unread, start) = self.inbox.unread_mut();
             let received = out.connection.receive(unread)?;
             *start += received.consumed;
-            let Some(Event::Chunk(chunk)) = received.event else {
-                self.direct = out.connection.payload_remaining();
-                return Ok(if out.connection.is_closed_by_peer() {
-                    Ready::Closed
-                } else {
-                    Ready::NeedData
-                });
+            let (chunk, pushed) = match received.event {
+                Some(Event::Chunk(chunk)) => (chunk, self.message.push(chunk.payload)),
+                #[cfg(feature = "deflate")]
+                Some(Event::Deflated(chunk)) => {
+                    let inflated = match &mut self.inflater {
+                        Some(inflater) => inflater.inflate(&chunk, &mut self.message),
+                        None => Err(ProtocolError::ReservedBit),
+                    };
+                    (chunk, inflated)
+                }
+                _ => {
+                    self.direct = out.connection.payload_remaining();
+                    return Ok(if out.connection.is_closed_by_peer() {
+                        Ready::Closed
+                    } else {
+                        Ready::NeedData
+                    });
+                }
             };
+            pushed.map_err(|error| out.connection.fail(error))?;
             self.assembled = assembled(&chunk);
-            self.message
-                .push(chunk.payload)
-                .map_err(|error| out.connection.fail(error))?;
         }
     }
 
@@ -225,6 +247,10 @@ impl Incoming {
         }
         self.inbox.release();
         self.message.release();
+        #[cfg(feature = "deflate")]
+        if let Some(inflater) = &mut self.inflater {
+            inflater.release();
+        }
     }
 
     /// Reads into `buffer` from now on; returns the one in use before, if there was one. What is

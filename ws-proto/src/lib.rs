@@ -66,7 +66,7 @@
 //! ```
 //!
 //! Features: `std` (default) chooses the fastest code at run time, `alloc` adds [`Session`] and
-//! the types that own memory. Neither changes what anything does.
+//! the types that own memory, `deflate` compression in it. None changes what anything does.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 
@@ -82,6 +82,8 @@ extern crate std;
 
 mod close;
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod error;
 pub mod handshake;
 mod header;
@@ -100,6 +102,8 @@ mod incoming;
 #[cfg(feature = "alloc")]
 mod outgoing;
 #[cfg(feature = "alloc")]
+mod prepared;
+#[cfg(feature = "alloc")]
 mod session;
 
 pub use close::{Close, CloseCode};
@@ -116,9 +120,12 @@ pub use receiver::{Receiver, Role};
 pub use sender::{Sender, Transmit};
 pub use utf8::{InvalidUtf8, Utf8};
 
+#[cfg(feature = "deflate")]
+pub use deflate::{Compress, Compressor, Deflate};
 #[cfg(feature = "alloc")]
 pub use {
     incoming::Incoming,
     outgoing::Outgoing,
+    prepared::Prepared,
     session::{Parts, Ready, Session, Step},
 };

@@ -176,6 +176,9 @@ pub enum Event<'b> {
     Message(Message<'b>),
     /// A piece of a message.
     Chunk(Chunk<'b>),
+    /// A piece of a compressed message, to be inflated (RFC 7692 §7.2.2); only where
+    /// [compression was agreed on](crate::Connection::compressed). Text is not checked yet.
+    Deflated(Chunk<'b>),
     /// A Ping with its payload, at most 125 bytes. The Pong is queued already.
     Ping(&'b [u8]),
     /// A Pong with its payload: the answer to a Ping, or a heartbeat.

@@ -1,16 +1,21 @@
 //! The sending side of a [`Session`](crate::Session): messages to bytes for the transport.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::buffer::Outbox;
 use crate::close::{Close, CloseCode};
 use crate::connection::{Connection, Shutdown, State};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compress, Compressor, Deflater};
 use crate::error::SendError;
-use crate::header::{Header, Opcode};
+use crate::header::Opcode;
 use crate::limits::Limits;
 use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
 use crate::message::{Kind, Message, Part};
+use crate::prepared::Prepared;
 
 /// Frames messages and holds them until they are written. Also keeps the [`Connection`], because
 /// what is received makes it answer.
@@ -21,6 +26,8 @@ pub struct Outgoing {
     liveness: Option<Liveness>,
     max_unsent: usize,
     peer_close: Option<(CloseCode, String)>,
+    #[cfg(feature = "deflate")]
+    deflater: Option<Box<Deflater>>,
 }
 
 impl Outgoing {
@@ -31,6 +38,8 @@ impl Outgoing {
             liveness: None,
             max_unsent: limits.max_unsent,
             peer_close: None,
+            #[cfg(feature = "deflate")]
+            deflater: None,
         }
     }
 
@@ -46,8 +55,61 @@ impl Outgoing {
         let message = message.into();
         let payload = message.as_bytes();
         self.admit(payload.len())?;
+        #[cfg(feature = "deflate")]
+        if self.compresses(payload.len()) {
+            return self.send_deflated(message);
+        }
         let header = self.connection.begin_whole(message)?;
-        self.push(&header, payload);
+        self.outbox.push_frame(&header, payload);
+        Ok(())
+    }
+
+    /// Queues a message that is not to be compressed, whatever was agreed on: see [`Compress`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        let payload = message.as_bytes();
+        if compress == Compress::Auto {
+            return self.send(message);
+        }
+        self.admit(payload.len())?;
+        let header = self.connection.begin_whole(message)?;
+        self.outbox.push_frame(&header, payload);
+        Ok(())
+    }
+
+    /// Queues a message that was prepared for many connections: what it takes to encode it is
+    /// spent once for all of those that have agreed on the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &mut Prepared) -> Result<(), SendError> {
+        let message = prepared.message();
+        self.admit(message.as_bytes().len())?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater
+            && deflater.wants(message.as_bytes().len(), Compress::Auto)
+        {
+            self.connection.admit_whole()?;
+            let kind = message.kind();
+            let deflated = prepared.deflated(deflater);
+            let len = deflated.len() as u64;
+            let header = self.connection.begin_deflated(kind, len, Part::Last)?;
+            deflater.forget();
+            self.outbox.push_frame(&header, deflated);
+            return Ok(());
+        }
+        let header = self.connection.begin_whole(message)?;
+        self.outbox.push_frame(&header, message.as_bytes());
         Ok(())
     }
 
@@ -59,8 +121,25 @@ impl Outgoing {
     /// As [`send`](Self::send).
     pub fn send_part(&mut self, kind: Kind, payload: &[u8], part: Part) -> Result<(), SendError> {
         self.admit(payload.len())?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater {
+            let begins = !self.connection.is_within_message();
+            // How long it will be only its end tells: what comes in parts is taken to be long.
+            let wanted = match part {
+                Part::More => deflater.wants(usize::MAX, Compress::Auto),
+                Part::Last => deflater.wants(payload.len(), Compress::Auto),
+            };
+            if deflater.is_within() || (begins && wanted) {
+                self.connection.admit(kind)?;
+                let deflated = deflater.compress(payload, part);
+                let len = deflated.len() as u64;
+                let header = self.connection.begin_deflated(kind, len, part)?;
+                self.outbox.push_frame(&header, deflated);
+                return Ok(());
+            }
+        }
         let header = self.connection.begin(kind, payload.len() as u64, part)?;
-        self.push(&header, payload);
+        self.outbox.push_frame(&header, payload);
         Ok(())
     }
 
@@ -75,9 +154,14 @@ impl Outgoing {
     pub fn send_lent<'m>(&mut self, message: Message<'m>) -> Result<&'m [u8], SendError> {
         let payload = message.as_bytes();
         self.admit(payload.len())?;
+        #[cfg(feature = "deflate")]
+        if self.compresses(payload.len()) {
+            self.send_deflated(message)?;
+            return Ok(&[]);
+        }
         let header = self.connection.begin_whole(message)?;
         if header.mask().is_some() {
-            self.push(&header, payload);
+            self.outbox.push_frame(&header, payload);
             return Ok(&[]);
         }
         self.outbox.push(header.encode().as_ref());
@@ -196,6 +280,78 @@ impl Outgoing {
     /// Gives back what memory is not in use.
     pub fn release(&mut self) {
         self.outbox.release();
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater {
+            deflater.release();
+        }
+    }
+
+    /// Whether a message of `len` bytes would be compressed.
+    #[must_use]
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_variables, reason = "nothing is compressed then")
+    )]
+    pub fn compresses(&self, len: usize) -> bool {
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &self.deflater {
+            return deflater.wants(len, Compress::Auto);
+        }
+        false
+    }
+
+    /// Whether a message of `len` bytes would be compressed with a context that has to be made,
+    /// or [lent](Self::lend_compressor).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn wants_compressor(&self, len: usize) -> bool {
+        let deflater = self.deflater.as_ref();
+        deflater.is_some_and(|deflater| deflater.lacks() && deflater.wants(len, Compress::Auto))
+    }
+
+    /// Takes out the compression context, if nothing is kept in it between messages: for a pool
+    /// that [lends](Self::lend_compressor) it to whoever sends next.
+    #[cfg(feature = "deflate")]
+    pub fn take_compressor(&mut self) -> Option<Compressor> {
+        self.deflater.as_mut()?.take()
+    }
+
+    /// Whether a context compresses as it was agreed on here: connections agree on different
+    /// windows, and to refer beyond that of the peer would be an error of ours.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn suits_compressor(&self, compressor: &Compressor) -> bool {
+        let deflater = self.deflater.as_ref();
+        deflater.is_some_and(|deflater| deflater.suits(compressor))
+    }
+
+    /// Compresses with a context that was taken from another connection; gives it back if it is
+    /// not of use here.
+    #[cfg(feature = "deflate")]
+    pub fn lend_compressor(&mut self, compressor: Compressor) -> Option<Compressor> {
+        match &mut self.deflater {
+            Some(deflater) => deflater.lend(compressor),
+            None => Some(compressor),
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflate_with(&mut self, deflater: Deflater) {
+        self.deflater = Some(Box::new(deflater));
+    }
+
+    /// Compresses only what will be sent: the context has seen what the peer sees.
+    #[cfg(feature = "deflate")]
+    fn send_deflated(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.connection.admit_whole()?;
+        if let Some(deflater) = &mut self.deflater {
+            let deflated = deflater.compress(message.as_bytes(), Part::Last);
+            let len = deflated.len() as u64;
+            let kind = message.kind();
+            let header = self.connection.begin_deflated(kind, len, Part::Last)?;
+            self.outbox.push_frame(&header, deflated);
+        }
+        Ok(())
     }
 
     pub(crate) fn watch(&mut self, timeouts: Timeouts, now: Instant) {
@@ -240,21 +396,6 @@ impl Outgoing {
             return Err(SendError::Full { limit });
         }
         Ok(())
-    }
-
-    #[inline]
-    fn push(&mut self, header: &Header, payload: &[u8]) {
-        /// Copied and masked at a time, so that the second pass finds the bytes in cache.
-        const BLOCK: usize = 16 << 10;
-        self.outbox.push(header.encode().as_ref());
-        let Some(mut mask) = header.mask() else {
-            return self.outbox.push(payload);
-        };
-        for block in payload.chunks(BLOCK) {
-            self.outbox.push(block);
-            let at = self.outbox.len() - block.len();
-            mask = mask.apply(self.outbox.tail_mut(at));
-        }
     }
 
     /// Moves control frames from their slots to the outbox.

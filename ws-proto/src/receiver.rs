@@ -38,6 +38,7 @@ pub enum Role {
 #[derive(Debug)]
 pub struct Receiver {
     role: Role,
+    rsv1: Rsv1,
     max_message: u64,
     max_fragments: u32,
     state: State,
@@ -59,6 +60,21 @@ enum State {
     Failed(ProtocolError),
 }
 
+/// What RSV1 means, which the opening handshake decides (§5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rsv1 {
+    Reserved,
+    /// On the first frame of a message: it is compressed (RFC 7692 §6).
+    Compressed,
+}
+
+/// How the payload of a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Plain,
+    Deflated,
+}
+
 /// What is left of a data frame.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -72,6 +88,7 @@ struct Frame {
 #[derive(Clone, Copy, Debug)]
 struct Partial {
     kind: Kind,
+    coding: Coding,
     /// Payload bytes declared so far, over all fragments.
     len: u64,
     fragments: u32,
@@ -90,10 +107,20 @@ impl Receiver {
     pub const fn new(role: Role, limits: &Limits) -> Self {
         Self {
             role,
+            rsv1: Rsv1::Reserved,
             max_message: limits.max_message,
             max_fragments: limits.max_fragments,
             state: State::Header,
             message: None,
+        }
+    }
+
+    /// Takes compressed messages: see [`Connection::compressed`](crate::Connection::compressed).
+    #[must_use]
+    pub const fn compressed(self) -> Self {
+        Self {
+            rsv1: Rsv1::Compressed,
+            ..self
         }
     }
 
@@ -136,13 +163,16 @@ impl Receiver {
         self.failed().map_or(Ok(()), Err)
     }
 
-    /// How many payload bytes of the current data frame are still to come. So many the next
-    /// bytes of the stream are payload and nothing else.
+    /// How many payload bytes of the current data frame are still to come, if they are the
+    /// message's own: not if it is compressed. So many of the next bytes of the stream are
+    /// payload and nothing else.
     #[inline]
     #[must_use]
     pub const fn payload_remaining(&self) -> u64 {
-        match &self.state {
-            State::Payload(frame) => frame.remaining,
+        match (&self.state, &self.message) {
+            (State::Payload(frame), Some(message)) if matches!(message.coding, Coding::Plain) => {
+                frame.remaining
+            }
             _ => 0,
         }
     }
@@ -175,6 +205,7 @@ impl Receiver {
         }
         let (header, size) = Header::decode(input).ok()??;
         let whole = header.is_final()
+            && !header.rsv1()
             && (header.opcode().is_control() || self.message.is_none())
             && header.payload_len() <= (input.len() - size) as u64;
         whole.then_some(header)
@@ -231,9 +262,13 @@ impl Receiver {
             (Role::Client, Some(_)) => return Err(ProtocolError::MaskForbidden),
             (Role::Server, Some(_)) | (Role::Client, None) => {}
         }
-        if header.rsv1() {
-            return Err(ProtocolError::ReservedBit);
-        }
+        let coding = match (header.rsv1(), self.rsv1, header.opcode()) {
+            (false, _, _) => Coding::Plain,
+            // "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and
+            // non-first fragments of a data message." (RFC 7692 §6)
+            (true, Rsv1::Compressed, Opcode::Text | Opcode::Binary) => Coding::Deflated,
+            (true, _, _) => return Err(ProtocolError::ReservedBit),
+        };
         let kind = match header.opcode() {
             Opcode::Text => Some(Kind::Text),
             Opcode::Binary => Some(Kind::Binary),
@@ -245,6 +280,7 @@ impl Receiver {
         let mut message = match (kind, self.message) {
             (Some(kind), None) => Partial {
                 kind,
+                coding,
                 len: 0,
                 fragments: 0,
                 utf8: Utf8::new(),
@@ -253,8 +289,12 @@ impl Receiver {
             (Some(_), Some(_)) => return Err(ProtocolError::ExpectedContinuation),
             (None, None) => return Err(ProtocolError::UnexpectedContinuation),
         };
+        let max = match message.coding {
+            Coding::Plain => self.max_message,
+            Coding::Deflated => max_deflated(self.max_message),
+        };
         // The subtraction cannot wrap: `len` never passes the limit.
-        if header.payload_len() > self.max_message - message.len {
+        if header.payload_len() > max - message.len {
             let limit = self.max_message;
             return Err(ProtocolError::MessageTooBig { limit });
         }
@@ -265,6 +305,7 @@ impl Receiver {
         if let Some(len) = whole_payload(&header, input, size)
             && header.is_final()
             && message.fragments == 0
+            && message.coding == Coding::Plain
         {
             return give_message(message.kind, header.mask(), input, size, len);
         }
@@ -309,8 +350,8 @@ impl Receiver {
         let Some(message) = &mut self.message else {
             return Err(ProtocolError::UnexpectedContinuation);
         };
-        let kind = message.kind;
-        if kind == Kind::Text {
+        let (kind, coding) = (message.kind, message.coding);
+        if kind == Kind::Text && coding == Coding::Plain {
             message.utf8.push(payload)?;
             if part == Part::Last {
                 message.utf8.finish()?;
@@ -324,14 +365,17 @@ impl Receiver {
         } else {
             State::Payload(frame)
         };
-        let payload = &*payload;
+        let chunk = Chunk {
+            kind,
+            payload,
+            part,
+        };
         Ok(Received {
             consumed: end,
-            event: Some(Event::Chunk(Chunk {
-                kind,
-                payload,
-                part,
-            })),
+            event: Some(match coding {
+                Coding::Plain => Event::Chunk(chunk),
+                Coding::Deflated => Event::Deflated(chunk),
+            }),
         })
     }
 
@@ -361,6 +405,12 @@ impl Receiver {
             event: Some(event),
         })
     }
+}
+
+/// What a message may take compressed whose payload is within `max`: DEFLATE's worst is an eighth
+/// more. What it inflates to is counted as it comes.
+const fn max_deflated(max: u64) -> u64 {
+    max.saturating_add(max / 8).saturating_add(1024)
 }
 
 /// The length of the payload, if all of it lies in `input` behind the header.

@@ -150,6 +150,35 @@ impl Sender {
         self.begin(message.kind(), len, Part::Last)
     }
 
+    /// Begins a frame of a compressed message: RSV1 is set on the first.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn begin_deflated(
+        &mut self,
+        kind: Kind,
+        len: u64,
+        part: Part,
+    ) -> Result<Header, SendError> {
+        let header = self.begin(kind, len, part)?;
+        Ok(header.compressed().unwrap_or(header))
+    }
+
+    /// Whether a frame of this kind may begin.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn admit(&self, kind: Kind) -> Result<(), SendError> {
+        match (self.state, self.message) {
+            (State::Open, None) => Ok(()),
+            (State::Open, Some(begun)) if begun == kind => Ok(()),
+            (State::Open, Some(_)) => Err(SendError::MessageInProgress),
+            (State::Closing | State::Closed, _) => Err(SendError::Closed),
+        }
+    }
+
+    /// Whether the fragments of a message are being sent.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn is_within_message(&self) -> bool {
+        self.message.is_some()
+    }
+
     /// Queues a Ping; one that has not been transmitted yet is replaced. See
     /// [`Connection::ping`](crate::Connection::ping).
     ///

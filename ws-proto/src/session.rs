@@ -17,7 +17,11 @@ use alloc::vec::Vec;
 
 use crate::close::Close;
 use crate::connection::{Connection, Shutdown, State};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflate, Deflater, Inflater};
 use crate::error::{ProtocolError, SendError};
+#[cfg(feature = "deflate")]
+use crate::handshake::Compression;
 use crate::incoming::Incoming;
 use crate::limits::Limits;
 use crate::liveness::{Instant, Timeouts, Verdict};
@@ -128,6 +132,22 @@ impl Session {
     #[must_use]
     pub fn watched(mut self, timeouts: Timeouts, now: Instant) -> Self {
         self.outgoing.watch(timeouts, now);
+        self
+    }
+
+    /// Compresses messages, as the opening handshake agreed:
+    /// [`Compression::agree`](crate::handshake::Compression::agree) on a server,
+    /// [`Offer::agreed`](crate::handshake::Offer::agreed) on a client. `limits` are the
+    /// session's.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn compressed(mut self, settings: &Deflate, agreed: &Compression, limits: &Limits) -> Self {
+        let role = self.outgoing.connection.role();
+        self.outgoing.connection = self.outgoing.connection.compressed();
+        self.outgoing
+            .deflate_with(Deflater::new(settings, agreed, role));
+        self.incoming
+            .inflate_with(Inflater::new(agreed, role, limits.max_message));
         self
     }
 

@@ -92,7 +92,7 @@ fn receive(to: &mut Connection, wire: &mut Wire, portion: usize, tally: &mut Tal
                     tally.messages += 1;
                     tally.bytes += message.as_bytes().len();
                 }
-                Some(Event::Chunk(chunk)) => {
+                Some(Event::Chunk(chunk) | Event::Deflated(chunk)) => {
                     tally.pieces += u32::from(chunk.part == Part::Last);
                     tally.bytes += chunk.payload.len();
                 }
@@ -178,7 +178,7 @@ fn conversation(portion: usize) -> (Tally, Tally) {
 fn no_alloc_a_whole_conversation_on_the_stack() {
     for portion in [1, 3, 50, 2048] {
         let ((at_server, at_client), usage) = usage(|| conversation(portion));
-        let Usage { calls, peak } = usage;
+        let Usage { calls, peak, .. } = usage;
         if cfg!(feature = "alloc") {
             // 2 × 3 Pings and as many Pongs, two Closes, the keys: each in its box, and never
             // more than a few at once.

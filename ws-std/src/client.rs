@@ -5,7 +5,9 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use ws_proto::handshake::{self, HandshakeError, Key, Offer, Scan};
+#[cfg(feature = "deflate")]
+use ws_proto::Deflate;
+use ws_proto::handshake::{self, Compression, HandshakeError, Key, Offer, Scan};
 use ws_proto::{Limits, Session, Timeouts};
 
 use crate::clock::Clock;
@@ -13,7 +15,7 @@ use crate::error::{ConnectError, UrlError};
 use crate::head::{Deadline, encoded, header_map};
 use crate::options::Options;
 use crate::response::Response;
-use crate::shared::is_timeout;
+use crate::shared::{Setup, is_timeout};
 use crate::socket::{About, WebSocket};
 use crate::tap::{Tap, Tapped};
 use crate::url::Url;
@@ -117,6 +119,14 @@ impl Client {
         self
     }
 
+    /// Offers to compress messages (RFC 7692): `Deflate::default()` is sensible. Not offered
+    /// otherwise.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.options.deflate = Some(deflate);
+        self
+    }
+
     /// Shows every byte of the connection to `tap`, for a trace. It is called while a lock is
     /// held: it must not use the connection.
     pub fn tap(mut self, tap: impl Fn(Tapped<'_>) + Send + Sync + 'static) -> Self {
@@ -154,6 +164,7 @@ impl Client {
         let mut offer = Offer::new(&url.authority, &url.target)
             .map_err(|_| ConnectError::Url(UrlError::Malformed))?
             .protocols(&protocols)?
+            .compression(self.options.compression())
             .headers(&headers)?;
         if let Some(origin) = &self.origin {
             offer = offer.origin(origin)?;
@@ -168,7 +179,7 @@ impl Client {
         deadline.write(&stream, &request)?;
 
         let mut received = Vec::new();
-        let (about, len) = self.answer(&offer, &key, &stream, deadline, &mut received)?;
+        let (about, agreed, len) = self.answer(&offer, &key, &stream, deadline, &mut received)?;
         self.tapped(Tapped::HeadReceived(&received[..len]));
         self.tapped(Tapped::Received(&received[len..]));
 
@@ -176,15 +187,20 @@ impl Client {
             limits, timeouts, ..
         } = self.options;
         let clock = Clock::system();
-        let mut session = Session::client(&limits, seed).watched(timeouts, clock.now());
+        let session = Session::client(&limits, seed).watched(timeouts, clock.now());
+        let mut session = self.options.agreed(session, agreed);
         session.push(&received[len..]);
-        let tap = self.tap.clone();
-        Ok(WebSocket::new(
-            stream, session, clock, timeouts, tap, about,
-        )?)
+        let setup = Setup {
+            clock,
+            timeouts,
+            tap: self.tap.clone(),
+            #[cfg(feature = "deflate")]
+            pool: None,
+        };
+        Ok(WebSocket::new(stream, session, setup, about)?)
     }
 
-    /// Reads the server's answer: what it says, and how long it is.
+    /// Reads the server's answer: what it says and agrees to, and how long it is.
     fn answer(
         &self,
         offer: &Offer<'_>,
@@ -192,7 +208,7 @@ impl Client {
         stream: &TcpStream,
         deadline: Deadline,
         received: &mut Vec<u8>,
-    ) -> Result<(About, usize), ConnectError> {
+    ) -> Result<(About, Option<Compression>, usize), ConnectError> {
         let mut scan = Scan::new();
         loop {
             if deadline.read(stream, received)? == 0 {
@@ -205,7 +221,7 @@ impl Client {
                         subprotocol: response.protocol().map(Into::into),
                         headers: header_map(response.headers()),
                     };
-                    return Ok((about, len));
+                    return Ok((about, offer.agreed(&response)?, len));
                 }
                 Err(HandshakeError::Refused(_)) => {
                     let head = scan.head().unwrap_or_default();

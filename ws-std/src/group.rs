@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ws_proto::{CloseCode, Message, SendError};
+use ws_proto::{CloseCode, Message, Prepared, SendError};
 
 use crate::error::Error;
 use crate::shared::lock;
@@ -70,9 +70,10 @@ impl Group {
     /// Queues a message for every member, and returns for how many. Those that can not take it
     /// leave the group.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> usize {
-        let message = message.into();
+        // Encoded once for all of those who have agreed on the same.
+        let mut prepared = Prepared::new(message);
         let mut list = lock(&self.members.list);
-        list.retain(|(_, writer)| match writer.queue(message) {
+        list.retain(|(_, writer)| match writer.queue_prepared(&mut prepared) {
             Ok(()) => true,
             Err(Error::Send(SendError::Full { .. } | SendError::MessageInProgress)) => {
                 // What waits goes first; the deadline of the closing handshake runs.

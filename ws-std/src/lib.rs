@@ -51,6 +51,8 @@ mod error;
 mod group;
 mod head;
 mod options;
+#[cfg(feature = "deflate")]
+mod pool;
 mod reader;
 mod request;
 mod response;
@@ -76,6 +78,11 @@ pub use writer::{Corked, Writer};
 /// The HTTP types that appear in this crate's API.
 pub use http;
 pub use ws_proto::{
-    Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, ProtocolError, SendError, Silence,
-    Timeouts,
+    Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,
+    Silence, Timeouts,
+};
+#[cfg(feature = "deflate")]
+pub use ws_proto::{
+    Compress, Deflate,
+    handshake::{Compression, Direction, Takeover, WindowBits},
 };

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ws_proto::{Limits, Timeouts};
+#[cfg(feature = "deflate")]
+use ws_proto::Deflate;
+use ws_proto::handshake::Compression;
+use ws_proto::{Limits, Session, Timeouts};
 
 /// What client and server have in common.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +14,9 @@ pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,
     /// From the connection attempt or from accept to the 101, absolute.
     pub(crate) handshake: Duration,
+    /// Off unless asked for.
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<Deflate>,
 }
 
 impl Options {
@@ -18,5 +24,31 @@ impl Options {
         limits: Limits::DEFAULT,
         timeouts: Timeouts::DEFAULT,
         handshake: Duration::from_secs(10),
+        #[cfg(feature = "deflate")]
+        deflate: None,
     };
+
+    /// The bounds to agree on compression within; `None` for none.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        #[cfg(feature = "deflate")]
+        return self.deflate.map(|deflate| deflate.compression);
+        #[cfg(not(feature = "deflate"))]
+        None
+    }
+
+    /// Has a session do what was agreed on.
+    pub(crate) fn agreed(&self, session: Session, agreed: Option<Compression>) -> Session {
+        match (agreed, self) {
+            #[cfg(feature = "deflate")]
+            (
+                Some(agreed),
+                Self {
+                    deflate: Some(deflate),
+                    limits,
+                    ..
+                },
+            ) => session.compressed(deflate, &agreed, limits),
+            _ => session,
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! The receiving half of a connection.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::net::Shutdown as How;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ws_proto::{
-    Close, CloseCode, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready, Shutdown, Step,
-    Verdict,
+    Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready,
+    Shutdown, Step, Verdict,
 };
 
 use crate::error::Error;
@@ -25,7 +26,14 @@ pub struct Reader {
     /// What the socket was told last: how long a read may wait.
     patience: Option<Duration>,
     hung_up: bool,
+    on_pong: OnPong,
 }
+
+/// What the application wants to know of Pongs.
+type Pong = Box<dyn FnMut(&[u8]) + Send>;
+
+#[derive(Default)]
+struct OnPong(Option<Pong>);
 
 /// What waiting for a message came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +61,14 @@ impl Reader {
             shared,
             patience: None,
             hung_up: false,
+            on_pong: OnPong(None),
         }
+    }
+
+    /// Calls `on_pong` with the payload of each Pong that comes while a method of this waits: see
+    /// [`WebSocket::on_pong`](crate::WebSocket::on_pong).
+    pub fn on_pong(&mut self, on_pong: impl FnMut(&[u8]) + Send + 'static) {
+        self.on_pong = OnPong(Some(Box::new(on_pong)));
     }
 
     /// Waits for the next message: see [`WebSocket::recv`](crate::WebSocket::recv).
@@ -122,7 +137,7 @@ impl Reader {
                     }
                 }
                 // Answered already; the answer leaves with the others.
-                Ok(Step::Control(_)) => {}
+                Ok(Step::Control(event)) => self.on_pong.see(Some(event)),
                 Ok(Step::NeedData) => {
                     // A peer that does not take the answers is not read from either.
                     if self.shared.outgoing().unsent_len() > 0 {
@@ -218,7 +233,11 @@ impl Reader {
         loop {
             match self.incoming.ready(&mut outgoing)? {
                 Ready::Control => {
-                    self.incoming.control(&mut outgoing)?;
+                    let event = self.incoming.control(&mut outgoing)?;
+                    // The application's code may send on this connection.
+                    drop(outgoing);
+                    self.on_pong.see(event);
+                    outgoing = self.shared.outgoing();
                 }
                 ready => return Ok(ready),
             }
@@ -313,6 +332,20 @@ impl Reader {
             tell(&self.shared);
         }
         error.into()
+    }
+}
+
+impl OnPong {
+    fn see(&mut self, event: Option<Event<'_>>) {
+        if let (Some(Event::Pong(payload)), Some(on_pong)) = (event, &mut self.0) {
+            on_pong(payload);
+        }
+    }
+}
+
+impl fmt::Debug for OnPong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnPong").field(&self.0.is_some()).finish()
     }
 }
 

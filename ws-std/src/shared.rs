@@ -21,6 +21,8 @@ use ws_proto::{Close, CloseCode, Message, Outgoing, SendError, Silence, State, T
 
 use crate::clock::Clock;
 use crate::error::Error;
+#[cfg(feature = "deflate")]
+use crate::pool::Pool;
 use crate::tap::{Tap, Tapped};
 
 /// The most that is read and dropped after our last word, so that a peer that sends on can read
@@ -40,11 +42,20 @@ pub(crate) struct Shared {
     peer: SocketAddr,
     outgoing: Mutex<Outgoing>,
     wire: Mutex<Wire>,
-    clock: Clock,
-    timeouts: Timeouts,
-    tap: Option<Tap>,
+    setup: Setup,
     /// The peer has been waited for at the end: once is enough.
     hung_up: AtomicBool,
+}
+
+/// What a connection is given besides its socket.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) clock: Clock,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) tap: Option<Tap>,
+    /// Where contexts for compression are shared.
+    #[cfg(feature = "deflate")]
+    pub(crate) pool: Option<Arc<Pool>>,
 }
 
 /// The bytes on their way into the socket.
@@ -66,21 +77,17 @@ impl Shared {
     pub(crate) fn new(
         stream: TcpStream,
         outgoing: Outgoing,
-        clock: Clock,
-        timeouts: Timeouts,
-        tap: Option<Tap>,
+        setup: Setup,
     ) -> io::Result<Arc<Self>> {
         stream.set_nodelay(true)?;
         // A peer that takes nothing for as long as it may take for a Pong is as dead.
-        stream.set_write_timeout(Some(timeouts.pong_timeout.max(TICK)))?;
+        stream.set_write_timeout(Some(setup.timeouts.pong_timeout.max(TICK)))?;
         Ok(Arc::new(Self {
             peer: stream.peer_addr()?,
             stream,
             outgoing: Mutex::new(outgoing),
             wire: Mutex::default(),
-            clock,
-            timeouts,
-            tap,
+            setup,
             hung_up: AtomicBool::new(false),
         }))
     }
@@ -88,7 +95,7 @@ impl Shared {
     /// The longest that a reader may sleep: another thread's Close is timed from when it next
     /// looks.
     pub(crate) const fn close_timeout(&self) -> Duration {
-        self.timeouts.close_timeout
+        self.setup.timeouts.close_timeout
     }
 
     pub(crate) fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
@@ -104,16 +111,26 @@ impl Shared {
     }
 
     pub(crate) const fn clock(&self) -> &Clock {
-        &self.clock
+        &self.setup.clock
     }
 
     /// Queues a message and writes it, waiting for the peer to take it.
     pub(crate) fn send(&self, message: Message<'_>) -> Result<(), Error> {
-        if message.as_bytes().len() >= LENT {
+        let len = message.as_bytes().len();
+        if len >= LENT && !self.outgoing().compresses(len) {
             return self.send_lent(message);
         }
+        self.queue_and_wait(len, |outgoing| outgoing.send(message))
+    }
+
+    /// Queues something of `len` bytes and writes it, waiting for the peer to take it.
+    pub(crate) fn queue_and_wait(
+        &self,
+        len: usize,
+        mut queue: impl FnMut(&mut Outgoing) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
         loop {
-            let queued = self.outgoing().send(message);
+            let queued = self.with_context(len, &mut queue);
             self.flush()?;
             // Another thread's messages filled the queue: they are written now.
             match queued {
@@ -123,11 +140,30 @@ impl Shared {
         }
     }
 
-    /// Queues a message and writes as much as the peer takes at once. What remains is written by
-    /// a thread that lives for as long as it takes.
-    pub(crate) fn queue(self: &Arc<Self>, message: Message<'_>) -> Result<(), Error> {
-        self.outgoing().send(message)?;
+    /// Queues something of `len` bytes and writes as much as the peer takes at once. What remains
+    /// is written by a thread that lives for as long as it takes.
+    pub(crate) fn queue(
+        self: &Arc<Self>,
+        len: usize,
+        queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        self.with_context(len, queue)?;
         self.flush_soon()
+    }
+
+    /// Runs `send`, which may compress a message of `len` bytes: with a context of the pool, if
+    /// it needs one.
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_variables, reason = "nothing is compressed")
+    )]
+    pub(crate) fn with_context<T>(&self, len: usize, send: impl FnOnce(&mut Outgoing) -> T) -> T {
+        let mut outgoing = self.outgoing();
+        #[cfg(feature = "deflate")]
+        if let Some(pool) = &self.setup.pool {
+            return pool.lend(&mut outgoing, len, send);
+        }
+        send(&mut outgoing)
     }
 
     /// Starts the closing handshake, and does not wait for it.
@@ -160,7 +196,7 @@ impl Shared {
     pub(crate) fn finish(&self, code: CloseCode) {
         // A `Closed` error means that a Close is on its way, or that there is nobody to tell.
         let _ = self.outgoing().close(Some(code.into()));
-        let patience = self.timeouts.close_timeout.max(TICK);
+        let patience = self.setup.timeouts.close_timeout.max(TICK);
         let _ = self.stream.set_write_timeout(Some(patience));
         let _ = self.flush();
         self.hang_up();
@@ -177,7 +213,7 @@ impl Shared {
 
     /// Reads and drops what the peer still sends, until it ends its side or has had its time.
     pub(crate) fn await_end(&self) {
-        drain_stream(&self.stream, self.timeouts.close_timeout);
+        drain_stream(&self.stream, self.setup.timeouts.close_timeout);
     }
 
     /// Drops the connection at once: every thread that waits on it wakes with an error.
@@ -197,7 +233,7 @@ impl Shared {
     }
 
     pub(crate) fn tapped(&self, what: Tapped<'_>) {
-        if let Some(tap) = &self.tap {
+        if let Some(tap) = &self.setup.tap {
             tap.call(what);
         }
     }
@@ -339,7 +375,7 @@ impl Shared {
         let mut outgoing = self.outgoing();
         outgoing.flushed();
         if outgoing.state() != State::Open
-            && let Verdict::Dead(silence) = outgoing.check(self.clock.now())
+            && let Verdict::Dead(silence) = outgoing.check(self.setup.clock.now())
         {
             drop(outgoing);
             self.abort();
@@ -472,8 +508,14 @@ mod tests {
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
         let (_, outgoing) = Session::server(&Limits::default()).split();
-        let timeouts = Timeouts::default();
-        let shared = Shared::new(stream, outgoing, Clock::system(), timeouts, None);
+        let setup = Setup {
+            clock: Clock::system(),
+            timeouts: Timeouts::default(),
+            tap: None,
+            #[cfg(feature = "deflate")]
+            pool: None,
+        };
+        let shared = Shared::new(stream, outgoing, setup);
         (shared.unwrap(), peer)
     }
 
@@ -500,7 +542,8 @@ mod tests {
     fn what_is_queued_while_the_wire_is_taken_is_written_by_who_has_it() {
         let (shared, mut peer) = pair();
         let wire = lock(&shared.wire);
-        shared.queue(Message::Text("hi")).unwrap();
+        let hi = Message::Text("hi");
+        shared.queue(2, |outgoing| outgoing.send(hi)).unwrap();
         assert!(shared.wants_write());
         drop(wire);
         shared.flush_if_free().unwrap();

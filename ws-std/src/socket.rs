@@ -10,8 +10,7 @@ use ws_proto::{CloseCode, Kind, Message, MessageBuf, Part, Session, Timeouts};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::reader::{Next, Reader};
-use crate::shared::Shared;
-use crate::tap::Tap;
+use crate::shared::{Setup, Shared};
 use crate::writer::{Corked, Writer};
 
 /// An open WebSocket: a client's from [`connect`](crate::connect), a server's in its handler.
@@ -45,20 +44,24 @@ impl WebSocket {
     ///
     /// What setting the socket's options gave.
     pub fn over(stream: TcpStream, session: Session, clock: Clock) -> io::Result<Self> {
-        let timeouts = Timeouts::default();
-        Self::new(stream, session, clock, timeouts, None, About::default())
+        let setup = Setup {
+            clock,
+            timeouts: Timeouts::default(),
+            tap: None,
+            #[cfg(feature = "deflate")]
+            pool: None,
+        };
+        Self::new(stream, session, setup, About::default())
     }
 
     pub(crate) fn new(
         stream: TcpStream,
         session: Session,
-        clock: Clock,
-        timeouts: Timeouts,
-        tap: Option<Tap>,
+        setup: Setup,
         about: About,
     ) -> io::Result<Self> {
         let (incoming, outgoing) = session.split();
-        let shared = Shared::new(stream, outgoing, clock, timeouts, tap)?;
+        let shared = Shared::new(stream, outgoing, setup)?;
         Ok(Self {
             reader: Reader::new(incoming, shared.clone()),
             writer: Writer::new(shared),
@@ -137,6 +140,25 @@ impl WebSocket {
     /// As [`Writer::ping`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.writer.ping(payload)
+    }
+
+    /// Calls `on_pong` with the payload of each Pong that comes while a method of this waits:
+    /// those to [`ping`](Self::ping), and those to keepalive, whose payload is empty.
+    ///
+    /// ```no_run
+    /// use std::time::Instant;
+    ///
+    /// let mut ws = ws_std::connect("ws://127.0.0.1:9001/echo")?;
+    /// let sent = Instant::now();
+    /// ws.on_pong(move |payload| println!("{payload:?} after {:?}", sent.elapsed()));
+    /// ws.ping(b"marco")?;
+    /// while let Some(message) = ws.recv()? {
+    ///     println!("{message:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_pong(&mut self, on_pong: impl FnMut(&[u8]) + Send + 'static) {
+        self.reader.on_pong(on_pong);
     }
 
     /// Starts the closing handshake and waits until the peer has answered, within the close

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ws_proto::{Close, CloseCode, Kind, Message, Part, SendError};
+#[cfg(feature = "deflate")]
+use ws_proto::Compress;
+use ws_proto::{Close, CloseCode, Kind, Message, Part, Prepared, SendError};
 
 use crate::error::Error;
 use crate::shared::Shared;
@@ -30,6 +32,35 @@ impl Writer {
         self.shared.send(message.into())
     }
 
+    /// Sends a message, compressed or not: see [`Compress`](crate::Compress).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with<'m>(
+        &self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        self.shared
+            .queue_and_wait(message.as_bytes().len(), |outgoing| {
+                outgoing.send_with(message, compress)
+            })
+    }
+
+    /// Sends a message without waiting, that was prepared for many: see [`queue`](Self::queue).
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue).
+    pub fn queue_prepared(&self, prepared: &mut Prepared) -> Result<(), Error> {
+        let len = prepared.message().as_bytes().len();
+        self.shared
+            .queue(len, |outgoing| outgoing.send_prepared(prepared))
+    }
+
     /// Sends a message without waiting: what the peer does not take at once is kept, up to
     /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and written when it does. For
     /// sending to many, of whom one may have stalled: see [`Group`](crate::Group).
@@ -39,7 +70,9 @@ impl Writer {
     /// [`Send`](Error::Send) with [`SendError::Full`] if too much waits already: nothing of the
     /// message was kept. Else as [`send`](Self::send).
     pub fn queue<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
-        self.shared.queue(message.into())
+        let message = message.into();
+        self.shared
+            .queue(message.as_bytes().len(), |outgoing| outgoing.send(message))
     }
 
     /// Sends a piece of a message as one fragment, waiting until the transport has taken it. The
@@ -49,14 +82,9 @@ impl Writer {
     ///
     /// As [`send`](Self::send).
     pub fn send_part(&self, kind: Kind, payload: &[u8], part: Part) -> Result<(), Error> {
-        loop {
-            let queued = self.shared.outgoing().send_part(kind, payload, part);
-            self.shared.flush()?;
-            match queued {
-                Err(SendError::Full { .. }) => {}
-                queued => return Ok(queued?),
-            }
-        }
+        self.shared.queue_and_wait(payload.len(), |outgoing| {
+            outgoing.send_part(kind, payload, part)
+        })
     }
 
     /// Sends a Ping with at most 125 bytes of payload. Pings for keepalive are sent without it.
@@ -111,7 +139,10 @@ impl<'a> Corked<'a> {
     /// As [`Writer::send`].
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        let queued = self.shared.outgoing().send(message);
+        let len = message.as_bytes().len();
+        let queued = self
+            .shared
+            .with_context(len, |outgoing| outgoing.send(message));
         match queued {
             Err(SendError::Full { .. }) => self.shared.send(message),
             queued => Ok(queued?),

@@ -3,6 +3,7 @@
 use core::mem::MaybeUninit;
 use core::str;
 
+use super::deflate::Compression;
 use super::error::HandshakeError;
 use super::extensions::Extensions;
 use super::head::{Scan, check};
@@ -42,6 +43,7 @@ pub struct Offer<'a> {
     target: &'a str,
     origin: Option<&'a str>,
     protocols: &'a [&'a str],
+    compression: Option<Compression>,
     headers: &'a [(&'a str, &'a str)],
 }
 
@@ -65,6 +67,7 @@ impl<'a> Offer<'a> {
             target,
             origin: None,
             protocols: &[],
+            compression: None,
             headers: &[],
         })
     }
@@ -97,6 +100,14 @@ impl<'a> Offer<'a> {
             Err(ListFault::NotAToken) => Err(HandshakeError::OwnProtocol),
             Err(ListFault::Repeated) => Err(HandshakeError::OwnRepeatedProtocol),
             Err(ListFault::TooMany) => Err(HandshakeError::OwnTooManyProtocols),
+        }
+    }
+
+    /// Offers compression (RFC 7692), within these bounds.
+    pub const fn compression(self, compression: Option<Compression>) -> Self {
+        Self {
+            compression,
+            ..self
         }
     }
 
@@ -138,6 +149,9 @@ impl<'a> Offer<'a> {
                 writer.put(protocol);
             }
             writer.put("\r\n");
+        }
+        if let Some(compression) = &self.compression {
+            compression.write_offer(&mut writer);
         }
         for (name, value) in self.headers {
             writer.header(name, value);
@@ -184,6 +198,22 @@ impl<'a> Offer<'a> {
         Ok(None)
     }
 
+    /// What the server agreed to about compression, if it did; [`verify`](Self::verify) has found
+    /// it in order.
+    ///
+    /// # Errors
+    ///
+    /// [`UnofferedExtension`](HandshakeError::UnofferedExtension),
+    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions).
+    pub fn agreed(&self, response: &Response<'_>) -> Result<Option<Compression>, HandshakeError> {
+        let mut answers = Extensions::of(response.headers);
+        match (self.compression, answers.next()) {
+            (_, None) => Ok(None),
+            (None, Some(extension)) => extension.and(Err(HandshakeError::UnofferedExtension)),
+            (Some(offered), Some(_)) => offered.confirm(Extensions::of(response.headers)),
+        }
+    }
+
     fn check(&self, key: &Key, response: &Response<'_>) -> Result<(), HandshakeError> {
         let headers = response.headers;
         if response.version != HttpVersion::Http11 {
@@ -208,11 +238,8 @@ impl<'a> Offer<'a> {
             Only::Repeated => return Err(HandshakeError::RepeatedAccept),
         }
         // "this header field indicates the use of an extension that was not present in the
-        // client's handshake" (§4.1). None is offered yet.
-        if let Some(extension) = Extensions::of(headers).next() {
-            extension?;
-            return Err(HandshakeError::UnofferedExtension);
-        }
+        // client's handshake" (§4.1)
+        self.agreed(response)?;
         // "this header field indicates the use of a subprotocol that was not present in the
         // client's handshake" (§4.1)
         match headers.only("Sec-WebSocket-Protocol") {

@@ -120,6 +120,7 @@ use sha1::{Digest as _, Sha1};
 
 mod authority;
 mod client;
+mod deflate;
 mod error;
 mod extensions;
 mod head;
@@ -134,6 +135,7 @@ mod write;
 mod edits;
 
 pub use client::{Offer, Response};
+pub use deflate::{Agreed, Compression, Direction, Takeover, WindowBits};
 pub use error::HandshakeError;
 pub use extensions::{Extension, Extensions, ParamValue, Params};
 pub use head::Scan;

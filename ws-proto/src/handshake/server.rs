@@ -3,6 +3,7 @@
 use core::mem::MaybeUninit;
 use core::str;
 
+use super::deflate::Agreed;
 use super::error::HandshakeError;
 use super::extensions::Extensions;
 use super::head::{Scan, check};
@@ -143,6 +144,7 @@ impl<'b> Request<'b> {
             token: key.accept_token(),
             offered: headers,
             protocol: None,
+            compression: None,
             headers: &[],
         })
     }
@@ -316,6 +318,7 @@ pub struct Accept<'a> {
     token: AcceptToken,
     offered: Headers<'a>,
     protocol: Option<&'a str>,
+    compression: Option<Agreed>,
     headers: &'a [(&'a str, &'a str)],
 }
 
@@ -339,6 +342,17 @@ impl<'a> Accept<'a> {
             protocol: Some(protocol),
             ..self
         })
+    }
+
+    /// Says what was agreed on about compression: see [`Compression::agree`]. Without this call
+    /// there is none.
+    ///
+    /// [`Compression::agree`]: super::Compression::agree
+    pub const fn compression(self, compression: Option<Agreed>) -> Self {
+        Self {
+            compression,
+            ..self
+        }
     }
 
     /// Sets the headers that the application adds, cookies for example.
@@ -366,6 +380,9 @@ impl<'a> Accept<'a> {
         writer.header("Sec-WebSocket-Accept", self.token.as_str());
         if let Some(protocol) = self.protocol {
             writer.header("Sec-WebSocket-Protocol", protocol);
+        }
+        if let Some(agreed) = &self.compression {
+            agreed.write(&mut writer);
         }
         for (name, value) in self.headers {
             writer.header(name, value);

@@ -22,6 +22,8 @@ pub(crate) struct Usage {
     pub(crate) calls: usize,
     /// The most bytes that were in use at once, beyond those at the start.
     pub(crate) peak: usize,
+    /// How many more are in use at the end than at the start.
+    pub(crate) kept: isize,
 }
 
 /// Runs `work` and counts. What it frees of older memory counts as nothing.
@@ -32,6 +34,7 @@ pub(crate) fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
     let usage = Usage {
         calls: CALLS.get() - calls,
         peak: (PEAK.get() - live).cast_unsigned(),
+        kept: LIVE.get() - live,
     };
     (result, usage)
 }

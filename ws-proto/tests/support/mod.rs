@@ -263,7 +263,7 @@ impl Driver {
 pub(crate) fn payload_of<'b>(event: &Event<'b>) -> &'b [u8] {
     match event {
         Event::Message(message) => message.as_bytes(),
-        Event::Chunk(chunk) => chunk.payload,
+        Event::Chunk(chunk) | Event::Deflated(chunk) => chunk.payload,
         Event::Ping(payload) | Event::Pong(payload) => payload,
         Event::Close(close) => close.map_or(&[], |close| close.reason().as_bytes()),
     }
@@ -275,7 +275,7 @@ fn note(seen: &mut Vec<Seen>, partial: &mut Option<(Kind, Vec<u8>)>, event: Even
             assert!(partial.is_none(), "a message within a message");
             message.into()
         }
-        Event::Chunk(chunk) => {
+        Event::Chunk(chunk) | Event::Deflated(chunk) => {
             let (kind, joined) = partial.get_or_insert_with(|| (chunk.kind, Vec::new()));
             assert_eq!(*kind, chunk.kind);
             joined.extend(chunk.payload);

@@ -8,9 +8,13 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use ws_proto::Deflate;
 use ws_proto::{Limits, Timeouts};
 
 use crate::options::Options;
+#[cfg(feature = "deflate")]
+use crate::pool::Pool;
 use crate::request::Request;
 use crate::response::Response;
 use crate::socket::WebSocket;
@@ -68,6 +72,8 @@ struct Core {
     grace: Duration,
     stack_size: Option<usize>,
     registry: Arc<Registry>,
+    #[cfg(feature = "deflate")]
+    pool: Arc<Pool>,
 }
 
 impl Server {
@@ -94,6 +100,8 @@ impl Server {
                 grace: Duration::from_secs(10),
                 stack_size: None,
                 registry: Arc::new(registry),
+                #[cfg(feature = "deflate")]
+                pool: Arc::default(),
             },
         })
     }
@@ -182,6 +190,14 @@ impl Server {
     /// Keepalive and the closing handshake: see [`Timeouts`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.core.options.timeouts = timeouts;
+        self
+    }
+
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
+    /// is sensible. Not done otherwise.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.core.options.deflate = Some(deflate);
         self
     }
 

@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use http::Method;
-use ws_proto::handshake::{self, Accept, HandshakeError, Scan};
+use ws_proto::handshake::{self, Accept, Compression, HandshakeError, Scan};
 use ws_proto::{CloseCode, Session};
 
 use super::accept::{answer_and_end, unavailable};
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::head::{Deadline, encoded};
 use crate::request::Request;
 use crate::response::{Body, Response};
+use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 
 /// How long a client has to read an answer that is no upgrade.
@@ -30,6 +31,7 @@ enum Answer {
 struct Opened {
     request: Request,
     subprotocol: Option<String>,
+    compression: Option<Compression>,
     /// The 101.
     head: Vec<u8>,
     /// What was received behind the request.
@@ -137,9 +139,14 @@ fn answer(
         },
         None => None,
     };
-    let head = switch(&accept, subprotocol.as_deref())?;
+    let agreed = match core.options.compression() {
+        Some(ours) => ours.agree(parsed.extensions())?,
+        None => None,
+    };
+    let head = switch(accept.compression(agreed), subprotocol.as_deref())?;
     Ok(Answer::Open(Box::new(Opened {
         subprotocol,
+        compression: agreed.map(|agreed| agreed.compression()),
         head,
         rest: rest.into(),
         request,
@@ -147,10 +154,10 @@ fn answer(
 }
 
 /// The 101.
-fn switch(accept: &Accept<'_>, subprotocol: Option<&str>) -> Result<Vec<u8>, HandshakeError> {
+fn switch(accept: Accept<'_>, subprotocol: Option<&str>) -> Result<Vec<u8>, HandshakeError> {
     let accept = match subprotocol {
         Some(name) => accept.protocol(name)?,
-        None => *accept,
+        None => accept,
     };
     Ok(encoded(|out| accept.encode(out)))
 }
@@ -159,6 +166,7 @@ fn open(core: &Core, stream: TcpStream, opened: Opened, deadline: Deadline, entr
     let Opened {
         request,
         subprotocol,
+        compression,
         head,
         rest,
     } = opened;
@@ -167,13 +175,21 @@ fn open(core: &Core, stream: TcpStream, opened: Opened, deadline: Deadline, entr
     }
     let clock = Clock::system();
     let (limits, timeouts) = (core.options.limits, core.options.timeouts);
-    let mut session = Session::server(&limits).watched(timeouts, clock.now());
+    let session = Session::server(&limits).watched(timeouts, clock.now());
+    let mut session = core.options.agreed(session, compression);
     session.push(&rest);
     let about = About {
         subprotocol,
         headers: request.headers().clone(),
     };
-    let Ok(ws) = WebSocket::new(stream, session, clock, timeouts, None, about) else {
+    let setup = Setup {
+        clock,
+        timeouts,
+        tap: None,
+        #[cfg(feature = "deflate")]
+        pool: Some(core.pool.clone()),
+    };
+    let Ok(ws) = WebSocket::new(stream, session, setup, about) else {
         return;
     };
     // Ours outlives the handler's, so that the connection ends in good order whatever the

@@ -1,0 +1,394 @@
+//! Compressed messages: RFC 7692 §7.2, over zlib in pure Rust. Feature `deflate`.
+//!
+//! ```text
+//!   message ──▶ Compressor ──▶ … 00 00 FF FF      "Remove 4 octets (that are 0x00 0x00 0xff 0xff)
+//!                              └── cut ──┘         from the tail end." (§7.2.1)
+//!   message ◀── Inflater ◀──── … ◀── 00 00 FF FF  fed behind the last fragment, never copied to it
+//! ```
+//!
+//! A context is made when the first message needs it, not when it is agreed on; one that is kept
+//! for no later message can be lent by a pool.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
+
+use crate::buffer::Assembly;
+use crate::error::ProtocolError;
+use crate::handshake::{Compression, Direction, Takeover, WindowBits};
+use crate::message::{Chunk, Kind, Part};
+use crate::receiver::Role;
+use crate::utf8::Utf8;
+
+/// The end of a message on the wire of a compressor, and not on ours (§7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+/// How messages are compressed, and what may be agreed on about it.
+///
+/// ```
+/// use ws_proto::Deflate;
+///
+/// let mut deflate = Deflate::default(); // 4 KiB windows, nothing kept between messages
+/// deflate.min_len = 256;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deflate {
+    /// The bounds to agree within. Default: windows of 12 bits and no takeover, both ways.
+    pub compression: Compression,
+    /// How hard to try: 1 (fast) to 9 (small). Default: 6.
+    pub level: u8,
+    /// How much memory to use for it: 1 to 9, zlib's memory level. Default: 5.
+    pub memory: u8,
+    /// The shortest message that is compressed, in bytes. Default: 1 KiB; without takeover a
+    /// shorter one hardly gets smaller.
+    pub min_len: usize,
+}
+
+impl Deflate {
+    /// The defaults, as a constant.
+    pub const DEFAULT: Self = {
+        let Some(window) = WindowBits::new(12) else {
+            unreachable!()
+        };
+        let takeover = Takeover::Off;
+        let direction = Direction { window, takeover };
+        Self {
+            compression: Compression {
+                server: direction,
+                client: direction,
+            },
+            level: 6,
+            memory: 5,
+            min_len: 1024,
+        }
+    };
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Whether one message is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compress {
+    /// If compression was agreed on, and the message is not too short for it.
+    #[default]
+    Auto,
+    /// Not at all: it holds a secret next to what someone else may choose, and its compressed
+    /// length would tell (RFC 7692 §8). It does not touch the context of other messages.
+    Never,
+}
+
+/// The sending side's part of what was agreed on.
+#[derive(Debug)]
+pub(crate) struct Deflater {
+    settings: Deflate,
+    direction: Direction,
+    context: Option<Compressor>,
+    /// The message whose fragments are being sent is compressed.
+    within: bool,
+}
+
+/// A compression context. Without takeover nothing is kept in it between messages, so that one
+/// can serve many connections that have the same settings.
+pub struct Compressor {
+    zlib: zlib_rs::Deflate,
+    encoding: Encoding,
+    /// What the last piece gave: the first `len` bytes.
+    out: Vec<u8>,
+    len: usize,
+}
+
+/// All that the compressed form of a message depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encoding {
+    window: WindowBits,
+    level: u8,
+    memory: u8,
+}
+
+impl Deflater {
+    pub(crate) fn new(settings: &Deflate, agreed: &Compression, role: Role) -> Self {
+        Self {
+            settings: *settings,
+            direction: match role {
+                Role::Server => agreed.server,
+                Role::Client => agreed.client,
+            },
+            context: None,
+            within: false,
+        }
+    }
+
+    /// Whether a message of `len` bytes is to be compressed. A window that our compressor can not
+    /// keep to leaves messages as they are, which is always allowed (§6).
+    pub(crate) fn wants(&self, len: usize, compress: Compress) -> bool {
+        compress == Compress::Auto
+            && len >= self.settings.min_len
+            && self.direction.window >= WindowBits::CAN
+    }
+
+    /// Whether the fragments being sent are of a compressed message.
+    pub(crate) const fn is_within(&self) -> bool {
+        self.within
+    }
+
+    /// Compresses a piece of a message. What it gives goes out as one fragment.
+    pub(crate) fn compress(&mut self, piece: &[u8], part: Part) -> &[u8] {
+        let (encoding, takeover) = (self.encoding(), self.direction.takeover);
+        let context = self
+            .context
+            .get_or_insert_with(|| Compressor::new(encoding));
+        context.compress(piece);
+        self.within = part == Part::More;
+        if part == Part::Last {
+            context.cut_tail();
+            if takeover == Takeover::Off {
+                context.zlib.reset();
+            }
+        }
+        context.out.get(..context.len).unwrap_or_default()
+    }
+
+    /// Compresses a message by itself, for whoever has agreed on the same.
+    pub(crate) fn compress_alone(&mut self, message: &[u8]) -> Vec<u8> {
+        self.forget();
+        let alone = self.compress(message, Part::Last).into();
+        self.forget();
+        alone
+    }
+
+    /// Whether it would be of use to lend a context.
+    pub(crate) fn lacks(&self) -> bool {
+        self.context.is_none() && self.direction.takeover == Takeover::Off
+    }
+
+    /// Has messages to come refer to none before: the peer has received one that this context
+    /// has not seen.
+    pub(crate) fn forget(&mut self) {
+        if let Some(context) = &mut self.context {
+            context.zlib.reset();
+        }
+    }
+
+    /// How messages are compressed here.
+    pub(crate) fn encoding(&self) -> Encoding {
+        Encoding {
+            window: self.direction.window,
+            level: self.settings.level.clamp(1, 9),
+            memory: self.settings.memory.clamp(1, 9),
+        }
+    }
+
+    /// Takes the context out, if nothing is kept in it.
+    pub(crate) fn take(&mut self) -> Option<Compressor> {
+        if self.within || self.direction.takeover == Takeover::Kept {
+            return None;
+        }
+        self.context.take()
+    }
+
+    /// Whether a context compresses as it was agreed on here.
+    pub(crate) fn suits(&self, context: &Compressor) -> bool {
+        context.encoding == self.encoding()
+    }
+
+    /// Uses a context that nothing is kept in, if it suits and there is none.
+    pub(crate) fn lend(&mut self, context: Compressor) -> Option<Compressor> {
+        if !self.suits(&context) || !self.lacks() {
+            return Some(context);
+        }
+        self.context.replace(context)
+    }
+
+    /// Gives the memory back. Messages to come may not refer to those before then, which costs
+    /// size and breaks nothing.
+    pub(crate) fn release(&mut self) {
+        if !self.within {
+            self.context = None;
+        }
+    }
+}
+
+impl Compressor {
+    fn new(encoding: Encoding) -> Self {
+        let config = DeflateConfig {
+            level: encoding.level.into(),
+            mem_level: encoding.memory.into(),
+            // Negative: no header of zlib's around it.
+            window_bits: -i32::from(encoding.window.get()),
+            ..DeflateConfig::default()
+        };
+        Self {
+            zlib: zlib_rs::Deflate::new_with_config(config),
+            encoding,
+            out: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// Leaves the piece, compressed and flushed, in `out`.
+    fn compress(&mut self, mut piece: &[u8]) {
+        let mut len = 0;
+        // DEFLATE's worst is a little more than it was given; the loop covers the rest.
+        let mut room = piece.len() + piece.len() / 64 + 64;
+        loop {
+            if self.out.len() < len + room {
+                self.out.resize(len + room, 0);
+            }
+            let (read, written) = (self.zlib.total_in(), self.zlib.total_out());
+            // The pointers are in order and the flush is one that can be asked for, and so zlib
+            // finds no fault; a full buffer is none.
+            let _ = self
+                .zlib
+                .compress(piece, &mut self.out[len..], DeflateFlush::SyncFlush);
+            let read = usize_of(self.zlib.total_in() - read);
+            let written = usize_of(self.zlib.total_out() - written);
+            piece = &piece[read..];
+            len += written;
+            if len < self.out.len() || (read == 0 && written == 0) {
+                break;
+            }
+            room = self.out.len();
+        }
+        self.len = len;
+    }
+
+    /// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end." An empty message
+    /// leaves the one byte 00 (§7.2.3.6).
+    fn cut_tail(&mut self) {
+        self.len = self.len.saturating_sub(TAIL.len());
+        if let (0, Some(first)) = (self.len, self.out.first_mut()) {
+            *first = 0;
+            self.len = 1;
+        }
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor").finish_non_exhaustive()
+    }
+}
+
+/// The receiving side's part of what was agreed on.
+pub(crate) struct Inflater {
+    direction: Direction,
+    context: Option<Inflate>,
+    utf8: Utf8,
+    max: u64,
+}
+
+impl Inflater {
+    pub(crate) fn new(agreed: &Compression, role: Role, max: u64) -> Self {
+        Self {
+            direction: match role {
+                Role::Server => agreed.client,
+                Role::Client => agreed.server,
+            },
+            context: None,
+            utf8: Utf8::new(),
+            max,
+        }
+    }
+
+    /// Inflates a piece of a message behind what is in `message`, and stops as soon as that would
+    /// pass the limit.
+    pub(crate) fn inflate(
+        &mut self,
+        chunk: &Chunk<'_>,
+        message: &mut Assembly,
+    ) -> Result<(), ProtocolError> {
+        self.feed(chunk.kind, chunk.payload, message)?;
+        if chunk.part == Part::Last {
+            self.feed(chunk.kind, &TAIL, message)?;
+            core::mem::take(&mut self.utf8).finish()?;
+            if self.direction.takeover == Takeover::Off {
+                self.end_stream();
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the memory back, if no message to come may need it.
+    pub(crate) fn release(&mut self) {
+        if self.direction.takeover == Takeover::Off {
+            self.context = None;
+        }
+    }
+
+    fn feed(
+        &mut self,
+        kind: Kind,
+        mut piece: &[u8],
+        message: &mut Assembly,
+    ) -> Result<(), ProtocolError> {
+        let window = self.direction.window.get();
+        loop {
+            let context = self
+                .context
+                .get_or_insert_with(|| Inflate::new(false, window));
+            let left = self.max.saturating_sub(message.len() as u64);
+            // At the limit one byte more is room enough to see that there is more.
+            let mut beyond = [0; 1];
+            let room = match left {
+                0 => &mut beyond[..],
+                left => message.spare_mut(left, GROW)?,
+            };
+            let room_len = room.len();
+            let (read, written) = (context.total_in(), context.total_out());
+            let status = context
+                .decompress(piece, room, InflateFlush::SyncFlush)
+                .map_err(|_| ProtocolError::InvalidDeflate)?;
+            let read = usize_of(context.total_in() - read);
+            let written = usize_of(context.total_out() - written);
+            piece = &piece[read..];
+            if written > 0 && left == 0 {
+                let limit = self.max;
+                return Err(ProtocolError::MessageTooBig { limit });
+            }
+            if kind == Kind::Text {
+                self.utf8.push(message.spare_head(written))?;
+            }
+            message.inflated(written);
+            match status {
+                // A block may say that it is the last (§7.2.3.4): another stream may follow.
+                Status::StreamEnd => self.end_stream(),
+                Status::Ok | Status::BufError if piece.is_empty() && written < room_len => {
+                    return Ok(());
+                }
+                Status::Ok | Status::BufError if read == 0 && written == 0 => {
+                    return Err(ProtocolError::InvalidDeflate);
+                }
+                Status::Ok | Status::BufError => {}
+            }
+        }
+    }
+
+    /// The next bytes begin a stream of their own.
+    fn end_stream(&mut self) {
+        if let Some(context) = &mut self.context {
+            context.reset(false);
+        }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The least that a message grows by while it is inflated, in bytes.
+const GROW: usize = 4096;
+
+/// What was moved within one call fits where it was moved.
+fn usize_of(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,345 @@
+//! Agreeing on compression: RFC 7692 §5 and §7.1, the extension `permessage-deflate`.
+//!
+//! Pure negotiation: it says what was agreed, and compresses nothing. Each direction is agreed
+//! on by itself: the sender promises the size of its window and whether a message may refer to
+//! those before it, and the receiver needs as much memory.
+
+use super::error::HandshakeError;
+use super::extensions::{Extension, Extensions, ParamValue};
+use super::write::Writer;
+
+/// The extension's name, and its parameters (§7.1).
+const NAME: &str = "permessage-deflate";
+const SERVER_NO_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_WINDOW: &str = "server_max_window_bits";
+const CLIENT_WINDOW: &str = "client_max_window_bits";
+
+/// The size of a sliding window: 2^8 to 2^15 bytes (§7.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowBits(u8);
+
+impl WindowBits {
+    /// 256 bytes. No compressor of ours keeps to so little, so that it is never agreed on for
+    /// what we send: see [`CAN`](Self::CAN).
+    pub const MIN: Self = Self(8);
+    /// The least that our compressor keeps to: 512 bytes.
+    pub const CAN: Self = Self(9);
+    /// 32 KiB: what DEFLATE has unless something else is agreed on.
+    pub const MAX: Self = Self(15);
+
+    /// The window of 2^`bits` bytes, if DEFLATE has it: 8 to 15.
+    #[must_use]
+    pub const fn new(bits: u8) -> Option<Self> {
+        match bits {
+            8..=15 => Some(Self(bits)),
+            _ => None,
+        }
+    }
+
+    /// The base-2 logarithm of its size in bytes.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// "a decimal integer value without leading zeroes between 8 to 15, inclusive" (§7.1.2.1)
+    fn parse(value: ParamValue<'_>) -> Option<Self> {
+        (Self::MIN.0..=Self::MAX.0)
+            .map(Self)
+            .find(|bits| value == bits.as_str())
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self.0 {
+            8 => "8",
+            9 => "9",
+            10 => "10",
+            11 => "11",
+            12 => "12",
+            13 => "13",
+            14 => "14",
+            _ => "15",
+        }
+    }
+}
+
+/// Whether a message may refer to those before it (§7.1.1): it compresses better then, and both
+/// ends keep a window for as long as the connection lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Takeover {
+    /// It may.
+    Kept,
+    /// It begins with an empty window.
+    Off,
+}
+
+impl Takeover {
+    /// Off if either says so.
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Kept, Self::Kept) => Self::Kept,
+            _ => Self::Off,
+        }
+    }
+}
+
+/// How one direction is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direction {
+    /// The sender's window.
+    pub window: WindowBits,
+    /// Whether it is kept between messages.
+    pub takeover: Takeover,
+}
+
+impl Direction {
+    /// What DEFLATE does unless something else is agreed on: 32 KiB, kept.
+    pub const FULL: Self = Self {
+        window: WindowBits::MAX,
+        takeover: Takeover::Kept,
+    };
+
+    /// The narrower of both, in each respect.
+    fn and(self, other: Self) -> Self {
+        Self {
+            window: self.window.min(other.window),
+            takeover: self.takeover.and(other.takeover),
+        }
+    }
+}
+
+/// What was agreed on, or what at most is to be.
+///
+/// ```
+/// use ws_proto::handshake::{Compression, Direction, Request, Takeover, WindowBits};
+///
+/// let request = Request::parse(b"GET / HTTP/1.1\r\nSec-WebSocket-Extensions: \
+///     permessage-deflate; client_max_window_bits\r\n\r\n")?;
+/// let small = Direction { window: WindowBits::new(12).unwrap(), takeover: Takeover::Off };
+///
+/// let agreed = Compression { server: small, client: small }.agree(request.extensions())?;
+/// assert_eq!(agreed.unwrap().compression(), Compression { server: small, client: small });
+/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// What the server sends.
+    pub server: Direction,
+    /// What the client sends.
+    pub client: Direction,
+}
+
+impl Compression {
+    /// As a server: accepts the first offer that can be kept to within these bounds, and answers
+    /// with what both want. `None` if there is none: then nothing is compressed.
+    ///
+    /// An offer is declined that has an unknown or repeated parameter or an invalid value
+    /// (§7.1), one that wants a window smaller than our compressor has, and one whose client
+    /// would not keep to our bound for its window.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions) if the list is malformed.
+    pub fn agree(self, offers: Extensions<'_>) -> Result<Option<Agreed>, HandshakeError> {
+        let mut agreed = None;
+        for offer in offers {
+            let offer = offer?;
+            if agreed.is_none() && offer.name() == NAME {
+                agreed = Parameters::parse(&offer).and_then(|offer| self.answer(&offer));
+            }
+        }
+        Ok(agreed)
+    }
+
+    fn answer(self, offer: &Parameters) -> Option<Agreed> {
+        let server = self.server.and(Direction {
+            window: offer.server_window.unwrap_or(WindowBits::MAX),
+            takeover: offer.server_takeover,
+        });
+        if server.window < WindowBits::CAN {
+            return None;
+        }
+        let window = match offer.client_window {
+            ClientWindow::Unnamed => WindowBits::MAX,
+            // "indicates that the peer server may include [it] in the answer" (§7.1.2.2)
+            ClientWindow::Any => self.client.window,
+            ClientWindow::Bits(bits) => bits.min(self.client.window),
+        };
+        if window > self.client.window {
+            return None;
+        }
+        let takeover = self.client.takeover.and(offer.client_takeover);
+        Some(Agreed {
+            compression: Self {
+                server,
+                client: Direction { window, takeover },
+            },
+            names: Names {
+                server: offer.server_window.is_some() || server.window < WindowBits::MAX,
+                client: window < WindowBits::MAX,
+            },
+        })
+    }
+
+    /// As a client: judges the server's answer to our offer. `None` if the server agreed to
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions) if the list is malformed,
+    /// [`UnofferedExtension`](HandshakeError::UnofferedExtension) if it is not an answer to what
+    /// we offered: "the client MUST _Fail the WebSocket Connection_" (§7.1).
+    pub(super) fn confirm(self, answers: Extensions<'_>) -> Result<Option<Self>, HandshakeError> {
+        let mut confirmed = None;
+        for answer in answers {
+            let answer = answer?;
+            if confirmed.is_some() || answer.name() != NAME {
+                return Err(HandshakeError::UnofferedExtension);
+            }
+            let answer = Parameters::parse(&answer).and_then(|answer| self.judge(&answer));
+            confirmed = Some(answer.ok_or(HandshakeError::UnofferedExtension)?);
+        }
+        Ok(confirmed)
+    }
+
+    fn judge(self, answer: &Parameters) -> Option<Self> {
+        let server = Direction {
+            window: answer.server_window.unwrap_or(WindowBits::MAX),
+            takeover: answer.server_takeover,
+        };
+        // What we asked the server for it grants, by saying so, or does not accept the offer.
+        if server != server.and(self.server) {
+            return None;
+        }
+        let window = match answer.client_window {
+            ClientWindow::Unnamed => self.client.window,
+            // In an answer it has a value (§7.1.2.2), "equal to or smaller than" the offer's.
+            ClientWindow::Any => return None,
+            ClientWindow::Bits(bits) if bits > self.client.window => return None,
+            ClientWindow::Bits(bits) => bits,
+        };
+        let takeover = self.client.takeover.and(answer.client_takeover);
+        Some(Self {
+            server,
+            client: Direction { window, takeover },
+        })
+    }
+
+    /// Writes the one offer of a client that wants these bounds kept.
+    pub(super) fn write_offer(&self, writer: &mut Writer<'_>) {
+        let names = Names {
+            server: self.server.window < WindowBits::MAX,
+            client: self.client.window < WindowBits::MAX,
+        };
+        self.write(writer, names);
+        if !names.client {
+            // Without a value: whatever window the server names, we keep to.
+            writer.put("; ");
+            writer.put(CLIENT_WINDOW);
+        }
+        writer.put("\r\n");
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, names: Names) {
+        writer.put("Sec-WebSocket-Extensions: ");
+        writer.put(NAME);
+        for (takeover, name) in [
+            (self.server.takeover, SERVER_NO_TAKEOVER),
+            (self.client.takeover, CLIENT_NO_TAKEOVER),
+        ] {
+            if takeover == Takeover::Off {
+                writer.put("; ");
+                writer.put(name);
+            }
+        }
+        for (named, name, window) in [
+            (names.server, SERVER_WINDOW, self.server.window),
+            (names.client, CLIENT_WINDOW, self.client.window),
+        ] {
+            if named {
+                for text in ["; ", name, "=", window.as_str()] {
+                    writer.put(text);
+                }
+            }
+        }
+    }
+}
+
+/// What a server agreed to, for [`Accept::compression`](super::Accept::compression).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    compression: Compression,
+    names: Names,
+}
+
+/// Which windows are named in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Names {
+    server: bool,
+    client: bool,
+}
+
+impl Agreed {
+    /// What was agreed on.
+    #[must_use]
+    pub const fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer<'_>) {
+        self.compression.write(writer, self.names);
+        writer.put("\r\n");
+    }
+}
+
+/// The parameters of one offer or answer.
+#[derive(Clone, Copy, Debug)]
+struct Parameters {
+    server_takeover: Takeover,
+    client_takeover: Takeover,
+    server_window: Option<WindowBits>,
+    client_window: ClientWindow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientWindow {
+    Unnamed,
+    /// Named without a value.
+    Any,
+    Bits(WindowBits),
+}
+
+impl Parameters {
+    /// `None` if it has a parameter that is unknown, repeated or invalid: "A server MUST decline
+    /// an extension negotiation offer" that has, and a client fails the connection (§7.1).
+    fn parse(extension: &Extension<'_>) -> Option<Self> {
+        let mut this = Self {
+            server_takeover: Takeover::Kept,
+            client_takeover: Takeover::Kept,
+            server_window: None,
+            client_window: ClientWindow::Unnamed,
+        };
+        for (name, value) in extension.params() {
+            match (name, value) {
+                (SERVER_NO_TAKEOVER, None) if this.server_takeover == Takeover::Kept => {
+                    this.server_takeover = Takeover::Off;
+                }
+                (CLIENT_NO_TAKEOVER, None) if this.client_takeover == Takeover::Kept => {
+                    this.client_takeover = Takeover::Off;
+                }
+                (SERVER_WINDOW, Some(value)) if this.server_window.is_none() => {
+                    this.server_window = Some(WindowBits::parse(value)?);
+                }
+                (CLIENT_WINDOW, value) if this.client_window == ClientWindow::Unnamed => {
+                    this.client_window = match value {
+                        Some(value) => ClientWindow::Bits(WindowBits::parse(value)?),
+                        None => ClientWindow::Any,
+                    };
+                }
+                _ => return None,
+            }
+        }
+        Some(this)
+    }
+}

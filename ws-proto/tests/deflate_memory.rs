@@ -1,0 +1,218 @@
+//! What compression takes: bombs stop at the limit, and a connection pays for what it uses.
+
+#![cfg(feature = "deflate")]
+
+#[path = "support/counting.rs"]
+mod counting;
+
+use counting::{Counting, usage};
+use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
+use ws_proto::{
+    Deflate, Header, Kind, Limits, Message, Opcode, Part, ProtocolError, Session, Step,
+};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const LIMIT: u64 = 1 << 20;
+/// What a bomb may take beyond the limit.
+const BEYOND: usize = 128 << 10;
+
+fn both(bits: u8, takeover: Takeover) -> Compression {
+    let window = WindowBits::new(bits).unwrap();
+    let direction = Direction { window, takeover };
+    Compression {
+        server: direction,
+        client: direction,
+    }
+}
+
+fn settings() -> Deflate {
+    let mut settings = Deflate::default();
+    settings.min_len = 0;
+    settings.level = 9;
+    settings
+}
+
+fn server(agreed: &Compression, limits: &Limits) -> Session {
+    Session::server(limits).compressed(&settings(), agreed, limits)
+}
+
+fn client(agreed: &Compression, limits: &Limits) -> Session {
+    Session::client(limits, [0; 32]).compressed(&settings(), agreed, limits)
+}
+
+/// The compressed payloads of `messages`, one stream.
+fn deflated(agreed: &Compression, messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut limits = Limits::default();
+    limits.max_unsent = usize::MAX;
+    let mut server = server(agreed, &limits);
+    messages
+        .iter()
+        .map(|message| {
+            server.send(message).unwrap();
+            let (_, head) = Header::decode(server.unsent()).unwrap().unwrap();
+            let payload = server.unsent()[head..].to_vec();
+            let len = server.unsent().len();
+            server.sent(len);
+            payload
+        })
+        .collect()
+}
+
+fn frame(opcode: Opcode, payload: &[u8], part: Part) -> Vec<u8> {
+    let mut header = Header::new(opcode, payload.len() as u64).unwrap();
+    header = header.compressed().unwrap_or(header);
+    if part == Part::More {
+        header = header.unfinished().unwrap();
+    }
+    [header.encode().as_ref(), payload].concat()
+}
+
+/// Presents the frames as they would be read: 16 KiB at a time.
+fn explode(session: &mut Session, wire: &[u8]) -> Result<usize, ProtocolError> {
+    let mut messages = 0;
+    let mut at = 0;
+    while at < wire.len() {
+        let spare = session.spare_mut()?;
+        let len = spare.len().min(wire.len() - at);
+        spare[..len].copy_from_slice(&wire[at..at + len]);
+        session.filled(len);
+        at += len;
+        while let Step::Message(_) = session.step()? {
+            messages += 1;
+        }
+    }
+    Ok(messages)
+}
+
+fn assert_bomb(wire: &[u8], before: usize) {
+    let mut limits = Limits::default();
+    limits.max_message = LIMIT;
+    let agreed = both(15, Takeover::Kept);
+    let (result, usage) = usage(|| {
+        let mut session = client(&agreed, &limits);
+        let result = explode(&mut session, wire);
+        // Poisoned: no more is inflated, whatever comes.
+        session.push(wire);
+        assert_eq!(
+            session.step(),
+            Err(ProtocolError::MessageTooBig { limit: LIMIT })
+        );
+        let told = session.unsent().to_vec();
+        assert_eq!(told.len(), 2 + 4 + 2 + "message too big".len());
+        result
+    });
+    assert_eq!(result, Err(ProtocolError::MessageTooBig { limit: LIMIT }));
+    assert!(
+        usage.peak <= usize::try_from(LIMIT).unwrap() + BEYOND + wire.len(),
+        "{} bytes at the peak, {before}",
+        usage.peak
+    );
+    println!(
+        "bomb of {} bytes: {} at the peak",
+        wire.len(),
+        usage.peak - wire.len()
+    );
+}
+
+#[test]
+fn bombs_stop_at_the_limit() {
+    let full = both(15, Takeover::Kept);
+    let gigabyte_like = vec![0; 64 << 20];
+    let payload = deflated(&full, &[gigabyte_like]).remove(0);
+    assert!(
+        (64 << 20) / payload.len() >= 1000,
+        "{} bytes",
+        payload.len()
+    );
+    // One frame.
+    assert_bomb(&frame(Opcode::Binary, &payload, Part::Last), 0);
+    // 4,000 fragments of it: the limit on their number is not what stops it.
+    let mut wire = Vec::new();
+    for (at, piece) in payload.chunks(payload.len() / 4000).enumerate() {
+        let opcode = if at == 0 {
+            Opcode::Binary
+        } else {
+            Opcode::Continuation
+        };
+        wire.extend(frame(opcode, piece, Part::More));
+    }
+    assert_bomb(&wire, 0);
+}
+
+/// Each message is within the limit but the last, which refers to those before.
+#[test]
+fn bombs_chained_through_takeover_stop_at_the_limit() {
+    let full = both(15, Takeover::Kept);
+    let noise: Vec<u8> = (0..30_000_u32)
+        .map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
+    let mut messages = vec![noise.clone(); 3];
+    messages.push(noise.iter().copied().cycle().take(16 << 20).collect());
+    let payloads = deflated(&full, &messages);
+    let wire: Vec<u8> = payloads
+        .iter()
+        .flat_map(|payload| frame(Opcode::Binary, payload, Part::Last))
+        .collect();
+    assert_bomb(&wire, 3);
+}
+
+/// More fragments than allowed, each of which inflates to something.
+#[test]
+fn ten_thousand_fragments_stop_at_their_limit() {
+    let full = both(15, Takeover::Kept);
+    let payload = deflated(&full, &[vec![0; 64 << 20]]).remove(0);
+    let mut limits = Limits::default();
+    limits.max_message = u64::MAX;
+    let mut wire = Vec::new();
+    for (at, piece) in payload.chunks(1).take(10_000).enumerate() {
+        let opcode = if at == 0 {
+            Opcode::Binary
+        } else {
+            Opcode::Continuation
+        };
+        wire.extend(frame(opcode, piece, Part::More));
+    }
+    let (result, usage) = usage(|| explode(&mut client(&full, &limits), &wire));
+    assert_eq!(result, Err(ProtocolError::TooManyFragments { limit: 4096 }));
+    println!("10,000 fragments: {} bytes at the peak", usage.peak);
+}
+
+#[test]
+fn contexts_are_made_at_first_use_and_given_back() {
+    let limits = Limits::default();
+    for takeover in [Takeover::Off, Takeover::Kept] {
+        for bits in [9, 12, 15] {
+            for memory in [1, 5, 8] {
+                let agreed = both(bits, takeover);
+                let mut settings = settings();
+                settings.memory = memory;
+                settings.level = 6;
+                let make = || Session::server(&limits).compressed(&settings, &agreed, &limits);
+                let (mut session, idle) = usage(make);
+                assert!(idle.kept < 1024, "{} bytes when idle", idle.kept);
+
+                let message = "{\"some\":\"text\"}".repeat(100);
+                let (_, sent) = usage(|| {
+                    session.send(&message).unwrap();
+                    let len = session.unsent().len();
+                    session.sent(len);
+                });
+                let mut peer = client(&agreed, &limits);
+                peer.send(&message).unwrap();
+                let wire = peer.unsent().to_vec();
+                let (_, received) = usage(|| {
+                    session.push(&wire);
+                    assert_eq!(session.step(), Ok(Step::Message(Message::Text(&message))));
+                });
+                println!(
+                    "window {bits} memory {memory} {takeover:?}: idle {} B, to send {} B, to receive {} B",
+                    idle.kept, sent.kept, received.kept,
+                );
+                let (_, released) = usage(|| session.release());
+                let _ = (released, Kind::Text);
+            }
+        }
+    }
+}

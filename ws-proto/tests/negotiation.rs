@@ -1,0 +1,340 @@
+//! What is agreed on about compression, against an oracle written from RFC 7692 §7.1: every
+//! combination of our bounds, of the parameters of an offer, and of those of an answer.
+
+use ws_proto::handshake::{
+    Compression, Direction, HandshakeError, Offer, Request, Response, Takeover, WindowBits,
+};
+
+/// A parameter without a value, as it may come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flag {
+    Absent,
+    Present,
+    Valued,
+    Twice,
+}
+
+const FLAGS: [Flag; 4] = [Flag::Absent, Flag::Present, Flag::Valued, Flag::Twice];
+
+/// A parameter with a window, as it may come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Window {
+    Absent,
+    Bare,
+    Bits(u8),
+    Quoted(u8),
+    /// Text that is no number from 8 to 15.
+    Bad(&'static str),
+    Twice,
+}
+
+const WINDOWS: [Window; 14] = [
+    Window::Absent,
+    Window::Bare,
+    Window::Bits(8),
+    Window::Bits(9),
+    Window::Bits(12),
+    Window::Bits(14),
+    Window::Bits(15),
+    Window::Quoted(10),
+    Window::Bad("7"),
+    Window::Bad("16"),
+    Window::Bad("08"),
+    Window::Bad("+9"),
+    Window::Bad("1e1"),
+    Window::Twice,
+];
+
+/// The parameters of one offer or answer.
+#[derive(Clone, Copy, Debug)]
+struct Parameters {
+    server_takeover: Flag,
+    client_takeover: Flag,
+    server_window: Window,
+    client_window: Window,
+    unknown: bool,
+}
+
+fn all_parameters() -> impl Iterator<Item = Parameters> {
+    FLAGS.into_iter().flat_map(|server_takeover| {
+        FLAGS.into_iter().flat_map(move |client_takeover| {
+            WINDOWS.into_iter().flat_map(move |server_window| {
+                WINDOWS.into_iter().flat_map(move |client_window| {
+                    [false, true].map(|unknown| Parameters {
+                        server_takeover,
+                        client_takeover,
+                        server_window,
+                        client_window,
+                        unknown,
+                    })
+                })
+            })
+        })
+    })
+}
+
+fn all_bounds() -> Vec<Compression> {
+    let directions: Vec<Direction> = [9, 12, 15]
+        .into_iter()
+        .flat_map(|bits| {
+            [Takeover::Kept, Takeover::Off].map(|takeover| Direction {
+                window: WindowBits::new(bits).unwrap(),
+                takeover,
+            })
+        })
+        .collect();
+    directions
+        .iter()
+        .flat_map(|&server| {
+            directions
+                .iter()
+                .map(move |&client| Compression { server, client })
+        })
+        .collect()
+}
+
+impl Parameters {
+    fn text(&self) -> String {
+        let flag = |flag, name| match flag {
+            Flag::Absent => String::new(),
+            Flag::Present => format!("; {name}"),
+            Flag::Valued => format!("; {name}=1"),
+            Flag::Twice => format!("; {name}; {name}"),
+        };
+        let window = |window, name| match window {
+            Window::Absent => String::new(),
+            Window::Bare => format!("; {name}"),
+            Window::Bits(bits) => format!(";{name}={bits}"),
+            Window::Quoted(bits) => format!("; {name} = \"{bits}\""),
+            Window::Bad(text) => format!("; {name}={text}"),
+            Window::Twice => format!("; {name}=12; {name}=12"),
+        };
+        format!(
+            "permessage-deflate{}{}{}{}{}",
+            flag(self.server_takeover, "server_no_context_takeover"),
+            window(self.client_window, "client_max_window_bits"),
+            flag(self.client_takeover, "client_no_context_takeover"),
+            window(self.server_window, "server_max_window_bits"),
+            if self.unknown { "; fast" } else { "" },
+        )
+    }
+
+    /// Whether it is an element that anyone may accept: "parameter not defined for use", "an
+    /// invalid value", "multiple … with the same name" decline it.
+    fn is_valid(&self) -> bool {
+        let flags = [self.server_takeover, self.client_takeover];
+        let windows = [self.server_window, self.client_window];
+        !self.unknown
+            && flags.iter().all(|flag| matches!(flag, Flag::Absent | Flag::Present))
+            && windows.iter().all(|window| !matches!(window, Window::Bad(_) | Window::Twice))
+            // "This parameter MUST have a value" (§7.1.2.1)
+            && self.server_window != Window::Bare
+    }
+}
+
+fn bits(window: Window) -> Option<u8> {
+    match window {
+        Window::Bits(bits) | Window::Quoted(bits) => Some(bits),
+        _ => None,
+    }
+}
+
+fn direction(bits: u8, fresh: bool) -> Direction {
+    Direction {
+        window: WindowBits::new(bits).unwrap(),
+        takeover: if fresh { Takeover::Off } else { Takeover::Kept },
+    }
+}
+
+/// What a server within `ours` is to agree to.
+fn server_oracle(ours: &Compression, offer: &Parameters) -> Option<Compression> {
+    if !offer.is_valid() {
+        return None;
+    }
+    let asked = bits(offer.server_window).unwrap_or(15);
+    let server = asked.min(ours.server.window.get());
+    // zlib keeps to no window of 256 bytes in raw deflate.
+    if server == 8 {
+        return None;
+    }
+    let client = match offer.client_window {
+        // The answer "MUST NOT" name it: the client may use all.
+        Window::Absent if ours.client.window.get() < 15 => return None,
+        Window::Absent => 15,
+        Window::Bare => ours.client.window.get(),
+        named => bits(named).unwrap().min(ours.client.window.get()),
+    };
+    Some(Compression {
+        server: direction(
+            server,
+            offer.server_takeover == Flag::Present || ours.server.takeover == Takeover::Off,
+        ),
+        client: direction(
+            client,
+            offer.client_takeover == Flag::Present || ours.client.takeover == Takeover::Off,
+        ),
+    })
+}
+
+/// What a client that offered `ours` is to make of an answer.
+fn client_oracle(ours: &Compression, answer: &Parameters) -> Option<Compression> {
+    if !answer.is_valid() {
+        return None;
+    }
+    let server = bits(answer.server_window).unwrap_or(15);
+    // Each is granted by being in the answer.
+    if server > ours.server.window.get() {
+        return None;
+    }
+    let fresh = answer.server_takeover == Flag::Present;
+    if ours.server.takeover == Takeover::Off && !fresh {
+        return None;
+    }
+    let client = match answer.client_window {
+        Window::Absent => ours.client.window.get(),
+        // In an answer "the parameter has a value".
+        Window::Bare => return None,
+        named => bits(named).unwrap(),
+    };
+    if client > ours.client.window.get() {
+        return None;
+    }
+    Some(Compression {
+        server: direction(server, fresh),
+        client: direction(
+            client,
+            answer.client_takeover == Flag::Present || ours.client.takeover == Takeover::Off,
+        ),
+    })
+}
+
+fn request(extensions: &str) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Extensions: {extensions}\r\n\r\n"
+    )
+}
+
+fn response(extensions: &str) -> String {
+    format!("HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: {extensions}\r\n\r\n")
+}
+
+#[test]
+fn every_offer_gets_the_answer_of_the_oracle() {
+    let mut cases = 0;
+    for ours in all_bounds() {
+        for parameters in all_parameters() {
+            let head = request(&parameters.text());
+            let parsed = Request::parse(head.as_bytes()).unwrap();
+            let agreed = ours.agree(parsed.extensions()).unwrap();
+            let expected = server_oracle(&ours, &parameters);
+            assert_eq!(
+                agreed.map(|agreed| agreed.compression()),
+                expected,
+                "{ours:?} {}",
+                parameters.text()
+            );
+            cases += 1;
+        }
+    }
+    assert_eq!(cases, 36 * 6272);
+}
+
+#[test]
+fn every_answer_gets_the_verdict_of_the_oracle() {
+    let mut cases = 0;
+    for ours in all_bounds() {
+        let offer = Offer::new("h", "/").unwrap().compression(Some(ours));
+        for parameters in all_parameters() {
+            let head = response(&parameters.text());
+            let parsed = Response::parse(head.as_bytes()).unwrap();
+            let expected = client_oracle(&ours, &parameters)
+                .map(Some)
+                .ok_or(HandshakeError::UnofferedExtension);
+            assert_eq!(
+                offer.agreed(&parsed),
+                expected,
+                "{ours:?} {}",
+                parameters.text()
+            );
+            cases += 1;
+        }
+    }
+    assert_eq!(cases, 36 * 6272);
+}
+
+/// What our client offers our server accepts, and its answer is in order.
+#[test]
+fn our_two_ends_agree_whatever_their_bounds() {
+    for client in all_bounds() {
+        for server in all_bounds() {
+            let offer = Offer::new("h", "/").unwrap().compression(Some(client));
+            let key = ws_proto::handshake::Key::new([7; 16]);
+            let mut out = [0; 1024];
+            let len = offer.encode(&key, &mut out).unwrap();
+            let request = Request::parse(&out[..len]).unwrap();
+            let agreed = server.agree(request.extensions()).unwrap().unwrap();
+
+            let mut answer = [0; 1024];
+            let accept = request.accept().unwrap().compression(Some(agreed));
+            let len = accept.encode(&mut answer).unwrap();
+            let response = Response::parse(&answer[..len]).unwrap();
+            let confirmed = offer.agreed(&response).unwrap().unwrap();
+            assert_eq!(confirmed, agreed.compression(), "{client:?} {server:?}");
+        }
+    }
+}
+
+#[test]
+fn the_first_acceptable_offer_is_taken_and_a_malformed_list_fails() {
+    let agreed = |extensions: &str| {
+        let ours = Compression {
+            server: Direction::FULL,
+            client: Direction::FULL,
+        };
+        let head = request(extensions);
+        let request = Request::parse(head.as_bytes()).unwrap();
+        let agreed = ours.agree(request.extensions())?;
+        Ok::<_, HandshakeError>(agreed.map(|agreed| agreed.compression().server.window.get()))
+    };
+    assert_eq!(agreed("mux, permessage-bzip2"), Ok(None));
+    assert_eq!(
+        agreed(
+            "permessage-deflate; server_max_window_bits=8, permessage-deflate; \
+                server_max_window_bits=\"1\\0\", permessage-deflate"
+        ),
+        Ok(Some(10))
+    );
+    assert_eq!(
+        agreed("permessage-deflate, permessage-deflate; server_max_window_bits=\"1"),
+        Err(HandshakeError::InvalidExtensions)
+    );
+}
+
+#[test]
+fn an_answer_that_was_never_offered_fails() {
+    let ours = Compression {
+        server: Direction::FULL,
+        client: Direction::FULL,
+    };
+    let with = Offer::new("h", "/").unwrap().compression(Some(ours));
+    let without = Offer::new("h", "/").unwrap();
+    let verdict = |offer: &Offer<'_>, extensions: &str| {
+        let head = response(extensions);
+        let response = Response::parse(head.as_bytes()).unwrap();
+        offer.agreed(&response)
+    };
+    let unoffered = Err(HandshakeError::UnofferedExtension);
+    assert_eq!(verdict(&without, "permessage-deflate"), unoffered);
+    assert_eq!(verdict(&with, "mux"), unoffered);
+    assert_eq!(
+        verdict(&with, "permessage-deflate, permessage-deflate"),
+        unoffered
+    );
+    assert_eq!(verdict(&with, "permessage-deflate, mux"), unoffered);
+    assert_eq!(
+        verdict(&with, "permessage-deflate;"),
+        Err(HandshakeError::InvalidExtensions)
+    );
+}
