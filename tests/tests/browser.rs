@@ -5,13 +5,15 @@
 
 mod devtools;
 mod process;
+mod screens;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use devtools::{Browser, Screen, Tab};
+use devtools::{Browser, Tab};
 use process::{Process, repository};
+use screens::Screen;
 use serde_json::{Value, json};
 
 const WIDE: Screen = Screen {

@@ -2,23 +2,22 @@
 //! and node's ws. What each of their programs does is written at its top, in `tests/peers`.
 #![cfg(unix)]
 
+mod peers;
 mod process;
 
 use std::io;
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use process::{Process, repository};
+use peers::{PATIENCE, Theirs, expect, next, node, python};
+use process::Process;
 use ws_std::{
     Client, CloseCode, ConnectError, Error, Handle, Kind, Message, MessageBuf, Next, Part,
     ProtocolError, Request, Server, Tapped, Timeouts, WebSocket,
 };
 use ws_tests::Frame;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const LENGTHS: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1_000_000];
 
@@ -375,40 +374,6 @@ fn servers_refuse_a_path() {
     }
 }
 
-/// A server of theirs.
-struct Theirs {
-    name: &'static str,
-    process: Process,
-    url: String,
-}
-
-impl Theirs {
-    fn all() -> [Self; 2] {
-        [
-            Self::start("websockets", &mut python("websockets_server.py")),
-            Self::start("ws", &mut node("ws_server.js")),
-        ]
-    }
-
-    fn start(name: &'static str, command: &mut Command) -> Self {
-        let mut process = Process::start(command);
-        let port = process.line("listening ");
-        Self {
-            name,
-            process,
-            url: format!("ws://127.0.0.1:{port}"),
-        }
-    }
-
-    fn client(&self, path: &str) -> Client {
-        Client::new(format!("{}{path}", self.url)).handshake_timeout(PATIENCE)
-    }
-
-    fn connect(&self, path: &str) -> WebSocket {
-        self.client(path).connect().expect(self.name)
-    }
-}
-
 /// The bytes that a client receives, as the frames they are.
 #[derive(Clone, Default)]
 struct Received(Arc<Mutex<Vec<u8>>>);
@@ -463,25 +428,6 @@ fn messages(len: usize) -> [MessageBuf; 3] {
     ]
 }
 
-fn next<'a>(ws: &'a mut WebSocket, who: &str) -> Next<'a> {
-    match ws.recv_timeout(PATIENCE) {
-        Ok(Next::Elapsed) => panic!("{who} says nothing"),
-        Ok(next) => next,
-        Err(error) => panic!("{who}: {error}"),
-    }
-}
-
-fn expect(ws: &mut WebSocket, wanted: &MessageBuf, who: &str) {
-    let wanted = wanted.as_message();
-    let (kind, len) = (wanted.kind(), wanted.as_bytes().len());
-    let got = next(ws, who);
-    // Not `assert_eq`, which would print a million bytes.
-    assert!(
-        got == Next::Message(wanted),
-        "{who}: not the same {kind:?} of {len} bytes"
-    );
-}
-
 fn expect_echo(ws: &mut WebSocket, text: &str, who: &str) {
     ws.send(text).expect("open");
     assert_eq!(next(ws, who), Next::Message(Message::Text(text)), "{who}");
@@ -495,24 +441,4 @@ fn expect_close(ws: &mut WebSocket, (code, reason): (u16, &str), who: &str) {
 
 fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-fn python(script: &str) -> Command {
-    let python = repository().join("target/peers/venv/bin/python");
-    assert!(python.exists(), "run tests/peers/install.sh");
-    let mut command = peer(&python, script);
-    command.env("PYTHONUTF8", "1");
-    command
-}
-
-fn node(script: &str) -> Command {
-    let modules = repository().join("target/peers/node_modules/ws");
-    assert!(modules.exists(), "run tests/peers/install.sh");
-    peer(Path::new("node"), script)
-}
-
-fn peer(interpreter: &Path, script: &str) -> Command {
-    let mut command = Command::new(interpreter);
-    command.arg(repository().join("tests/peers").join(script));
-    command
 }

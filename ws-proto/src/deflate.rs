@@ -44,6 +44,19 @@ pub struct Deflate {
     /// The shortest message that is compressed, in bytes. Default: 1 KiB; without takeover a
     /// shorter one hardly gets smaller.
     pub min_len: usize,
+    /// What becomes of a compression context that is kept between messages when the connection
+    /// falls silent ([`release`](crate::Session::release)). Default: it is dropped.
+    pub when_idle: WhenIdle,
+}
+
+/// What becomes of what is kept between messages when a connection falls silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenIdle {
+    /// It is dropped: the next message is compressed by itself. What the peer sends may still
+    /// refer to what it sent before, and so the window for receiving stays.
+    Drop,
+    /// It stays, and the memory with it.
+    Keep,
 }
 
 impl Deflate {
@@ -62,6 +75,7 @@ impl Deflate {
             level: 6,
             memory: 5,
             min_len: 1024,
+            when_idle: WhenIdle::Drop,
         }
     };
 }
@@ -208,7 +222,9 @@ impl Deflater {
     /// Gives the memory back. Messages to come may not refer to those before then, which costs
     /// size and breaks nothing.
     pub(crate) fn release(&mut self) {
-        if !self.within {
+        let kept =
+            self.direction.takeover == Takeover::Kept && self.settings.when_idle == WhenIdle::Keep;
+        if !self.within && !kept {
             self.context = None;
         }
     }

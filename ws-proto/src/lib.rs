@@ -121,7 +121,7 @@ pub use sender::{Sender, Transmit};
 pub use utf8::{InvalidUtf8, Utf8};
 
 #[cfg(feature = "deflate")]
-pub use deflate::{Compress, Compressor, Deflate};
+pub use deflate::{Compress, Compressor, Deflate, WhenIdle};
 #[cfg(feature = "alloc")]
 pub use {
     incoming::Incoming,

@@ -179,39 +179,78 @@ fn ten_thousand_fragments_stop_at_their_limit() {
     println!("10,000 fragments: {} bytes at the peak", usage.peak);
 }
 
+/// What sending and then receiving a message leaves in use, in bytes.
+fn traffic(make: impl Fn() -> Session, peer: &mut Session) -> (Session, [isize; 2]) {
+    let message = "{\"some\":\"text\"}".repeat(100);
+    let mut session = make();
+    let (_, sent) = usage(|| {
+        session.send(&message).unwrap();
+        let len = session.unsent().len();
+        session.sent(len);
+    });
+    peer.send(&message).unwrap();
+    let wire = peer.unsent().to_vec();
+    let (_, received) = usage(|| {
+        session.push(&wire);
+        assert_eq!(session.step(), Ok(Step::Message(Message::Text(&message))));
+    });
+    (session, [sent.kept, received.kept])
+}
+
+/// The figures of the README: bytes that a connection takes beyond one without compression, once
+/// it has sent, for each window and memory level.
+const TO_SEND: [(u8, u8, isize); 6] = [
+    (9, 1, 137_369),
+    (9, 5, 150_809),
+    (12, 5, 165_112),
+    (12, 8, 265_464),
+    (15, 5, 279_800),
+    (15, 8, 380_152),
+];
+
+/// And once it has received.
+const TO_RECEIVE: isize = 53_148;
+
 #[test]
 fn contexts_are_made_at_first_use_and_given_back() {
     let limits = Limits::default();
+    let plain = {
+        let mut peer = Session::client(&limits, [0; 32]);
+        traffic(|| Session::server(&limits), &mut peer).1
+    };
     for takeover in [Takeover::Off, Takeover::Kept] {
-        for bits in [9, 12, 15] {
-            for memory in [1, 5, 8] {
-                let agreed = both(bits, takeover);
-                let mut settings = settings();
-                settings.memory = memory;
-                settings.level = 6;
-                let make = || Session::server(&limits).compressed(&settings, &agreed, &limits);
-                let (mut session, idle) = usage(make);
-                assert!(idle.kept < 1024, "{} bytes when idle", idle.kept);
+        for (bits, memory, to_send) in TO_SEND {
+            let agreed = both(bits, takeover);
+            let mut settings = settings();
+            (settings.memory, settings.level) = (memory, 6);
+            let make = || Session::server(&limits).compressed(&settings, &agreed, &limits);
+            let (_, idle) = usage(make);
+            assert!(
+                idle.peak < 512,
+                "{} bytes before the first message",
+                idle.peak
+            );
 
-                let message = "{\"some\":\"text\"}".repeat(100);
-                let (_, sent) = usage(|| {
-                    session.send(&message).unwrap();
-                    let len = session.unsent().len();
-                    session.sent(len);
-                });
-                let mut peer = client(&agreed, &limits);
-                peer.send(&message).unwrap();
-                let wire = peer.unsent().to_vec();
-                let (_, received) = usage(|| {
-                    session.push(&wire);
-                    assert_eq!(session.step(), Ok(Step::Message(Message::Text(&message))));
-                });
-                println!(
-                    "window {bits} memory {memory} {takeover:?}: idle {} B, to send {} B, to receive {} B",
-                    idle.kept, sent.kept, received.kept,
+            let (mut session, taken) = traffic(make, &mut client(&agreed, &limits));
+            let taken = [taken[0] - plain[0], taken[1] - plain[1]];
+            println!("window {bits}, memory {memory}, {takeover:?}: {taken:?}");
+            assert!(
+                (taken[0] - to_send).abs() < 4096,
+                "{bits} {memory}: {taken:?}"
+            );
+            assert!(
+                (taken[1] - TO_RECEIVE).abs() < 4096,
+                "{bits} {memory}: {taken:?}"
+            );
+
+            let (_, released) = usage(|| session.release());
+            let given = -released.kept;
+            assert!(given >= taken[0], "{given} of {taken:?} given back");
+            if takeover == Takeover::Off {
+                assert!(
+                    given >= taken[0] + taken[1],
+                    "{given} of {taken:?} given back"
                 );
-                let (_, released) = usage(|| session.release());
-                let _ = (released, Kind::Text);
             }
         }
     }

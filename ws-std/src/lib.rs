@@ -83,6 +83,6 @@ pub use ws_proto::{
 };
 #[cfg(feature = "deflate")]
 pub use ws_proto::{
-    Compress, Deflate,
+    Compress, Deflate, WhenIdle,
     handshake::{Compression, Direction, Takeover, WindowBits},
 };

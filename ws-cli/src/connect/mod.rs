@@ -26,6 +26,8 @@ mod heads;
 mod keys;
 mod pipe;
 #[cfg(unix)]
+mod screen;
+#[cfg(unix)]
 mod terminal;
 mod trace;
 

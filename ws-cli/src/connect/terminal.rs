@@ -9,12 +9,11 @@
 //!   keyboard ── keys ──────▶ └───────┘ ── lines, prompt ──▶ screen
 //! ```
 
-use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, IsTerminal, PipeReader, Read, Write};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -25,6 +24,7 @@ use ws_std::{CloseCode, Message};
 use super::commands::{Command, HELP};
 use super::editor::{Asked, Editor};
 use super::keys::Keys;
+use super::screen::{Next, Screen};
 use super::{Args, Link, lock};
 use crate::args::plain;
 use crate::fail;
@@ -32,9 +32,6 @@ use crate::text::{Escaped, Hex};
 
 /// How many bytes of a binary message are shown.
 const SHOWN: usize = 32;
-
-/// How many lines may wait to be shown before the receiver waits too.
-const WAITING: usize = 256;
 
 /// Asks the terminal to mark what is pasted, and not to any more.
 const MARK_PASTE: &str = "\x1b[?2004h";
@@ -312,97 +309,6 @@ impl Stage {
         let mut stdout = io::stdout();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    More,
-    End,
-}
-
-/// The lines that wait to be shown.
-#[derive(Clone, Debug)]
-struct Screen {
-    queue: Arc<Queue>,
-}
-
-#[derive(Debug)]
-struct Queue {
-    waiting: Mutex<Waiting>,
-    taken: Condvar,
-    wake: PipeWriter,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    lines: VecDeque<String>,
-    is_over: bool,
-}
-
-impl Screen {
-    fn new() -> io::Result<(Self, PipeReader)> {
-        let (woken, wake) = io::pipe()?;
-        let queue = Queue {
-            waiting: Mutex::default(),
-            taken: Condvar::new(),
-            wake,
-        };
-        let queue = Arc::new(queue);
-        Ok((Self { queue }, woken))
-    }
-
-    /// Adds a line, and does not wait.
-    fn add(&self, line: String) {
-        self.change(|waiting| waiting.lines.push_back(line));
-    }
-
-    /// Adds a line, and waits while many are there: what is not received is not sent for ever.
-    fn add_and_wait(&self, line: String) {
-        self.add(line);
-        let waiting = lock(&self.queue.waiting);
-        let too_many = |waiting: &mut Waiting| waiting.lines.len() > WAITING && !waiting.is_over;
-        drop(self.queue.taken.wait_while(waiting, too_many));
-    }
-
-    /// Nothing comes any more.
-    fn end(&self) {
-        self.change(|waiting| waiting.is_over = true);
-    }
-
-    /// Nothing is shown any more.
-    fn give_up(&self) {
-        self.end();
-        self.queue.taken.notify_all();
-    }
-
-    fn take(&self) -> (VecDeque<String>, Next) {
-        let mut waiting = lock(&self.queue.waiting);
-        self.queue.taken.notify_all();
-        let next = if waiting.is_over {
-            Next::End
-        } else {
-            Next::More
-        };
-        (std::mem::take(&mut waiting.lines), next)
-    }
-
-    /// Shows what waits where there is no prompt.
-    fn print_rest(&self) {
-        for line in self.take().0 {
-            let _ = writeln!(io::stdout(), "{line}");
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Waiting)) {
-        let mut waiting = lock(&self.queue.waiting);
-        let was_idle = waiting.lines.is_empty();
-        change(&mut waiting);
-        drop(waiting);
-        // One byte wakes for all that is there by then; more could fill the pipe.
-        if was_idle {
-            let _ = (&self.queue.wake).write_all(&[0]);
-        }
     }
 }
 
