@@ -1,34 +1,157 @@
 //! What permessage-deflate costs in a `Session` beyond zlib itself.
-//!
-//! `bare` is the same zlib with the same parameters and what §7.2 of RFC 7692 asks for, and
-//! nothing of WebSocket: no frame, no mask, no limit, no check of the text. One call for a
-//! message, into a buffer that is large enough.
 
 use std::hint::black_box;
 
+use ws_bench::bare::{Compressor, Inflater, Setup, TAIL};
 use ws_bench::{Cycle, Effort, Way, messages};
-use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
-use ws_proto::{Deflate, Header, Limits, Message, Session, Step};
-use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush};
+use ws_proto::{Limits, Session, Step, Utf8};
 
-/// What stands behind each message in the compressed stream, and is not sent (§7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
-
-/// How both ends compress.
-#[derive(Clone, Copy)]
-struct Setup {
-    window: u8,
-    memory: u8,
-    takeover: Takeover,
+fn main() {
+    let effort = Effort::from_args();
+    for (size, len) in [("1 KiB", 1 << 10), ("64 KiB", 64 << 10)] {
+        for setup in Setup::ALL {
+            let title = format!("compress {size}, {setup}");
+            effort.compare(&title, &mut compressing(setup, len));
+            let title = format!("inflate {size}, {setup}");
+            effort.compare(&title, &mut inflating(setup, len));
+        }
+    }
 }
 
-const SETUPS: [Setup; 4] = {
-    let setup = |window, memory, takeover| Setup {
-        window,
-        memory,
-        takeover,
-    };
-    []
-};
+fn compressing(setup: Setup, len: usize) -> Vec<Way<'static>> {
+    let (mut session, mut ours) = (server(setup), Cycle::new(messages(len)));
+    let (mut zlib, mut bare) = (Compressor::new(setup), Cycle::new(messages(len)));
+    vec![
+        Way::new("bare", move || {
+            black_box(zlib.compress(bare.turn().as_bytes()));
+        }),
+        Way::new("ws-proto", move || {
+            session.send(&ours.turn()[..]).expect("nothing waits");
+            let len = black_box(session.unsent()).len();
+            session.sent(len);
+        }),
+        #[cfg(feature = "peers")]
+        peer::compressing(setup, len),
+    ]
+}
 
-fn main() {}
+fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
+    let (mut session, mut ours) = (server(setup), Cycle::new(frames(setup, len)));
+    let (mut zlib, mut bare) = (Inflater::new(setup), Cycle::new(payloads(setup, len)));
+    let (mut checked_zlib, mut checked) = (Inflater::new(setup), bare.clone());
+    vec![
+        Way::new("bare", move || {
+            black_box(zlib.inflate(bare.turn()));
+        }),
+        // A server must check the text, whoever inflated it.
+        Way::new("checked", move || {
+            let mut utf8 = Utf8::new();
+            utf8.push(checked_zlib.inflate(checked.turn()))
+                .and_then(|()| utf8.finish())
+                .expect("text");
+        }),
+        Way::new("ws-proto", move || {
+            receive(&mut session, ours.turn());
+        }),
+        #[cfg(feature = "peers")]
+        peer::inflating(setup, len),
+    ]
+}
+
+/// Reads a frame as an adapter does.
+fn receive(session: &mut Session, mut frame: &[u8]) {
+    loop {
+        match session.step().expect("a client's frames") {
+            Step::Message(message) => {
+                black_box(message.as_bytes());
+                return;
+            }
+            _ => {
+                let spare = session.spare_mut().expect("memory");
+                let len = spare.len().min(frame.len());
+                spare[..len].copy_from_slice(&frame[..len]);
+                session.filled(len);
+                frame = &frame[len..];
+            }
+        }
+    }
+}
+
+fn server(setup: Setup) -> Session {
+    let (settings, agreed) = setup.agreed();
+    let limits = Limits::default();
+    Session::server(&limits).compressed(&settings, &agreed, &limits)
+}
+
+/// The messages as a client sends them. The first refers to none before it, and so they can be
+/// received in a circle.
+fn frames(setup: Setup, len: usize) -> Vec<Vec<u8>> {
+    let (settings, agreed) = setup.agreed();
+    let limits = Limits::default();
+    let mut client = Session::client(&limits, [7; 32]).compressed(&settings, &agreed, &limits);
+    let frame = |message: String| {
+        client.send(&message[..]).expect("nothing waits");
+        let frame = client.unsent().to_vec();
+        client.sent(frame.len());
+        frame
+    };
+    messages(len).into_iter().map(frame).collect()
+}
+
+/// What is in these frames, with the tail that is not sent.
+fn payloads(setup: Setup, len: usize) -> Vec<Vec<u8>> {
+    let mut zlib = Compressor::new(setup);
+    let payload = |message: String| [zlib.compress(message.as_bytes()), &TAIL].concat();
+    messages(len).into_iter().map(payload).collect()
+}
+
+/// sockudo-ws, in memory. Its memory level is 8, whatever ours is.
+#[cfg(feature = "peers")]
+mod peer {
+    use std::hint::black_box;
+
+    use bytes::BytesMut;
+    use sockudo_ws::{CompressedProtocol, DeflateConfig, Message};
+    use ws_bench::bare::Setup;
+    use ws_bench::{Cycle, Way, messages};
+    use ws_proto::handshake::Takeover;
+
+    pub(crate) fn compressing(setup: Setup, len: usize) -> Way<'static> {
+        let mut protocol = server(setup);
+        let mut messages = Cycle::new(messages(len).into_iter().map(Message::text));
+        let mut out = BytesMut::new();
+        Way::new("sockudo-ws", move || {
+            let message = messages.turn();
+            let encoded = protocol.encode_message(message, &mut out);
+            encoded.expect("a message");
+            black_box(&out[..]);
+            out.clear();
+        })
+    }
+
+    pub(crate) fn inflating(setup: Setup, len: usize) -> Way<'static> {
+        let mut protocol = server(setup);
+        let mut frames = Cycle::new(super::frames(setup, len));
+        let (mut unread, mut messages) = (BytesMut::new(), Vec::new());
+        Way::new("sockudo-ws", move || {
+            unread.extend_from_slice(frames.turn());
+            let processed = protocol.process_into(&mut unread, &mut messages);
+            processed.expect("a client's frames");
+            assert_eq!(black_box(&messages).len(), 1);
+        })
+    }
+
+    fn server(setup: Setup) -> CompressedProtocol {
+        let off = setup.takeover == Takeover::Off;
+        let window = setup.window.try_into().expect("9 to 15");
+        let config = DeflateConfig {
+            server_max_window_bits: window,
+            client_max_window_bits: window,
+            server_no_context_takeover: off,
+            client_no_context_takeover: off,
+            compression_level: 6,
+            compression_threshold: 0,
+        };
+        CompressedProtocol::server(1 << 20, 1 << 20, config)
+    }
+}

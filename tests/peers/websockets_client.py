@@ -1,6 +1,9 @@
 """Checks a server with Python's websockets as the client.
 
-usage: websockets_client.py [--deflate] ws://HOST:PORT ws://HOST:PORT
+usage: websockets_client.py [--deflate[=[PARAMETER[=BITS],...]]] ws://HOST:PORT ws://HOST:PORT
+
+With --deflate it offers to compress as the library does of itself; with --deflate= with the parameters that follow:
+those of RFC 7692, as in --deflate=server_no_context_takeover,client_max_window_bits=9.
 
 The server offers the paths that websockets_server.py lists, /fragments and /report-close aside; the second URL is
 where /limit is, for servers that have one limit for all paths. Prints a line `ok NAME` or `FAIL NAME: WHY` for each
@@ -14,6 +17,7 @@ from urllib.parse import quote
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 TIMEOUT = 30
 SIZES = [0, 1, 125, 126, 65535, 65536, 1_000_000]
@@ -34,15 +38,24 @@ def expect(what, got, wanted):
         raise AssertionError(f"{what}: {str(got)[:80]!r} instead of {str(wanted)[:80]!r}")
 
 
+def deflate():
+    given = next((arg for arg in sys.argv if arg.startswith("--deflate")), None)
+    if given in (None, "--deflate"):
+        return {"compression": given and "deflate"}
+    pairs = [param.partition("=") for param in given.removeprefix("--deflate=").split(",") if param]
+    params = {name: int(bits) if bits else True for name, _, bits in pairs}
+    return {"compression": None, "extensions": [ClientPerMessageDeflateFactory(**params)]}
+
+
 @contextlib.asynccontextmanager
 async def open_path(path, **options):
     ws = await connect(
         (limited if path == "/limit" else base) + path,
-        compression="deflate" if "--deflate" in sys.argv else None,
         ping_interval=None,
         close_timeout=TIMEOUT,
         max_size=None,
         proxy=None,
+        **deflate(),
         **options,
     )
     try:
@@ -71,6 +84,7 @@ async def closed_with(ws):
 def messages(size):
     yield "text", "abcdefghij" * (size // 10) + "k" * (size % 10)
     yield "chinese", ("万物并育而不相害" * (size // 24 + 1))[: size // 3]
+    yield "json", "".join(f'{{"id": {i}, "name": "n{i * 7919 % 1009}"}}\n' for i in range(size // 20 + 1))[:size]
     yield "binary", bytes(i * 7 % 256 for i in range(size))
 
 
@@ -87,10 +101,10 @@ for size in SIZES:
         echo_check(f"echo {kind} {size}", message)
 
 
-@check("echo 100 messages in flight")
+@check("echo 1000 messages in flight")
 async def _():
     async with open_path("/echo") as ws:
-        sent = [f"{i} " * i for i in range(100)]
+        sent = [f"{i} " * (i % 100) for i in range(1000)]
         for message in sent:
             await ws.send(message)
         expect("echoes", [await ws.recv() for _ in sent], sent)

@@ -1,6 +1,9 @@
 """A server on Python's websockets, for our client to talk to.
 
-usage: websockets_server.py [--deflate]
+usage: websockets_server.py [--deflate[=[PARAMETER[=BITS],...]]]
+
+With --deflate it agrees to compress as the library does of itself; with --deflate= to the parameters that follow: those
+of RFC 7692, as in --deflate=server_no_context_takeover,client_max_window_bits=9.
 
 Prints `listening PORT`, then serves until it is ended. The path selects what it does:
 
@@ -20,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 
 async def echo(ws, query):
@@ -90,6 +94,15 @@ async def handle(ws):
         await ROUTES[url.path](ws, parse_qs(url.query))
 
 
+def deflate():
+    given = next((arg for arg in sys.argv if arg.startswith("--deflate")), None)
+    if given in (None, "--deflate"):
+        return {"compression": given and "deflate"}
+    pairs = [param.partition("=") for param in given.removeprefix("--deflate=").split(",") if param]
+    params = {name: int(bits) if bits else True for name, _, bits in pairs}
+    return {"compression": None, "extensions": [ServerPerMessageDeflateFactory(**params)]}
+
+
 async def main():
     async with serve(
         handle,
@@ -97,7 +110,7 @@ async def main():
         0,
         process_request=process_request,
         select_subprotocol=select_subprotocol,
-        compression="deflate" if "--deflate" in sys.argv else None,
+        **deflate(),
         max_size=64 << 20,
         ping_interval=None,
     ) as server:

@@ -1,6 +1,9 @@
 // Checks a server with node's ws as the client.
 //
-// usage: ws_client.js [--deflate] ws://HOST:PORT ws://HOST:PORT
+// usage: ws_client.js [--deflate[=[PARAMETER[=BITS],...]]] ws://HOST:PORT ws://HOST:PORT
+//
+// With --deflate it offers to compress as the library does of itself; with --deflate= with the parameters that follow,
+// however short a message is: those of RFC 7692, as in --deflate=server_no_context_takeover,client_max_window_bits=9.
 //
 // The server offers the paths that ws_server.js lists, /fragments and /report-close aside; the second URL is where
 // /limit is, for servers that have one limit for all paths. Prints a line `ok NAME` or `FAIL NAME: WHY` for each check,
@@ -22,8 +25,20 @@ const CLOSES = [
 ];
 
 const [base, limited] = process.argv.slice(-2).map((url) => url.replace(/\/$/, ''));
-const perMessageDeflate = process.argv.includes('--deflate');
+const perMessageDeflate = deflate();
 const checks = [];
+
+// What the command line asks for, as options of the library.
+function deflate() {
+  const given = process.argv.find((arg) => arg.startsWith('--deflate'));
+  if (!given?.includes('=')) return Boolean(given);
+  const options = { threshold: 0 };
+  for (const param of given.slice('--deflate='.length).split(',').filter(Boolean)) {
+    const [name, bits] = param.split('=');
+    options[name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())] = bits ? Number(bits) : true;
+  }
+  return options;
+}
 
 function check(name, path, run, protocols = []) {
   checks.push({ name, path, run, protocols });
@@ -66,9 +81,11 @@ class Peer {
 
 function messages(size) {
   const chinese = '万物并育而不相害'.repeat(Math.floor(size / 24) + 1).slice(0, Math.floor(size / 3));
+  const lines = Array.from({ length: size / 20 + 1 }, (_, i) => `{"id": ${i}, "name": "n${(i * 7919) % 1009}"}\n`);
   return {
     text: 'abcdefghij'.repeat(size / 10) + 'k'.repeat(size % 10),
     chinese,
+    json: lines.join('').slice(0, size),
     binary: Buffer.from(Uint8Array.from({ length: size }, (_, i) => i * 7)),
   };
 }
@@ -82,9 +99,10 @@ for (const size of SIZES) {
   }
 }
 
-check('echo 100 messages in flight', '/echo', async (peer) => {
-  const sent = Array.from({ length: 100 }, (_, i) => `${i} `.repeat(i));
-  for (const message of sent) peer.ws.send(message);
+// Every third is not compressed, whatever was agreed on.
+check('echo 1000 messages in flight', '/echo', async (peer) => {
+  const sent = Array.from({ length: 1000 }, (_, i) => `${i} `.repeat(i % 100));
+  sent.forEach((message, i) => peer.ws.send(message, { compress: i % 3 !== 0 }));
   for (const message of sent) expect('echo', await peer.next('message'), message);
 });
 

@@ -1,6 +1,9 @@
 // A server on node's ws, for our client to talk to.
 //
-// usage: ws_server.js [--deflate]
+// usage: ws_server.js [--deflate[=[PARAMETER[=BITS],...]]]
+//
+// With --deflate it agrees to compress as the library does of itself; with --deflate= to the parameters that follow,
+// however short a message is: those of RFC 7692, as in --deflate=server_no_context_takeover,client_max_window_bits=9.
 //
 // Prints `listening PORT`, then serves until it is ended. The path selects what it does:
 //
@@ -52,6 +55,18 @@ function reportClose(ws) {
   ws.on('close', (code, reason) => console.log('closed', code, reason.toString()));
 }
 
+// What the command line asks for, as options of the library.
+function deflate() {
+  const given = process.argv.find((arg) => arg.startsWith('--deflate'));
+  if (!given?.includes('=')) return Boolean(given);
+  const options = { threshold: 0 };
+  for (const param of given.slice('--deflate='.length).split(',').filter(Boolean)) {
+    const [name, bits] = param.split('=');
+    options[name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())] = bits ? Number(bits) : true;
+  }
+  return options;
+}
+
 const routes = {
   '/echo': [echo],
   '/fragments': [fragments],
@@ -65,7 +80,7 @@ const routes = {
   '/report-close': [reportClose],
 };
 
-const perMessageDeflate = process.argv.includes('--deflate');
+const perMessageDeflate = deflate();
 const servers = {};
 for (const [path, [handle, options]] of Object.entries(routes)) {
   const server = new WebSocketServer({

@@ -2,20 +2,20 @@
 //! and node's ws. What each of their programs does is written at its top, in `tests/peers`.
 #![cfg(unix)]
 
+mod ours;
 mod peers;
 mod process;
 
-use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use peers::{PATIENCE, Theirs, expect, next, node, python};
+use ours::Ours;
+use peers::{LIMIT, PATIENCE, Theirs, expect, next, node, python};
 use process::Process;
 use ws_std::{
-    Client, CloseCode, ConnectError, Error, Handle, Kind, Message, MessageBuf, Next, Part,
-    ProtocolError, Request, Server, Tapped, Timeouts, WebSocket,
+    Client, CloseCode, ConnectError, Error, Kind, Message, MessageBuf, Next, Part, ProtocolError,
+    Tapped, Timeouts, WebSocket,
 };
 use ws_tests::Frame;
 
@@ -31,9 +31,6 @@ const CLOSES: [(u16, &str); 4] = [
          _____________________________________________",
     ),
 ];
-
-/// What `/limit` lets through, in bytes.
-const LIMIT: u64 = 1000;
 
 // ---- Their clients, our server ----
 
@@ -57,10 +54,10 @@ fn client_of_ws() {
 
 fn passes_with(client: &mut Command) {
     let mut limits = ws_std::Limits::DEFAULT;
-    let server = Ours::start(limits);
+    let server = Ours::start(|server| server.limits(limits));
     limits.max_message = LIMIT;
-    let limited = Ours::start(limits);
-    client.args([&server.url, &limited.url]);
+    let limited = Ours::start(|server| server.limits(limits));
+    client.args([&server, &limited].map(|server| format!("ws://{}", server.address)));
     let (status, said) = Process::start(client).finish();
     assert!(status.success(), "{status}:\n{said}");
     let checks = said.lines().filter(|line| line.starts_with("ok ")).count();
@@ -71,97 +68,12 @@ fn passes_with(client: &mut Command) {
     assert_eq!(limited.broken_rules(), [too_big; 3]);
 }
 
-/// A server of ours, with the paths that the peers' clients ask for.
-struct Ours {
-    url: String,
-    handle: Handle,
-    broken: Arc<Mutex<Vec<ProtocolError>>>,
-    thread: Option<JoinHandle<io::Result<()>>>,
-}
-
-impl Ours {
-    fn start(limits: ws_std::Limits) -> Self {
-        let broken = Arc::new(Mutex::new(Vec::new()));
-        let seen = broken.clone();
-        let server = Server::bind("127.0.0.1:0")
-            .expect("loopback has a port")
-            .limits(limits)
-            .choose_subprotocol(choose)
-            .websocket("/echo", echo)
-            .websocket("/limit", echo)
-            .websocket("/ping", |mut ws, _| {
-                ws.ping(b"marco")?;
-                ws.send("polo")?;
-                // The Pong is read, and has to obey the rules.
-                ws.for_each(|_, _| Ok::<_, Error>(()))
-            })
-            .websocket("/close", |mut ws, request| {
-                let code = request.param("code").and_then(|code| code.parse().ok());
-                let code = code
-                    .and_then(CloseCode::new)
-                    .expect("a code that may travel");
-                ws.close(code, &request.param("reason").unwrap_or_default())
-            })
-            .websocket("/subprotocol", |mut ws, _| {
-                let chosen = ws.subprotocol().unwrap_or_default().to_owned();
-                ws.send(chosen.as_str())?;
-                ws.for_each(|_, _| Ok::<_, Error>(()))
-            })
-            .on_error(move |_, error| match error.downcast_ref() {
-                // Clients that just go away are their own business.
-                Some(Error::Protocol(ProtocolError::UnexpectedEof)) => {}
-                Some(Error::Protocol(error)) => seen.lock().expect("no panic").push(*error),
-                _ => {}
-            });
-        let handle = server.handle();
-        Self {
-            url: format!("ws://{}", server.local_addr()),
-            handle,
-            broken,
-            thread: Some(thread::spawn(|| server.run())),
-        }
-    }
-
-    /// Ends the server; what its clients did wrong.
-    fn broken_rules(mut self) -> Vec<ProtocolError> {
-        self.end();
-        std::mem::take(&mut self.broken.lock().expect("no panic"))
-    }
-
-    fn end(&mut self) {
-        self.handle.shutdown();
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("no panic").expect("it listened");
-        }
-    }
-}
-
-impl Drop for Ours {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn echo(mut ws: WebSocket, _: &Request) -> Result<(), Error> {
-    ws.for_each(|message, tx| tx.send(message))
-}
-
-fn choose(request: &Request) -> Option<String> {
-    let ours = ["chat.v2", "chat.v1"];
-    let chosen = ours
-        .into_iter()
-        .find(|ours| request.subprotocols().any(|name| name == *ours));
-    chosen
-        .filter(|_| request.path() == "/subprotocol")
-        .map(Into::into)
-}
-
 // ---- Our client, their servers ----
 
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_echo_messages_of_all_lengths() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         let mut ws = server.connect("/echo");
         for message in LENGTHS.into_iter().flat_map(messages) {
             ws.send(&message).expect("open");
@@ -183,7 +95,7 @@ fn servers_echo_messages_of_all_lengths() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_send_fragments() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         let (client, tap) = tapped(server.client("/fragments"));
         let mut ws = client.connect().expect(server.name);
         for message in LENGTHS.into_iter().flat_map(messages) {
@@ -199,7 +111,7 @@ fn servers_send_fragments() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_take_fragments() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         let (client, tap) = tapped(server.client("/echo"));
         let mut ws = client.connect().expect(server.name);
         for message in messages(100_000) {
@@ -229,7 +141,7 @@ fn servers_take_fragments() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_answer_pings() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         let (client, tap) = tapped(server.client("/echo"));
         let mut ws = client.connect().expect(server.name);
         let longest: Vec<u8> = (0..125).collect();
@@ -243,7 +155,7 @@ fn servers_answer_pings() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_ping_and_hear_the_pong() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         let mut ws = server.connect("/ping");
         expect(&mut ws, &MessageBuf::Text("polo".into()), server.name);
     }
@@ -252,7 +164,7 @@ fn servers_ping_and_hear_the_pong() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_answer_the_keepalive() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         let mut timeouts = Timeouts::DEFAULT;
         timeouts.ping_interval = Some(Duration::from_millis(50));
         timeouts.pong_timeout = Duration::from_secs(10);
@@ -271,7 +183,7 @@ fn servers_answer_the_keepalive() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_choose_subprotocols() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         for (offered, chosen) in [
             (&["chat.v1"][..], Some("chat.v1")),
             (&["chat.v1", "chat.v2"], Some("chat.v2")),
@@ -293,7 +205,7 @@ fn servers_choose_subprotocols() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_close() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         for (code, reason) in CLOSES {
             let query = percent_encoded(reason);
             let mut ws = server.connect(&format!("/close?code={code}&reason={query}"));
@@ -305,7 +217,7 @@ fn servers_close() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_are_closed() {
-    for mut server in Theirs::all() {
+    for mut server in Theirs::all(&[]) {
         for (code, reason) in CLOSES {
             let mut ws = server.connect("/report-close");
             let sent = CloseCode::new(code).expect("it may travel");
@@ -323,7 +235,7 @@ fn servers_are_closed() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_refuse_messages_that_are_too_big() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         for (len, fragment) in [(1001, 1001), (1001, 500), (1_000_000, 1_000_000)] {
             let mut ws = server.connect("/limit");
             expect_echo(&mut ws, &"x".repeat(1000), server.name);
@@ -342,7 +254,7 @@ fn servers_refuse_messages_that_are_too_big() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_are_told_that_messages_are_too_big() {
-    for mut server in Theirs::all() {
+    for mut server in Theirs::all(&[]) {
         for path in ["/report-close", "/fragments"] {
             let mut ws = server
                 .client(path)
@@ -366,11 +278,17 @@ fn servers_are_told_that_messages_are_too_big() {
 #[test]
 #[ignore = "needs the peers of tests/peers/install.sh"]
 fn servers_refuse_a_path() {
-    for server in Theirs::all() {
+    for server in Theirs::all(&[]) {
         match server.client("/nowhere").connect() {
             Err(ConnectError::Refused(response)) => assert_eq!(response.status(), 404),
             other => panic!("{}: {other:?}", server.name),
         }
+    }
+}
+
+impl Theirs {
+    fn connect(&self, path: &str) -> WebSocket {
+        self.client(path).connect().expect(self.name)
     }
 }
 

@@ -319,9 +319,15 @@ impl Inflater {
         chunk: &Chunk<'_>,
         message: &mut Assembly,
     ) -> Result<(), ProtocolError> {
-        self.feed(chunk.kind, chunk.payload, message)?;
+        // A message in one piece is checked once, when it is handed out: there is no earlier.
+        let whole = message.len() == 0 && chunk.part == Part::Last;
+        let check = match chunk.kind {
+            Kind::Text if !whole => Check::Utf8,
+            _ => Check::Nothing,
+        };
+        self.feed(check, chunk.payload, message)?;
         if chunk.part == Part::Last {
-            self.feed(chunk.kind, &TAIL, message)?;
+            self.feed(check, &TAIL, message)?;
             core::mem::take(&mut self.utf8).finish()?;
             if self.direction.takeover == Takeover::Off {
                 self.end_stream();
@@ -339,7 +345,7 @@ impl Inflater {
 
     fn feed(
         &mut self,
-        kind: Kind,
+        check: Check,
         mut piece: &[u8],
         message: &mut Assembly,
     ) -> Result<(), ProtocolError> {
@@ -367,7 +373,7 @@ impl Inflater {
                 let limit = self.max;
                 return Err(ProtocolError::MessageTooBig { limit });
             }
-            if kind == Kind::Text {
+            if check == Check::Utf8 {
                 self.utf8.push(message.spare_head(written))?;
             }
             message.inflated(written);
@@ -399,6 +405,13 @@ impl fmt::Debug for Inflater {
             .field("direction", &self.direction)
             .finish_non_exhaustive()
     }
+}
+
+/// What is checked as it is inflated, so that it fails early.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Nothing,
+    Utf8,
 }
 
 /// The least that a message grows by while it is inflated, in bytes.

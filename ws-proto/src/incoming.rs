@@ -172,7 +172,8 @@ impl Incoming {
     pub fn message(&mut self, out: &mut Outgoing) -> Result<Option<Message<'_>>, ProtocolError> {
         if let Assembled::Whole(kind) = self.assembled {
             self.assembled = Assembled::Given;
-            return self.given(kind).map(Some);
+            let given = self.given(kind);
+            return given.map(Some).map_err(|error| out.connection.fail(error));
         }
         if !out.connection.holds_message(self.inbox.unread()) {
             return Ok(None);
@@ -277,7 +278,8 @@ impl Incoming {
     fn given(&self, kind: Kind) -> Result<Message<'_>, ProtocolError> {
         let bytes = self.message.as_bytes();
         Ok(match kind {
-            // Checked piece by piece as it came; safe code has no other way back to a `str`.
+            // What came in pieces was checked as they came; safe code has no other way back to a
+            // `str`. What was inflated in one piece is checked here and only here.
             Kind::Text => Message::Text(utf8::whole(bytes)?),
             Kind::Binary => Message::Binary(bytes),
         })

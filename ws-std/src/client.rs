@@ -246,6 +246,9 @@ impl Client {
 /// The most of a refusal's body that is kept, in bytes.
 const MAX_BODY: usize = 64 << 10;
 
+/// How long to wait for it.
+const BODY: Duration = Duration::from_secs(2);
+
 /// The server's answer that was no upgrade, with as much of its body as it gives.
 fn refusal(
     stream: &TcpStream,
@@ -260,7 +263,13 @@ fn refusal(
         .header("Content-Length")
         .and_then(|length| length.parse().ok())
         .map_or(MAX_BODY, |length: usize| length.min(MAX_BODY));
-    // Whatever ends the body early, the refusal is what there is to say.
+    let length = match status {
+        204 | 304 => 0,
+        _ => length,
+    };
+    // Whatever ends the body early, the refusal is what there is to say. One whose length is not
+    // known goes on until the server closes, which it need not.
+    let deadline = deadline.at_most(BODY);
     while received.len() - head.end < length {
         match deadline.read(stream, received) {
             Ok(0) | Err(_) => break,

@@ -45,9 +45,25 @@ impl Deadline {
         }
     }
 
-    pub(crate) fn write(self, mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
-        stream.set_write_timeout(Some(self.left()?))?;
-        stream.write_all(bytes)
+    /// Writes all of it, however slowly it is taken, within the time that is left.
+    pub(crate) fn write(self, mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            stream.set_write_timeout(Some(self.left()?))?;
+            match stream.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => bytes = &bytes[len..],
+                // `left` says whether the time is up.
+                Err(error) if is_timeout(&error) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The earlier of this and `patience` from now.
+    pub(crate) fn at_most(self, patience: Duration) -> Self {
+        Self(self.0.min(Self::after(patience).0))
     }
 }
 

@@ -95,10 +95,15 @@ impl Response {
         let date = httpdate::fmt_http_date(SystemTime::now());
         let len = self.body().len();
         let mut out = format!(
-            "HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: close\r\nContent-Length: {len}\r\n",
+            "HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: close\r\n",
             status.as_u16(),
         )
         .into_bytes();
+        // "A server MUST NOT send a Content-Length header field in any response with a status
+        // code of 1xx (Informational) or 204 (No Content)." (RFC 9110 §8.6)
+        if status != StatusCode::NO_CONTENT && !status.is_informational() {
+            out.extend(format!("Content-Length: {len}\r\n").into_bytes());
+        }
         for (name, value) in self.headers() {
             if !OURS.contains(name) {
                 out.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());

@@ -11,6 +11,9 @@ use crate::process::{Process, repository};
 /// How long a peer may take for one answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What `/limit` lets through, in bytes.
+pub(crate) const LIMIT: u64 = 1000;
+
 /// A server of theirs.
 pub(crate) struct Theirs {
     pub(crate) name: &'static str,
@@ -19,14 +22,15 @@ pub(crate) struct Theirs {
 }
 
 impl Theirs {
-    pub(crate) fn all() -> [Self; 2] {
+    /// One of each make, given these arguments.
+    pub(crate) fn all(args: &[&str]) -> [Self; 2] {
         [
-            Self::start("websockets", &mut python("websockets_server.py")),
-            Self::start("ws", &mut node("ws_server.js")),
+            Self::start("websockets", python("websockets_server.py").args(args)),
+            Self::start("ws", node("ws_server.js").args(args)),
         ]
     }
 
-    pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
+    fn start(name: &'static str, command: &mut Command) -> Self {
         let mut process = Process::start(command);
         let port = process.line("listening ");
         Self {
@@ -36,15 +40,13 @@ impl Theirs {
         }
     }
 
+    /// A client for one of its paths.
     pub(crate) fn client(&self, path: &str) -> Client {
         Client::new(format!("{}{path}", self.url)).handshake_timeout(PATIENCE)
     }
-
-    pub(crate) fn connect(&self, path: &str) -> WebSocket {
-        self.client(path).connect().expect(self.name)
-    }
 }
 
+/// What the peer says next, or that it has closed.
 pub(crate) fn next<'a>(ws: &'a mut WebSocket, who: &str) -> Next<'a> {
     match ws.recv_timeout(PATIENCE) {
         Ok(Next::Elapsed) => panic!("{who} says nothing"),
@@ -53,6 +55,7 @@ pub(crate) fn next<'a>(ws: &'a mut WebSocket, who: &str) -> Next<'a> {
     }
 }
 
+/// Expects a message.
 pub(crate) fn expect(ws: &mut WebSocket, wanted: &MessageBuf, who: &str) {
     let wanted = wanted.as_message();
     let (kind, len) = (wanted.kind(), wanted.as_bytes().len());
@@ -64,6 +67,7 @@ pub(crate) fn expect(ws: &mut WebSocket, wanted: &MessageBuf, who: &str) {
     );
 }
 
+/// A program for the Python that has the packages.
 pub(crate) fn python(script: &str) -> Command {
     let python = repository().join("target/peers/venv/bin/python");
     assert!(python.exists(), "run tests/peers/install.sh");
@@ -72,6 +76,7 @@ pub(crate) fn python(script: &str) -> Command {
     command
 }
 
+/// A program for node.
 pub(crate) fn node(script: &str) -> Command {
     let modules = repository().join("target/peers/node_modules/ws");
     assert!(modules.exists(), "run tests/peers/install.sh");

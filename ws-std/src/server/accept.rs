@@ -1,7 +1,7 @@
 //! The listener: accepting goes on whatever happens to a connection.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
@@ -11,6 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::registry::Entry;
 use super::{Core, serve};
+use crate::head::Deadline;
 use crate::response::{Body, Response};
 use crate::shared::{TICK, drain_stream, is_timeout};
 
@@ -139,12 +140,9 @@ pub(super) fn unavailable() -> Vec<u8> {
 
 /// Writes the last bytes of a connection, and lets the peer read them.
 pub(super) fn answer_and_end(stream: &TcpStream, answer: &[u8], patience: Duration) {
-    use std::io::Write;
-    let mut writer = stream;
-    let written = stream
-        .set_write_timeout(Some(patience))
-        .and_then(|()| writer.write_all(answer))
-        .and_then(|()| stream.shutdown(std::net::Shutdown::Write));
+    let written = Deadline::after(patience)
+        .write(stream, answer)
+        .and_then(|()| stream.shutdown(Shutdown::Write));
     if written.is_ok() {
         drain_stream(stream, patience);
     }

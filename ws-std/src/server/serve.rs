@@ -5,7 +5,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use http::Method;
-use ws_proto::handshake::{self, Accept, Compression, HandshakeError, Scan};
+use http::header::HOST;
+use ws_proto::handshake::{self, Accept, Compression, HandshakeError, HttpVersion, Scan};
 use ws_proto::{CloseCode, Session};
 
 use super::accept::{answer_and_end, unavailable};
@@ -18,8 +19,9 @@ use crate::response::{Body, Response};
 use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 
-/// How long a client has to read an answer that is no upgrade.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long a client has to take an answer that is no upgrade, a page for example, and again to
+/// end its side.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// What a request comes to.
 enum Answer {
@@ -97,6 +99,16 @@ fn answer(
     rest: &[u8],
 ) -> Result<Answer, HandshakeError> {
     let request = Request::new(parsed, peer).ok_or(HandshakeError::Target)?;
+    // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
+    // that lacks a Host header field" or has several (RFC 9112 §3.2).
+    match (
+        parsed.version(),
+        request.headers().get_all(HOST).iter().count(),
+    ) {
+        (HttpVersion::Http11, 0) => return Err(HandshakeError::MissingHost),
+        (_, 0 | 1) => {}
+        _ => return Err(HandshakeError::RepeatedHost),
+    }
     let page = |response: Response| {
         let body = match *request.method() {
             Method::HEAD => Body::Omit,
