@@ -8,7 +8,7 @@ use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{Deflate, Header, Limits, Message, Opcode, Session, Step};
 
 /// For each window size, each way, with and without takeover.
-const MESSAGES: usize = 1500;
+const MESSAGES: usize = 5000;
 
 struct Zlib {
     process: Child,

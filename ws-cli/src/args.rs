@@ -39,22 +39,41 @@ pub(crate) fn unless_zero(interval: Duration) -> Option<Duration> {
     (!interval.is_zero()).then_some(interval)
 }
 
-/// The defaults of compression, but for the windows and what is kept in them.
-pub(crate) fn deflate(window_bits: u8, takeover: bool) -> Deflate {
-    let mut deflate = Deflate::default();
-    let direction = Direction {
-        window: WindowBits::new(window_bits).unwrap_or(WindowBits::MAX),
-        takeover: if takeover {
-            Takeover::Kept
-        } else {
-            Takeover::Off
-        },
-    };
-    deflate.compression = Compression {
-        server: direction,
-        client: direction,
-    };
-    deflate
+/// How messages are compressed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct DeflateArgs {
+    /// Compress messages of 1 KiB and more, if the other side does too (RFC 7692)
+    #[arg(long)]
+    deflate: bool,
+
+    /// With --deflate: windows of up to 2^BITS bytes, both ways
+    #[arg(long, value_name = "BITS", default_value_t = 12, requires = "deflate",
+        value_parser = clap::value_parser!(u8).range(9..=15))]
+    window_bits: u8,
+
+    /// With --deflate: messages may refer to those before, which takes memory for each connection
+    #[arg(long, requires = "deflate")]
+    takeover: bool,
+}
+
+impl DeflateArgs {
+    /// The defaults, but for the windows and what is kept in them; `None` if it is off.
+    pub(crate) fn settings(self) -> Option<Deflate> {
+        let direction = Direction {
+            window: WindowBits::new(self.window_bits)?,
+            takeover: if self.takeover {
+                Takeover::Kept
+            } else {
+                Takeover::Off
+            },
+        };
+        let mut deflate = Deflate::default();
+        deflate.compression = Compression {
+            server: direction,
+            client: direction,
+        };
+        self.deflate.then_some(deflate)
+    }
 }
 
 /// An error of the operating system in words, without its number.

@@ -9,7 +9,7 @@ use ws_std::{
     Error, Limits, Next, Origins, Request, Response, SendError, Server, Timeouts, WebSocket,
 };
 
-use crate::args::{bytes, deflate, plain, seconds, unless_zero};
+use crate::args::{DeflateArgs, bytes, plain, seconds, unless_zero};
 use crate::chat::{self, Place, Rooms};
 use crate::fail;
 use crate::signals::on_signal;
@@ -32,18 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.max_fragments)]
     max_fragments: u32,
 
-    /// Compress messages of 1 KiB and more for clients that offer it (RFC 7692)
-    #[arg(long)]
-    deflate: bool,
-
-    /// With --deflate: windows of up to 2^BITS bytes, both ways
-    #[arg(long, value_name = "BITS", default_value_t = 12, requires = "deflate",
-        value_parser = clap::value_parser!(u8).range(9..=15))]
-    window_bits: u8,
-
-    /// With --deflate: messages may refer to those before, at the price of memory for each client
-    #[arg(long, requires = "deflate")]
-    takeover: bool,
+    #[command(flatten)]
+    deflate: DeflateArgs,
 
     /// The most output that waits for one slow client; in the chat, one with more is closed (1013)
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = bytes)]
@@ -153,9 +143,9 @@ impl Args {
         } else {
             Origins::List(self.origin.clone())
         };
-        let server = match self.deflate {
-            true => server.deflate(deflate(self.window_bits, self.takeover)),
-            false => server,
+        let server = match self.deflate.settings() {
+            Some(deflate) => server.deflate(deflate),
+            None => server,
         };
         server
             .limits(limits)

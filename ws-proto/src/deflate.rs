@@ -203,7 +203,12 @@ impl Deflater {
         if self.within || self.direction.takeover == Takeover::Kept {
             return None;
         }
-        self.context.take()
+        let mut context = self.context.take()?;
+        // A large message leaves a large buffer, which whoever comes next may not need.
+        if context.out.len() > KEPT {
+            (context.out, context.len) = (Vec::new(), 0);
+        }
+        Some(context)
     }
 
     /// Whether a context compresses as it was agreed on here.
@@ -295,8 +300,20 @@ impl fmt::Debug for Compressor {
 pub(crate) struct Inflater {
     direction: Direction,
     context: Option<Inflate>,
+    at: At,
     utf8: Utf8,
     max: u64,
+}
+
+/// Where in the compressed form of a message we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Before its first byte.
+    Start,
+    /// Within a stream: its tail is to come.
+    Stream,
+    /// At the end of a stream that had a last block: it has no tail.
+    End,
 }
 
 impl Inflater {
@@ -307,6 +324,7 @@ impl Inflater {
                 Role::Client => agreed.server,
             },
             context: None,
+            at: At::Start,
             utf8: Utf8::new(),
             max,
         }
@@ -327,7 +345,14 @@ impl Inflater {
         };
         self.feed(check, chunk.payload, message)?;
         if chunk.part == Part::Last {
-            self.feed(check, &TAIL, message)?;
+            match self.at {
+                // Even an empty message has a byte (§7.2.3.6); without it the tail would be read
+                // as the start of a block, and what comes next as its end.
+                At::Start => return Err(ProtocolError::InvalidDeflate),
+                At::Stream => self.feed(check, &TAIL, message)?,
+                At::End => {}
+            }
+            self.at = At::Start;
             core::mem::take(&mut self.utf8).finish()?;
             if self.direction.takeover == Takeover::Off {
                 self.end_stream();
@@ -350,6 +375,9 @@ impl Inflater {
         message: &mut Assembly,
     ) -> Result<(), ProtocolError> {
         let window = self.direction.window.get();
+        if !piece.is_empty() {
+            self.at = At::Stream;
+        }
         loop {
             let context = self
                 .context
@@ -379,7 +407,13 @@ impl Inflater {
             message.inflated(written);
             match status {
                 // A block may say that it is the last (§7.2.3.4): another stream may follow.
-                Status::StreamEnd => self.end_stream(),
+                Status::StreamEnd => {
+                    self.end_stream();
+                    if piece.is_empty() {
+                        self.at = At::End;
+                        return Ok(());
+                    }
+                }
                 Status::Ok | Status::BufError if piece.is_empty() && written < room_len => {
                     return Ok(());
                 }
@@ -413,6 +447,9 @@ enum Check {
     Nothing,
     Utf8,
 }
+
+/// How much of a buffer for output stays with a context that is given to others, in bytes.
+const KEPT: usize = 64 << 10;
 
 /// The least that a message grows by while it is inflated, in bytes.
 const GROW: usize = 4096;

@@ -90,6 +90,22 @@ fn a_block_with_bfinal() {
     );
 }
 
+/// Neither the end of a stream without a tail nor an empty payload may leave a context in which
+/// the next message is misread.
+#[test]
+fn the_end_of_a_stream_leaves_the_context_in_order() {
+    receives(
+        &[
+            0xC1, 0x07, 0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0xC1, 0x07, 0xF2, 0x48, 0xCD,
+            0xC9, 0xC9, 0x07, 0x00,
+        ],
+        &["Hello", "Hello"],
+    );
+    let mut client = client(FULL);
+    client.push(&[0xC1, 0x00]);
+    assert_eq!(client.step(), Err(ProtocolError::InvalidDeflate));
+}
+
 #[test]
 fn two_blocks_in_one_message() {
     // §7.2.3.5

@@ -7,9 +7,7 @@ mod counting;
 
 use counting::{Counting, usage};
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
-use ws_proto::{
-    Deflate, Header, Kind, Limits, Message, Opcode, Part, ProtocolError, Session, Step,
-};
+use ws_proto::{Deflate, Header, Limits, Message, Opcode, Part, ProtocolError, Session, Step};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -86,51 +84,46 @@ fn explode(session: &mut Session, wire: &[u8]) -> Result<usize, ProtocolError> {
     Ok(messages)
 }
 
-fn assert_bomb(wire: &[u8], before: usize) {
+fn assert_bomb(wire: &[u8]) {
     let mut limits = Limits::default();
     limits.max_message = LIMIT;
-    let agreed = both(15, Takeover::Kept);
-    let (result, usage) = usage(|| {
-        let mut session = client(&agreed, &limits);
-        let result = explode(&mut session, wire);
-        // Poisoned: no more is inflated, whatever comes.
-        session.push(wire);
-        assert_eq!(
-            session.step(),
-            Err(ProtocolError::MessageTooBig { limit: LIMIT })
-        );
-        let told = session.unsent().to_vec();
-        assert_eq!(told.len(), 2 + 4 + 2 + "message too big".len());
-        result
-    });
-    assert_eq!(result, Err(ProtocolError::MessageTooBig { limit: LIMIT }));
+    limits.max_fragments = 20_000;
+    let too_big = ProtocolError::MessageTooBig { limit: LIMIT };
+    let mut session = client(&both(15, Takeover::Kept), &limits);
+    let (result, usage) = usage(|| explode(&mut session, wire));
+    assert_eq!(result, Err(too_big));
     assert!(
-        usage.peak <= usize::try_from(LIMIT).unwrap() + BEYOND + wire.len(),
-        "{} bytes at the peak, {before}",
+        usage.peak <= usize::try_from(LIMIT).unwrap() + BEYOND,
+        "{} bytes at the peak",
         usage.peak
     );
-    println!(
-        "bomb of {} bytes: {} at the peak",
-        wire.len(),
-        usage.peak - wire.len()
-    );
+    println!("bomb of {} bytes: {} at the peak", wire.len(), usage.peak);
+
+    // Poisoned: nothing more is inflated, whatever comes, and the peer is told 1009.
+    session.push(&wire[..wire.len().min(1000)]);
+    assert_eq!(session.step(), Err(too_big));
+    let (header, head) = Header::decode(session.unsent()).unwrap().unwrap();
+    let mut told = session.unsent()[head..].to_vec();
+    let _ = header.mask().unwrap().apply(&mut told);
+    assert_eq!(&told[..2], 1009_u16.to_be_bytes());
 }
 
 #[test]
 fn bombs_stop_at_the_limit() {
     let full = both(15, Takeover::Kept);
-    let gigabyte_like = vec![0; 64 << 20];
-    let payload = deflated(&full, &[gigabyte_like]).remove(0);
+    let payload = deflated(&full, &[vec![0; 64 << 20]]).remove(0);
     assert!(
         (64 << 20) / payload.len() >= 1000,
         "{} bytes",
         payload.len()
     );
     // One frame.
-    assert_bomb(&frame(Opcode::Binary, &payload, Part::Last), 0);
-    // 4,000 fragments of it: the limit on their number is not what stops it.
+    assert_bomb(&frame(Opcode::Binary, &payload, Part::Last));
+    // 10,000 fragments and more.
+    let pieces = payload.chunks(payload.len() / 10_000);
+    assert!(pieces.len() >= 10_000);
     let mut wire = Vec::new();
-    for (at, piece) in payload.chunks(payload.len() / 4000).enumerate() {
+    for (at, piece) in pieces.enumerate() {
         let opcode = if at == 0 {
             Opcode::Binary
         } else {
@@ -138,7 +131,7 @@ fn bombs_stop_at_the_limit() {
         };
         wire.extend(frame(opcode, piece, Part::More));
     }
-    assert_bomb(&wire, 0);
+    assert_bomb(&wire);
 }
 
 /// Each message is within the limit but the last, which refers to those before.
@@ -155,7 +148,7 @@ fn bombs_chained_through_takeover_stop_at_the_limit() {
         .iter()
         .flat_map(|payload| frame(Opcode::Binary, payload, Part::Last))
         .collect();
-    assert_bomb(&wire, 3);
+    assert_bomb(&wire);
 }
 
 /// More fragments than allowed, each of which inflates to something.
@@ -176,7 +169,8 @@ fn ten_thousand_fragments_stop_at_their_limit() {
     }
     let (result, usage) = usage(|| explode(&mut client(&full, &limits), &wire));
     assert_eq!(result, Err(ProtocolError::TooManyFragments { limit: 4096 }));
-    println!("10,000 fragments: {} bytes at the peak", usage.peak);
+    // What 4096 bytes inflate to, at most, and no more.
+    assert!(usage.peak <= 4096 * 1032 * 2 + BEYOND, "{}", usage.peak);
 }
 
 /// What sending and then receiving a message leaves in use, in bytes.
@@ -208,6 +202,9 @@ const TO_SEND: [(u8, u8, isize); 6] = [
     (15, 8, 380_152),
 ];
 
+/// Before it has done either.
+const IDLE: usize = 360;
+
 /// And once it has received.
 const TO_RECEIVE: isize = 53_148;
 
@@ -224,9 +221,10 @@ fn contexts_are_made_at_first_use_and_given_back() {
             let mut settings = settings();
             (settings.memory, settings.level) = (memory, 6);
             let make = || Session::server(&limits).compressed(&settings, &agreed, &limits);
-            let (_, idle) = usage(make);
+            let (_, idle) = usage(|| drop(make()));
+            assert_eq!(idle.kept, 0, "the session is dropped");
             assert!(
-                idle.peak < 512,
+                idle.peak <= IDLE,
                 "{} bytes before the first message",
                 idle.peak
             );
@@ -254,4 +252,30 @@ fn contexts_are_made_at_first_use_and_given_back() {
             }
         }
     }
+}
+
+/// A context that is shared does not keep what one large message needed.
+#[test]
+fn a_shared_context_keeps_no_large_buffer() {
+    let mut limits = Limits::default();
+    limits.max_unsent = usize::MAX;
+    let agreed = both(12, Takeover::Off);
+    let mut random = 1_u32;
+    let noise: Vec<u8> = (0..8 << 20)
+        .map(|_| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            random.to_be_bytes()[0]
+        })
+        .collect();
+    let mut session = server(&agreed, &limits);
+    let (compressor, usage) = usage(|| {
+        session.send(&noise).unwrap();
+        let len = session.unsent().len();
+        session.sent(len);
+        let compressor = session.halves().1.take_compressor();
+        session.release();
+        compressor.unwrap()
+    });
+    assert!(usage.kept < 400 << 10, "{} bytes", usage.kept);
+    drop(compressor);
 }

@@ -159,7 +159,6 @@ fn server_oracle(ours: &Compression, offer: &Parameters) -> Option<Compression> 
     }
     let client = match offer.client_window {
         // The answer "MUST NOT" name it: the client may use all.
-        Window::Absent if ours.client.window.get() < 15 => return None,
         Window::Absent => 15,
         Window::Bare => ours.client.window.get(),
         named => bits(named).unwrap().min(ours.client.window.get()),
@@ -337,4 +336,28 @@ fn an_answer_that_was_never_offered_fails() {
         verdict(&with, "permessage-deflate;"),
         Err(HandshakeError::InvalidExtensions)
     );
+}
+
+/// What Firefox offers: no parameter at all.
+#[test]
+fn a_bare_offer_is_accepted_with_the_widest_window_of_the_client() {
+    let ours = twelve_bits();
+    let head = request("permessage-deflate");
+    let parsed = Request::parse(head.as_bytes()).unwrap();
+    let agreed = ours.agree(parsed.extensions()).unwrap().unwrap();
+    assert_eq!(agreed.compression().client.window, WindowBits::MAX);
+
+    let mut answer = [0; 512];
+    let accept = parsed.accept().unwrap().compression(Some(agreed));
+    let len = accept.encode(&mut answer).unwrap();
+    let answer = std::str::from_utf8(&answer[..len]).unwrap();
+    assert!(answer.contains("server_max_window_bits=12"), "{answer}");
+    assert!(!answer.contains("client_max_window_bits"), "{answer}");
+}
+
+fn twelve_bits() -> Compression {
+    Compression {
+        server: direction(12, true),
+        client: direction(12, true),
+    }
 }

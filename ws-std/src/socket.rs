@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use http::HeaderMap;
+#[cfg(feature = "deflate")]
+use ws_proto::Compress;
 use ws_proto::{CloseCode, Kind, Message, MessageBuf, Part, Session, Timeouts};
 
 use crate::clock::Clock;
@@ -123,6 +125,20 @@ impl WebSocket {
     /// As [`Writer::send`].
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         self.writer.send(message)
+    }
+
+    /// Sends a message, compressed or not: see [`Writer::send_with`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::send`].
+    #[cfg(feature = "deflate")]
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.writer.send_with(message, compress)
     }
 
     /// Sends a piece of a message: see [`Writer::send_part`].

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "deflate")]
-use ws_proto::Compress;
 use ws_proto::{Close, CloseCode, Kind, Message, Part, Prepared, SendError};
+#[cfg(feature = "deflate")]
+use ws_proto::{Compress, Outgoing};
 
 use crate::error::Error;
 use crate::shared::Shared;
@@ -113,7 +113,7 @@ impl Writer {
         self.shared.abort();
     }
 
-    /// How many bytes of messages wait for the peer.
+    /// How many bytes of messages wait in the queue, behind those that are being written.
     #[must_use]
     pub fn unsent_len(&self) -> usize {
         self.shared.outgoing().unsent_len()
@@ -145,6 +145,26 @@ impl<'a> Corked<'a> {
             .with_context(len, |outgoing| outgoing.send(message));
         match queued {
             Err(SendError::Full { .. }) => self.shared.send(message),
+            queued => Ok(queued?),
+        }
+    }
+
+    /// Sends a message, compressed or not, with the next write: see [`Writer::send_with`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::send`].
+    #[cfg(feature = "deflate")]
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        let len = message.as_bytes().len();
+        let send = |outgoing: &mut Outgoing| outgoing.send_with(message, compress);
+        match self.shared.with_context(len, send) {
+            Err(SendError::Full { .. }) => self.shared.queue_and_wait(len, send),
             queued => Ok(queued?),
         }
     }

@@ -13,7 +13,7 @@ use ws_std::{
     Writer,
 };
 
-use crate::args::{bytes, deflate, seconds, unless_zero, without_number};
+use crate::args::{DeflateArgs, bytes, seconds, unless_zero, without_number};
 use crate::signals::on_signal;
 use crate::text::Escaped;
 
@@ -68,18 +68,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = bytes)]
     max_message: u64,
 
-    /// Offer to compress messages of 1 KiB and more (RFC 7692)
-    #[arg(long)]
-    deflate: bool,
-
-    /// With --deflate: windows of up to 2^BITS bytes, both ways
-    #[arg(long, value_name = "BITS", default_value_t = 12, requires = "deflate",
-        value_parser = clap::value_parser!(u8).range(9..=15))]
-    window_bits: u8,
-
-    /// With --deflate: messages may refer to those before
-    #[arg(long, requires = "deflate")]
-    takeover: bool,
+    #[command(flatten)]
+    deflate: DeflateArgs,
 
     /// How often to ping the server; 0 for never
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
@@ -141,8 +131,8 @@ impl Args {
             .handshake_timeout(self.timeout)
             .timeouts(timeouts)
             .max_message(self.max_message);
-        if self.deflate {
-            client = client.deflate(deflate(self.window_bits, self.takeover));
+        if let Some(deflate) = self.deflate.settings() {
+            client = client.deflate(deflate);
         }
         for (name, value) in &self.header {
             client = client.header(name, value);

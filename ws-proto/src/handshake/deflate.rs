@@ -135,8 +135,8 @@ impl Compression {
     /// with what both want. `None` if there is none: then nothing is compressed.
     ///
     /// An offer is declined that has an unknown or repeated parameter or an invalid value
-    /// (§7.1), one that wants a window smaller than our compressor has, and one whose client
-    /// would not keep to our bound for its window.
+    /// (§7.1), and one that wants a window smaller than our compressor has. A client that does not
+    /// say that it can be told a window is accepted with the widest.
     ///
     /// # Errors
     ///
@@ -161,14 +161,13 @@ impl Compression {
             return None;
         }
         let window = match offer.client_window {
+            // Nothing may be said about it then, and the client uses what it likes: Firefox, for
+            // one. Our window for receiving is as wide as DEFLATE's whatever was agreed.
             ClientWindow::Unnamed => WindowBits::MAX,
             // "indicates that the peer server may include [it] in the answer" (§7.1.2.2)
             ClientWindow::Any => self.client.window,
             ClientWindow::Bits(bits) => bits.min(self.client.window),
         };
-        if window > self.client.window {
-            return None;
-        }
         let takeover = self.client.takeover.and(offer.client_takeover);
         Some(Agreed {
             compression: Self {
@@ -177,7 +176,7 @@ impl Compression {
             },
             names: Names {
                 server: offer.server_window.is_some() || server.window < WindowBits::MAX,
-                client: window < WindowBits::MAX,
+                client: offer.client_window != ClientWindow::Unnamed && window < WindowBits::MAX,
             },
         })
     }
