@@ -164,8 +164,9 @@ impl Compression {
             // Nothing may be said about it then, and the client uses what it likes: Firefox, for
             // one. Our window for receiving is as wide as DEFLATE's whatever was agreed.
             ClientWindow::Unnamed => WindowBits::MAX,
-            // "indicates that the peer server may include [it] in the answer" (§7.1.2.2)
-            ClientWindow::Any => self.client.window,
+            // "indicates that the peer server may include [it] in the answer" (§7.1.2.2). Few
+            // clients have a compressor that keeps to 8 bits: such a bound is taken as 9.
+            ClientWindow::Any => self.client.window.max(WindowBits::CAN),
             ClientWindow::Bits(bits) => bits.min(self.client.window),
         };
         let takeover = self.client.takeover.and(offer.client_takeover);
