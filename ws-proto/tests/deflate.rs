@@ -246,3 +246,23 @@ fn a_context_is_lent_to_connections_that_agreed_on_the_same() {
     carry(&mut same, &mut peer);
     assert_eq!(peer.step(), Ok(Step::Message(Message::Text(&text))));
 }
+
+/// Text that came in one piece is checked when it is handed out; the connection fails just as if
+/// it had come in many.
+#[test]
+fn text_that_is_none_fails_the_connection_however_it_is_cut() {
+    let mut server = server(FULL);
+    server.send(&b"not text: \xFF"[..]).unwrap();
+    let mut wire = server.unsent().to_vec();
+    wire[0] = 0xC1;
+    for cut in 0..=wire.len() {
+        let mut client = client(FULL);
+        client.push(&wire[..cut]);
+        let early = client.step().err();
+        client.push(&wire[cut..]);
+        let error = early.or_else(|| client.step().err());
+        assert_eq!(error, Some(ProtocolError::InvalidUtf8), "cut at {cut}");
+        assert_eq!(client.step(), Err(ProtocolError::InvalidUtf8));
+        assert!(client.unsent().starts_with(&[0x88]), "a Close says so");
+    }
+}
