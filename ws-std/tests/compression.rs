@@ -121,8 +121,8 @@ fn echoed(url: &str, bits: u8, text: &str) -> u64 {
         .connect()
         .unwrap();
     echo(&mut ws, text);
-    let received = *received.lock().unwrap();
-    received
+    drop(ws);
+    Arc::into_inner(received).unwrap().into_inner().unwrap()
 }
 
 /// The contexts that a server's connections share are of different windows: what each gets is
