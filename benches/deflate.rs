@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use ws_bench::bare::{Compressor, Inflater, Setup, TAIL};
 use ws_bench::{Cycle, Effort, Way, messages};
-use ws_proto::{Limits, Session, Step, Utf8};
+use ws_proto::{Limits, Opcode, Session, Step, Utf8};
 
 fn main() {
     let effort = Effort::from_args();
@@ -37,20 +37,29 @@ fn compressing(setup: Setup, len: usize) -> Vec<Way<'static>> {
 
 fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
     let (mut session, mut ours) = (server(setup), Cycle::new(frames(setup, len)));
+    let (mut binary_session, mut binary) = (server(setup), Cycle::new(binary(setup, len)));
     let (mut zlib, mut bare) = (Inflater::new(setup), Cycle::new(payloads(setup, len)));
+    let (mut tail_zlib, mut tail) = (Inflater::new(setup), bare.clone());
     let (mut checked_zlib, mut checked) = (Inflater::new(setup), bare.clone());
     vec![
         Way::new("bare", move || {
-            black_box(zlib.inflate(bare.turn()));
+            black_box(zlib.inflate([bare.turn()]));
         }),
-        // A server must check the text, whoever inflated it.
+        // Behind a message that was received stands the next, and not its tail.
+        Way::new("tail", move || {
+            black_box(tail_zlib.inflate(received(tail.turn())));
+        }),
+        Way::new("binary", move || {
+            receive(&mut binary_session, binary.turn());
+        }),
+        // And text must be checked, whoever inflated it.
         Way::new("checked", move || {
             let mut utf8 = Utf8::new();
-            utf8.push(checked_zlib.inflate(checked.turn()))
+            utf8.push(checked_zlib.inflate(received(checked.turn())))
                 .and_then(|()| utf8.finish())
                 .expect("text");
         }),
-        Way::new("ws-proto", move || {
+        Way::new("text", move || {
             receive(&mut session, ours.turn());
         }),
         #[cfg(feature = "peers")]
@@ -96,6 +105,21 @@ fn frames(setup: Setup, len: usize) -> Vec<Vec<u8>> {
         frame
     };
     messages(len).into_iter().map(frame).collect()
+}
+
+/// A payload and its tail, apart.
+fn received(payload: &[u8]) -> [&[u8]; 2] {
+    let (payload, tail) = payload.split_at(payload.len() - TAIL.len());
+    [payload, tail]
+}
+
+/// The same, sent as binary messages.
+fn binary(setup: Setup, len: usize) -> Vec<Vec<u8>> {
+    let mut frames = frames(setup, len);
+    for frame in &mut frames {
+        frame[0] ^= Opcode::Text as u8 ^ Opcode::Binary as u8;
+    }
+    frames
 }
 
 /// What is in these frames, with the tail that is not sent.

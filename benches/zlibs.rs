@@ -66,7 +66,7 @@ fn inflating(setup: Setup, received: &Cycle<Vec<u8>>) -> [Way<'static>; 2] {
     let (mut miniz, mut second) = (MinizInflater::new(setup), received.clone());
     [
         Way::new("zlib-rs", move || {
-            black_box(zlib.inflate(first.turn()));
+            black_box(zlib.inflate([first.turn()]));
         }),
         Way::new("miniz_oxide", move || {
             black_box(miniz.inflate(second.turn()));

@@ -134,16 +134,20 @@ impl Inflater {
         }
     }
 
-    /// A message that was received, with its tail.
+    /// A message that was received, with its tail: in one piece, if it happens to stand there, or
+    /// in two.
     ///
     /// # Panics
     ///
     /// If that is not what [`Compressor`] makes.
-    pub fn inflate(&mut self, received: &[u8]) -> &[u8] {
+    pub fn inflate<const PIECES: usize>(&mut self, received: [&[u8]; PIECES]) -> &[u8] {
         let before = self.zlib.total_out();
-        self.zlib
-            .decompress(received, &mut self.out, InflateFlush::SyncFlush)
-            .expect("in order");
+        for piece in received {
+            let written = length(self.zlib.total_out() - before);
+            self.zlib
+                .decompress(piece, &mut self.out[written..], InflateFlush::SyncFlush)
+                .expect("in order");
+        }
         let len = length(self.zlib.total_out() - before);
         if self.takeover == Takeover::Off {
             self.zlib.reset(false);
@@ -194,7 +198,7 @@ mod tests {
                     assert!(frame[head..] == bare, "{setup} {len}");
 
                     let received = [&bare[..], &TAIL].concat();
-                    assert_eq!(inflater.inflate(&received), message.as_bytes());
+                    assert_eq!(inflater.inflate([&received]), message.as_bytes());
                     client.push(&frame);
                     assert_eq!(client.step(), Ok(Step::Message(Message::Text(&message))));
                 }
