@@ -75,7 +75,7 @@ pub fn header(input: &[u8]) {
     }
 }
 
-/// [`frames`] to a server.
+/// Frames to a server mean the same however they are cut.
 ///
 /// # Panics
 ///
@@ -84,7 +84,7 @@ pub fn frames_server(input: &[u8]) {
     frames(Role::Server, input);
 }
 
-/// [`frames`] to a client.
+/// Frames to a client mean the same however they are cut.
 ///
 /// # Panics
 ///

@@ -1,6 +1,12 @@
 //! The command `ws`: a WebSocket server to try things against, and a client for the terminal and
 //! for pipes.
 
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "what stands above arguments is their help, which is read in a terminal"
+)]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

@@ -20,7 +20,8 @@
 //!
 //! The canonical loop, over anything that reads and writes:
 //!
-//! ```
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use std::io::{self, Read, Write};
 //! use ws_proto::{Limits, Session, Shutdown, Step};
 //!

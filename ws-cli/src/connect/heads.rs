@@ -31,6 +31,11 @@ fn header<'a>(line: &'a str, secret: &mut bool) -> Cow<'a, str> {
     let Some((name, value)) = line.split_once(':') else {
         return line.into();
     };
+    // A nonce and its digest: no secrets, and the `=` at their end is no parameter's.
+    if ["sec-websocket-key", "sec-websocket-accept"].contains(&&*name.to_ascii_lowercase()) {
+        *secret = false;
+        return line.into();
+    }
     *secret = is_secret(name) && !name.to_ascii_lowercase().starts_with("sec-websocket-");
     if *secret {
         return format!("{name}: {REDACTED}").into();
@@ -82,6 +87,16 @@ fn is_secret(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A nonce may have any letters, `key` among them.
+    #[test]
+    fn the_key_of_the_handshake_is_shown_whatever_it_is() {
+        for name in ["Sec-WebSocket-Key", "sec-websocket-accept"] {
+            let line = format!("{name}: Rm0Lj4zXFdoInAHLfkEYNw==");
+            let head = format!("GET / HTTP/1.1\r\n{line}\r\n\r\n");
+            assert_eq!(lines(head.as_bytes())[1], line);
+        }
+    }
 
     #[test]
     fn secrets_are_hidden() {
