@@ -218,6 +218,32 @@ fn answers_beyond_what_may_wait_are_written_and_not_refused() {
     }
 }
 
+/// The Pong is seen by whoever asked to, on both ways to receive, and its code may send.
+#[test]
+fn pongs_are_shown_to_who_wants_to_see_them() {
+    within(|| {
+        let server = run(echo());
+        let mut ws = server.connect();
+        let writer = ws.writer();
+        let (pong, pongs) = mpsc::channel();
+        ws.on_pong(move |payload| {
+            pong.send(payload.to_vec()).unwrap();
+            writer.send("pong came").unwrap();
+        });
+        ws.ping(b"marco").unwrap();
+        assert_eq!(ws.recv().unwrap(), Some(Message::Text("pong came")));
+        assert_eq!(pongs.recv().unwrap(), b"marco");
+
+        ws.ping(b"polo").unwrap();
+        ws.for_each(|message, tx| {
+            assert_eq!(message, Message::Text("pong came"));
+            tx.close(CloseCode::NORMAL, "")
+        })
+        .unwrap();
+        assert_eq!(pongs.recv().unwrap(), b"polo");
+    });
+}
+
 #[test]
 fn pings_are_answered_both_ways() {
     let server = run(echo());
