@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::error::ProtocolError;
 use crate::header::Header;
+use crate::mask::Mask;
 use crate::sender::Transmit;
 
 /// What was received.
@@ -118,17 +119,23 @@ impl Assembly {
         Ok(())
     }
 
-    /// Room for payload bytes that come straight into the message: as many as are still to come,
-    /// but no more memory than have arrived before, and so at most twice what was received. What
-    /// an earlier message left is offered whole: inflating goes faster in one piece.
+    /// Room for payload bytes that come straight into the message: what is left of its memory,
+    /// and when that is little, as much again as has arrived, and so at most twice what was
+    /// received. What an earlier message left is offered whole: inflating goes faster in one
+    /// piece.
     pub(crate) fn spare_mut(
         &mut self,
         remaining: u64,
         size: usize,
     ) -> Result<&mut [u8], ProtocolError> {
-        let room = usize::try_from(remaining)
-            .unwrap_or(usize::MAX)
-            .min(self.len.max(size).max(self.bytes.len() - self.len));
+        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+        let left = self.bytes.len() - self.len;
+        // Not for less than half a read: a message that drips would grow at each drop.
+        let room = if left < remaining.min(size / 2).max(1) {
+            remaining.min(self.len.max(size))
+        } else {
+            remaining.min(left)
+        };
         let end = self.len + room;
         if self.bytes.len() < end {
             self.bytes
@@ -244,28 +251,45 @@ impl Outbox {
     /// Puts a frame, or a part of one, behind all others.
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let full = self.bytes.capacity() - self.bytes.len() < bytes.len();
-        // Not before half of it is sent, so that each byte moves once on average.
-        if full && self.sent > self.bytes.len() / 2 {
-            self.compact();
-        }
+        self.make_room(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Puts a frame behind all others: `payload` as it is, or masked if the header says so.
     #[inline]
     pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8]) {
-        /// Copied and masked at a time, so that the second pass finds the bytes in cache.
-        const BLOCK: usize = 16 << 10;
-        self.push(header.encode().as_ref());
-        let Some(mut mask) = header.mask() else {
-            return self.push(payload);
-        };
-        for block in payload.chunks(BLOCK) {
-            self.push(block);
-            let at = self.bytes.len() - block.len();
-            mask = mask.apply(&mut self.bytes[at..]);
+        self.make_room(Header::MAX_LEN + payload.len());
+        header.encode().push_to(&mut self.bytes);
+        match header.mask() {
+            Some(mask) => self.push_masked(mask, payload),
+            None => self.bytes.extend_from_slice(payload),
         }
+    }
+
+    /// One pass: each block is masked on its way into the room that was made.
+    #[inline]
+    fn push_masked(&mut self, mask: Mask, payload: &[u8]) {
+        /// A multiple of four, so that the key is not rotated.
+        const BLOCK: usize = 256;
+        let (blocks, rest) = payload.as_chunks::<BLOCK>();
+        for block in blocks {
+            let mut masked = [0; BLOCK];
+            let _ = mask.apply_to(block, &mut masked);
+            self.bytes.extend_from_slice(&masked);
+        }
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(rest);
+        let _ = mask.apply(&mut self.bytes[at..]);
+    }
+
+    #[inline]
+    fn make_room(&mut self, len: usize) {
+        let full = self.bytes.capacity() - self.bytes.len() < len;
+        // Not before half of it is sent, so that each byte moves once on average.
+        if full && self.sent > self.bytes.len() / 2 {
+            self.compact();
+        }
+        self.bytes.reserve(len);
     }
 
     /// The caller will write `len` more bytes from elsewhere, right behind what is here.

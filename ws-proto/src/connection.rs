@@ -9,7 +9,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::message::{Event, Kind, Message, Part, Received};
-use crate::receiver::{Receiver, Role};
+use crate::receiver::{Receiver, Role, Whole};
 use crate::sender::{Sender, Transmit};
 
 /// One end of an open WebSocket: bytes in, events out, bytes to send.
@@ -109,9 +109,33 @@ impl Connection {
     /// gives the same error.
     #[inline]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        if let Some(whole) = self.whole(input) {
+            return self.give(whole, input);
+        }
         let result = self.receiver.receive(input);
         self.react(&result);
         result
+    }
+
+    /// The common case, found and handed out in two steps: a [`Session`](crate::Session) looks
+    /// whether there is one before it goes on to what takes longer.
+    #[inline]
+    pub(crate) fn whole(&self, input: &[u8]) -> Option<Whole> {
+        self.receiver.whole(input)
+    }
+
+    /// Hands out what [`whole`](Self::whole) has found.
+    #[inline]
+    pub(crate) fn give<'b>(
+        &mut self,
+        whole: Whole,
+        input: &'b mut [u8],
+    ) -> Result<Received<'b>, ProtocolError> {
+        let given = self.receiver.give(whole, input);
+        if let Err(error) = given {
+            self.sender.fail(error);
+        }
+        given
     }
 
     /// Learns that the peer will send nothing more.
@@ -319,6 +343,12 @@ impl Connection {
     #[must_use]
     pub const fn role(&self) -> Role {
         self.receiver.role()
+    }
+
+    /// Gives back what memory is not in use.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn release(&mut self) {
+        self.sender.release();
     }
 
     /// Ends the connection for a reason that the bytes do not show: memory that could not be

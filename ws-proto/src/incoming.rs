@@ -233,6 +233,23 @@ impl Incoming {
     /// How the peer broke the protocol: final.
     #[inline]
     pub fn step(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
+        // The common case first: one more whole message in what was read.
+        if let Assembled::Partly = self.assembled
+            && !self.heard
+            && let Some(whole) = out.connection.whole(self.inbox.unread())
+        {
+            let (unread, start) = self.inbox.unread_mut();
+            let received = out.connection.give(whole, unread)?;
+            *start += received.consumed;
+            return Ok(match received.event {
+                Some(Event::Message(message)) => Step::Message(message),
+                _ => Step::NeedData,
+            });
+        }
+        self.step_any(out)
+    }
+
+    fn step_any(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
         Ok(match self.ready(out)? {
             Ready::Message => self.message(out)?.map_or(Step::NeedData, Step::Message),
             Ready::Control => self.control(out)?.map_or(Step::NeedData, Step::Control),

@@ -92,6 +92,7 @@ mod limits;
 mod liveness;
 mod mask;
 mod message;
+mod rare;
 mod receiver;
 mod sender;
 mod utf8;

@@ -17,7 +17,7 @@ pub struct Limits {
     ///
     /// Default: 1 MiB.
     pub max_message: u64,
-    /// The most fragments of one message, empty ones too. One more is refused: 1008. They take
+    /// The most fragments of one message, at least 1, empty ones too. One more is refused: 1008. They take
     /// no memory each; the bound is on the work that a peer can ask for without end.
     ///
     /// Default: 4096.

@@ -279,6 +279,7 @@ impl Outgoing {
 
     /// Gives back what memory is not in use.
     pub fn release(&mut self) {
+        self.connection.release();
         self.outbox.release();
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {

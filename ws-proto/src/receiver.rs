@@ -45,6 +45,15 @@ pub struct Receiver {
     message: Option<Partial>,
 }
 
+/// Where the message lies that is whole at the start of the input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole {
+    kind: Kind,
+    mask: Option<Mask>,
+    start: usize,
+    len: usize,
+}
+
 /// Where in the stream we are.
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -109,7 +118,11 @@ impl Receiver {
             role,
             rsv1: Rsv1::Reserved,
             max_message: limits.max_message,
-            max_fragments: limits.max_fragments,
+            max_fragments: if limits.max_fragments > 0 {
+                limits.max_fragments
+            } else {
+                1
+            },
             state: State::Header,
             message: None,
         }
@@ -132,6 +145,44 @@ impl Receiver {
     /// The first way in which the peer broke the protocol; from then on, always the same.
     #[inline]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        if let Some(whole) = self.whole(input) {
+            return self.give(whole, input);
+        }
+        self.receive_any(input)
+    }
+
+    /// A message that lies whole at the start of `input`: the common case, kept short. `None`
+    /// says nothing.
+    #[inline]
+    pub(crate) fn whole(&self, input: &[u8]) -> Option<Whole> {
+        if !matches!(self.state, State::Header) || self.message.is_some() {
+            return None;
+        }
+        let masked = matches!(self.role, Role::Server);
+        let (kind, mask, len, size) = Header::decode_common(input, masked)?;
+        (len <= input.len() - size && len as u64 <= self.max_message).then_some(Whole {
+            kind,
+            mask,
+            start: size,
+            len,
+        })
+    }
+
+    /// Hands out what [`whole`](Self::whole) has found at the start of `input`.
+    #[inline]
+    pub(crate) fn give<'b>(
+        &mut self,
+        whole: Whole,
+        input: &'b mut [u8],
+    ) -> Result<Received<'b>, ProtocolError> {
+        let given = give_message(whole.kind, whole.mask, input, whole.start, whole.len);
+        if let Err(error) = given {
+            self.fail(error);
+        }
+        given
+    }
+
+    fn receive_any<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
         let result = match self.state {
             State::Header => self.receive_frame(input),
             State::Payload(frame) => self.receive_payload(frame, input, 0),
@@ -181,6 +232,9 @@ impl Receiver {
     #[inline]
     #[must_use]
     pub fn holds_message(&self, input: &[u8]) -> bool {
+        if self.whole(input).is_some() {
+            return true;
+        }
         match self.holds(input) {
             Some(header) => !header.opcode().is_control(),
             None => false,
@@ -342,7 +396,6 @@ impl Receiver {
         }
         let end = start + len;
         let payload = &mut input[start..end];
-        frame.mask = frame.mask.map(|mask| mask.apply(payload));
         frame.remaining -= len as u64;
         let frame_ends = frame.remaining == 0;
         let part = if frame_ends { frame.part } else { Part::More };
@@ -351,8 +404,20 @@ impl Receiver {
             return Err(ProtocolError::UnexpectedContinuation);
         };
         let (kind, coding) = (message.kind, message.coding);
-        if kind == Kind::Text && coding == Coding::Plain {
-            message.utf8.push(payload)?;
+        let text = kind == Kind::Text && coding == Coding::Plain;
+        let mut ascii = false;
+        frame.mask = frame.mask.map(|mask| {
+            if !text {
+                return mask.apply(payload);
+            }
+            let (after, is_ascii) = mask.apply_to_text(payload);
+            ascii = is_ascii;
+            after
+        });
+        if text {
+            if !(ascii && message.utf8.is_whole()) {
+                message.utf8.push(payload)?;
+            }
             if part == Part::Last {
                 message.utf8.finish()?;
             }

@@ -14,6 +14,7 @@ use crate::error::{NoRoom, ProtocolError, SendError};
 use crate::header::{Header, MAX_CONTROL, Opcode};
 use crate::mask::{Mask, MaskKeys};
 use crate::message::{Kind, Message, Part};
+use crate::rare::{Rare, rare};
 
 /// The sending half of a connection: frames what it is told to.
 #[derive(Debug)]
@@ -37,21 +38,6 @@ enum State {
     Closing,
     /// Nothing.
     Closed,
-}
-
-/// With an allocator, what is rarely there takes eight bytes while it is not.
-#[cfg(feature = "alloc")]
-type Rare<T> = alloc::boxed::Box<T>;
-#[cfg(not(feature = "alloc"))]
-type Rare<T> = T;
-
-#[cfg(feature = "alloc")]
-fn rare<T>(value: T) -> Rare<T> {
-    Rare::new(value)
-}
-#[cfg(not(feature = "alloc"))]
-const fn rare<T>(value: T) -> Rare<T> {
-    value
 }
 
 type Keys = Rare<MaskKeys>;
@@ -96,14 +82,14 @@ impl Sender {
             return Err(NoRoom { needed }.into());
         };
         let header = self.begin_whole(message)?;
-        let bytes = header.encode();
-        let (head, tail) = frame.split_at_mut(bytes.as_ref().len());
-        head.copy_from_slice(bytes.as_ref());
+        let Some(room) = header.write(frame) else {
+            return Err(NoRoom { needed }.into());
+        };
         match header.mask() {
             Some(mask) => {
-                let _ = mask.apply_to(payload, tail);
+                let _ = mask.apply_to(payload, room);
             }
-            None => tail.copy_from_slice(payload),
+            None => room.copy_from_slice(payload),
         }
         Ok(needed)
     }
@@ -266,6 +252,14 @@ impl Sender {
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
+    }
+
+    /// Gives back what memory is not in use.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn release(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.release();
+        }
     }
 
     /// Tells the peer what it did wrong, if it is still there to be told.

@@ -67,11 +67,17 @@ impl Utf8 {
     /// [`InvalidUtf8`] if it ends within a character.
     #[inline]
     pub const fn finish(self) -> Result<(), InvalidUtf8> {
-        if self.cut_len == 0 {
+        if self.is_whole() {
             Ok(())
         } else {
             Err(InvalidUtf8)
         }
+    }
+
+    /// Whether no character is cut: ASCII may follow unseen.
+    #[inline]
+    pub(crate) const fn is_whole(self) -> bool {
+        self.cut_len == 0
     }
 
     /// Completes the character that the last piece cut; returns what follows it.
