@@ -1,5 +1,5 @@
-//! The command `ws`: a WebSocket server to try things against, and a client for the terminal and
-//! for pipes.
+//! The command `ws`: a WebSocket server to try things against, a client for the terminal and for
+//! pipes, and a load generator.
 
 #![allow(
     rustdoc::bare_urls,
@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod args;
+mod bench;
 mod chat;
 mod connect;
 mod serve;
@@ -19,7 +20,7 @@ mod signals;
 mod text;
 mod utc;
 
-/// WebSockets from the command line: a server to try things against, and a client.
+/// WebSockets from the command line: a server to try things against, a client, and load.
 #[derive(Debug, Parser)]
 #[command(name = "ws", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     Connect(connect::Args),
+    Bench(bench::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -38,13 +40,15 @@ Examples:
   ws serve                                            then open http://127.0.0.1:9001/
   ws connect 'ws://127.0.0.1:9001/chat?name=Ada'      chats from the terminal
   echo hello | ws connect ws://127.0.0.1:9001/echo    prints hello
+  ws bench -c 100 ws://127.0.0.1:9001/echo            measures throughput and latencies
 
-`ws serve --help` and `ws connect --help` say more.";
+`ws serve --help`, `ws connect --help` and `ws bench --help` say more.";
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

@@ -23,14 +23,22 @@ pub(crate) struct Inbox {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// The last read took all the room there was: there may be more where it came from.
+    filled_up: bool,
 }
 
 impl Inbox {
+    /// How much larger the buffer grows than it was made, while reads fill it.
+    const GROWTH: usize = 4;
+
     /// Room for at least one byte more: the buffer is made at first use with `size` bytes. What
     /// is unread is moved to the front when little room is left behind it.
     pub(crate) fn spare_mut(&mut self, size: usize) -> &mut [u8] {
         if self.bytes.is_empty() {
             self.bytes.resize(size, 0);
+        }
+        if core::mem::take(&mut self.filled_up) {
+            self.grow(size);
         }
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -45,9 +53,24 @@ impl Inbox {
         &mut self.bytes[self.end..]
     }
 
+    /// Makes the buffer twice as large, up to [`GROWTH`](Self::GROWTH) times `size` and the
+    /// longest header: a frame whose length is a power of two lies whole in it.
+    fn grow(&mut self, size: usize) {
+        let most = size.saturating_mul(Self::GROWTH) + Header::MAX_LEN;
+        if self.bytes.len() < most {
+            self.bytes.resize(most.min(self.bytes.len() * 2), 0);
+        }
+    }
+
     /// The first `len` bytes of the spare room were filled.
     pub(crate) fn filled(&mut self, len: usize) {
         self.end += len.min(self.bytes.len() - self.end);
+        self.filled_up = self.end == self.bytes.len();
+    }
+
+    /// Whether it owns no memory.
+    pub(crate) const fn is_released(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Takes bytes that were received elsewhere.
@@ -540,10 +563,34 @@ mod tests {
     fn inbox_is_not_filled_with_zeroes_again() {
         let mut inbox = Inbox::default();
         inbox.spare_mut(64).fill(0xEE);
-        inbox.filled(64);
+        inbox.filled(63);
+        consume(&mut inbox);
+        assert_eq!(inbox.spare_mut(64), [0xEE; 64]);
+    }
+
+    fn consume(inbox: &mut Inbox) {
         let (unread, start) = inbox.unread_mut();
         *start += unread.len();
-        assert_eq!(inbox.spare_mut(64), [0xEE; 64]);
+    }
+
+    #[test]
+    fn inbox_grows_while_reads_fill_it_and_no_further_than_four_times() {
+        let mut inbox = Inbox::default();
+        for expected in [64, 128, 256, 256 + 14, 256 + 14] {
+            let room = inbox.spare_mut(64).len();
+            assert_eq!(room, expected);
+            inbox.filled(room);
+            consume(&mut inbox);
+        }
+        let room = inbox.spare_mut(64).len();
+        inbox.filled(room - 1);
+        consume(&mut inbox);
+        assert_eq!(inbox.spare_mut(64).len(), room);
+        inbox.release();
+        assert!(inbox.is_released());
+        assert_eq!(inbox.spare_mut(64).len(), 64);
+        inbox.filled(63);
+        assert_eq!(inbox.spare_mut(64).len(), 1, "a read that left room");
     }
 
     #[test]

@@ -271,6 +271,13 @@ impl Incoming {
         }
     }
 
+    /// Whether there is no memory to read into: [`spare_mut`](Self::spare_mut) would make some. An
+    /// adapter that can wait for bytes before it has room for them does so then.
+    #[must_use]
+    pub const fn is_released(&self) -> bool {
+        self.inbox.is_released() && !self.reads_direct()
+    }
+
     /// Reads into `buffer` from now on; returns the one in use before, if there was one. What is
     /// unread moves along: fewer than 140 bytes when a step asks for data. One buffer can serve
     /// all connections of an event loop this way: lent before a read, and taken back by lending

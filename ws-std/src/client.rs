@@ -197,7 +197,8 @@ impl Client {
             #[cfg(feature = "deflate")]
             pool: None,
         };
-        Ok(WebSocket::new(stream, session, setup, about)?)
+        let peer = stream.peer_addr()?;
+        Ok(WebSocket::new(stream.into(), peer, session, setup, about)?)
     }
 
     /// Reads the server's answer: what it says and agrees to, and how long it is.

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ws_proto::handshake::Headers;
 
-use crate::shared::{TICK, is_timeout};
+use crate::shared::{TICK, is_timeout, write_at_once};
+
+/// How much of a head is read at a time, in bytes: nearly all are shorter.
+const PIECE: usize = 2 << 10;
 
 /// A moment after which the opening handshake is given up, however slowly it drips.
 #[derive(Clone, Copy, Debug)]
@@ -28,15 +31,20 @@ impl Deadline {
     }
 
     /// Appends what one read gives to `buffer`; how much that was, 0 at the end of the stream.
-    pub(crate) fn read(self, mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let mut piece = [0; 4096];
+    pub(crate) fn read(self, stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let start = buffer.len();
+        // On the heap, where it is given back: what a thread's stack has touched it keeps.
+        buffer.resize(start + PIECE, 0);
+        let read = self.read_into(stream, &mut buffer[start..]);
+        buffer.truncate(start + read.as_ref().map_or(0, |len| *len));
+        read
+    }
+
+    fn read_into(self, mut stream: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
         loop {
             stream.set_read_timeout(Some(self.left()?))?;
-            match stream.read(&mut piece) {
-                Ok(len) => {
-                    buffer.extend_from_slice(&piece[..len]);
-                    return Ok(len);
-                }
+            match stream.read(room) {
+                Ok(len) => return Ok(len),
                 // `left` says whether the time is up.
                 Err(error) if is_timeout(&error) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -47,6 +55,10 @@ impl Deadline {
 
     /// Writes all of it, however slowly it is taken, within the time that is left.
     pub(crate) fn write(self, mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+        // Nearly always all of it is taken at once, and nothing has to be timed.
+        if let Ok(len) = write_at_once(stream, bytes) {
+            bytes = &bytes[len..];
+        }
         while !bytes.is_empty() {
             stream.set_write_timeout(Some(self.left()?))?;
             match stream.write(bytes) {

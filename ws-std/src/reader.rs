@@ -130,7 +130,13 @@ impl Reader {
             let step = self.incoming.step(&mut self.shared.outgoing());
             match step {
                 Ok(Step::Message(message)) => {
-                    if let Err(error) = handle(message, &mut Corked::new(&self.shared)) {
+                    let mut corked = Corked::new(&self.shared);
+                    if let Err(error) = handle(message, &mut corked) {
+                        // Nothing is wrong with a peer that is gone behind its Close.
+                        if corked.is_lost() && self.close_was_received() {
+                            self.hang_up()?;
+                            return Ok(());
+                        }
                         // What it sent before it failed was sent.
                         let _ = self.shared.flush();
                         return Err(error);
@@ -259,11 +265,26 @@ impl Reader {
         }
     }
 
+    /// Whether a Close is among what was received. Nothing else of it is of interest any more.
+    fn close_was_received(&mut self) -> bool {
+        let mut outgoing = self.shared.outgoing();
+        loop {
+            match self.incoming.step(&mut outgoing) {
+                Ok(Step::Closed) => return true,
+                Ok(Step::Message(_) | Step::Control(_)) => {}
+                Ok(Step::NeedData) | Err(_) => return false,
+            }
+        }
+    }
+
     /// One read, which waits until `wake` at most.
     fn read(&mut self, now: Instant, wake: Option<Instant>) -> Result<(), Error> {
         let longest = self.shared.close_timeout().max(SHORT);
         let needed = wake.map_or(longest, |wake| wake.saturating_duration_since(now));
         self.set_patience(needed.min(longest))?;
+        if self.incoming.is_released() && !self.is_readable()? {
+            return Ok(());
+        }
         let spare = self.incoming.spare_mut(&mut self.shared.outgoing());
         let spare = match spare {
             Ok(spare) => spare,
@@ -289,6 +310,16 @@ impl Reader {
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits for something to read, with no room for it: a silent connection owns no buffer.
+    fn is_readable(&self) -> Result<bool, Error> {
+        match self.shared.stream().peek(&mut [0]) {
+            Ok(_) => Ok(true),
+            Err(error) if is_timeout(&error) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -30,15 +30,20 @@ use crate::tap::{Tap, Tapped};
 const LINGER: usize = 64 << 10;
 
 /// From here on a message is written from where it lies, behind its header.
-const LENT: usize = 32 << 10;
+pub(crate) const LENT: usize = 32 << 10;
 
-/// The most that one write is given, so that whoever watches the time hears of the progress of a
-/// large message.
+/// How much one write is given, so that whoever watches the time hears of the progress of a large
+/// message.
 const PIECE: usize = 256 << 10;
+
+/// How much of `len` bytes the next write is given: no small rest is left for one of its own.
+const fn piece(len: usize) -> usize {
+    if len < PIECE + PIECE / 2 { len } else { PIECE }
+}
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     peer: SocketAddr,
     outgoing: Mutex<Outgoing>,
     wire: Mutex<Wire>,
@@ -75,7 +80,8 @@ enum Wrote {
 
 impl Shared {
     pub(crate) fn new(
-        stream: TcpStream,
+        stream: Arc<TcpStream>,
+        peer: SocketAddr,
         outgoing: Outgoing,
         setup: Setup,
     ) -> io::Result<Arc<Self>> {
@@ -83,8 +89,8 @@ impl Shared {
         // A peer that takes nothing for as long as it may take for a Pong is as dead.
         stream.set_write_timeout(Some(setup.timeouts.pong_timeout.max(TICK)))?;
         Ok(Arc::new(Self {
-            peer: stream.peer_addr()?,
             stream,
+            peer,
             outgoing: Mutex::new(outgoing),
             wire: Mutex::default(),
             setup,
@@ -102,7 +108,7 @@ impl Shared {
         lock(&self.outgoing)
     }
 
-    pub(crate) const fn stream(&self) -> &TcpStream {
+    pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
@@ -196,9 +202,11 @@ impl Shared {
     pub(crate) fn finish(&self, code: CloseCode) {
         // A `Closed` error means that a Close is on its way, or that there is nobody to tell.
         let _ = self.outgoing().close(Some(code.into()));
-        let patience = self.setup.timeouts.close_timeout.max(TICK);
-        let _ = self.stream.set_write_timeout(Some(patience));
-        let _ = self.flush();
+        if self.wants_write() || self.is_writing() {
+            let patience = self.setup.timeouts.close_timeout.max(TICK);
+            let _ = self.stream.set_write_timeout(Some(patience));
+            let _ = self.flush();
+        }
         self.hang_up();
     }
 
@@ -241,11 +249,14 @@ impl Shared {
     fn send_lent(&self, message: Message<'_>) -> Result<(), Error> {
         let mut wire = lock(&self.wire);
         let taken = loop {
-            self.drain(&mut wire)?;
-            // Whoever queues between the two goes first: the payload is right behind its header.
+            self.finish_write(&mut wire)?;
+            // What was queued before goes before it, in the same write.
             let mut outgoing = self.outgoing();
             match outgoing.send_lent(message) {
-                Err(SendError::Full { .. }) => {}
+                Err(SendError::Full { .. }) => {
+                    drop(outgoing);
+                    self.drain(&mut wire)?;
+                }
                 Err(error) => break Err(error),
                 Ok(payload) => {
                     outgoing.take_unsent(&mut wire.bytes);
@@ -312,6 +323,10 @@ impl Shared {
         self.outgoing().wants_write()
     }
 
+    fn is_writing(&self) -> bool {
+        self.free_wire().is_none_or(|wire| wire.is_pending())
+    }
+
     fn free_wire(&self) -> Option<MutexGuard<'_, Wire>> {
         match self.wire.try_lock() {
             Ok(wire) => Some(wire),
@@ -322,14 +337,20 @@ impl Shared {
 
     fn drain(&self, wire: &mut Wire) -> Result<(), Error> {
         loop {
-            if wire.is_pending() {
-                self.write(wire, &[])?;
-                self.outgoing().flushed();
-            }
+            self.finish_write(wire)?;
             if !self.refill(wire) {
                 return Ok(());
             }
         }
+    }
+
+    /// Writes what was begun to be written.
+    fn finish_write(&self, wire: &mut Wire) -> Result<(), Error> {
+        if wire.is_pending() {
+            self.write(wire, &[])?;
+            self.outgoing().flushed();
+        }
+        Ok(())
     }
 
     /// Takes the next bytes to write, if there are any.
@@ -349,12 +370,12 @@ impl Shared {
         self.tapped(Tapped::Sent(behind));
         let mut done = 0;
         while wire.is_pending() || done < behind.len() {
-            let own = wire.pending();
-            let own = &own[..own.len().min(PIECE)];
-            let behind = &behind[done..];
-            let behind = &behind[..behind.len().min(PIECE - own.len())];
+            let (own, behind) = (wire.pending(), &behind[done..]);
+            let piece = piece(own.len() + behind.len());
+            let own = &own[..own.len().min(piece)];
+            let behind = &behind[..behind.len().min(piece - own.len())];
             let slices = [io::IoSlice::new(own), io::IoSlice::new(behind)];
-            match (&self.stream).write_vectored(&slices) {
+            match (&*self.stream).write_vectored(&slices) {
                 Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero.into())),
                 Ok(len) => {
                     let own = len.min(own.len());
@@ -481,7 +502,7 @@ pub(crate) fn drain_stream(mut stream: &TcpStream, limit: Duration) {
 
 /// Writes as much as the socket takes now; `WouldBlock` if that is nothing.
 #[cfg(unix)]
-fn write_at_once(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_at_once(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     /// A write to a socket that the peer has closed is an error, not a signal; Apple's systems
     /// have an option of the socket for that, which std sets.
     #[cfg(not(target_vendor = "apple"))]
@@ -493,7 +514,7 @@ fn write_at_once(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 
 /// Elsewhere a pump thread does all the writing.
 #[cfg(not(unix))]
-fn write_at_once(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_at_once(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
@@ -506,7 +527,7 @@ mod tests {
     fn pair() -> (Arc<Shared>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let stream = listener.accept().unwrap().0;
+        let (stream, address) = listener.accept().unwrap();
         let (_, outgoing) = Session::server(&Limits::default()).split();
         let setup = Setup {
             clock: Clock::system(),
@@ -515,7 +536,7 @@ mod tests {
             #[cfg(feature = "deflate")]
             pool: None,
         };
-        let shared = Shared::new(stream, outgoing, setup);
+        let shared = Shared::new(stream.into(), address, outgoing, setup);
         (shared.unwrap(), peer)
     }
 

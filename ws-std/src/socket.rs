@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -54,17 +55,19 @@ impl WebSocket {
             #[cfg(feature = "deflate")]
             pool: None,
         };
-        Self::new(stream, session, setup, About::default())
+        let peer = stream.peer_addr()?;
+        Self::new(stream.into(), peer, session, setup, About::default())
     }
 
     pub(crate) fn new(
-        stream: TcpStream,
+        stream: Arc<TcpStream>,
+        peer: SocketAddr,
         session: Session,
         setup: Setup,
         about: About,
     ) -> io::Result<Self> {
         let (incoming, outgoing) = session.split();
-        let shared = Shared::new(stream, outgoing, setup)?;
+        let shared = Shared::new(stream, peer, outgoing, setup)?;
         Ok(Self {
             reader: Reader::new(incoming, shared.clone()),
             writer: Writer::new(shared),

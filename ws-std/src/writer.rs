@@ -7,7 +7,7 @@ use ws_proto::{Close, CloseCode, Kind, Message, Part, Prepared, SendError};
 use ws_proto::{Compress, Outgoing};
 
 use crate::error::Error;
-use crate::shared::Shared;
+use crate::shared::{LENT, Shared};
 
 /// The sending half of a connection: see [`WebSocket::split`](crate::WebSocket::split). Its
 /// clones send on the same connection, from any thread.
@@ -125,14 +125,23 @@ impl Writer {
 #[derive(Debug)]
 pub struct Corked<'a> {
     shared: &'a Arc<Shared>,
+    /// A write failed.
+    lost: bool,
 }
 
 impl<'a> Corked<'a> {
     pub(crate) const fn new(shared: &'a Arc<Shared>) -> Self {
-        Self { shared }
+        let lost = false;
+        Self { shared, lost }
     }
 
-    /// Sends a message, with the next write.
+    /// Whether a write failed: what the application returned is likely to say just that.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Sends a message: a large one at once, behind those that wait, and others with the next
+    /// write.
     ///
     /// # Errors
     ///
@@ -140,13 +149,23 @@ impl<'a> Corked<'a> {
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
         let len = message.as_bytes().len();
+        // A large one is not copied to wait: it leaves now, behind those that waited.
+        if len >= LENT {
+            return self.send_now(message);
+        }
         let queued = self
             .shared
             .with_context(len, |outgoing| outgoing.send(message));
         match queued {
-            Err(SendError::Full { .. }) => self.shared.send(message),
+            Err(SendError::Full { .. }) => self.send_now(message),
             queued => Ok(queued?),
         }
+    }
+
+    fn send_now(&mut self, message: Message<'_>) -> Result<(), Error> {
+        let sent = self.shared.send(message);
+        self.lost |= matches!(sent, Err(Error::Io(_)));
+        sent
     }
 
     /// Sends a message, compressed or not, with the next write: see [`Writer::send_with`].

@@ -87,37 +87,39 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
 }
 
 /// Serves a connection on a thread of its own, or refuses it.
-fn start(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, refused: &SyncSender<TcpStream>) {
+fn start(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, refused: &Refused) {
     if core.registry.is_stopping() {
         return;
     }
-    match core.registry.enter(&stream, core.max_connections) {
-        Ok(Some(entry)) => {
-            let spare = stream.try_clone();
-            if spawn(core, stream, peer, entry).is_err()
-                && let Ok(stream) = spare
-            {
-                let _ = refused.try_send(stream);
-            }
-        }
-        Ok(None) => drop(refused.try_send(stream)),
-        // No descriptor is left for it.
-        Err(_) => {}
+    let stream = Arc::new(stream);
+    let Some(entry) = core.registry.enter(&stream, core.max_connections) else {
+        drop(refused.try_send(stream));
+        return;
+    };
+    if spawn(core, stream.clone(), peer, entry).is_err() {
+        let _ = refused.try_send(stream);
     }
 }
 
-fn spawn(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, entry: Entry) -> io::Result<()> {
-    let mut thread = thread::Builder::new().name("ws-connection".into());
-    if let Some(size) = core.stack_size {
-        thread = thread.stack_size(size);
-    }
+/// Where clients go that there is no room for.
+type Refused = SyncSender<Arc<TcpStream>>;
+
+fn spawn(
+    core: &Arc<Core>,
+    stream: Arc<TcpStream>,
+    peer: SocketAddr,
+    entry: Entry,
+) -> io::Result<()> {
+    let thread = thread::Builder::new()
+        .name("ws-connection".into())
+        .stack_size(core.stack_size);
     let core = Arc::clone(core);
     thread.spawn(move || serve::serve(&core, stream, peer, &entry))?;
     Ok(())
 }
 
 /// Tells clients that there is no room for them, one after the other: they cost one thread.
-fn refuse(core: &Core, refused: &Receiver<TcpStream>) {
+fn refuse(core: &Core, refused: &Receiver<Arc<TcpStream>>) {
     let answer = unavailable();
     for stream in refused {
         // A shutdown does not wait for as many seconds as there are clients here.

@@ -59,6 +59,9 @@ pub struct Server {
     core: Core,
 }
 
+/// The server itself needs a twentieth of it; the rest is for the application's code.
+const STACK: usize = 256 << 10;
+
 /// What all connections share.
 struct Core {
     pages: HashMap<String, Box<Page>>,
@@ -70,7 +73,7 @@ struct Core {
     options: Options,
     max_connections: usize,
     grace: Duration,
-    stack_size: Option<usize>,
+    stack_size: usize,
     registry: Arc<Registry>,
     #[cfg(feature = "deflate")]
     pool: Arc<Pool>,
@@ -98,7 +101,7 @@ impl Server {
                 options: Options::DEFAULT,
                 max_connections: 1024,
                 grace: Duration::from_secs(10),
-                stack_size: None,
+                stack_size: STACK,
                 registry: Arc::new(registry),
                 #[cfg(feature = "deflate")]
                 pool: Arc::default(),
@@ -220,10 +223,10 @@ impl Server {
         self
     }
 
-    /// The stack of each connection's thread, in bytes. Default: what std gives a thread, 2 MiB,
-    /// of which only what is used takes memory.
+    /// The stack of each connection's thread, in bytes, of which only what is used takes memory: a
+    /// handler that recurses deeply needs more. Default: 256 KiB.
     pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.core.stack_size = Some(bytes);
+        self.core.stack_size = bytes;
         self
     }
 

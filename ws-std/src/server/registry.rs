@@ -1,7 +1,6 @@
 //! Which connections there are, and how they end when the server does.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown as How, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -59,7 +58,7 @@ enum Phase {
 #[derive(Debug)]
 enum Live {
     /// In the opening handshake, or being answered with a page.
-    Opening(TcpStream),
+    Opening(Arc<TcpStream>),
     Open(Arc<Shared>),
 }
 
@@ -96,21 +95,16 @@ impl Registry {
     }
 
     /// Enters a connection, unless there are `max` already.
-    pub(crate) fn enter(
-        self: &Arc<Self>,
-        stream: &TcpStream,
-        max: usize,
-    ) -> io::Result<Option<Entry>> {
-        let stream = stream.try_clone()?;
+    pub(crate) fn enter(self: &Arc<Self>, stream: &Arc<TcpStream>, max: usize) -> Option<Entry> {
         let mut inner = self.inner();
         if inner.live.len() >= max {
-            return Ok(None);
+            return None;
         }
         let id = inner.next;
         inner.next += 1;
-        inner.live.insert(id, Live::Opening(stream));
+        inner.live.insert(id, Live::Opening(stream.clone()));
         let registry = Arc::clone(self);
-        Ok(Some(Entry { id, registry }))
+        Some(Entry { id, registry })
     }
 
     /// Waits until every connection has ended, or has had its grace, or nobody wants to wait.
@@ -213,7 +207,11 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.registry.inner().live.remove(&self.id);
-        self.registry.changed.notify_all();
+        let mut inner = self.registry.inner();
+        inner.live.remove(&self.id);
+        // While the server runs, nobody waits for connections to end.
+        if inner.phase != Phase::Running {
+            self.registry.changed.notify_all();
+        }
     }
 }

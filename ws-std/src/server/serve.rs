@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -40,7 +41,7 @@ struct Opened {
     rest: Vec<u8>,
 }
 
-pub(super) fn serve(core: &Core, stream: TcpStream, peer: SocketAddr, entry: &Entry) {
+pub(super) fn serve(core: &Core, stream: Arc<TcpStream>, peer: SocketAddr, entry: &Entry) {
     let deadline = Deadline::after(core.options.handshake);
     let mut received = Vec::new();
     let answer = match read_request(core, &stream, peer, deadline, &mut received) {
@@ -54,7 +55,7 @@ pub(super) fn serve(core: &Core, stream: TcpStream, peer: SocketAddr, entry: &En
         Answer::Open(_) if entry.check().is_err() => {
             answer_and_end(&stream, &unavailable(), ANSWER);
         }
-        Answer::Open(opened) => open(core, stream, *opened, deadline, entry),
+        Answer::Open(opened) => open(core, (stream, peer), *opened, deadline, entry),
     }
 }
 
@@ -174,7 +175,13 @@ fn switch(accept: Accept<'_>, subprotocol: Option<&str>) -> Result<Vec<u8>, Hand
     Ok(encoded(|out| accept.encode(out)))
 }
 
-fn open(core: &Core, stream: TcpStream, opened: Opened, deadline: Deadline, entry: &Entry) {
+fn open(
+    core: &Core,
+    (stream, peer): (Arc<TcpStream>, SocketAddr),
+    opened: Opened,
+    deadline: Deadline,
+    entry: &Entry,
+) {
     let Opened {
         request,
         subprotocol,
@@ -201,7 +208,7 @@ fn open(core: &Core, stream: TcpStream, opened: Opened, deadline: Deadline, entr
         #[cfg(feature = "deflate")]
         pool: Some(core.pool.clone()),
     };
-    let Ok(ws) = WebSocket::new(stream, session, setup, about) else {
+    let Ok(ws) = WebSocket::new(stream, peer, session, setup, about) else {
         return;
     };
     // Ours outlives the handler's, so that the connection ends in good order whatever the
