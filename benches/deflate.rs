@@ -3,24 +3,28 @@
 use std::hint::black_box;
 
 use ws_bench::bare::{Compressor, Inflater, Setup, TAIL};
-use ws_bench::{Cycle, Effort, Way, messages};
-use ws_proto::{Limits, Opcode, Session, Step, Utf8};
+use ws_bench::messages::{Cycle, compressible};
+use ws_bench::{Bench, Row, Way, ours};
+use ws_proto::{Limits, Opcode, Session, Utf8};
 
 fn main() {
-    let effort = Effort::from_args();
-    for (size, len) in [("1 KiB", 1 << 10), ("64 KiB", 64 << 10)] {
+    let mut bench = Bench::from_args("deflate");
+    for (size, len) in [("1KiB", 1 << 10), ("64KiB", 64 << 10)] {
         for setup in Setup::ALL {
-            let title = format!("compress {size}, {setup}");
-            effort.compare(&title, &mut compressing(setup, len));
-            let title = format!("inflate {size}, {setup}");
-            effort.compare(&title, &mut inflating(setup, len));
+            let name = format!("compress/{size}, {setup}");
+            bench.measure(Row::new(name, compressing(setup, len)));
+        }
+        for setup in Setup::ALL {
+            let name = format!("inflate/{size}, {setup}");
+            bench.measure(Row::new(name, inflating(setup, len)));
         }
     }
+    bench.finish();
 }
 
 fn compressing(setup: Setup, len: usize) -> Vec<Way<'static>> {
-    let (mut session, mut ours) = (server(setup), Cycle::new(messages(len)));
-    let (mut zlib, mut bare) = (Compressor::new(setup), Cycle::new(messages(len)));
+    let (mut session, mut ours) = (server(setup), Cycle::new(compressible(len)));
+    let (mut zlib, mut bare) = (Compressor::new(setup), Cycle::new(compressible(len)));
     vec![
         Way::new("bare", move || {
             black_box(zlib.compress(bare.turn().as_bytes()));
@@ -36,7 +40,7 @@ fn compressing(setup: Setup, len: usize) -> Vec<Way<'static>> {
 }
 
 fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
-    let (mut session, mut ours) = (server(setup), Cycle::new(frames(setup, len)));
+    let (mut session, mut text) = (server(setup), Cycle::new(frames(setup, len)));
     let (mut binary_session, mut binary) = (server(setup), Cycle::new(binary(setup, len)));
     let (mut zlib, mut bare) = (Inflater::new(setup), Cycle::new(payloads(setup, len)));
     let (mut tail_zlib, mut tail) = (Inflater::new(setup), bare.clone());
@@ -50,7 +54,8 @@ fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
             black_box(tail_zlib.inflate(received(tail.turn())));
         }),
         Way::new("binary", move || {
-            receive(&mut binary_session, binary.turn());
+            let received = ours::receive(&mut binary_session, binary.turn());
+            assert_eq!(received, Ok(1));
         }),
         // And text must be checked, whoever inflated it.
         Way::new("checked", move || {
@@ -60,30 +65,12 @@ fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
                 .expect("text");
         }),
         Way::new("text", move || {
-            receive(&mut session, ours.turn());
+            let received = ours::receive(&mut session, text.turn());
+            assert_eq!(received, Ok(1));
         }),
         #[cfg(feature = "peers")]
         peer::inflating(setup, len),
     ]
-}
-
-/// Reads a frame as an adapter does.
-fn receive(session: &mut Session, mut frame: &[u8]) {
-    loop {
-        match session.step().expect("a client's frames") {
-            Step::Message(message) => {
-                black_box(message.as_bytes());
-                return;
-            }
-            _ => {
-                let spare = session.spare_mut().expect("memory");
-                let len = spare.len().min(frame.len());
-                spare[..len].copy_from_slice(&frame[..len]);
-                session.filled(len);
-                frame = &frame[len..];
-            }
-        }
-    }
 }
 
 fn server(setup: Setup) -> Session {
@@ -104,7 +91,7 @@ fn frames(setup: Setup, len: usize) -> Vec<Vec<u8>> {
         client.sent(frame.len());
         frame
     };
-    messages(len).into_iter().map(frame).collect()
+    compressible(len).into_iter().map(frame).collect()
 }
 
 /// A payload and its tail, apart.
@@ -126,7 +113,7 @@ fn binary(setup: Setup, len: usize) -> Vec<Vec<u8>> {
 fn payloads(setup: Setup, len: usize) -> Vec<Vec<u8>> {
     let mut zlib = Compressor::new(setup);
     let payload = |message: String| [zlib.compress(message.as_bytes()), &TAIL].concat();
-    messages(len).into_iter().map(payload).collect()
+    compressible(len).into_iter().map(payload).collect()
 }
 
 /// sockudo-ws, in memory. Its memory level is 8, whatever ours is.
@@ -136,13 +123,14 @@ mod peer {
 
     use bytes::BytesMut;
     use sockudo_ws::{CompressedProtocol, DeflateConfig, Message};
+    use ws_bench::Way;
     use ws_bench::bare::Setup;
-    use ws_bench::{Cycle, Way, messages};
+    use ws_bench::messages::{Cycle, compressible};
     use ws_proto::handshake::Takeover;
 
     pub(crate) fn compressing(setup: Setup, len: usize) -> Way<'static> {
         let mut protocol = server(setup);
-        let mut messages = Cycle::new(messages(len).into_iter().map(Message::text));
+        let mut messages = Cycle::new(compressible(len).into_iter().map(Message::text));
         let mut out = BytesMut::new();
         Way::new("sockudo-ws", move || {
             let message = messages.turn();

@@ -10,7 +10,8 @@ use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_par
 use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZFlush, deflate, inflate};
 use ws_bench::bare::{Compressor, Inflater, Setup, TAIL};
-use ws_bench::{Cycle, Effort, Way, messages};
+use ws_bench::messages::{Cycle, compressible};
+use ws_bench::{Bench, Row, Way};
 use ws_proto::handshake::Takeover;
 
 #[path = "../ws-proto/tests/support/counting.rs"]
@@ -23,13 +24,13 @@ static ALLOCATOR: Counting = Counting;
 const ROOM: usize = 80 << 10;
 
 fn main() {
-    let effort = Effort::from_args();
+    let mut bench = Bench::from_args("zlibs");
     for setup in Setup::ALL {
-        for (size, len) in [("1 KiB", 1 << 10), ("64 KiB", 64 << 10)] {
+        for (size, len) in [("1KiB", 1 << 10), ("64KiB", 64 << 10)] {
             let mut zlib = Compressor::new(setup);
             let mut miniz = MinizCompressor::new(setup);
             let (mut sizes, mut received) = ([0, 0], Vec::new());
-            for message in messages(len) {
+            for message in compressible(len) {
                 sizes[1] += miniz.compress(message.as_bytes()).len();
                 let payload = zlib.compress(message.as_bytes());
                 sizes[0] += payload.len();
@@ -38,14 +39,15 @@ fn main() {
             println!(
                 "bytes of all messages of {size}, {setup}, zlib-rs and miniz_oxide: {sizes:?}"
             );
-            let plain = Cycle::new(messages(len));
-            let title = format!("compress {size}, {setup}");
-            effort.compare(&title, &mut compressing(setup, &plain));
-            let title = format!("inflate {size}, {setup}");
-            effort.compare(&title, &mut inflating(setup, &Cycle::new(received)));
+            let plain = Cycle::new(compressible(len));
+            let name = format!("zlibs compress/{size}, {setup}");
+            bench.measure(Row::new(name, compressing(setup, &plain)));
+            let name = format!("zlibs inflate/{size}, {setup}");
+            bench.measure(Row::new(name, inflating(setup, &Cycle::new(received))));
         }
     }
     memory();
+    bench.finish();
 }
 
 fn compressing(setup: Setup, messages: &Cycle<String>) -> [Way<'static>; 2] {

@@ -175,7 +175,7 @@ fn length(count: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages;
+    use crate::messages::compressible;
 
     /// What is compared does the same work: ours sends what zlib makes, byte for byte.
     #[test]
@@ -189,7 +189,7 @@ mod tests {
                 let mut client =
                     Session::client(&limits, [0; 32]).compressed(&settings, &agreed, &limits);
                 let (mut compressor, mut inflater) = (Compressor::new(setup), Inflater::new(setup));
-                for message in messages(len) {
+                for message in compressible(len) {
                     let bare = compressor.compress(message.as_bytes()).to_vec();
                     server.send(&message[..]).unwrap();
                     let frame = server.unsent().to_vec();

@@ -117,6 +117,12 @@ impl Connection {
         result
     }
 
+    /// Whether the next byte begins a message or a control frame.
+    #[inline]
+    pub(crate) const fn is_between_messages(&self) -> bool {
+        self.receiver.is_between_messages()
+    }
+
     /// The common case, found and handed out in two steps: a [`Session`](crate::Session) looks
     /// whether there is one before it goes on to what takes longer.
     #[inline]

@@ -233,11 +233,17 @@ impl Incoming {
     /// How the peer broke the protocol: final.
     #[inline]
     pub fn step(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
-        // The common case first: one more whole message in what was read.
-        if let Assembled::Partly = self.assembled
-            && !self.heard
-            && let Some(whole) = out.connection.whole(self.inbox.unread())
-        {
+        if core::mem::take(&mut self.heard) {
+            out.heard();
+        }
+        if !matches!(self.assembled, Assembled::Partly) {
+            return self.step_any(out);
+        }
+        // The common cases first: one more whole message in what was read, and the end of it.
+        if self.inbox.is_empty() && out.connection.is_between_messages() {
+            return Ok(Step::NeedData);
+        }
+        if let Some(whole) = out.connection.whole(self.inbox.unread()) {
             let (unread, start) = self.inbox.unread_mut();
             let received = out.connection.give(whole, unread)?;
             *start += received.consumed;

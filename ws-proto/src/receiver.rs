@@ -155,7 +155,7 @@ impl Receiver {
     /// says nothing.
     #[inline]
     pub(crate) fn whole(&self, input: &[u8]) -> Option<Whole> {
-        if !matches!(self.state, State::Header) || self.message.is_some() {
+        if !self.is_between_messages() {
             return None;
         }
         let masked = matches!(self.role, Role::Server);
@@ -166,6 +166,12 @@ impl Receiver {
             start: size,
             len,
         })
+    }
+
+    /// Whether the next byte begins a message or a control frame.
+    #[inline]
+    pub(crate) const fn is_between_messages(&self) -> bool {
+        matches!(self.state, State::Header) && self.message.is_none()
     }
 
     /// Hands out what [`whole`](Self::whole) has found at the start of `input`.

@@ -20,7 +20,8 @@ pub(super) enum Target<'b> {
 impl<'b> Target<'b> {
     /// Tells which form `text` has, or `None` if it has none of them.
     pub(super) fn parse(text: &'b str) -> Option<Self> {
-        if !text.bytes().all(is_target_byte) {
+        let (path, _) = text.split_once('?').unwrap_or((text, ""));
+        if !text.bytes().all(is_target_byte) || path.contains('`') {
             return None;
         }
         if text.starts_with('/') {
@@ -61,14 +62,15 @@ impl<'b> Target<'b> {
     }
 }
 
-/// Visible ASCII without `#`.
+/// Visible ASCII without `#`, `"`, `<` and `>`.
 ///
 /// > Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used
 /// > on these URIs. (§3)
 ///
-/// Wider than RFC 3986, which has no `"<>\^{|}` and no backtick: browsers send some of these.
+/// Wider than RFC 3986, which has no `\^{|}` either and no backtick: browsers send these as they
+/// are, the backtick in a query only.
 const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && byte != b'#'
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'"' | b'<' | b'>')
 }
 
 #[cfg(test)]

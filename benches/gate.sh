@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The gate: counts instructions and allocations for each message, and compares with what is committed in
+# benches/gate/figures.txt. Fails if something differs by more than 2 %, to either side, or misses a promise.
+#
+#   benches/gate.sh [PART]             compare all, or the cases with PART in their name
+#   benches/gate.sh --record           write down what is measured now
+#   benches/gate.sh --show [PART]      only measure
+#
+# Installs valgrind, and the compiler that the figures are for, if they are not there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Another compiler makes other instructions: who moves on to one records the figures with it.
+toolchain=1.95.0
+figures=benches/gate/figures.txt
+
+if [[ $(uname -sm) != "Linux x86_64" ]] || ! grep -qw avx2 /proc/cpuinfo; then
+    echo "the figures are for Linux on x86-64 with AVX2" >&2
+    exit 2
+fi
+if ! command -v valgrind >/dev/null; then
+    sudo=$([[ $(id -u) == 0 ]] || echo sudo)
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -qq valgrind
+fi
+rustup run "$toolchain" rustc --version >/dev/null 2>&1 || rustup toolchain install "$toolchain" --profile minimal
+
+# Flags of the one who calls would make other instructions, too.
+gate() { env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo "+$toolchain" run --quiet --release --locked -p ws-bench --bin gate -- "$@"; }
+made_by() { echo "# rustc $toolchain, $(valgrind --version), glibc $(getconf GNU_LIBC_VERSION | cut -d' ' -f2)"; }
+
+case ${1-} in
+--record)
+    gate record "$figures"
+    sed -i "1i $(made_by)" "$figures"
+    ;;
+--show) gate show "${2-}" ;;
+-*)
+    sed -n 's/^# \?//; 2,8p' "$0" >&2
+    exit 2
+    ;;
+*)
+    if [[ $(head -n 1 "$figures") != "$(made_by)" ]]; then
+        printf 'recorded with %s\nmeasured with %s\n\n' "$(head -n 1 "$figures" | cut -c3-)" "$(made_by | cut -c3-)"
+    fi
+    gate check "$figures" "${1-}"
+    ;;
+esac

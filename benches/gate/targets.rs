@@ -1,0 +1,136 @@
+//! What must hold whatever is committed.
+
+use crate::figures::Figures;
+
+/// The most instructions for a message.
+const AT_MOST: [(&str, f64); 5] = [
+    ("bare/receive/server-binary-16", 110.0),
+    ("bare/receive/client-binary-16", 110.0),
+    ("bare/receive/server-binary-125", 270.0),
+    ("bare/receive/client-binary-125", 270.0),
+    ("bare/send/server-16", 80.0),
+];
+
+/// `Session` costs at most so many times what the bare core costs for the same message.
+const SESSION: f64 = 1.2;
+
+/// What is twice as long costs at most so many times as much.
+const TWICE: f64 = 2.3;
+
+/// What was promised and does not hold.
+pub(crate) fn missed(figures: &Figures) -> Vec<String> {
+    let mut missed = Vec::new();
+    for (name, most) in AT_MOST {
+        let Some(cost) = figures.get(name) else {
+            continue;
+        };
+        if cost.instructions > most {
+            missed.push(format!("{name}: {:.1}, at most {most}", cost.instructions));
+        }
+    }
+    for (name, cost) in figures.iter() {
+        // A Ping is boxed while it waits to be answered.
+        if !name.contains("scaling") && !name.contains("ping") && cost.allocations > 0.0 {
+            missed.push(format!("{name}: {} allocations", cost.allocations));
+        }
+        if let Some(bare) = bare_of(name).and_then(|name| figures.get(&name)) {
+            let times = cost.instructions / bare.instructions;
+            if times > SESSION {
+                missed.push(format!("{name}: {times:.2} times the bare core"));
+            }
+        }
+    }
+    missed.extend(bent(figures));
+    missed
+}
+
+/// The case that does the same without a session. Of Pings there is none: the bare core hands the
+/// Pong out, and a session puts it in order with what waits to be written.
+fn bare_of(session: &str) -> Option<String> {
+    let what = session.strip_prefix("session/")?;
+    (!what.starts_with("ping/")).then(|| format!("bare/{what}"))
+}
+
+/// Where something long costs more for each byte than something shorter.
+fn bent(figures: &Figures) -> Vec<String> {
+    let scaling = figures
+        .iter()
+        .filter_map(|(name, cost)| Some((name.strip_prefix("scaling/")?.split_once('/')?, cost)));
+    let all: Vec<_> = scaling.collect();
+    let mut bent = Vec::new();
+    for &((what, long), cost) in &all {
+        for &(_, shorter) in all
+            .iter()
+            .filter(|((other, len), _)| *other == what && bytes(len) < bytes(long))
+        {
+            // Doubled, it may cost so many times as much; and so for each byte, however long.
+            let times = cost.instructions / shorter.instructions;
+            if times > TWICE / 2.0 {
+                bent.push(format!(
+                    "{what}/{long}: {times:.3} times as much for each byte"
+                ));
+            }
+        }
+    }
+    bent
+}
+
+fn bytes(size: &str) -> u64 {
+    let (digits, unit) = size.split_at(size.len() - 1);
+    let digits: u64 = digits.parse().expect("a size");
+    match unit {
+        "k" => digits << 10,
+        "m" => digits << 20,
+        _ => unreachable!("sizes have a unit"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::valgrind::Cost;
+
+    fn figures(costs: &[(&str, f64, f64)]) -> Figures {
+        let mut figures = Figures::default();
+        for &(name, instructions, allocations) in costs {
+            let cost = Cost {
+                instructions,
+                allocations,
+            };
+            figures.insert(name, cost);
+        }
+        figures
+    }
+
+    #[test]
+    fn each_promise_can_be_missed() {
+        type Costs<'c> = &'c [(&'c str, f64, f64)];
+        let told: [(Costs<'_>, usize); 9] = [
+            (&[("bare/send/server-16", 80.0, 0.0)], 0),
+            (&[("bare/send/server-16", 80.1, 0.0)], 1),
+            (&[("bare/send/server-1k", 9e9, 0.0)], 0),
+            (&[("bare/send/server-1k", 1.0, 0.02)], 1),
+            (&[("bare/ping/answered-16", 1.0, 1.0)], 0),
+            (
+                &[("bare/send/x", 10.0, 0.0), ("session/send/x", 12.0, 0.0)],
+                0,
+            ),
+            (
+                &[("bare/send/x", 10.0, 0.0), ("session/send/x", 12.1, 0.0)],
+                1,
+            ),
+            (
+                &[("scaling/x/8k", 1.0, 0.5), ("scaling/x/1m", 1.15, 0.5)],
+                0,
+            ),
+            (
+                &[("scaling/x/8k", 1.0, 0.5), ("scaling/x/1m", 1.16, 0.5)],
+                1,
+            ),
+        ];
+        for (costs, expected) in told {
+            let missed = missed(&figures(costs));
+            assert_eq!(missed.len(), expected, "{costs:?}: {missed:?}");
+        }
+    }
+}
