@@ -120,12 +120,15 @@ server_says_port() {
     [[ -n $port ]]
 }
 
+build_server() { cargo build --release -p ws-cli; }
+build_client() { cargo build --release -p ws-tests --example autobahn_client; }
+
 test_server() {
     local serve port deadline
     if [[ -n ${WS_SERVE-} ]]; then
         read -ra serve <<<"$WS_SERVE"
     else
-        cargo build --release -p ws-cli
+        build_server
         # Section 9 echoes messages of 16 MiB, and of 4 MiB in fragments of 64 bytes.
         serve=("$bin/ws" serve --listen 127.0.0.1:0 --max-message 67108864 --max-fragments 131072
             --deflate --window-bits 15 --takeover)
@@ -146,7 +149,7 @@ test_client() {
     if [[ -n ${WS_CLIENT-} ]]; then
         read -ra client <<<"$WS_CLIENT"
     else
-        cargo build --release -p ws-tests --example autobahn_client
+        build_client
         client=("$bin/examples/autobahn_client")
     fi
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -202,11 +205,28 @@ sys.exit(different > 0)
 PYTHON
 }
 
+# Both roles at once: most of the time is the testsuite's own, one processor each.
+test_all() {
+    if [[ -z ${WS_SERVE-} ]]; then build_server; fi
+    if [[ -z ${WS_CLIENT-} ]]; then build_client; fi
+    local role
+    for role in server client; do
+        tests/autobahn.sh "$role" "$cases" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid" || status=1
+    done
+}
+
 status=0
 find_wstest
-for role in $([[ $role == all ]] && echo server client || echo "$role"); do
-    if [[ $role == server ]]; then test_server; else test_client; fi
+case $role in
+all) test_all ;;
+*)
+    "test_$role"
     end_processes
     compare || status=1
-done
+    ;;
+esac
 exit "$status"

@@ -157,7 +157,7 @@ fn bare_receiver(mut connection: Connection, batch: Vec<u8>, messages: usize) ->
             let Received { consumed, event } = connection.receive(rest).expect("in order");
             match event {
                 Some(Event::Message(message)) => {
-                    black_box(message);
+                    black_box(message.as_bytes());
                     whole += 1;
                 }
                 Some(Event::Chunk(chunk)) => {
@@ -184,7 +184,7 @@ fn session_receiver(mut session: Session, batch: Vec<u8>, messages: usize) -> Ro
             unread = fill(&mut session, unread);
             let (incoming, outgoing) = session.halves();
             while let Step::Message(message) = incoming.step(outgoing).expect("in order") {
-                black_box(message);
+                black_box(message.as_bytes());
                 whole += 1;
             }
         }

@@ -122,6 +122,9 @@ fn read(file: &Path) -> Result<Figures, Box<dyn Error>> {
 fn measure(part: &str) -> Result<Figures, Box<dyn Error>> {
     let mut cases = all();
     cases.retain(|case| case.name.contains(part));
+    if cases.is_empty() {
+        return Err(format!("no case has {part} in its name").into());
+    }
     println!("{:44} {:>14} {:>12}", "", "instructions", "allocations");
     let mut figures = Figures::default();
     valgrind::costs(&cases, |name, cost| {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo build --release -p ws-cli
-//! cargo run --release -p ws-bench --features peers --bin sockets -- [ROW]... [--rounds N] [--servers A,B] [--nodelay]
+//! cargo run --release -p ws-bench --features sockets --bin sockets -- [ROW]... [--rounds N] [--servers A,B] [--nodelay]
 //! ```
 
 mod connections;

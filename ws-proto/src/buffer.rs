@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::error::ProtocolError;
 use crate::header::Header;
+use crate::limits::Limits;
 use crate::mask::Mask;
 use crate::sender::Transmit;
 
@@ -28,14 +29,13 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// How much larger the buffer grows than it was made, while reads fill it.
-    const GROWTH: usize = 4;
-
-    /// Room for at least one byte more: the buffer is made at first use with `size` bytes. What
-    /// is unread is moved to the front when little room is left behind it.
+    /// Room for at least one byte more. The buffer is made at first use with a quarter of `size`;
+    /// a read that fills it makes it `size`, and one more four times that. What is unread is
+    /// moved to the front when little room is left behind it.
     pub(crate) fn spare_mut(&mut self, size: usize) -> &mut [u8] {
         if self.bytes.is_empty() {
-            self.bytes.resize(size, 0);
+            let first = (size / 4).max(Limits::MIN_READ).min(size);
+            self.bytes.resize(first, 0);
         }
         if core::mem::take(&mut self.filled_up) {
             self.grow(size);
@@ -53,12 +53,12 @@ impl Inbox {
         &mut self.bytes[self.end..]
     }
 
-    /// Makes the buffer twice as large, up to [`GROWTH`](Self::GROWTH) times `size` and the
-    /// longest header: a frame whose length is a power of two lies whole in it.
     fn grow(&mut self, size: usize) {
-        let most = size.saturating_mul(Self::GROWTH) + Header::MAX_LEN;
-        if self.bytes.len() < most {
-            self.bytes.resize(most.min(self.bytes.len() * 2), 0);
+        // A frame whose length is a power of two lies whole in the largest.
+        let most = size.saturating_mul(4).saturating_add(Header::MAX_LEN);
+        let next = if self.bytes.len() < size { size } else { most };
+        if self.bytes.len() < next {
+            self.bytes.resize(next, 0);
         }
     }
 
@@ -84,11 +84,13 @@ impl Inbox {
         }
     }
 
+    #[inline]
     pub(crate) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
     /// What is unread, and the cursor to move past what is consumed of it.
+    #[inline]
     pub(crate) fn unread_mut(&mut self) -> (&mut [u8], &mut usize) {
         (&mut self.bytes[self.start..self.end], &mut self.start)
     }
@@ -307,9 +309,15 @@ impl Outbox {
 
     #[inline]
     fn make_room(&mut self, len: usize) {
-        let full = self.bytes.capacity() - self.bytes.len() < len;
+        if self.bytes.capacity() - self.bytes.len() < len {
+            self.make_more_room(len);
+        }
+    }
+
+    #[cold]
+    fn make_more_room(&mut self, len: usize) {
         // Not before half of it is sent, so that each byte moves once on average.
-        if full && self.sent > self.bytes.len() / 2 {
+        if self.sent > self.bytes.len() / 2 {
             self.compact();
         }
         self.bytes.reserve(len);
@@ -576,21 +584,20 @@ mod tests {
     #[test]
     fn inbox_grows_while_reads_fill_it_and_no_further_than_four_times() {
         let mut inbox = Inbox::default();
-        for expected in [64, 128, 256, 256 + 14, 256 + 14] {
-            let room = inbox.spare_mut(64).len();
+        for expected in [1024, 4096, 4 * 4096 + 14, 4 * 4096 + 14] {
+            let room = inbox.spare_mut(4096).len();
             assert_eq!(room, expected);
             inbox.filled(room);
             consume(&mut inbox);
         }
-        let room = inbox.spare_mut(64).len();
-        inbox.filled(room - 1);
-        consume(&mut inbox);
-        assert_eq!(inbox.spare_mut(64).len(), room);
         inbox.release();
         assert!(inbox.is_released());
-        assert_eq!(inbox.spare_mut(64).len(), 64);
-        inbox.filled(63);
-        assert_eq!(inbox.spare_mut(64).len(), 1, "a read that left room");
+        assert_eq!(inbox.spare_mut(4096).len(), 1024);
+        inbox.filled(1023);
+        assert_eq!(inbox.spare_mut(4096).len(), 1, "a read that left room");
+        inbox.release();
+        assert!(!inbox.is_released(), "something is unread");
+        assert_eq!(Inbox::default().spare_mut(64).len(), 64);
     }
 
     #[test]

@@ -112,12 +112,19 @@ impl Connection {
         if let Some(whole) = self.whole(input) {
             return self.give(whole, input);
         }
-        let result = self.receiver.receive(input);
+        self.receive_any(input)
+    }
+
+    /// Not inlined, so that the common case is.
+    #[inline(never)]
+    fn receive_any<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        let result = self.receiver.receive_any(input);
         self.react(&result);
         result
     }
 
     /// Whether the next byte begins a message or a control frame.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) const fn is_between_messages(&self) -> bool {
         self.receiver.is_between_messages()

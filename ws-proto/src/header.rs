@@ -227,13 +227,13 @@ impl Header {
     }
 
     /// Reads the header that nearly all frames have: a whole message, neither fragmented nor
-    /// compressed, below 64 KiB, masked or not as the receiver asks. Returns its opcode, key and
+    /// compressed, below 64 KiB, whose MASK bit is as `mask_bit`, 0x80 or 0. Returns its opcode, key and
     /// length, and its own length in bytes. `None` is no judgement: [`decode`](Self::decode)
     /// tells. It takes a third of the time.
     #[inline]
     pub(crate) const fn decode_common(
         input: &[u8],
-        masked: bool,
+        mask_bit: u8,
     ) -> Option<(Kind, Option<Mask>, usize, usize)> {
         let [first, second, rest @ ..] = input else {
             return None;
@@ -243,7 +243,7 @@ impl Header {
             0x82 => Kind::Binary,
             _ => return None,
         };
-        let (len, rest) = match *second ^ ((masked as u8) << 7) {
+        let (len, rest) = match *second ^ mask_bit {
             short @ 0..=125 => (short as usize, rest),
             126 => {
                 let Some((bytes, rest)) = rest.split_first_chunk() else {
@@ -257,7 +257,7 @@ impl Header {
             }
             _ => return None,
         };
-        let (mask, rest) = if masked {
+        let (mask, rest) = if mask_bit != 0 {
             let Some((key, rest)) = rest.split_first_chunk() else {
                 return None;
             };
@@ -420,7 +420,7 @@ mod tests {
                         }
                         _ => None,
                     };
-                    let common = Header::decode_common(input, masked);
+                    let common = Header::decode_common(input, u8::from(masked) << 7);
                     assert_eq!(common, expected, "{input:?}, masked: {masked}");
                 }
             }

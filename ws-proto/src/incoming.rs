@@ -255,6 +255,8 @@ impl Incoming {
         self.step_any(out)
     }
 
+    /// Not inlined, so that the common cases are.
+    #[inline(never)]
     fn step_any(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
         Ok(match self.ready(out)? {
             Ready::Message => self.message(out)?.map_or(Step::NeedData, Step::Message),

@@ -28,8 +28,9 @@ pub struct Limits {
     ///
     /// Default: 1 MiB.
     pub max_unsent: usize,
-    /// How much a session reads at a time, in bytes, at least [`Limits::MIN_READ`]; while reads
-    /// fill that, up to four times as much. Memory: the inbox of a session that is not idle.
+    /// How much a session reads at a time, in bytes, at least [`Limits::MIN_READ`]: a quarter of
+    /// it at first, and while reads fill what there is, up to four times as much. Memory: the
+    /// inbox of a session that is not idle.
     ///
     /// Default: 16 KiB.
     pub read_buffer: usize,

@@ -173,22 +173,25 @@ fn xor<const N: usize>(block: [u8; N], key: [u8; N]) -> [u8; N] {
 /// in tests.
 pub struct MaskKeys {
     seed: [u8; 32],
-    /// Of the stream, the first that has not been made.
-    block: u64,
+    /// How many times keys were made and all drawn.
+    turn: u64,
     made: Option<Rare<[u8; Self::MADE]>>,
+    /// Of what was made in this turn, in bytes.
     drawn: usize,
 }
 
 impl MaskKeys {
-    /// In bytes: the least that the stream is made of at a time, four blocks.
+    /// In bytes: the least that the stream is made of at a time.
     const MADE: usize = 256;
+    /// The blocks of the stream in that.
+    const BLOCKS: u64 = 4;
 
     /// Starts a stream of keys.
     #[must_use]
     pub const fn new(seed: [u8; 32]) -> Self {
         Self {
             seed,
-            block: 0,
+            turn: 0,
             made: None,
             drawn: 0,
         }
@@ -203,24 +206,23 @@ impl MaskKeys {
             self.drawn += 4;
             return Mask::new(*key);
         }
-        self.make()
+        self.make();
+        self.draw()
     }
 
-    /// Makes more keys, and draws the first of them.
+    /// Makes the keys of the next turn, or of this one again if they were given back.
     #[cold]
-    fn make(&mut self) -> Mask {
+    fn make(&mut self) {
+        if self.drawn >= Self::MADE {
+            (self.turn, self.drawn) = (self.turn.wrapping_add(1), 0);
+        }
         let mut stream = ChaCha12Rng::from_seed(self.seed);
-        stream.set_block_pos(self.block);
-        self.block = self.block.wrapping_add(4);
+        stream.set_block_pos(self.turn.wrapping_mul(Self::BLOCKS));
         let made = self.made.get_or_insert_with(|| rare([0; Self::MADE]));
         stream.fill_bytes(&mut made[..]);
-        self.drawn = 4;
-        let made: &[u8; Self::MADE] = made;
-        let [a, b, c, d, ..] = *made;
-        Mask::new([a, b, c, d])
     }
 
-    /// Gives back the memory of the keys that were made. They are not used any more.
+    /// Gives back the memory of the keys that were made.
     #[cfg(feature = "alloc")]
     pub(crate) fn release(&mut self) {
         self.made = None;
@@ -259,6 +261,18 @@ mod tests {
                 let ascii = plain[..len].is_ascii();
                 assert_eq!(mask.apply_to_text(&mut masked[..len]), (after, ascii));
                 assert_eq!(masked, plain);
+            }
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn keys_that_were_given_back_are_made_again() {
+        let (mut kept, mut released) = (MaskKeys::new([7; 32]), MaskKeys::new([7; 32]));
+        for draws in 0..300 {
+            assert_eq!(kept.draw(), released.draw(), "after {draws}");
+            if draws % 3 == 0 {
+                released.release();
             }
         }
     }

@@ -391,8 +391,11 @@ impl Outgoing {
             return Err(SendError::MessageInProgress);
         }
         let waiting = self.outbox.len();
+        if waiting == 0 {
+            return Ok(());
+        }
         let frame = self.connection.frame_len(len);
-        if waiting > 0 && frame > self.max_unsent.saturating_sub(waiting) {
+        if frame > self.max_unsent.saturating_sub(waiting) {
             let limit = self.max_unsent;
             return Err(SendError::Full { limit });
         }

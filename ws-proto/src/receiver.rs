@@ -38,6 +38,8 @@ pub enum Role {
 #[derive(Debug)]
 pub struct Receiver {
     role: Role,
+    /// What the MASK bit of each frame must be: 0x80 or 0.
+    mask_bit: u8,
     rsv1: Rsv1,
     max_message: u64,
     max_fragments: u32,
@@ -116,6 +118,10 @@ impl Receiver {
     pub const fn new(role: Role, limits: &Limits) -> Self {
         Self {
             role,
+            mask_bit: match role {
+                Role::Server => 0x80,
+                Role::Client => 0,
+            },
             rsv1: Rsv1::Reserved,
             max_message: limits.max_message,
             max_fragments: if limits.max_fragments > 0 {
@@ -158,8 +164,7 @@ impl Receiver {
         if !self.is_between_messages() {
             return None;
         }
-        let masked = matches!(self.role, Role::Server);
-        let (kind, mask, len, size) = Header::decode_common(input, masked)?;
+        let (kind, mask, len, size) = Header::decode_common(input, self.mask_bit)?;
         (len <= input.len() - size && len as u64 <= self.max_message).then_some(Whole {
             kind,
             mask,
@@ -188,7 +193,11 @@ impl Receiver {
         given
     }
 
-    fn receive_any<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+    /// Any event, the common one too.
+    pub(crate) fn receive_any<'b>(
+        &mut self,
+        input: &'b mut [u8],
+    ) -> Result<Received<'b>, ProtocolError> {
         let result = match self.state {
             State::Header => self.receive_frame(input),
             State::Payload(frame) => self.receive_payload(frame, input, 0),

@@ -1,0 +1,337 @@
+//! What is allocated for a message: nothing, once the buffers are there. Through a `Session` in
+//! memory, and through the blocking client and server over a socket.
+
+#[path = "../../ws-proto/tests/support/counting.rs"]
+mod counting;
+
+use std::sync::mpsc;
+use std::thread;
+
+use counting::{Counting, usage};
+use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
+use ws_proto::{
+    Connection, Deflate, Event, Header, Kind, Limits, Message, Opcode, Part, Received, Session,
+    Step,
+};
+use ws_std::{Client, Server, WebSocket};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What a message looks like on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Whole(usize),
+    /// So many fragments of 8 KiB.
+    Fragments(usize),
+}
+
+const SHAPES: [Shape; 7] = [
+    Shape::Whole(0),
+    Shape::Whole(16),
+    Shape::Whole(125),
+    Shape::Whole(1000),
+    Shape::Whole(64 << 10),
+    Shape::Whole(1 << 20),
+    Shape::Fragments(8),
+];
+const PIECE: usize = 8 << 10;
+/// Messages until all buffers are there: some are two that take turns.
+const WARM: usize = 4;
+const STEADY: usize = 50;
+
+impl Shape {
+    const fn len(self) -> usize {
+        match self {
+            Self::Whole(len) => len,
+            Self::Fragments(pieces) => pieces * PIECE,
+        }
+    }
+
+    /// The pieces that one message is sent in.
+    fn pieces(self, payload: &str) -> impl Iterator<Item = (&str, Part)> {
+        let piece = match self {
+            Self::Whole(_) => self.len().max(1),
+            Self::Fragments(_) => PIECE,
+        };
+        let count = self.len().div_ceil(piece).max(1);
+        (0..count).map(move |i| {
+            let end = payload.len().min((i + 1) * piece);
+            let part = if i + 1 == count {
+                Part::Last
+            } else {
+                Part::More
+            };
+            (&payload[i * piece..end], part)
+        })
+    }
+}
+
+fn payload(len: usize) -> String {
+    "abcdefghijklmnopqrstuvwxyz0123456789"
+        .chars()
+        .cycle()
+        .take(len)
+        .collect()
+}
+
+#[test]
+fn bare_connections_allocate_nothing() {
+    for shape in SHAPES {
+        for server_sends in [true, false] {
+            let (mut server, mut client) = (
+                Connection::server(&Limits::default()),
+                Connection::client(&Limits::default(), [1; 32]),
+            );
+            let payload = payload(shape.len());
+            let mut wire = vec![0; shape.len() + 128];
+            let (from, to) = if server_sends {
+                (&mut server, &mut client)
+            } else {
+                (&mut client, &mut server)
+            };
+            let mut once = || {
+                let len = send_bare(from, shape, &payload, &mut wire);
+                assert_eq!(receive_bare(to, &mut wire[..len]), payload.len());
+            };
+            // The client's keys have a place of their own.
+            once();
+            let ((), usage) = usage(|| (0..STEADY).for_each(|_| once()));
+            assert_eq!(usage.calls, 0, "{shape:?}, {server_sends}");
+        }
+    }
+}
+
+fn send_bare(from: &mut Connection, shape: Shape, payload: &str, wire: &mut [u8]) -> usize {
+    if let Shape::Whole(_) = shape {
+        return from.send(Message::Text(payload), wire).expect("room");
+    }
+    let mut at = 0;
+    for (piece, part) in shape.pieces(payload) {
+        let header = from.begin(Kind::Text, piece.len() as u64, part);
+        at += put(&header.expect("open"), piece.as_bytes(), &mut wire[at..]);
+    }
+    at
+}
+
+/// Writes a frame; how long it is.
+fn put(header: &Header, payload: &[u8], wire: &mut [u8]) -> usize {
+    let bytes = header.encode();
+    let (head, rest) = wire.split_at_mut(bytes.as_ref().len());
+    head.copy_from_slice(bytes.as_ref());
+    rest[..payload.len()].copy_from_slice(payload);
+    if let Some(mask) = header.mask() {
+        let _ = mask.apply(&mut rest[..payload.len()]);
+    }
+    head.len() + payload.len()
+}
+
+fn receive_bare(to: &mut Connection, mut wire: &mut [u8]) -> usize {
+    let mut len = 0;
+    loop {
+        let Received { consumed, event } = to.receive(wire).expect("in order");
+        match event {
+            Some(Event::Message(message)) => len += message.as_bytes().len(),
+            Some(Event::Chunk(chunk)) => len += chunk.payload.len(),
+            _ => return len,
+        }
+        wire = &mut wire[consumed..];
+    }
+}
+
+#[test]
+fn sessions_allocate_nothing() {
+    let limits = Limits::default();
+    let pair = || (Session::server(&limits), Session::client(&limits, [1; 32]));
+    assert_steady(pair);
+}
+
+#[test]
+fn sessions_that_compress_allocate_nothing() {
+    let limits = Limits::default();
+    let mut settings = Deflate::default();
+    settings.min_len = 0;
+    for takeover in [Takeover::Kept, Takeover::Off] {
+        let direction = Direction {
+            window: WindowBits::new(12).expect("between 9 and 15"),
+            takeover,
+        };
+        let agreed = Compression {
+            server: direction,
+            client: direction,
+        };
+        assert_steady(|| {
+            (
+                Session::server(&limits).compressed(&settings, &agreed, &limits),
+                Session::client(&limits, [1; 32]).compressed(&settings, &agreed, &limits),
+            )
+        });
+    }
+}
+
+/// Messages of every shape, in both directions, between two sessions.
+fn assert_steady(pair: impl Fn() -> (Session, Session)) {
+    for shape in SHAPES {
+        let payload = payload(shape.len());
+        let (mut server, mut client) = pair();
+        let mut round = || {
+            carry(&mut client, &mut server, shape, &payload);
+            carry(&mut server, &mut client, shape, &payload);
+        };
+        (0..WARM).for_each(|_| round());
+        let ((), usage) = usage(|| (0..STEADY).for_each(|_| round()));
+        assert_eq!(usage.calls, 0, "{shape:?}");
+    }
+}
+
+fn carry(from: &mut Session, to: &mut Session, shape: Shape, payload: &str) {
+    let outgoing = from.halves().1;
+    match shape {
+        Shape::Whole(_) => outgoing.send(payload).expect("room, and open"),
+        Shape::Fragments(_) => {
+            for (piece, part) in shape.pieces(payload) {
+                let sent = outgoing.send_part(Kind::Text, piece.as_bytes(), part);
+                sent.expect("room, and open");
+            }
+        }
+    }
+    let mut got = false;
+    while !from.unsent().is_empty() {
+        let len = fill(to, from.unsent());
+        from.sent(len);
+        while let Step::Message(message) = to.step().expect("in order") {
+            assert_eq!(message.as_bytes().len(), payload.len());
+            got = true;
+        }
+    }
+    assert!(got);
+}
+
+/// One read; how much it took.
+fn fill(to: &mut Session, wire: &[u8]) -> usize {
+    let spare = to.spare_mut().expect("memory");
+    let len = spare.len().min(wire.len());
+    spare[..len].copy_from_slice(&wire[..len]);
+    to.filled(len);
+    len
+}
+
+/// However a frame drips, its memory grows by a part of itself each time, and not with each read.
+#[test]
+fn a_frame_that_drips_grows_its_memory_rarely() {
+    const LEN: usize = 256 << 10;
+    for read in [1, 100, 1460] {
+        let mut session = Session::client(&Limits::default(), [1; 32]);
+        let header = Header::new(Opcode::Binary, LEN as u64).expect("short enough");
+        let mut wire = vec![0; LEN + Header::MAX_LEN];
+        let len = put(&header, payload(LEN).as_bytes(), &mut wire);
+        let mut got = 0;
+        let ((), usage) = usage(|| {
+            let mut unread = &wire[..len];
+            while !unread.is_empty() {
+                let len = fill(&mut session, &unread[..read.min(unread.len())]);
+                unread = &unread[len..];
+                while let Step::Message(message) = session.step().expect("in order") {
+                    got = message.as_bytes().len();
+                }
+            }
+        });
+        assert_eq!(got, LEN);
+        assert!(usage.calls <= 24, "{} for reads of {read}", usage.calls);
+        assert!(usage.peak <= 2 * LEN + (32 << 10), "{} bytes", usage.peak);
+    }
+}
+
+#[test]
+fn blocking_peers_allocate_nothing() {
+    for shape in SHAPES {
+        let counted = blocking(shape, |server| server, |client| client);
+        assert_eq!(counted, [0, 0], "{shape:?}");
+    }
+}
+
+/// But for a buffer that a server does not leave in a context others will use: it is of the size
+/// of a large message.
+#[test]
+fn blocking_peers_that_compress_allocate_for_large_messages_only() {
+    let mut settings = Deflate::default();
+    settings.min_len = 0;
+    for shape in SHAPES {
+        let [at_server, at_client] = blocking(
+            shape,
+            |server| server.deflate(settings),
+            |client| client.deflate(settings),
+        );
+        let buffers = match shape {
+            Shape::Whole(len) if len >= 64 << 10 => STEADY,
+            Shape::Whole(_) | Shape::Fragments(_) => 0,
+        };
+        assert_eq!(at_client, 0, "{shape:?}");
+        assert!(at_server <= buffers, "{shape:?}: {at_server}");
+    }
+}
+
+/// How often the server's thread allocated, and the client's, when messages went to and fro over
+/// a socket.
+fn blocking(
+    shape: Shape,
+    as_server: impl Fn(Server) -> Server,
+    as_client: impl Fn(Client) -> Client,
+) -> [usize; 2] {
+    let (tell, told) = mpsc::channel();
+    let server = as_server(Server::bind("127.0.0.1:0").expect("loopback"));
+    let server = server.websocket("/", move |mut ws, _| {
+        let payload = payload(shape.len());
+        let calls = exchange(&mut ws, |ws| {
+            receive(ws, shape);
+            send(ws, shape, &payload);
+        });
+        let _ = tell.send(calls);
+        ws.for_each(|_, _| Ok::<_, ws_std::Error>(()))
+    });
+    let (url, handle) = (format!("ws://{}/", server.local_addr()), server.handle());
+    let running = thread::spawn(move || server.run());
+
+    let mut client = as_client(Client::new(url)).connect().expect("a server");
+    let payload = payload(shape.len());
+    let at_client = exchange(&mut client, |ws| {
+        send(ws, shape, &payload);
+        receive(ws, shape);
+    });
+    let at_server = told.recv().expect("the handler's count");
+    drop(client);
+    handle.shutdown();
+    running.join().expect("no panic").expect("no error");
+    [at_server, at_client]
+}
+
+/// How often the steady part allocated.
+fn exchange(ws: &mut WebSocket, mut once: impl FnMut(&mut WebSocket)) -> usize {
+    (0..WARM).for_each(|_| once(ws));
+    let ((), usage) = usage(|| (0..STEADY).for_each(|_| once(ws)));
+    usage.calls
+}
+
+fn send(ws: &mut WebSocket, shape: Shape, payload: &str) {
+    match shape {
+        Shape::Whole(_) => ws.send(payload).expect("open"),
+        Shape::Fragments(_) => {
+            for (piece, part) in shape.pieces(payload) {
+                let sent = ws.send_part(Kind::Text, piece.as_bytes(), part);
+                sent.expect("open");
+            }
+        }
+    }
+}
+
+fn receive(ws: &mut WebSocket, shape: Shape) {
+    let message = ws.recv().expect("in order").expect("a message");
+    assert_eq!(message.as_bytes().len(), shape.len());
+}
+
+/// The counter counts: or the tests above would prove nothing.
+#[test]
+fn the_allocator_counts() {
+    let (boxed, usage) = usage(|| Box::new([0_u8; 100]));
+    assert_eq!((usage.calls, usage.peak), (1, boxed.len()));
+}
