@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs the peers of the interoperability tests: Python and node packages under target/peers, and Debian's chromium
-# with fonts.
+# Installs the peers of the interoperability tests: Python and node packages under target/peers, and Debian's nginx, and
+# chromium with fonts.
 # What is there already is left as it is.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 peers=tests/peers
 out=target/peers
+# Where Debian has nginx, and not every user looks.
+PATH=$PATH:/usr/sbin
 
 die() {
     echo "peers: $1" >&2
@@ -36,6 +38,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 [[ -x $out/venv/bin/pip ]] || python3 -m venv --clear "$out/venv"
 "$out/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$peers/requirements.txt"
 echo "peers: $("$out/venv/bin/python" --version), $("$out/venv/bin/pip" freeze | paste -sd ' ')"
+
+need "nginx -v" nginx
 
 need "npm --version" nodejs npm
 # A copy, because npm installs beside the package.json it reads.

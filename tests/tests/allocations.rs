@@ -307,9 +307,29 @@ fn blocking(
 
 /// How often the steady part allocated.
 fn exchange(ws: &mut WebSocket, mut once: impl FnMut(&mut WebSocket)) -> usize {
+    fill_inbox(ws);
     (0..WARM).for_each(|_| once(ws));
     let ((), usage) = usage(|| (0..STEADY).for_each(|_| once(ws)));
     usage.calls
+}
+
+/// Has both sides read as much as there is room for, until their inboxes grow no more: when they
+/// would otherwise is a matter of how the kernel cuts the stream.
+fn fill_inbox(ws: &mut WebSocket) {
+    const LARGE: usize = 512 << 10;
+    let mut seed = 1_u32;
+    // Nothing that could be compressed.
+    let large: Vec<u8> = (0..LARGE)
+        .map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed.to_be_bytes()[0]
+        })
+        .collect();
+    for _ in 0..8 {
+        ws.send(&large[..]).expect("open");
+        let message = ws.recv().expect("in order").expect("a message");
+        assert_eq!(message.as_bytes().len(), LARGE);
+    }
 }
 
 fn send(ws: &mut WebSocket, shape: Shape, payload: &str) {

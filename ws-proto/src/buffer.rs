@@ -15,7 +15,6 @@ use alloc::vec::Vec;
 use crate::error::ProtocolError;
 use crate::header::Header;
 use crate::limits::Limits;
-use crate::mask::Mask;
 use crate::sender::Transmit;
 
 /// What was received.
@@ -286,25 +285,9 @@ impl Outbox {
         self.make_room(Header::MAX_LEN + payload.len());
         header.encode().push_to(&mut self.bytes);
         match header.mask() {
-            Some(mask) => self.push_masked(mask, payload),
+            Some(mask) => mask.push_to(payload, &mut self.bytes),
             None => self.bytes.extend_from_slice(payload),
         }
-    }
-
-    /// One pass: each block is masked on its way into the room that was made.
-    #[inline]
-    fn push_masked(&mut self, mask: Mask, payload: &[u8]) {
-        /// A multiple of four, so that the key is not rotated.
-        const BLOCK: usize = 256;
-        let (blocks, rest) = payload.as_chunks::<BLOCK>();
-        for block in blocks {
-            let mut masked = [0; BLOCK];
-            let _ = mask.apply_to(block, &mut masked);
-            self.bytes.extend_from_slice(&masked);
-        }
-        let at = self.bytes.len();
-        self.bytes.extend_from_slice(rest);
-        let _ = mask.apply(&mut self.bytes[at..]);
     }
 
     #[inline]

@@ -107,10 +107,12 @@ impl Connection {
     ///
     /// How the peer broke the protocol. The Close that tells it so is queued; every later call
     /// gives the same error.
-    #[inline]
+    #[inline(always)]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
         if let Some(whole) = self.whole(input) {
-            return self.give(whole, input);
+            let consumed = whole.size();
+            let event = Some(Event::Message(self.give(whole, input)?));
+            return Ok(Received { consumed, event });
         }
         self.receive_any(input)
     }
@@ -143,7 +145,7 @@ impl Connection {
         &mut self,
         whole: Whole,
         input: &'b mut [u8],
-    ) -> Result<Received<'b>, ProtocolError> {
+    ) -> Result<Message<'b>, ProtocolError> {
         let given = self.receiver.give(whole, input);
         if let Err(error) = given {
             self.sender.fail(error);

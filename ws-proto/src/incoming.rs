@@ -231,26 +231,17 @@ impl Incoming {
     /// # Errors
     ///
     /// How the peer broke the protocol: final.
-    #[inline]
+    #[inline(always)]
     pub fn step(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
-        if core::mem::take(&mut self.heard) {
-            out.heard();
-        }
-        if !matches!(self.assembled, Assembled::Partly) {
-            return self.step_any(out);
-        }
-        // The common cases first: one more whole message in what was read, and the end of it.
-        if self.inbox.is_empty() && out.connection.is_between_messages() {
-            return Ok(Step::NeedData);
-        }
-        if let Some(whole) = out.connection.whole(self.inbox.unread()) {
+        // The common case first: one more whole message in what was read.
+        if !self.heard
+            && matches!(self.assembled, Assembled::Partly)
+            && let Some(whole) = out.connection.whole(self.inbox.unread())
+        {
             let (unread, start) = self.inbox.unread_mut();
-            let received = out.connection.give(whole, unread)?;
-            *start += received.consumed;
-            return Ok(match received.event {
-                Some(Event::Message(message)) => Step::Message(message),
-                _ => Step::NeedData,
-            });
+            *start += whole.size();
+            let message = out.connection.give(whole, unread)?;
+            return Ok(Step::Message(message));
         }
         self.step_any(out)
     }
@@ -258,6 +249,17 @@ impl Incoming {
     /// Not inlined, so that the common cases are.
     #[inline(never)]
     fn step_any(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
+        if core::mem::take(&mut self.heard) {
+            out.heard();
+            return self.step(out);
+        }
+        // The end of what was read.
+        if matches!(self.assembled, Assembled::Partly)
+            && self.inbox.is_empty()
+            && out.connection.is_between_messages()
+        {
+            return Ok(Step::NeedData);
+        }
         Ok(match self.ready(out)? {
             Ready::Message => self.message(out)?.map_or(Step::NeedData, Step::Message),
             Ready::Control => self.control(out)?.map_or(Step::NeedData, Step::Control),

@@ -113,6 +113,26 @@ impl Mask {
         after
     }
 
+    /// Puts `from`, masked, behind what is in `to`: in one pass, because a line is masked in
+    /// registers on its way. Not inlined, so that they are.
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    pub(crate) fn push_to(self, from: &[u8], to: &mut alloc::vec::Vec<u8>) {
+        let key = self.wide();
+        let (blocks, rest) = from.as_chunks();
+        let (lines, few) = blocks.as_chunks();
+        for [a, b, c, d] in lines {
+            let line = [xor(*a, key), xor(*b, key), xor(*c, key), xor(*d, key)];
+            to.extend_from_slice(line.as_flattened());
+        }
+        for block in few {
+            to.extend_from_slice(&xor(*block, key));
+        }
+        let at = to.len();
+        to.extend_from_slice(rest);
+        self.apply_rest(&mut to[at..]);
+    }
+
     /// Masks less than a block: eight bytes, four, and three, as there are. Not inlined, so that
     /// what comes before it is.
     #[inline(never)]

@@ -11,7 +11,7 @@ use crate::connection::{Connection, Shutdown, State};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compress, Compressor, Deflater};
 use crate::error::SendError;
-use crate::header::Opcode;
+use crate::header::{Header, Opcode};
 use crate::limits::Limits;
 use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
 use crate::message::{Kind, Message, Part};
@@ -391,11 +391,12 @@ impl Outgoing {
             return Err(SendError::MessageInProgress);
         }
         let waiting = self.outbox.len();
-        if waiting == 0 {
+        let room = self.max_unsent.saturating_sub(waiting);
+        // The length of the frame is looked at only if the longest header would not fit.
+        if waiting == 0 || len.saturating_add(Header::MAX_LEN) <= room {
             return Ok(());
         }
-        let frame = self.connection.frame_len(len);
-        if frame > self.max_unsent.saturating_sub(waiting) {
+        if self.connection.frame_len(len) > room {
             let limit = self.max_unsent;
             return Err(SendError::Full { limit });
         }

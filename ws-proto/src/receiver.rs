@@ -56,6 +56,14 @@ pub(crate) struct Whole {
     len: usize,
 }
 
+impl Whole {
+    /// How much of the input it is, with its header.
+    #[inline]
+    pub(crate) const fn size(&self) -> usize {
+        self.start + self.len
+    }
+}
+
 /// Where in the stream we are.
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -152,7 +160,7 @@ impl Receiver {
     #[inline]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
         if let Some(whole) = self.whole(input) {
-            return self.give(whole, input);
+            return self.receive_whole(whole, input);
         }
         self.receive_any(input)
     }
@@ -185,12 +193,29 @@ impl Receiver {
         &mut self,
         whole: Whole,
         input: &'b mut [u8],
+    ) -> Result<Message<'b>, ProtocolError> {
+        let payload = unmask(whole.mask, &mut input[whole.start..whole.size()]);
+        Ok(match whole.kind {
+            Kind::Binary => Message::Binary(payload),
+            Kind::Text => match utf8::whole(payload) {
+                Ok(text) => Message::Text(text),
+                Err(error) => {
+                    self.fail(error.into());
+                    return Err(error.into());
+                }
+            },
+        })
+    }
+
+    #[inline]
+    pub(crate) fn receive_whole<'b>(
+        &mut self,
+        whole: Whole,
+        input: &'b mut [u8],
     ) -> Result<Received<'b>, ProtocolError> {
-        let given = give_message(whole.kind, whole.mask, input, whole.start, whole.len);
-        if let Err(error) = given {
-            self.fail(error);
-        }
-        given
+        let consumed = whole.size();
+        let event = Some(Event::Message(self.give(whole, input)?));
+        Ok(Received { consumed, event })
     }
 
     /// Any event, the common one too.
@@ -376,7 +401,13 @@ impl Receiver {
             && message.fragments == 0
             && message.coding == Coding::Plain
         {
-            return give_message(message.kind, header.mask(), input, size, len);
+            let whole = Whole {
+                kind: message.kind,
+                mask: header.mask(),
+                start: size,
+                len,
+            };
+            return self.receive_whole(whole, input);
         }
         message.len += header.payload_len();
         message.fragments += 1;
@@ -506,24 +537,4 @@ fn unmask(mask: Option<Mask>, payload: &mut [u8]) -> &[u8] {
         let _ = mask.apply(payload);
     }
     payload
-}
-
-/// The common case, kept short: a message that lies whole in the input.
-#[inline]
-fn give_message(
-    kind: Kind,
-    mask: Option<Mask>,
-    input: &mut [u8],
-    size: usize,
-    len: usize,
-) -> Result<Received<'_>, ProtocolError> {
-    let payload = unmask(mask, &mut input[size..size + len]);
-    let message = match kind {
-        Kind::Text => Message::Text(utf8::whole(payload)?),
-        Kind::Binary => Message::Binary(payload),
-    };
-    Ok(Received {
-        consumed: size + len,
-        event: Some(Event::Message(message)),
-    })
 }

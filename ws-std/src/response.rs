@@ -38,7 +38,8 @@ impl Response {
         Self::with_type(text, "text/plain; charset=utf-8")
     }
 
-    /// Sets the status. A number that is none, below 100 or over 999, becomes 500.
+    /// Sets the status. A number that is none, below 100 or over 999, becomes 500; so does one below
+    /// 200 when it is sent, because such a response announces another.
     pub fn with_status(mut self, status: u16) -> Self {
         *self.0.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -90,7 +91,14 @@ impl Response {
     /// The answer as it travels. It ends the connection: nothing that follows a request is read
     /// as another one.
     pub(crate) fn encode(&self, body: Body) -> Vec<u8> {
-        let status = self.0.status();
+        // An interim one announces the final one: what the body holds would be taken for it (RFC
+        // 9110 §15.2).
+        let status = match self.0.status() {
+            interim if interim.is_informational() => StatusCode::INTERNAL_SERVER_ERROR,
+            status => status,
+        };
+        // (RFC 9110 §6.4.1)
+        let has_content = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let reason = status.canonical_reason().unwrap_or_default();
         let date = httpdate::fmt_http_date(SystemTime::now());
         let len = self.body().len();
@@ -101,7 +109,7 @@ impl Response {
         .into_bytes();
         // "A server MUST NOT send a Content-Length header field in any response with a status
         // code of 1xx (Informational) or 204 (No Content)." (RFC 9110 §8.6)
-        if status != StatusCode::NO_CONTENT && !status.is_informational() {
+        if status != StatusCode::NO_CONTENT {
             out.extend(format!("Content-Length: {len}\r\n").into_bytes());
         }
         for (name, value) in self.headers() {
@@ -110,7 +118,7 @@ impl Response {
             }
         }
         out.extend(b"\r\n");
-        if body == Body::Send {
+        if body == Body::Send && has_content {
             out.extend(self.body());
         }
         out
@@ -213,6 +221,21 @@ mod tests {
         ] {
             let text = encoded(&Response::text("").with_status(status), Body::Send);
             assert!(text.starts_with(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_content_is_sent_without() {
+        for (status, sent, body) in [
+            (204, 204, ""),
+            (304, 304, ""),
+            (404, 404, "x"),
+            (100, 500, "x"),
+        ] {
+            let text = encoded(&Response::text("x").with_status(status), Body::Send);
+            let (head, rest) = text.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with(&format!("HTTP/1.1 {sent} ")), "{head}");
+            assert_eq!(rest, body, "{status}");
         }
     }
 

@@ -42,10 +42,12 @@ impl Url {
         if host.is_empty() {
             return Err(UrlError::NoHost);
         }
-        // Neither `host:` nor `host:99999` has a port, and neither is meant.
+        // Neither `host:` nor `host:99999` has a port, and neither is meant. `Uri` finds one behind
+        // the last colon, whatever stands before that.
         let port = match authority.as_str().strip_prefix(host) {
             Some("") => PORT,
-            _ => authority.port_u16().ok_or(UrlError::Malformed)?,
+            Some(port) if is_port(port) => authority.port_u16().ok_or(UrlError::Malformed)?,
+            _ => return Err(UrlError::Malformed),
         };
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Ok(Self {
@@ -62,6 +64,12 @@ impl Url {
             },
         })
     }
+}
+
+/// A colon and digits.
+fn is_port(text: &str) -> bool {
+    let digits = text.strip_prefix(':');
+    digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -120,6 +128,9 @@ mod tests {
             ("ws://h:/", UrlError::Malformed),
             ("ws://h:99999/", UrlError::Malformed),
             ("ws://h:x/", UrlError::Malformed),
+            ("ws://h:1[::1]:2", UrlError::Malformed),
+            ("ws://h[::1]:2/", UrlError::Malformed),
+            ("ws://[::1]2:3/", UrlError::Malformed),
             ("ws://h/a b", UrlError::Malformed),
             ("ws://h/\r\nX: y", UrlError::Malformed),
             ("ws://h/é", UrlError::Malformed),

@@ -1,0 +1,107 @@
+//! Every row of `tests/handshake/requests`: what the core says to a request, whole and dripping,
+//! and what our server answers to it over a socket.
+
+#[path = "../../ws-std/tests/common/mod.rs"]
+mod common;
+mod exchange;
+mod heads;
+mod verdicts;
+
+use std::collections::BTreeSet;
+use std::net::Shutdown;
+
+use common::{TEXT, frame, run, server};
+use exchange::{received, refusal, send};
+use heads::{Row, rows};
+use verdicts::{Verdict, assert_judged};
+use ws_proto::Limits;
+use ws_proto::handshake::{HandshakeError, Key, Request, Scan};
+
+/// The table, and how many rows it has to have: it is only to grow.
+fn table() -> Vec<Row> {
+    let rows = rows("request.txt", "requests");
+    assert!(rows.len() >= 574, "{} rows", rows.len());
+    rows
+}
+
+fn judged(scan: &mut Scan, input: &[u8]) -> Verdict {
+    match Request::parse_prefix(scan, input, &Limits::DEFAULT)? {
+        Some((request, len)) => request.accept().map(|_| Some(len)),
+        None => Ok(None),
+    }
+}
+
+#[test]
+fn the_core_judges_each_as_the_table_says() {
+    assert_judged(&table(), judged, |verdict| match verdict {
+        Ok(Some(_)) => "101".into(),
+        Ok(None) => format!("eof {:?}", HandshakeError::Truncated),
+        Err(error) => format!("{} {error:?}", error.status()),
+    });
+}
+
+#[test]
+fn the_server_answers_each_as_the_table_says() {
+    let rows = table();
+    // A socket at every path that is asked for, so that the verdict is on the handshake.
+    let mut site = server().subprotocols(["chat", "superchat"]);
+    let paths: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|row| Request::parse(&row.head).ok())
+        .map(|request| request.path().to_owned())
+        .chain(["*".into()])
+        .collect();
+    for path in paths {
+        site = site.websocket(path, |mut ws, _| {
+            ws.for_each(|message, tx| tx.send(message))
+        });
+    }
+    let server = run(site);
+    for row in rows {
+        let place = &row.place;
+        let hello = frame(TEXT, b"hello", true);
+        let close = frame(common::CLOSE, &1000_u16.to_be_bytes(), true);
+        let input = match row.verdict[0].as_str() {
+            "eof" => row.head.clone(),
+            _ => [&row.head[..], &row.behind, &hello, &close].concat(),
+        };
+        let stream = send(server.addr, &input, place);
+        if row.verdict[0] == "eof" {
+            stream.shutdown(Shutdown::Write).expect(place);
+        }
+        let received = received(stream, place);
+        match row.verdict[0].as_str() {
+            "eof" => assert_eq!(received, b"", "{place}"),
+            "101" => assert_opened(&row, &received),
+            status => {
+                let (got, head, body) = refusal(&received, place);
+                assert_eq!(got.to_string(), status, "{place}\n{head}");
+                let error = judged(&mut Scan::new(), &input).expect_err(place);
+                assert_eq!(body, format!("{error}\n"), "{place}");
+            }
+        }
+    }
+}
+
+/// The answer opens the connection, and the frames that came with the request were read.
+fn assert_opened(row: &Row, received: &[u8]) {
+    let place = &row.place;
+    let end = received.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, frames) = received.split_at(end.expect(place) + 4);
+    let head = str::from_utf8(head).expect(place);
+    assert!(head.starts_with("HTTP/1.1 101 "), "{place}\n{head}");
+    let request = Request::parse(&row.head).expect(place);
+    let key = Key::parse(request.header("Sec-WebSocket-Key").expect(place)).expect(place);
+    let accept = format!("\r\nSec-WebSocket-Accept: {}\r\n", key.accept_token());
+    assert!(head.contains(&accept), "{place}\n{head}");
+    let mut spoken = ["chat", "superchat"].into_iter();
+    let protocol = spoken.find(|ours| request.protocols().any(|offered| offered == *ours));
+    let said = head.split_once("Sec-WebSocket-Protocol: ");
+    let said = said.and_then(|(_, rest)| rest.split("\r\n").next());
+    assert_eq!(said, protocol, "{place}");
+    assert!(!head.contains("Extensions"), "{place}\n{head}");
+
+    let hello = frame(TEXT, b"hello", false);
+    let close = frame(common::CLOSE, &1000_u16.to_be_bytes(), false);
+    assert_eq!(frames, [hello, close].concat(), "{place}");
+}

@@ -1,0 +1,102 @@
+//! Every row of `tests/handshake/responses`: what the core says to a server's answer, whole and
+//! dripping, and what our client does when it gets it over a socket.
+
+#[path = "../../ws-std/tests/common/mod.rs"]
+mod common;
+mod heads;
+mod verdicts;
+
+use std::net::{Shutdown, TcpListener};
+use std::thread;
+
+use common::{Raw, TEXT, frame};
+use heads::{Row, rows};
+use verdicts::assert_judged;
+use ws_proto::Limits;
+use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_std::{Client, ConnectError};
+
+/// The accept token of the sample key, without its padding: in the rows it stands for whichever
+/// belongs to the key that was sent.
+const TOKEN: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo";
+
+/// The subprotocols that are offered.
+const OFFERED: [&str; 2] = ["chat", "superchat"];
+
+/// The table, and how many rows it has to have: it is only to grow.
+fn table() -> Vec<Row> {
+    let rows = rows("response.txt", "responses");
+    assert!(rows.len() >= 251, "{} rows", rows.len());
+    rows
+}
+
+#[test]
+fn the_core_judges_each_as_the_table_says() {
+    let key = Key::new(*b"the sample nonce");
+    let offer = Offer::new("server.example.com", "/chat").expect("a good offer");
+    let offer = offer.protocols(&OFFERED).expect("good ones");
+    let judge = |scan: &mut Scan, input: &[u8]| {
+        let verified = offer.verify(&key, scan, input, &Limits::DEFAULT);
+        verified.map(|found| found.map(|(_, len)| len))
+    };
+    assert_judged(&table(), judge, |verdict| match verdict {
+        Ok(Some(_)) => "open".into(),
+        Ok(None) => "more".into(),
+        Err(error) => format!("{error:?}"),
+    });
+}
+
+#[test]
+fn the_client_does_with_each_as_the_table_says() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a port");
+    let url = format!("ws://{}/chat", listener.local_addr().expect("it is bound"));
+    let rows = table();
+    let server = thread::spawn(move || {
+        for row in table() {
+            answer(&listener, &row);
+        }
+    });
+    for row in rows {
+        let place = &row.place;
+        let client = OFFERED
+            .iter()
+            .fold(Client::new(&url), |client, name| client.subprotocol(*name));
+        let got = match client.connect() {
+            Ok(mut ws) => {
+                // What came behind the head is a frame.
+                let message = ws.recv().expect(place).expect(place);
+                assert_eq!(message.as_text(), Some("hello"), "{place}");
+                "open".into()
+            }
+            Err(ConnectError::Handshake(error)) => format!("{error:?}"),
+            Err(ConnectError::Refused(response)) => format!("Refused({})", response.status()),
+            Err(ConnectError::Io(_)) => "more".into(),
+            Err(error) => panic!("{place}: {error:?}"),
+        };
+        assert_eq!(got, row.verdict.join(" "), "{place}");
+    }
+    server.join().expect("no panic");
+}
+
+/// Reads a request, and answers as the row says with the token of its key.
+fn answer(listener: &TcpListener, row: &Row) {
+    let place = &row.place;
+    let mut raw = Raw::over(listener.accept().expect(place).0, false);
+    let request = raw.head();
+    let request = Request::parse(request.as_bytes()).expect(place);
+    let key = Key::parse(request.header("Sec-WebSocket-Key").expect(place)).expect(place);
+    let token = key.accept_token();
+    let token = token.as_str().trim_end_matches('=');
+
+    let head = heads::replaced(&row.head, TOKEN.as_bytes(), token.as_bytes());
+    let hello = match row.verdict[0].as_str() {
+        "open" => frame(TEXT, b"hello", false),
+        _ => Vec::new(),
+    };
+    raw.write([head, row.behind.clone(), hello].concat());
+    if row.verdict[0] != "open" {
+        // A client that has seen enough is gone by now.
+        let _ = raw.stream.shutdown(Shutdown::Write);
+    }
+    raw.rest();
+}

@@ -1,0 +1,82 @@
+//! Every row of `tests/handshake/origins.txt`: who may connect, under each policy, by the core and
+//! by our server over a socket.
+
+#[path = "../../ws-std/tests/common/mod.rs"]
+mod common;
+mod exchange;
+mod heads;
+
+use std::net::Shutdown;
+
+use common::{run, server};
+use exchange::{received, refusal, send};
+use heads::{Row, rows};
+use ws_proto::handshake::{HandshakeError, Origin, Request};
+use ws_std::Origins;
+
+/// Who is on the list.
+const LIST: [&str; 4] = [
+    "https://good.example",
+    "http://partner.example:8080",
+    "app://desktop",
+    "https://[2001:db8::1]",
+];
+
+/// The table, and how many rows it has to have: it is only to grow.
+fn table() -> Vec<Row> {
+    let rows = rows("request.txt", "origins.txt");
+    assert!(rows.len() >= 110, "{} rows", rows.len());
+    rows
+}
+
+/// What the core says under the policies of the table, in its order.
+fn judged(head: &[u8]) -> [Result<(), HandshakeError>; 3] {
+    let accepted = Request::parse(head).and_then(|request| request.accept().map(|_| request));
+    let listed = |request: Request<'_>| match request.origin()? {
+        Some(origin) if !LIST.iter().any(|own| Origin::parse(own) == Ok(origin)) => {
+            Err(HandshakeError::Origin)
+        }
+        _ => Ok(()),
+    };
+    [
+        accepted.and_then(|request| request.same_origin()),
+        accepted.and_then(listed),
+        accepted.map(drop),
+    ]
+}
+
+#[test]
+fn the_core_judges_each_as_the_table_says() {
+    for row in table() {
+        let got = judged(&row.head).map(|judged| match judged {
+            Ok(()) => "101".into(),
+            Err(error) => error.status().to_string(),
+        });
+        assert_eq!(got, *row.verdict, "{}", row.place);
+    }
+}
+
+#[test]
+fn the_server_answers_each_as_the_table_says() {
+    let list = Origins::List(LIST.map(Into::into).into());
+    let site = || server().websocket("/chat", |_, _| Ok::<_, ws_std::Error>(()));
+    // The first is what a server does that nobody told anything.
+    let servers = [site(), site().origins(list), site().origins(Origins::Any)].map(run);
+    for row in table() {
+        let place = &row.place;
+        for (server, verdict) in servers.iter().zip(&row.verdict) {
+            let stream = send(server.addr, &[&row.head[..], &row.behind].concat(), place);
+            if verdict == "101" {
+                stream.shutdown(Shutdown::Write).expect(place);
+                let received = received(stream, place);
+                assert!(received.starts_with(b"HTTP/1.1 101 "), "{place}");
+                continue;
+            }
+            let (status, head, body) = refusal(&received(stream, place), place);
+            assert_eq!(status.to_string(), *verdict, "{place}\n{head}");
+            if verdict == "403" {
+                assert_eq!(body, format!("{}\n", HandshakeError::Origin), "{place}");
+            }
+        }
+    }
+}

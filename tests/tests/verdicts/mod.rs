@@ -1,0 +1,42 @@
+//! What the core says to the rows of a table.
+
+use ws_proto::handshake::{HandshakeError, Scan};
+
+use crate::heads::Row;
+
+/// The length of a head that is in order, or `None` if more is needed.
+pub(crate) type Verdict = Result<Option<usize>, HandshakeError>;
+
+/// The core says of each row what is written there, in `words`; whole, byte by byte, and with
+/// frames behind, which begin where the head ends.
+pub(crate) fn assert_judged(
+    rows: &[Row],
+    judge: impl Fn(&mut Scan, &[u8]) -> Verdict,
+    words: impl Fn(Verdict) -> String,
+) {
+    let mut wrong = Vec::new();
+    for Row {
+        place,
+        verdict,
+        head,
+        behind,
+    } in rows
+    {
+        let input = [&head[..], behind].concat();
+        let whole = judge(&mut Scan::new(), &input);
+        if words(whole) != verdict.join(" ") {
+            wrong.push(format!("{whole:?}, not {place}"));
+        }
+        let mut scan = Scan::new();
+        let dripped = (0..=input.len())
+            .map(|len| judge(&mut scan, &input[..len]))
+            .find(|judged| *judged != Ok(None));
+        assert_eq!(dripped.unwrap_or(Ok(None)), whole, "{place}");
+        if let Ok(Some(len)) = whole {
+            assert_eq!(len, head.len(), "{place}");
+            let followed = [&input[..], b"\x81\x85\0\0\0\0Hello\r\n\r\n"].concat();
+            assert_eq!(judge(&mut Scan::new(), &followed), whole, "{place}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
