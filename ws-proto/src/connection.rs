@@ -134,13 +134,13 @@ impl Connection {
 
     /// The common case, found and handed out in two steps: a [`Session`](crate::Session) looks
     /// whether there is one before it goes on to what takes longer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole(&self, input: &[u8]) -> Option<Whole> {
         self.receiver.whole(input)
     }
 
     /// Hands out what [`whole`](Self::whole) has found.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give<'b>(
         &mut self,
         whole: Whole,

@@ -230,7 +230,7 @@ impl Header {
     /// compressed, below 64 KiB, whose MASK bit is as `mask_bit`, 0x80 or 0. Returns its opcode, key and
     /// length, and its own length in bytes. `None` is no judgement: [`decode`](Self::decode)
     /// tells. It takes a third of the time.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn decode_common(
         input: &[u8],
         mask_bit: u8,
@@ -243,8 +243,10 @@ impl Header {
             0x82 => Kind::Binary,
             _ => return None,
         };
-        let (len, rest) = match *second ^ mask_bit {
-            short @ 0..=125 => (short as usize, rest),
+        // Where the key is: a number, not what is left of the input, so that the next header can be
+        // looked for before this one is checked.
+        let (len, key_at, rest) = match *second ^ mask_bit {
+            short @ 0..=125 => (short as usize, 2, rest),
             126 => {
                 let Some((bytes, rest)) = rest.split_first_chunk() else {
                     return None;
@@ -253,19 +255,17 @@ impl Header {
                 if len as u64 <= MAX_SHORT {
                     return None;
                 }
-                (len as usize, rest)
+                (len as usize, 4, rest)
             }
             _ => return None,
         };
-        let (mask, rest) = if mask_bit != 0 {
-            let Some((key, rest)) = rest.split_first_chunk() else {
-                return None;
-            };
-            (Some(Mask::new(*key)), rest)
-        } else {
-            (None, rest)
+        if mask_bit == 0 {
+            return Some((kind, None, len, key_at));
+        }
+        let Some(key) = rest.first_chunk() else {
+            return None;
         };
-        Some((kind, mask, len, input.len() - rest.len()))
+        Some((kind, Some(Mask::new(*key)), len, key_at + 4))
     }
 
     /// The header as it travels, its length in as few bytes as §5.2 asks for.

@@ -167,7 +167,7 @@ impl Receiver {
 
     /// A message that lies whole at the start of `input`: the common case, kept short. `None`
     /// says nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole(&self, input: &[u8]) -> Option<Whole> {
         if !self.is_between_messages() {
             return None;
@@ -188,7 +188,7 @@ impl Receiver {
     }
 
     /// Hands out what [`whole`](Self::whole) has found at the start of `input`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn give<'b>(
         &mut self,
         whole: Whole,

@@ -209,6 +209,15 @@ impl Sender {
     /// Takes the next control frame to transmit: a Pong before a Ping before the Close.
     #[inline]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        // Callers ask after each event, and mostly for nothing.
+        if !self.wants_transmit() {
+            return None;
+        }
+        self.next_control()
+    }
+
+    #[inline(never)]
+    fn next_control(&mut self) -> Option<Transmit> {
         if let Some(payload) = self.pong.take() {
             return Some(self.frame(Opcode::Pong, &payload));
         }
