@@ -16,7 +16,7 @@ const SESSION: f64 = 1.2;
 
 /// To send, or so many instructions more: it looks whether there is room in the queue, and the queue
 /// grows.
-const QUEUE: f64 = 100.0;
+const QUEUE: f64 = 128.0;
 
 /// What is twice as long costs at most so many times as much.
 const TWICE: f64 = 2.3;
@@ -126,11 +126,11 @@ mod tests {
                 1,
             ),
             (
-                &[("bare/send/x", 10., 0.), ("session/send/x", 110.0, 0.)],
+                &[("bare/send/x", 10., 0.), ("session/send/x", 138.0, 0.)],
                 0,
             ),
             (
-                &[("bare/send/x", 10., 0.), ("session/send/x", 110.1, 0.)],
+                &[("bare/send/x", 10., 0.), ("session/send/x", 138.1, 0.)],
                 1,
             ),
             (
