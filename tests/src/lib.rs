@@ -5,12 +5,14 @@
 //!   pieces. [`run`] compares the two, line by line.
 //! - A [`Pair`] is a client and a server in a box, with a clock and a wire that can be cut.
 //! - A [`Frame`] is the naive codec that the expected bytes are written with.
+//! - A [`Case`](hostile::Case) is a hostile peer, read from `hostile/`, for endpoints of any make.
 //!
 //! - A [`property`] holds for any bytes: the fuzz targets look for some for which it does not.
 
 mod converse;
 mod engine;
 mod frame;
+pub mod hostile;
 mod notation;
 mod pair;
 pub mod property;

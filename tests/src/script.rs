@@ -114,12 +114,7 @@ impl Script {
         let (number, line) = lines(text)
             .next()
             .ok_or_else(|| at(1)("it is empty".into()))?;
-        let roles: &[Role] = match line.split_once('#').map_or(line, |(line, _)| line).trim() {
-            "role server" => &[Role::Server],
-            "role client" => &[Role::Client],
-            "role either" => &[Role::Server, Role::Client],
-            _ => return Err(at(number)("the first line is `role …`".into())),
-        };
+        let roles = roles(line).map_err(at(number))?;
         let parse = |&role| {
             let mut parser = Parser {
                 setup: Setup::new(role),
@@ -161,15 +156,11 @@ impl Parser {
     /// What a line says; `None` if it belongs to the setup.
     fn line(&mut self, mut words: Words<'_>) -> Result<Option<Step>, String> {
         let role = self.setup.role;
-        let step = match words.expect("a verb")? {
-            "limit" => {
-                self.limit(&mut words)?;
-                return words.end().map(|()| None);
-            }
-            "timeout" => {
-                self.timeout(&mut words)?;
-                return words.end().map(|()| None);
-            }
+        let verb = words.expect("a verb")?;
+        if self.setup.set(verb, &mut words)? {
+            return words.end().map(|()| None);
+        }
+        let step = match verb {
             "in" => return Ok(Some(Step::Do(Action::In(wire(words, peer_mask(role))?)))),
             "eof" => Step::Do(Action::Eof),
             "wait" => Step::Do(Action::Wait(duration(&mut words)?)),
@@ -206,10 +197,32 @@ impl Parser {
         words.end()?;
         Ok(Some(step))
     }
+}
+
+/// The roles that a script is for, by its first line.
+pub(crate) fn roles(line: &str) -> Result<&'static [Role], String> {
+    match line.split_once('#').map_or(line, |(line, _)| line).trim() {
+        "role server" => Ok(&[Role::Server]),
+        "role client" => Ok(&[Role::Client]),
+        "role either" => Ok(&[Role::Server, Role::Client]),
+        _ => Err("the first line is `role …`".into()),
+    }
+}
+
+impl Setup {
+    /// Takes the rest of a line that belongs to the setup; `false` if its verb does not.
+    pub(crate) fn set(&mut self, verb: &str, words: &mut Words<'_>) -> Result<bool, String> {
+        match verb {
+            "limit" => self.limit(words)?,
+            "timeout" => self.timeout(words)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 
     fn limit(&mut self, words: &mut Words<'_>) -> Result<(), String> {
         let (name, value) = (words.expect("the limit")?, words.expect("its value")?);
-        let limits = &mut self.setup.limits;
+        let limits = &mut self.limits;
         let value: u64 = value.parse().map_err(|_| format!("{value} is no number"))?;
         let small = || usize::try_from(value).map_err(|error| error.to_string());
         match name {
@@ -225,7 +238,7 @@ impl Parser {
     }
 
     fn timeout(&mut self, words: &mut Words<'_>) -> Result<(), String> {
-        let timeouts = &mut self.setup.timeouts;
+        let timeouts = &mut self.timeouts;
         match words.expect("the timeout")? {
             "ping" if words.eat("off") => timeouts.ping_interval = None,
             "ping" => timeouts.ping_interval = Some(duration(words)?),
