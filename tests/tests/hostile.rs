@@ -1,0 +1,190 @@
+//! The cases of `tests/hostile`, against our server and our client.
+
+mod adversary;
+#[path = "../../ws-std/tests/common/mod.rs"]
+mod common;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use adversary::{Outcome, run, run_and_control};
+use common::{Running, echo};
+use ws_proto::{Limits, Role, Timeouts};
+use ws_std::{Client, Deflate};
+use ws_tests::hostile::Case;
+
+/// How many are run at a time. Some wait for a deadline, and none does much.
+const AT_A_TIME: usize = 16;
+
+fn cases(role: Role) -> Vec<Case> {
+    let mut cases = Case::all();
+    cases.retain(|case| case.setup.role == role);
+    cases
+}
+
+/// Runs all cases, some at a time, and panics if there is one that does not pass.
+fn all_pass(cases: &[Case], run: impl Fn(&Case) -> Outcome + Sync) {
+    let failures = failures(cases, run);
+    let (failed, all) = (failures.len(), cases.len());
+    assert!(
+        failures.is_empty(),
+        "{failed} of {all}:\n{}",
+        failures.join("\n")
+    );
+}
+
+/// What happened in the cases that did not pass.
+fn failures(cases: &[Case], run: impl Fn(&Case) -> Outcome + Sync) -> Vec<String> {
+    let failures = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let told = match run(case) {
+                Outcome::Passed => continue,
+                Outcome::Skipped => format!("{}: skipped", case.name),
+                Outcome::Failed(line, what) => format!("{}:{line}: {what}", case.name),
+            };
+            failures.lock().expect("no panic").push(told);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(work);
+        }
+    });
+    failures.into_inner().expect("no panic")
+}
+
+/// A server for each way that cases want one to begin.
+#[derive(Default)]
+struct Servers(Mutex<Vec<(Begin, Running)>>);
+
+type Begin = (Limits, Timeouts, bool);
+
+impl Servers {
+    fn connect(&self, case: &Case) -> io::Result<TcpStream> {
+        let begin = (case.setup.limits, case.setup.timeouts, case.deflate);
+        let mut servers = self.0.lock().expect("no panic");
+        let at = servers.iter().position(|(other, _)| *other == begin);
+        let at = at.unwrap_or_else(|| {
+            let mut server = echo().limits(begin.0).timeouts(begin.1);
+            if case.deflate {
+                server = server.deflate(Deflate::default());
+            }
+            servers.push((begin, common::run(server)));
+            servers.len() - 1
+        });
+        TcpStream::connect(servers[at].1.addr)
+    }
+}
+
+#[test]
+fn our_server_passes_all_cases() {
+    let servers = Servers::default();
+    all_pass(&cases(Role::Server), |case| {
+        run_and_control(case, "/", || servers.connect(case)).expect("it listens")
+    });
+}
+
+#[test]
+fn our_client_passes_all_cases() {
+    all_pass(&cases(Role::Client), |case| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let address = listener.local_addr().expect("it listens");
+        let mut client = Client::new(format!("ws://{address}/"))
+            .limits(case.setup.limits)
+            .timeouts(case.setup.timeouts);
+        if case.deflate {
+            client = client.deflate(Deflate::default());
+        }
+        let client = thread::spawn(move || {
+            // How it ends is seen from the other side; here, that it does.
+            if let Ok(mut ws) = client.connect() {
+                let _ = ws.for_each(|message, tx| tx.send(message));
+            }
+        });
+        let (stream, _) = listener.accept().expect("it connects");
+        let outcome = run(case, stream, "/");
+        // A panic of the client's is ours.
+        common::within(|| client.join()).expect("it does not panic");
+        outcome
+    });
+}
+
+/// The catalogue is a table in `hostile/README.md`.
+fn catalogue() -> BTreeSet<&'static str> {
+    let table = include_str!("../hostile/README.md").lines();
+    let ids = table.filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
+    ids.filter(|id| id.len() < 4 && id.ends_with(|char: char| char.is_ascii_digit()))
+        .collect()
+}
+
+#[test]
+fn there_are_many_cases_and_each_entry_of_the_catalogue_has_one() {
+    let all = Case::all();
+    let files: BTreeSet<_> = all.iter().map(|case| case.name.as_str()).collect();
+    assert!(files.len() >= 250, "{} files", files.len());
+    let claimed = all.iter().flat_map(|case| &case.ids);
+    let claimed: BTreeSet<_> = claimed.map(String::as_str).collect();
+    assert_eq!(claimed, catalogue());
+    let sentences: BTreeSet<_> = all.iter().map(|case| &case.shows).collect();
+    assert_eq!(sentences.len(), files.len(), "two show the same");
+}
+
+#[test]
+fn an_endpoint_that_hangs_up_passes_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("it listens");
+    thread::spawn(move || listener.incoming().for_each(drop));
+    let all = Case::all();
+    let failures = failures(&all, |case| {
+        run_and_control(case, "/", || TcpStream::connect(address)).expect("it listens")
+    });
+    assert_eq!(failures.len(), all.len());
+}
+
+#[test]
+fn a_wrong_case_is_noticed_with_its_line() {
+    let server = common::run(echo());
+    let run = |rest: &str| {
+        let text = format!("role server\nshows A1 it\nopen\nin frame text \"Hello\"\n{rest}");
+        let case = Case::parse("wrong", &text).expect(rest).remove(0);
+        run(
+            &case,
+            TcpStream::connect(server.addr).expect("it listens"),
+            "/",
+        )
+    };
+    for (rest, line) in [
+        ("out frame text \"Hullo\"\nend", 5),
+        ("out frame ping\nend", 5),
+        ("out close 1000\nend", 5),
+        ("out pongs \"Hello\"\nend", 5),
+        (
+            "out frame text \"Hello\"\neof\nout frame text \"Hello\"\nend",
+            7,
+        ),
+        ("eof\nend", 6),
+        ("out frame text \"Hello\"\nin frame close\nend", 7),
+        (
+            "out frame text \"Hello\"\nin frame close\nout close 1000\nend",
+            7,
+        ),
+        (
+            "in 83\nout frame text \"Hello\"\nout close 1007 or 1003\ngone",
+            7,
+        ),
+        ("flood most:1 frame ping\nreset", 5),
+    ] {
+        match run(rest) {
+            Outcome::Failed(at, _) => assert_eq!(at, line, "{rest}"),
+            other => panic!("{other:?}: {rest}"),
+        }
+    }
+    let right = "out frame text \"Hello\"\nin frame close\nout frame close\nend";
+    assert_eq!(run(right), Outcome::Passed);
+}
