@@ -27,6 +27,9 @@ impl Figures {
     /// cheaper has to say so, or the next one could make it dearer again unseen.
     const TOLERANCE: f64 = 0.02;
 
+    /// The last digit that is written down: an allocation in a million bytes is no more exact.
+    const LAST_DIGIT: f64 = 0.000_001;
+
     /// Reads what [`Display`](fmt::Display) wrote. Lines that begin with `#` are remarks.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let lines = text
@@ -69,7 +72,7 @@ impl Figures {
             return Some(Fault::New);
         };
         let within = |measured: f64, committed: f64| {
-            (measured - committed).abs() <= committed * Self::TOLERANCE
+            (measured - committed).abs() <= committed * Self::TOLERANCE + Self::LAST_DIGIT
         };
         if !within(measured.allocations, committed.allocations) {
             return Some(Fault::Allocations(committed.allocations));

@@ -14,7 +14,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
-use adversary::{Outcome, run, run_and_control};
+use adversary::{Outcome, each, run, run_and_control};
 use ws_proto::Role;
 use ws_tests::hostile::Case;
 
@@ -65,7 +65,7 @@ impl Asked {
         })
     }
 
-    /// Runs the cases, one after the other, and says how each ended.
+    /// Runs the cases, and says how each ended.
     fn attack(&self, cases: &[Case]) -> io::Result<Table> {
         let listener = match self.role {
             Role::Server => None,
@@ -75,13 +75,13 @@ impl Asked {
             None => TcpStream::connect(&self.address),
             Some(listener) => Ok(listener.accept()?.0),
         };
+        let outcomes = each(cases, |case| match self.role {
+            Role::Server => run_and_control(case, &self.path, meet),
+            Role::Client => Ok(run(case, meet()?, &self.path)),
+        });
         let mut table = Table::default();
-        for case in cases {
-            let outcome = match self.role {
-                Role::Server => run_and_control(case, &self.path, meet)?,
-                Role::Client => run(case, meet()?, &self.path),
-            };
-            table.enter(case, &outcome);
+        for (case, outcome) in cases.iter().zip(outcomes) {
+            table.enter(case, &outcome?);
         }
         Ok(table)
     }

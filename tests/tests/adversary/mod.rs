@@ -2,8 +2,9 @@
 
 mod peer;
 
-use std::io;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{io, iter, thread};
 
 use peer::{Ended, Peer, brief};
 use ws_proto::Role;
@@ -33,6 +34,29 @@ pub(crate) enum Outcome {
     Skipped,
     /// Another way: the line of the case, and what was different.
     Failed(usize, String),
+}
+
+/// How many cases are run at a time. Some wait for a deadline, and none does much.
+const AT_A_TIME: usize = 16;
+
+/// Runs all cases, some at a time; what came of them is in their order.
+pub(crate) fn each<T: Send>(cases: &[Case], run: impl Fn(&Case) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let taken = iter::from_fn(|| {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            Some((at, run(cases.get(at)?)))
+        });
+        taken.collect::<Vec<_>>()
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|worker| worker.join());
+        done.flat_map(|done| done.expect("it does not panic"))
+            .collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// Where a case leaves its course.
