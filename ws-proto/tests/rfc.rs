@@ -3,7 +3,7 @@
 mod support;
 
 use support::{Driver, End, KEY, Outcome, Seen};
-use ws_proto::handshake::{HandshakeError, Key, Offer, Request, Scan};
+use ws_proto::handshake::{Compression, Direction, HandshakeError, Key, Offer, Request, Scan};
 use ws_proto::{Connection, Header, Kind, Limits, Mask, Message, Opcode, Part, SendError};
 
 /// §1.2, "The handshake from the client looks as follows".
@@ -202,5 +202,53 @@ fn section_5_4_a_text_message_sent_as_three_fragments() -> Result<(), SendError>
     }
     let wire = [0x01, 0x01, b'a', 0x00, 0x01, b'b', 0x80, 0x01, b'c'];
     assert_eq!(received(End::Client, &wire), [Seen::Text("abc".into())]);
+    Ok(())
+}
+
+/// "The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request", and
+/// the like of the others (§11.3.1 to §11.3.5), with everything in both heads that can be there.
+#[test]
+fn section_11_3_no_header_of_the_handshake_stands_twice() -> Result<(), HandshakeError> {
+    let full = Compression {
+        server: Direction::FULL,
+        client: Direction::FULL,
+    };
+    let mut request = [0; 1024];
+    let len = Offer::new("server.example.com", "/chat")?
+        .origin("http://example.com")?
+        .protocols(&["chat", "superchat"])?
+        .compression(Some(full))
+        .headers(&[("Cookie", "a=b")])?
+        .encode(&Key::new(*b"the sample nonce"), &mut request)
+        .expect("room");
+    let request = &request[..len];
+
+    let parsed = Request::parse(request)?;
+    let mut response = [0; 1024];
+    let len = parsed
+        .accept()?
+        .protocol("superchat")?
+        .compression(full.agree(parsed.extensions())?)
+        .headers(&[("Set-Cookie", "a=b")])?
+        .encode(&mut response)
+        .expect("room");
+
+    for (head, names) in [
+        (
+            request,
+            ["Key", "Version", "Protocol", "Extensions"].as_slice(),
+        ),
+        (&response[..len], &["Accept", "Protocol", "Extensions"]),
+    ] {
+        let head = str::from_utf8(head).expect("ASCII");
+        let lines = head.lines().filter_map(|line| line.split_once(": "));
+        let mut found: Vec<_> = lines
+            .filter_map(|(name, _)| name.strip_prefix("Sec-WebSocket-"))
+            .collect();
+        found.sort_unstable();
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        assert_eq!(found, names, "{head}");
+    }
     Ok(())
 }

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Whether the public API of ws-proto and ws-std still is what it was: what breaks callers needs a new version. By
+# cargo-semver-checks, which is installed if it is not there.
+#
+#   tests/semver.sh [REVISION]
+#
+# REVISION is a commit, branch or tag to compare with; without it, the latest release: the tag of the form v1.2.3 that is
+# nearest in the history. There is none before the first release: then say what to compare with.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if (($# > 1)) || [[ ${1-} == -* ]]; then
+    echo "usage: tests/semver.sh [REVISION]" >&2
+    exit 2
+fi
+if (($# == 1)); then
+    revision=$1
+elif ! revision=$(git describe --tags --abbrev=0 --match 'v[0-9]*' HEAD 2>/dev/null); then
+    echo "tests/semver.sh: no release yet (no tag v* before HEAD); name the revision to compare with" >&2
+    exit 2
+fi
+if ! commit=$(git rev-parse --verify --quiet --end-of-options "$revision^{commit}"); then
+    echo "tests/semver.sh: no such revision: $revision" >&2
+    exit 2
+fi
+
+cargo semver-checks --version >/dev/null 2>&1 || cargo install --locked cargo-semver-checks
+
+echo "compared with $revision, $(git log -1 --format='%h %ci' "$commit"):"
+cargo semver-checks --package ws-proto --package ws-std --all-features --baseline-rev "$commit"
