@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "deflate")]
@@ -15,8 +16,9 @@ use crate::error::{ConnectError, UrlError};
 use crate::head::{Deadline, encoded, header_map};
 use crate::options::Options;
 use crate::response::Response;
-use crate::shared::{Setup, is_timeout};
+use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
+use crate::stream::Stream;
 use crate::tap::{Tap, Tapped};
 use crate::url::Url;
 
@@ -142,9 +144,10 @@ impl Client {
     /// [refused](ConnectError::Refused), its answer comes with it.
     pub fn connect(&self) -> Result<WebSocket, ConnectError> {
         let timeout = self.options.handshake;
-        match self.connect_within(Deadline::after(timeout)) {
+        let deadline = Deadline::after(timeout);
+        match self.connect_within(deadline) {
             Err(ConnectError::Io(error) | ConnectError::Connect { error, .. })
-                if is_timeout(&error) =>
+                if error.kind() == io::ErrorKind::TimedOut && deadline.left().is_err() =>
             {
                 Err(ConnectError::Timeout(timeout))
             }
@@ -154,6 +157,16 @@ impl Client {
 
     fn connect_within(&self, deadline: Deadline) -> Result<WebSocket, ConnectError> {
         let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        self.open(&url, deadline, || dial(&url, deadline))
+    }
+
+    /// Opens a WebSocket on what `dial` connects to, once there is something to say.
+    pub(crate) fn open(
+        &self,
+        url: &Url,
+        deadline: Deadline,
+        dial: impl FnOnce() -> Result<Stream, ConnectError>,
+    ) -> Result<WebSocket, ConnectError> {
         let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<_> = self
             .headers
@@ -172,8 +185,8 @@ impl Client {
         let key = Key::new(entropy()?);
         let seed = entropy()?;
 
-        let stream = dial(&url, deadline)?;
-        stream.set_nodelay(true)?;
+        let stream = dial()?;
+        stream.set_nodelay()?;
         let request = encoded(|out| offer.encode(&key, out));
         self.tapped(Tapped::HeadSent(&request));
         deadline.write(&stream, &request)?;
@@ -198,7 +211,8 @@ impl Client {
             pool: None,
         };
         let peer = stream.peer_addr()?;
-        Ok(WebSocket::new(stream.into(), peer, session, setup, about)?)
+        let stream = Arc::new(stream);
+        Ok(WebSocket::new(stream, peer, session, setup, about)?)
     }
 
     /// Reads the server's answer: what it says and agrees to, and how long it is.
@@ -206,7 +220,7 @@ impl Client {
         &self,
         offer: &Offer<'_>,
         key: &Key,
-        stream: &TcpStream,
+        stream: &Stream,
         deadline: Deadline,
         received: &mut Vec<u8>,
     ) -> Result<(About, Option<Compression>, usize), ConnectError> {
@@ -252,7 +266,7 @@ const BODY: Duration = Duration::from_secs(2);
 
 /// The server's answer that was no upgrade, with as much of its body as it gives.
 fn refusal(
-    stream: &TcpStream,
+    stream: &Stream,
     deadline: Deadline,
     received: &mut Vec<u8>,
     head: core::ops::Range<usize>,
@@ -283,7 +297,7 @@ fn refusal(
 }
 
 /// Tries the addresses of the host, one after the other.
-fn dial(url: &Url, deadline: Deadline) -> Result<TcpStream, ConnectError> {
+fn dial(url: &Url, deadline: Deadline) -> Result<Stream, ConnectError> {
     let failed = |error| ConnectError::Connect {
         host: url.authority.clone(),
         error,
@@ -295,7 +309,7 @@ fn dial(url: &Url, deadline: Deadline) -> Result<TcpStream, ConnectError> {
     {
         let left = deadline.left().map_err(failed)?;
         match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok(stream.into()),
             Err(error) => last = error,
         }
     }

@@ -12,6 +12,10 @@ use crate::Response;
 /// An open connection failed, or refused what it was asked for.
 ///
 /// A clean close is not an error: [`recv`](crate::WebSocket::recv) gives `None` then.
+///
+/// After [`Silence`](Self::Silence) and [`Io`](Self::Io) the connection is over. What failed first
+/// is told to everyone who sends or receives from then on; what the peer sent before a write
+/// failed, a Close with its reason for example, is received first.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -28,6 +32,47 @@ pub enum Error {
     /// The transport failed.
     #[error("transport failed: {0}")]
     Io(#[from] io::Error),
+}
+
+/// What a transport failed with, to be told as often as somebody asks: std's errors can not be
+/// copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Failure {
+    Silence(Silence),
+    /// An error that std or we found.
+    Kind(io::ErrorKind),
+    /// An error of the operating system, by its number.
+    Os(i32),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        error
+            .raw_os_error()
+            .map_or_else(|| Self::Kind(error.kind()), Self::Os)
+    }
+}
+
+impl From<io::ErrorKind> for Failure {
+    fn from(kind: io::ErrorKind) -> Self {
+        Self::Kind(kind)
+    }
+}
+
+impl From<Silence> for Failure {
+    fn from(silence: Silence) -> Self {
+        Self::Silence(silence)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Silence(silence) => silence.into(),
+            Failure::Kind(kind) => io::Error::from(kind).into(),
+            Failure::Os(number) => io::Error::from_raw_os_error(number).into(),
+        }
+    }
 }
 
 /// A client could not connect.
@@ -90,4 +135,26 @@ pub enum UrlError {
 
 fn seconds(duration: &Duration) -> String {
     format!("{} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_again_as_it_was() {
+        for error in [
+            io::Error::from_raw_os_error(1),
+            io::ErrorKind::WriteZero.into(),
+        ] {
+            let (said, kind) = (error.to_string(), error.kind());
+            let failure = Failure::from(error);
+            for _ in 0..2 {
+                let Error::Io(again) = Error::from(failure) else {
+                    panic!("it is one of the transport");
+                };
+                assert_eq!((again.to_string(), again.kind()), (said.clone(), kind));
+            }
+        }
+    }
 }

@@ -1,13 +1,12 @@
 //! Reading the head of a request or response from a socket, within an absolute deadline.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ws_proto::handshake::Headers;
 
-use crate::shared::{TICK, is_timeout, write_at_once};
+use crate::stream::{Stream, is_timeout};
 
 /// How much of a head is read at a time, in bytes: nearly all are shorter.
 const PIECE: usize = 2 << 10;
@@ -27,11 +26,11 @@ impl Deadline {
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        Ok(left.max(TICK))
+        Ok(left)
     }
 
     /// Appends what one read gives to `buffer`; how much that was, 0 at the end of the stream.
-    pub(crate) fn read(self, stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn read(self, stream: &Stream, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let start = buffer.len();
         // On the heap, where it is given back: what a thread's stack has touched it keeps.
         buffer.resize(start + PIECE, 0);
@@ -40,9 +39,9 @@ impl Deadline {
         read
     }
 
-    fn read_into(self, mut stream: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
+    fn read_into(self, stream: &Stream, room: &mut [u8]) -> io::Result<usize> {
         loop {
-            stream.set_read_timeout(Some(self.left()?))?;
+            stream.set_read_timeout(self.left()?)?;
             match stream.read(room) {
                 Ok(len) => return Ok(len),
                 // `left` says whether the time is up.
@@ -54,14 +53,11 @@ impl Deadline {
     }
 
     /// Writes all of it, however slowly it is taken, within the time that is left.
-    pub(crate) fn write(self, mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(self, stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
         // Nearly always all of it is taken at once, and nothing has to be timed.
-        if let Ok(len) = write_at_once(stream, bytes) {
-            bytes = &bytes[len..];
-        }
-        while !bytes.is_empty() {
-            stream.set_write_timeout(Some(self.left()?))?;
-            match stream.write(bytes) {
+        let mut written = stream.write_at_once(bytes);
+        loop {
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(len) => bytes = &bytes[len..],
                 // `left` says whether the time is up.
@@ -69,8 +65,12 @@ impl Deadline {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            stream.set_write_timeout(self.left()?)?;
+            written = stream.write(bytes, &[], bytes.len());
         }
-        Ok(())
     }
 
     /// The earlier of this and `patience` from now.
@@ -144,7 +144,7 @@ mod tests {
     fn a_deadline_that_has_passed_leaves_nothing() {
         let deadline = Deadline::after(Duration::ZERO);
         let error = deadline.left().unwrap_err();
-        assert!(is_timeout(&error), "{error}");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let left = Deadline::after(Duration::from_secs(3600)).left().unwrap();
         assert!(left > Duration::from_secs(3000) && left <= Duration::from_secs(3600));
     }

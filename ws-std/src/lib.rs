@@ -45,9 +45,15 @@
 //! | pages that may connect | of the same host | [`Server::origins`] |
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 
+// For what its tests have in common with the others.
+#[cfg(test)]
+extern crate self as ws_std;
+
 mod client;
 mod clock;
 mod error;
+#[cfg(test)]
+mod faults;
 mod group;
 mod head;
 mod options;
@@ -59,6 +65,7 @@ mod response;
 mod server;
 mod shared;
 mod socket;
+mod stream;
 mod tap;
 mod url;
 mod writer;

@@ -1,18 +1,18 @@
 //! The receiving half of a connection.
 
 use std::fmt;
-use std::io::{self, Read};
-use std::net::Shutdown as How;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ws_proto::{
-    Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready,
-    Shutdown, Step, Verdict,
+    Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready, Step,
+    Verdict,
 };
 
-use crate::error::Error;
-use crate::shared::{Shared, TICK, is_timeout};
+use crate::error::{Error, Failure};
+use crate::shared::Shared;
+use crate::stream::{TICK, is_timeout};
 use crate::tap::Tapped;
 use crate::writer::Corked;
 
@@ -25,7 +25,8 @@ pub struct Reader {
     shared: Arc<Shared>,
     /// What the socket was told last: how long a read may wait.
     patience: Option<Duration>,
-    hung_up: bool,
+    /// It was told that the transport failed: nothing comes behind that.
+    lost: bool,
     on_pong: OnPong,
 }
 
@@ -60,7 +61,7 @@ impl Reader {
             incoming,
             shared,
             patience: None,
-            hung_up: false,
+            lost: false,
             on_pong: OnPong(None),
         }
     }
@@ -133,8 +134,7 @@ impl Reader {
                     let mut corked = Corked::new(&self.shared);
                     if let Err(error) = handle(message, &mut corked) {
                         // Nothing is wrong with a peer that is gone behind its Close.
-                        if corked.is_lost() && self.close_was_received() {
-                            self.hang_up()?;
+                        if corked.is_lost() && self.drop_the_rest().is_ok() {
                             return Ok(());
                         }
                         // What it sent before it failed was sent.
@@ -145,9 +145,10 @@ impl Reader {
                 // Answered already; the answer leaves with the others.
                 Ok(Step::Control(event)) => self.on_pong.see(Some(event)),
                 Ok(Step::NeedData) => {
-                    // A peer that does not take the answers is not read from either.
+                    // A peer that does not take the answers is not read from either. If it is
+                    // gone, what it said before is still heard: see `read`.
                     if self.shared.outgoing().unsent_len() > 0 {
-                        self.shared.flush_if_free()?;
+                        let _ = self.shared.flush_if_free();
                     }
                     match self.wait(None)? {
                         Waited::Message | Waited::Elapsed => {}
@@ -155,7 +156,7 @@ impl Reader {
                     }
                 }
                 Ok(Step::Closed) => {
-                    self.hang_up()?;
+                    self.shared.hang_up();
                     return Ok(());
                 }
                 Err(error) => return Err(self.fail(error).into()),
@@ -173,15 +174,9 @@ impl Reader {
         let close = Close::new(code, reason)?;
         // A `Closed` error means that a Close is on its way already: wait for the same.
         let _ = self.shared.outgoing().close(Some(close));
-        self.shared.flush()?;
-        loop {
-            match self.wait(None)? {
-                Waited::Message => {
-                    self.message()?;
-                }
-                Waited::Elapsed | Waited::Closed => return Ok(()),
-            }
-        }
+        // Nothing is wrong with a peer that is gone behind its own Close.
+        let _ = self.shared.flush();
+        self.drop_the_rest()
     }
 
     /// What the peer's Close said: `None` before it came, and if it said nothing.
@@ -202,7 +197,7 @@ impl Reader {
             Ok(message) => Ok(message),
             // Not `fail`: the borrow of a message that is not there ends with the function.
             Err(error) => {
-                tell(&self.shared);
+                self.shared.hang_up();
                 Err(error.into())
             }
         }
@@ -215,12 +210,12 @@ impl Reader {
                 Ready::Message => return Ok(Waited::Message),
                 Ready::Control => {}
                 Ready::Closed => {
-                    self.hang_up()?;
+                    self.shared.hang_up();
                     return Ok(Waited::Closed);
                 }
                 Ready::NeedData => {
                     // Not waiting for the peer, which may be waiting for us to read.
-                    self.shared.flush_soon()?;
+                    let _ = self.shared.flush_soon();
                     let now = self.shared.clock().now();
                     let wake = self.check(now)?;
                     if tried && deadline.is_some_and(|deadline| now >= deadline) {
@@ -251,118 +246,113 @@ impl Reader {
     }
 
     /// Pings the peer if that is due, or gives it up; says when to look again.
-    fn check(&self, now: Instant) -> Result<Option<Instant>, Error> {
+    fn check(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
         let verdict = self.shared.outgoing().check(now);
         match verdict {
             Verdict::Alive { wake } => {
-                self.shared.flush_soon()?;
+                let _ = self.shared.flush_soon();
                 Ok(wake)
             }
-            Verdict::Dead(silence) => {
-                self.shared.abort();
-                Err(silence.into())
-            }
+            Verdict::Dead(silence) => Err(self.lost(silence)),
         }
     }
 
-    /// Whether a Close is among what was received. Nothing else of it is of interest any more.
-    fn close_was_received(&mut self) -> bool {
-        let mut outgoing = self.shared.outgoing();
+    /// Drops what still comes, until the peer has closed.
+    fn drop_the_rest(&mut self) -> Result<(), Error> {
         loop {
-            match self.incoming.step(&mut outgoing) {
-                Ok(Step::Closed) => return true,
-                Ok(Step::Message(_) | Step::Control(_)) => {}
-                Ok(Step::NeedData) | Err(_) => return false,
+            match self.wait(None)? {
+                Waited::Message => {
+                    self.message()?;
+                }
+                Waited::Elapsed | Waited::Closed => return Ok(()),
             }
         }
     }
 
     /// One read, which waits until `wake` at most.
+    ///
+    /// A transport that failed while something was written is read to its end all the same: what
+    /// the peer said before, a Close with its reason perhaps, was said.
     fn read(&mut self, now: Instant, wake: Option<Instant>) -> Result<(), Error> {
+        if self.lost {
+            self.shared.check_transport()?;
+        }
         let longest = self.shared.close_timeout().max(SHORT);
         let needed = wake.map_or(longest, |wake| wake.saturating_duration_since(now));
-        self.set_patience(needed.min(longest))?;
-        if self.incoming.is_released() && !self.is_readable()? {
-            return Ok(());
-        }
-        let spare = self.incoming.spare_mut(&mut self.shared.outgoing());
-        let spare = match spare {
-            Ok(spare) => spare,
-            Err(error) => {
-                tell(&self.shared);
-                return Err(error.into());
-            }
-        };
-        match self.shared.stream().read(spare) {
-            Ok(0) => {
-                let eof = self.incoming.eof(&mut self.shared.outgoing());
-                eof.map_err(|error| self.fail(error))
-            }
-            Ok(len) => {
-                self.shared.tapped(Tapped::Received(&spare[..len]));
-                self.incoming.filled(len);
-                Ok(())
-            }
-            Err(error) if is_timeout(&error) => {
+        match self.receive(needed.min(longest)) {
+            Ok(0) => self.end(),
+            Ok(_) => Ok(()),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(Error::Io(error)) if is_timeout(&error) => {
+                self.check_transport()?;
                 // Silence: what memory is not in use goes back.
                 self.incoming.release();
                 self.shared.release();
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(Error::Io(error)) => Err(self.lost(error)),
+            Err(error) => Err(error),
         }
     }
 
-    /// Waits for something to read, with no room for it: a silent connection owns no buffer.
-    fn is_readable(&self) -> Result<bool, Error> {
-        match self.shared.stream().peek(&mut [0]) {
-            Ok(_) => Ok(true),
-            Err(error) if is_timeout(&error) => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            Err(error) => Err(error.into()),
+    /// Takes what a read gives: how many bytes, 0 at the end of the stream.
+    fn receive(&mut self, patience: Duration) -> Result<usize, Error> {
+        self.set_patience(patience)?;
+        if self.incoming.is_released() {
+            // A silent connection waits without a buffer.
+            self.shared.stream().peek()?;
         }
+        let spare = self.incoming.spare_mut(&mut self.shared.outgoing());
+        let spare = match spare {
+            Ok(spare) => spare,
+            Err(error) => return Err(self.fail(error)),
+        };
+        let len = self.shared.stream().read(spare)?;
+        self.shared.tapped(Tapped::Received(&spare[..len]));
+        self.incoming.filled(len);
+        Ok(len)
+    }
+
+    /// The stream has ended: by the peer, or by ourselves when a write failed.
+    fn end(&mut self) -> Result<(), Error> {
+        self.check_transport()?;
+        let eof = self.incoming.eof(&mut self.shared.outgoing());
+        eof.map_err(|error| self.fail(error))
     }
 
     /// Tells the socket how long a read may wait, if what it was told last does not do: longer
     /// would miss a deadline, and much shorter would wake for nothing. Half of the time at first,
     /// so that a busy connection whose deadline comes nearer is not told again at every read.
-    fn set_patience(&mut self, needed: Duration) -> Result<(), Error> {
+    fn set_patience(&mut self, needed: Duration) -> io::Result<()> {
         let needed = needed.max(TICK);
         let does = |told| told <= needed && told >= needed / 4;
         if !self.patience.is_some_and(does) {
             let told = if needed > SHORT { needed / 2 } else { needed };
+            self.shared.stream().set_read_timeout(told)?;
             self.patience = Some(told);
-            self.shared.stream().set_read_timeout(self.patience)?;
-        }
-        Ok(())
-    }
-
-    /// The peer has closed: answers, and ends the transport as §7.1.1 wants it.
-    fn hang_up(&mut self) -> Result<(), Error> {
-        if self.hung_up {
-            return Ok(());
-        }
-        self.hung_up = true;
-        // The peer has said its last word, and may be gone already.
-        let _ = self.shared.flush();
-        if self.shared.outgoing().shutdown() == Shutdown::AwaitPeer {
-            self.shared.await_end();
-            let _ = self.shared.stream().shutdown(How::Both);
-        } else {
-            self.shared.hang_up();
         }
         Ok(())
     }
 
     /// The peer broke the protocol: it is told, and given the time to read it.
     #[cold]
-    fn fail(&mut self, error: ProtocolError) -> Error {
-        if !self.hung_up {
-            self.hung_up = true;
-            tell(&self.shared);
-        }
+    fn fail(&self, error: ProtocolError) -> Error {
+        self.shared.hang_up();
         error.into()
+    }
+
+    /// Nothing more is to be read: if the transport has failed, this is told.
+    fn check_transport(&mut self) -> Result<(), Error> {
+        let checked = self.shared.check_transport();
+        self.lost = checked.is_err();
+        checked
+    }
+
+    /// The transport failed, and nothing more is to be read.
+    #[cold]
+    fn lost(&mut self, failure: impl Into<Failure>) -> Error {
+        self.lost = true;
+        self.shared.lost(failure)
     }
 }
 
@@ -378,13 +368,6 @@ impl fmt::Debug for OnPong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OnPong").field(&self.0.is_some()).finish()
     }
-}
-
-/// Writes the Close that says what the peer did wrong.
-fn tell(shared: &Shared) {
-    // If it can not be written, the peer is gone: the error that brought us here says more.
-    let _ = shared.flush();
-    shared.hang_up();
 }
 
 /// A read that may wait no longer than this is told exactly how long.

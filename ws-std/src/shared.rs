@@ -10,44 +10,37 @@
 //! So a reader can answer and go on reading while a writer waits for the peer. Whoever finds the
 //! wire taken leaves what it queued to the holder, who looks again after letting go of it.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown as How, SocketAddr, TcpStream};
+use std::io;
+use std::net::{Shutdown as How, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::Duration;
 
-use ws_proto::{Close, CloseCode, Message, Outgoing, SendError, Silence, State, Timeouts, Verdict};
+use ws_proto::{Close, CloseCode, Message, Outgoing, SendError, Shutdown, State, Timeouts};
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, Failure};
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
+use crate::stream::Stream;
 use crate::tap::{Tap, Tapped};
 
-/// The most that is read and dropped after our last word, so that a peer that sends on can read
-/// it: a socket closed with bytes unread is reset, and takes what was sent with it.
-const LINGER: usize = 64 << 10;
+mod wire;
+
+use wire::{Wire, write_what_is_taken};
 
 /// From here on a message is written from where it lies, behind its header.
 pub(crate) const LENT: usize = 32 << 10;
 
-/// How much one write is given, so that whoever watches the time hears of the progress of a large
-/// message.
-const PIECE: usize = 256 << 10;
-
-/// How much of `len` bytes the next write is given: no small rest is left for one of its own.
-const fn piece(len: usize) -> usize {
-    if len < PIECE + PIECE / 2 { len } else { PIECE }
-}
-
 #[derive(Debug)]
 pub(crate) struct Shared {
-    stream: Arc<TcpStream>,
+    stream: Arc<Stream>,
     peer: SocketAddr,
     outgoing: Mutex<Outgoing>,
     wire: Mutex<Wire>,
     setup: Setup,
+    /// What the transport failed with first: everything later comes of it.
+    failure: OnceLock<Failure>,
     /// The peer has been waited for at the end: once is enough.
     hung_up: AtomicBool,
 }
@@ -63,37 +56,23 @@ pub(crate) struct Setup {
     pub(crate) pool: Option<Arc<Pool>>,
 }
 
-/// The bytes on their way into the socket.
-#[derive(Debug, Default)]
-struct Wire {
-    bytes: Vec<u8>,
-    written: usize,
-    /// A thread waits for the peer to take them.
-    pumping: bool,
-}
-
-/// How a write that does not wait ended.
-enum Wrote {
-    All,
-    Part,
-}
-
 impl Shared {
     pub(crate) fn new(
-        stream: Arc<TcpStream>,
+        stream: Arc<Stream>,
         peer: SocketAddr,
         outgoing: Outgoing,
         setup: Setup,
     ) -> io::Result<Arc<Self>> {
-        stream.set_nodelay(true)?;
+        stream.set_nodelay()?;
         // A peer that takes nothing for as long as it may take for a Pong is as dead.
-        stream.set_write_timeout(Some(setup.timeouts.pong_timeout.max(TICK)))?;
+        stream.set_write_timeout(setup.timeouts.pong_timeout)?;
         Ok(Arc::new(Self {
             stream,
             peer,
             outgoing: Mutex::new(outgoing),
             wire: Mutex::default(),
             setup,
+            failure: OnceLock::new(),
             hung_up: AtomicBool::new(false),
         }))
     }
@@ -108,7 +87,7 @@ impl Shared {
         lock(&self.outgoing)
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
+    pub(crate) fn stream(&self) -> &Stream {
         &self.stream
     }
 
@@ -124,6 +103,7 @@ impl Shared {
     pub(crate) fn send(&self, message: Message<'_>) -> Result<(), Error> {
         let len = message.as_bytes().len();
         if len >= LENT && !self.outgoing().compresses(len) {
+            self.check_open()?;
             return self.send_lent(message);
         }
         self.queue_and_wait(len, |outgoing| outgoing.send(message))
@@ -135,13 +115,13 @@ impl Shared {
         len: usize,
         mut queue: impl FnMut(&mut Outgoing) -> Result<(), SendError>,
     ) -> Result<(), Error> {
+        self.check_open()?;
         loop {
-            let queued = self.with_context(len, &mut queue);
-            self.flush()?;
-            // Another thread's messages filled the queue: they are written now.
-            match queued {
-                Err(SendError::Full { .. }) => {}
-                queued => return Ok(queued?),
+            match self.with_context(len, &mut queue) {
+                // Another thread's messages filled the queue: they are written now.
+                Err(SendError::Full { .. }) => self.flush()?,
+                Err(error) => return Err(error.into()),
+                Ok(()) => return self.flush(),
             }
         }
     }
@@ -153,6 +133,7 @@ impl Shared {
         len: usize,
         queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
     ) -> Result<(), Error> {
+        self.check_open()?;
         self.with_context(len, queue)?;
         self.flush_soon()
     }
@@ -174,6 +155,7 @@ impl Shared {
 
     /// Starts the closing handshake, and does not wait for it.
     pub(crate) fn close(self: &Arc<Self>, close: Close<'_>) -> Result<(), Error> {
+        self.check_open()?;
         self.outgoing().close(Some(close))?;
         self.flush_soon()
     }
@@ -203,30 +185,41 @@ impl Shared {
         // A `Closed` error means that a Close is on its way, or that there is nobody to tell.
         let _ = self.outgoing().close(Some(code.into()));
         if self.wants_write() || self.is_writing() {
-            let patience = self.setup.timeouts.close_timeout.max(TICK);
-            let _ = self.stream.set_write_timeout(Some(patience));
+            let _ = self.stream.set_write_timeout(self.close_timeout());
             let _ = self.flush();
         }
         self.hang_up();
     }
 
-    /// Says that we will write no more, and reads until the peer does too.
+    /// Writes our last word, and ends the transport as §7.1.1 wants it: the peer has closed, or
+    /// is told why we do.
     pub(crate) fn hang_up(&self) {
         if self.hung_up.swap(true, Ordering::SeqCst) {
             return;
         }
-        let _ = self.stream.shutdown(How::Write);
-        self.await_end();
-    }
-
-    /// Reads and drops what the peer still sends, until it ends its side or has had its time.
-    pub(crate) fn await_end(&self) {
-        drain_stream(&self.stream, self.setup.timeouts.close_timeout);
+        // If it can not be written, the peer is gone: what brought us here says more.
+        let _ = self.flush();
+        let shutdown = self.outgoing().shutdown();
+        if shutdown == Shutdown::AwaitPeer {
+            self.stream.linger(self.close_timeout());
+            self.abort();
+        } else if self.stream.shutdown(How::Write).is_ok() {
+            self.stream.linger(self.close_timeout());
+        }
     }
 
     /// Drops the connection at once: every thread that waits on it wakes with an error.
     pub(crate) fn abort(&self) {
         let _ = self.stream.shutdown(How::Both);
+    }
+
+    /// The transport failed, or the peer is given up: the connection is dropped. What is to be
+    /// told is what came first; a write that fails because a read did says nothing new.
+    #[cold]
+    pub(crate) fn lost(&self, failure: impl Into<Failure>) -> Error {
+        let first = *self.failure.get_or_init(|| failure.into());
+        self.abort();
+        first.into()
     }
 
     /// Gives back what memory is not in use. Something may be queued meanwhile by a thread that
@@ -246,76 +239,21 @@ impl Shared {
         }
     }
 
-    fn send_lent(&self, message: Message<'_>) -> Result<(), Error> {
-        let mut wire = lock(&self.wire);
-        let taken = loop {
-            self.finish_write(&mut wire)?;
-            // What was queued before goes before it, in the same write.
-            let mut outgoing = self.outgoing();
-            match outgoing.send_lent(message) {
-                Err(SendError::Full { .. }) => {
-                    drop(outgoing);
-                    self.drain(&mut wire)?;
-                }
-                Err(error) => break Err(error),
-                Ok(payload) => {
-                    outgoing.take_unsent(&mut wire.bytes);
-                    outgoing.sent(payload.len());
-                    break Ok(payload);
-                }
-            }
-        };
-        if let Ok(payload) = taken {
-            wire.written = 0;
-            self.write(&mut wire, payload)?;
-            self.outgoing().flushed();
-            self.drain(&mut wire)?;
+    /// Nothing is queued for a connection whose transport has failed. If it had ended before that,
+    /// this is what there is to say, and the core says it.
+    fn check_open(&self) -> Result<(), Error> {
+        let state = || self.outgoing().state();
+        match self.check_transport() {
+            Err(failure) if matches!(state(), State::Open | State::Closing) => Err(failure),
+            _ => Ok(()),
         }
-        drop(wire);
-        self.flush_if_free()?;
-        Ok(taken.map(drop)?)
     }
 
-    /// Writes what the peer takes at once, unless another thread is writing. What remains is
-    /// written by a thread that lives for as long as it takes.
-    pub(crate) fn flush_soon(self: &Arc<Self>) -> Result<(), Error> {
-        while self.wants_write() {
-            let Some(mut wire) = self.free_wire() else {
-                return Ok(());
-            };
-            if let Wrote::Part = self.drain_at_once(&mut wire)? {
-                return self.start_pump(&mut wire);
-            }
-        }
-        Ok(())
-    }
-
-    fn start_pump(self: &Arc<Self>, wire: &mut Wire) -> Result<(), Error> {
-        if wire.pumping {
-            return Ok(());
-        }
-        let shared = Arc::clone(self);
-        let pump = thread::Builder::new()
-            .name("ws-pump".into())
-            .stack_size(PUMP_STACK)
-            .spawn(move || shared.pump());
-        match pump {
-            Ok(_) => wire.pumping = true,
-            Err(error) => return Err(self.lost(error)),
-        }
-        Ok(())
-    }
-
-    /// Waits for the peer in place of a thread that must not.
-    fn pump(&self) {
-        let mut wire = lock(&self.wire);
-        let drained = self.drain(&mut wire);
-        wire.pumping = false;
-        drop(wire);
-        if drained.is_ok() {
-            // What was queued by someone who found the wire taken. A failure shows to whoever
-            // uses the connection next.
-            let _ = self.flush_if_free();
+    /// Fails as the transport has failed, if it has.
+    pub(crate) fn check_transport(&self) -> Result<(), Error> {
+        match self.failure.get() {
+            Some(failure) => Err((*failure).into()),
+            None => Ok(()),
         }
     }
 
@@ -334,107 +272,6 @@ impl Shared {
             Err(TryLockError::WouldBlock) => None,
         }
     }
-
-    fn drain(&self, wire: &mut Wire) -> Result<(), Error> {
-        loop {
-            self.finish_write(wire)?;
-            if !self.refill(wire) {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Writes what was begun to be written.
-    fn finish_write(&self, wire: &mut Wire) -> Result<(), Error> {
-        if wire.is_pending() {
-            self.write(wire, &[])?;
-            self.outgoing().flushed();
-        }
-        Ok(())
-    }
-
-    /// Takes the next bytes to write, if there are any.
-    fn refill(&self, wire: &mut Wire) -> bool {
-        let mut outgoing = self.outgoing();
-        let more = outgoing.wants_write();
-        // If there is no more, the buffer goes back to where the next messages find it in cache.
-        if more || !wire.bytes.is_empty() {
-            outgoing.take_unsent(&mut wire.bytes);
-            wire.written = 0;
-        }
-        more
-    }
-
-    /// Writes what is pending and `behind` it.
-    fn write(&self, wire: &mut Wire, behind: &[u8]) -> Result<(), Error> {
-        self.tapped(Tapped::Sent(wire.pending()));
-        self.tapped(Tapped::Sent(behind));
-        let mut done = 0;
-        while wire.is_pending() || done < behind.len() {
-            let (own, behind) = (wire.pending(), &behind[done..]);
-            let piece = piece(own.len() + behind.len());
-            let own = &own[..own.len().min(piece)];
-            let behind = &behind[..behind.len().min(piece - own.len())];
-            let slices = [io::IoSlice::new(own), io::IoSlice::new(behind)];
-            match (&*self.stream).write_vectored(&slices) {
-                Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero.into())),
-                Ok(len) => {
-                    let own = len.min(own.len());
-                    wire.written += own;
-                    done += len - own;
-                    self.progressed()?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.lost(error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// A peer that takes something is alive; but one that we are closing has an end to its time,
-    /// however slowly it takes the rest.
-    fn progressed(&self) -> Result<(), Error> {
-        let mut outgoing = self.outgoing();
-        outgoing.flushed();
-        if outgoing.state() != State::Open
-            && let Verdict::Dead(silence) = outgoing.check(self.setup.clock.now())
-        {
-            drop(outgoing);
-            self.abort();
-            return Err(silence.into());
-        }
-        Ok(())
-    }
-
-    fn drain_at_once(&self, wire: &mut Wire) -> Result<Wrote, Error> {
-        loop {
-            while wire.is_pending() {
-                match write_at_once(&self.stream, wire.pending()) {
-                    Ok(len) => {
-                        self.tapped(Tapped::Sent(&wire.pending()[..len]));
-                        wire.written += len;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if is_timeout(&error) => return Ok(Wrote::Part),
-                    Err(error) => return Err(self.lost(error)),
-                }
-            }
-            if !self.refill(wire) {
-                self.outgoing().flushed();
-                return Ok(Wrote::All);
-            }
-        }
-    }
-
-    /// After a failed write nothing can follow: the peer would read the middle of a frame.
-    #[cold]
-    fn lost(&self, error: io::Error) -> Error {
-        self.abort();
-        if is_timeout(&error) {
-            return Silence::NoPong.into();
-        }
-        error.into()
-    }
 }
 
 impl Drop for Shared {
@@ -447,26 +284,10 @@ impl Drop for Shared {
         let wire = self.wire.get_mut().unwrap_or_else(PoisonError::into_inner);
         if outgoing.state() == State::Open && !wire.is_pending() {
             let _ = outgoing.close(Some(CloseCode::GOING_AWAY.into()));
-            let _ = write_at_once(&self.stream, outgoing.unsent());
+            write_what_is_taken(&self.stream, outgoing.unsent());
         }
     }
 }
-
-impl Wire {
-    fn pending(&self) -> &[u8] {
-        &self.bytes[self.written..]
-    }
-
-    const fn is_pending(&self) -> bool {
-        self.written < self.bytes.len()
-    }
-}
-
-/// The shortest time a socket can be told to wait.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
-
-/// A pump only writes.
-const PUMP_STACK: usize = 64 << 10;
 
 /// A handler that panicked has poisoned nothing: every lock here is let go of between two whole
 /// steps.
@@ -474,55 +295,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a read or write ended because its time was up.
-pub(crate) fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-    )
-}
-
-/// Reads and drops what still comes, at most [`LINGER`] bytes and `limit` long.
-pub(crate) fn drain_stream(mut stream: &TcpStream, limit: Duration) {
-    let deadline = Instant::now() + limit;
-    let mut dropped = 0;
-    let mut scratch = [0; 4096];
-    while dropped < LINGER {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || stream.set_read_timeout(Some(left.max(TICK))).is_err() {
-            return;
-        }
-        match stream.read(&mut scratch) {
-            Ok(0) => return,
-            Ok(len) => dropped += len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
-        }
-    }
-}
-
-/// Writes as much as the socket takes now; `WouldBlock` if that is nothing.
-#[cfg(unix)]
-pub(crate) fn write_at_once(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    /// A write to a socket that the peer has closed is an error, not a signal; Apple's systems
-    /// have an option of the socket for that, which std sets.
-    #[cfg(not(target_vendor = "apple"))]
-    const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    #[cfg(target_vendor = "apple")]
-    const FLAGS: libc::c_int = libc::MSG_DONTWAIT;
-    socket2::SockRef::from(stream).send_with_flags(bytes, FLAGS)
-}
-
-/// Elsewhere a pump thread does all the writing.
-#[cfg(not(unix))]
-pub(crate) fn write_at_once(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
-    Err(io::ErrorKind::WouldBlock.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
     use ws_proto::{Limits, Session};
 
     fn pair() -> (Arc<Shared>, TcpStream) {
@@ -537,7 +314,7 @@ mod tests {
             #[cfg(feature = "deflate")]
             pool: None,
         };
-        let shared = Shared::new(stream.into(), address, outgoing, setup);
+        let shared = Shared::new(Arc::new(stream.into()), address, outgoing, setup);
         (shared.unwrap(), peer)
     }
 

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::reader::{Next, Reader};
 use crate::shared::{Setup, Shared};
+use crate::stream::Stream;
 use crate::writer::{Corked, Writer};
 
 /// An open WebSocket: a client's from [`connect`](crate::connect), a server's in its handler.
@@ -56,11 +57,12 @@ impl WebSocket {
             pool: None,
         };
         let peer = stream.peer_addr()?;
-        Self::new(stream.into(), peer, session, setup, About::default())
+        let stream = Arc::new(stream.into());
+        Self::new(stream, peer, session, setup, About::default())
     }
 
     pub(crate) fn new(
-        stream: Arc<TcpStream>,
+        stream: Arc<Stream>,
         peer: SocketAddr,
         session: Session,
         setup: Setup,

@@ -93,8 +93,8 @@ impl Writer {
     ///
     /// As [`send`](Self::send); [`SendError::ControlTooLong`].
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.shared.outgoing().ping(payload)?;
-        self.shared.flush()
+        self.shared
+            .queue_and_wait(payload.len(), |outgoing| outgoing.ping(payload))
     }
 
     /// Starts the closing handshake and does not wait for it: the [`Reader`](crate::Reader) sees
@@ -164,7 +164,11 @@ impl<'a> Corked<'a> {
 
     fn send_now(&mut self, message: Message<'_>) -> Result<(), Error> {
         let sent = self.shared.send(message);
-        self.lost |= matches!(sent, Err(Error::Io(_)));
+        self.noted(sent)
+    }
+
+    fn noted(&mut self, sent: Result<(), Error>) -> Result<(), Error> {
+        self.lost |= matches!(sent, Err(Error::Io(_) | Error::Silence(_)));
         sent
     }
 
@@ -183,7 +187,10 @@ impl<'a> Corked<'a> {
         let len = message.as_bytes().len();
         let send = |outgoing: &mut Outgoing| outgoing.send_with(message, compress);
         match self.shared.with_context(len, send) {
-            Err(SendError::Full { .. }) => self.shared.queue_and_wait(len, send),
+            Err(SendError::Full { .. }) => {
+                let sent = self.shared.queue_and_wait(len, send);
+                self.noted(sent)
+            }
             queued => Ok(queued?),
         }
     }

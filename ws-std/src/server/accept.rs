@@ -1,7 +1,7 @@
 //! The listener: accepting goes on whatever happens to a connection.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
@@ -13,7 +13,7 @@ use super::registry::Entry;
 use super::{Core, serve};
 use crate::head::Deadline;
 use crate::response::{Body, Response};
-use crate::shared::{TICK, drain_stream, is_timeout};
+use crate::stream::{Stream, TICK, is_timeout};
 
 /// How many connections the kernel holds for us while we are busy; std asks for 128, and beyond
 /// it clients wait a second for their next attempt.
@@ -66,7 +66,7 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
             break Ok(());
         }
         match listener.accept() {
-            Ok((stream, peer)) => start(core, stream, peer, &refused),
+            Ok((stream, peer)) => start(core, stream.into(), peer, &refused),
             Err(error) if is_timeout(&error) => {}
             Err(error) => match error.kind() {
                 io::ErrorKind::InvalidInput => break Err(error),
@@ -87,7 +87,7 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
 }
 
 /// Serves a connection on a thread of its own, or refuses it.
-fn start(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, refused: &Refused) {
+fn start(core: &Arc<Core>, stream: Stream, peer: SocketAddr, refused: &Refused) {
     if core.registry.is_stopping() {
         return;
     }
@@ -102,14 +102,9 @@ fn start(core: &Arc<Core>, stream: TcpStream, peer: SocketAddr, refused: &Refuse
 }
 
 /// Where clients go that there is no room for.
-type Refused = SyncSender<Arc<TcpStream>>;
+type Refused = SyncSender<Arc<Stream>>;
 
-fn spawn(
-    core: &Arc<Core>,
-    stream: Arc<TcpStream>,
-    peer: SocketAddr,
-    entry: Entry,
-) -> io::Result<()> {
+fn spawn(core: &Arc<Core>, stream: Arc<Stream>, peer: SocketAddr, entry: Entry) -> io::Result<()> {
     let thread = thread::Builder::new()
         .name("ws-connection".into())
         .stack_size(core.stack_size);
@@ -119,7 +114,7 @@ fn spawn(
 }
 
 /// Tells clients that there is no room for them, one after the other: they cost one thread.
-fn refuse(core: &Core, refused: &Receiver<Arc<TcpStream>>) {
+fn refuse(core: &Core, refused: &Receiver<Arc<Stream>>) {
     let answer = unavailable();
     for stream in refused {
         // A shutdown does not wait for as many seconds as there are clients here.
@@ -141,11 +136,11 @@ pub(super) fn unavailable() -> Vec<u8> {
 }
 
 /// Writes the last bytes of a connection, and lets the peer read them.
-pub(super) fn answer_and_end(stream: &TcpStream, answer: &[u8], patience: Duration) {
+pub(super) fn answer_and_end(stream: &Stream, answer: &[u8], patience: Duration) {
     let written = Deadline::after(patience)
         .write(stream, answer)
         .and_then(|()| stream.shutdown(Shutdown::Write));
     if written.is_ok() {
-        drain_stream(stream, patience);
+        stream.linger(patience);
     }
 }

@@ -254,6 +254,17 @@ impl Server {
     }
 }
 
+#[cfg(test)]
+impl Server {
+    /// Serves one connection, on the caller's thread.
+    pub(crate) fn serve(self, stream: crate::stream::Stream) {
+        let core = Arc::new(self.core);
+        let (stream, peer) = (Arc::new(stream), core.registry.address());
+        let entry = core.registry.enter(&stream, 1).unwrap();
+        serve::serve(&core, stream, peer, &entry);
+    }
+}
+
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")

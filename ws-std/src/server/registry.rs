@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ws_proto::{Close, CloseCode};
 
 use crate::shared::{Shared, lock};
+use crate::stream::Stream;
 
 /// Shuts a [`Server`](crate::Server) down, from any thread.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ enum Phase {
 #[derive(Debug)]
 enum Live {
     /// In the opening handshake, or being answered with a page.
-    Opening(Arc<TcpStream>),
+    Opening(Arc<Stream>),
     Open(Arc<Shared>),
 }
 
@@ -95,7 +96,7 @@ impl Registry {
     }
 
     /// Enters a connection, unless there are `max` already.
-    pub(crate) fn enter(self: &Arc<Self>, stream: &Arc<TcpStream>, max: usize) -> Option<Entry> {
+    pub(crate) fn enter(self: &Arc<Self>, stream: &Arc<Stream>, max: usize) -> Option<Entry> {
         let mut inner = self.inner();
         if inner.live.len() >= max {
             return None;

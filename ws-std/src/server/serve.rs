@@ -1,6 +1,6 @@
 //! One connection, from its request to its end.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
+use crate::stream::Stream;
 
 /// How long a client has to take an answer that is no upgrade, a page for example, and again to
 /// end its side.
@@ -41,7 +42,7 @@ struct Opened {
     rest: Vec<u8>,
 }
 
-pub(super) fn serve(core: &Core, stream: Arc<TcpStream>, peer: SocketAddr, entry: &Entry) {
+pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &Entry) {
     let deadline = Deadline::after(core.options.handshake);
     let mut received = Vec::new();
     let answer = match read_request(core, &stream, peer, deadline, &mut received) {
@@ -62,7 +63,7 @@ pub(super) fn serve(core: &Core, stream: Arc<TcpStream>, peer: SocketAddr, entry
 /// Reads the request and finds its answer. `None` if there is nobody to answer.
 fn read_request(
     core: &Core,
-    stream: &TcpStream,
+    stream: &Stream,
     peer: SocketAddr,
     deadline: Deadline,
     received: &mut Vec<u8>,
@@ -72,7 +73,7 @@ fn read_request(
         match deadline.read(stream, received) {
             Ok(0) => return None,
             Ok(_) => {}
-            Err(error) if crate::shared::is_timeout(&error) => {
+            Err(_) if deadline.left().is_err() => {
                 let timeout = Response::text("the request took too long\n").with_status(408);
                 return Some(Answer::Bytes(timeout.encode(Body::Send)));
             }
@@ -177,7 +178,7 @@ fn switch(accept: Accept<'_>, subprotocol: Option<&str>) -> Result<Vec<u8>, Hand
 
 fn open(
     core: &Core,
-    (stream, peer): (Arc<TcpStream>, SocketAddr),
+    (stream, peer): (Arc<Stream>, SocketAddr),
     opened: Opened,
     deadline: Deadline,
     entry: &Entry,

@@ -1,0 +1,261 @@
+//! Whatever goes wrong with a call on a socket, at whichever call: a conversation goes on as if
+//! nothing had happened, or ends with one error.
+
+use std::net::{TcpListener, TcpStream};
+use std::panic;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once};
+use std::thread;
+
+use ws_proto::{Limits, Session, Timeouts};
+
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::error::ConnectError;
+use crate::head::Deadline;
+use crate::shared::Setup;
+use crate::socket::{About, WebSocket};
+use crate::stream::Stream;
+use crate::url::Url;
+
+use common::PATIENCE;
+use peer::Act;
+use talks::Ended;
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod found;
+mod parts;
+mod peer;
+mod plan;
+mod talks;
+mod tests;
+
+pub(crate) use plan::{Fails, Fault, Plan};
+
+/// A conversation.
+pub(crate) struct Talk {
+    name: &'static str,
+    side: Side,
+    ours: fn(WebSocket, &mut Told) -> Ended,
+    peer: Vec<Act>,
+    /// The error that it ends with if nothing goes wrong.
+    fails: Option<&'static str>,
+}
+
+/// Where our part of a conversation begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// With a request that comes.
+    Server,
+    /// With a request that is sent.
+    Client,
+    /// Behind the opening handshake, as the server.
+    Accepted,
+    /// Behind the opening handshake, as a client that is dropped.
+    Dialled,
+}
+
+/// What our side is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// What it received, in order.
+    seen: Vec<String>,
+    /// How many messages and pieces it was told were sent.
+    sent: usize,
+    end: End,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum End {
+    /// The connection was never opened, and nobody is there who could be told.
+    #[default]
+    Unopened,
+    /// Our part is in progress, or it panicked.
+    Begun,
+    Done,
+    Failed(String),
+}
+
+/// What came of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Outcome {
+    told: Told,
+    /// What the peer received, made comparable.
+    bytes: Vec<u8>,
+}
+
+/// Where peers come from.
+struct Stage {
+    listener: TcpListener,
+}
+
+impl Talk {
+    fn new(
+        name: &'static str,
+        side: Side,
+        ours: fn(WebSocket, &mut Told) -> Ended,
+        peer: Vec<Act>,
+    ) -> Self {
+        Self {
+            name,
+            side,
+            ours,
+            peer,
+            fails: None,
+        }
+    }
+
+    /// It ends with an error, whatever happens.
+    fn failing(mut self, error: &'static str) -> Self {
+        self.fails = Some(error);
+        self
+    }
+}
+
+impl Stage {
+    fn new() -> Self {
+        count_panics();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { listener }
+    }
+
+    /// Has a conversation, in which what is planned goes wrong. At its end nothing of it is left.
+    fn run(&self, talk: &Talk, plan: Plan, clock: Clock) -> (Outcome, Plan) {
+        let tcp = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+        let (peer, _) = self.listener.accept().unwrap();
+        let plan = Arc::new(plan);
+        let stream = Stream::faulty(tcp, plan.clone());
+        let (told, bytes) = thread::scope(|threads| {
+            let peer = threads.spawn(|| peer::play(peer, &talk.peer));
+            let told = talk.take_part(stream, clock);
+            (told, peer.join().unwrap())
+        });
+        assert_ne!(told.end, End::Begun, "our part panicked");
+        // The descriptor is closed: a thread that still writes may take a moment.
+        common::until("the descriptor to be closed", || {
+            Arc::strong_count(&plan) == 1
+        });
+        let bytes = peer::plain(&bytes);
+        (Outcome { told, bytes }, Arc::into_inner(plan).unwrap())
+    }
+}
+
+impl Talk {
+    fn take_part(&self, stream: Stream, clock: Clock) -> Told {
+        let told = Arc::new(Mutex::new(Told::default()));
+        match self.side {
+            Side::Server => {
+                let (ours, shared) = (self.ours, told.clone());
+                talks::server()
+                    .websocket("/", move |ws, _| {
+                        speak(ours, ws, &mut shared.lock().unwrap());
+                        Ok::<_, crate::Error>(())
+                    })
+                    .serve(stream);
+            }
+            Side::Client => {
+                let mut told = told.lock().unwrap();
+                match connect(stream) {
+                    Ok(ws) => speak(self.ours, ws, &mut told),
+                    Err(ConnectError::Refused(response)) => {
+                        told.seen.push(format!("refused: {}", response.status()));
+                        told.end = End::Done;
+                    }
+                    Err(error) => told.end = End::Failed(format!("{error:?}")),
+                }
+            }
+            Side::Accepted | Side::Dialled => {
+                let mut told = told.lock().unwrap();
+                match open(self.side, stream, clock) {
+                    Ok(ws) => speak(self.ours, ws, &mut told),
+                    Err(error) => told.end = End::Failed(format!("Io({error:?})")),
+                }
+            }
+        }
+        let told = told.lock();
+        told.unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
+    }
+}
+
+fn connect(stream: Stream) -> Result<WebSocket, ConnectError> {
+    let client = Client::new("");
+    #[cfg(feature = "deflate")]
+    let client = client.deflate(ws_proto::Deflate::default());
+    let url = Url::parse("ws://h/").unwrap();
+    client.open(&url, Deadline::after(PATIENCE), || Ok(stream))
+}
+
+fn open(side: Side, stream: Stream, clock: Clock) -> std::io::Result<WebSocket> {
+    let (limits, timeouts) = (Limits::default(), Timeouts::default());
+    let session = match side {
+        Side::Dialled => Session::client(&limits, [7; 32]),
+        _ => Session::server(&limits),
+    };
+    let setup = Setup {
+        clock: clock.clone(),
+        timeouts,
+        tap: None,
+        #[cfg(feature = "deflate")]
+        pool: None,
+    };
+    let session = session.watched(timeouts, clock.now());
+    let peer = stream.peer_addr()?;
+    WebSocket::new(Arc::new(stream), peer, session, setup, About::default())
+}
+
+/// Takes our part, and asks on when it has failed: everybody tells the same then.
+fn speak(ours: fn(WebSocket, &mut Told) -> Ended, ws: WebSocket, told: &mut Told) {
+    told.end = End::Begun;
+    let (mut reader, writer, result) = ours(ws, told);
+    let Err(error) = result else {
+        told.end = End::Done;
+        return;
+    };
+    let error = format!("{error:?}");
+    // What had arrived before is still received, the peer's Close among it.
+    let mut end = loop {
+        match reader.recv_owned() {
+            Ok(Some(message)) => told.message(&message),
+            Ok(None) => {
+                told.closed(reader.peer_close());
+                break Ok(());
+            }
+            again => break again.map(drop),
+        }
+    };
+    let is_over = end.is_ok() || error.starts_with("Protocol");
+    for _ in 0..3 {
+        if let Err(again) = &end {
+            assert_eq!(format!("{again:?}"), error, "received after it");
+        }
+        let again = reader.recv_owned();
+        assert_eq!(again.is_err(), end.is_err(), "received after {error}");
+        assert!(!matches!(again, Ok(Some(_))), "a message after {error}");
+        end = again.map(drop);
+        let sent = writer.send("more");
+        let sent = format!("{:?}", sent.expect_err("sent after it"));
+        assert!(
+            sent == error || is_over && sent == "Send(Closed)",
+            "{sent} after {error}"
+        );
+    }
+    told.end = End::Failed(error);
+}
+
+/// Threads that nobody waits for may panic, too.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().name() == Some("ws-pump") {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            hook(info);
+        }));
+    });
+}

@@ -1,0 +1,155 @@
+//! What is to go wrong with a connection, and at which of its calls.
+
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::stream::Call;
+
+/// What a call does instead of what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It moves one byte.
+    Short,
+    /// It moves nothing, and says so.
+    Zero,
+    /// It moves nothing, and claims one byte more than there is room for.
+    Lie,
+    Error(io::ErrorKind),
+}
+
+/// Which of the calls that a fault applies to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fails {
+    /// So many from one on.
+    From {
+        first: usize,
+        times: usize,
+    },
+    EveryOther,
+    All,
+}
+
+/// The plan for one connection, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    fault: Option<Fault>,
+    fails: Fails,
+    /// Calls of other kinds do not.
+    only: Option<Call>,
+    /// Moved on by each call that is made to block, as waiting would.
+    clock: Option<Clock>,
+    met: Mutex<Met>,
+}
+
+/// The calls that were made.
+#[derive(Debug, Default)]
+struct Met {
+    /// Those that the fault applies to.
+    calls: usize,
+    failed: Vec<Call>,
+}
+
+/// More calls than any conversation takes, a byte at a time.
+const FOR_EVER: usize = 5_000_000;
+
+/// How long a call that is made to block seems to wait.
+const WAITED: Duration = Duration::from_secs(5);
+
+impl Plan {
+    pub(crate) fn new(fault: Fault, fails: Fails) -> Self {
+        let fault = Some(fault);
+        Self {
+            fault,
+            fails,
+            only: None,
+            clock: None,
+            met: Mutex::default(),
+        }
+    }
+
+    /// Nothing goes wrong.
+    pub(crate) fn none() -> Self {
+        Self {
+            fault: None,
+            ..Self::new(Fault::Short, Fails::All)
+        }
+    }
+
+    /// Has calls that block move a clock on.
+    pub(crate) fn on(mut self, clock: &Clock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
+    /// Leaves calls of other kinds alone.
+    pub(crate) const fn only(mut self, call: Call) -> Self {
+        self.only = Some(call);
+        self
+    }
+
+    /// The calls that failed.
+    pub(crate) fn failed(&self) -> Vec<Call> {
+        self.met.lock().unwrap().failed.clone()
+    }
+
+    pub(crate) fn make(
+        &self,
+        call: Call,
+        given: usize,
+        make: impl FnOnce(usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        match self.next(call) {
+            None => make(given),
+            Some(Fault::Short) => make(given.min(1)),
+            Some(Fault::Zero) => Ok(0),
+            Some(Fault::Lie) => Ok(given + 1),
+            Some(Fault::Error(kind)) => {
+                if let Some(clock) = &self.clock {
+                    clock.advance(WAITED);
+                }
+                Err(kind.into())
+            }
+        }
+    }
+
+    /// What goes wrong with this call.
+    fn next(&self, call: Call) -> Option<Fault> {
+        let fault = self.fault.filter(|fault| fault.concerns(call))?;
+        if self.only.is_some_and(|only| only != call) {
+            return None;
+        }
+        let once = matches!(self.fails, Fails::From { times: 1, .. });
+        // A socket that can not even be shut down, again and again, is none that there is.
+        if call == Call::Setting && !once {
+            return None;
+        }
+        let mut met = self.met.lock().unwrap();
+        let at = met.calls;
+        met.calls += 1;
+        assert!(at < FOR_EVER, "a call is made for ever");
+        let fails = match self.fails {
+            Fails::From { first, times } => at >= first && at - first < times,
+            Fails::EveryOther => at.is_multiple_of(2),
+            Fails::All => true,
+        };
+        fails.then(|| met.failed.push(call))?;
+        Some(fault)
+    }
+}
+
+impl Fault {
+    /// Options of a socket are not interrupted, and do not wait; a peek is for one byte, and what
+    /// it says of the end the next read says again.
+    fn concerns(self, call: Call) -> bool {
+        match self {
+            Self::Short => !matches!(call, Call::Setting | Call::Peek),
+            Self::Zero | Self::Lie => call != Call::Setting,
+            Self::Error(io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+                call != Call::Setting
+            }
+            Self::Error(_) => true,
+        }
+    }
+}

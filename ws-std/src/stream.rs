@@ -1,0 +1,250 @@
+//! The socket of a connection: every system call on it is made here, and nowhere else.
+
+use std::fmt;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+#[cfg(test)]
+use crate::faults::Plan;
+
+/// A connected socket. What it says about lengths is checked before anybody acts on it.
+pub(crate) struct Stream {
+    tcp: TcpStream,
+    /// What is to go wrong, in a test.
+    #[cfg(test)]
+    plan: Option<std::sync::Arc<Plan>>,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Read,
+    Peek,
+    Write,
+    WriteAtOnce,
+    /// It moves no bytes: an option of the socket, or its end.
+    Setting,
+}
+
+impl Stream {
+    #[cfg(test)]
+    pub(crate) const fn faulty(tcp: TcpStream, plan: std::sync::Arc<Plan>) -> Self {
+        let plan = Some(plan);
+        Self { tcp, plan }
+    }
+
+    pub(crate) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+        let tcp = &self.tcp;
+        self.call(Call::Read, room.len(), |len| (&*tcp).read(&mut room[..len]))
+    }
+
+    /// Waits for something to read and leaves it there; 0 at the end of the stream.
+    pub(crate) fn peek(&self) -> io::Result<usize> {
+        let mut byte = [0];
+        self.call(Call::Peek, byte.len(), |len| {
+            self.tcp.peek(&mut byte[..len])
+        })
+    }
+
+    /// Writes from `bytes` and what is `behind` them, `most` at a time.
+    pub(crate) fn write(&self, bytes: &[u8], behind: &[u8], most: usize) -> io::Result<usize> {
+        let most = most.min(bytes.len() + behind.len());
+        self.call(Call::Write, most, |len| {
+            let bytes = &bytes[..bytes.len().min(len)];
+            let behind = &behind[..behind.len().min(len - bytes.len())];
+            (&self.tcp).write_vectored(&[IoSlice::new(bytes), IoSlice::new(behind)])
+        })
+    }
+
+    /// Writes as much as the socket takes now; `WouldBlock` if that is nothing.
+    pub(crate) fn write_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.call(Call::WriteAtOnce, bytes.len(), |len| {
+            send_at_once(&self.tcp, &bytes[..len])
+        })
+    }
+
+    /// How long a read may wait.
+    pub(crate) fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
+        let patience = Some(patience.max(TICK));
+        self.set(|tcp| tcp.set_read_timeout(patience))
+    }
+
+    /// How long a write may wait.
+    pub(crate) fn set_write_timeout(&self, patience: Duration) -> io::Result<()> {
+        let patience = Some(patience.max(TICK));
+        self.set(|tcp| tcp.set_write_timeout(patience))
+    }
+
+    /// A message leaves when it is written, and does not wait for another.
+    pub(crate) fn set_nodelay(&self) -> io::Result<()> {
+        self.set(|tcp| tcp.set_nodelay(true))
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.set(|tcp| tcp.shutdown(how))
+    }
+
+    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.peer_addr()
+    }
+
+    /// Reads and drops what still comes, at most [`LINGER`] bytes and `limit` long.
+    pub(crate) fn linger(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let mut dropped = 0;
+        let mut scratch = [0; 4096];
+        while dropped < LINGER {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.set_read_timeout(left).is_err() {
+                return;
+            }
+            match self.read(&mut scratch) {
+                Ok(0) => return,
+                Ok(len) => dropped += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn set(&self, set: impl FnOnce(&TcpStream) -> io::Result<()>) -> io::Result<()> {
+        self.call(Call::Setting, 0, |_| set(&self.tcp).map(|()| 0))
+            .map(drop)
+    }
+
+    /// Makes a call that may move `given` bytes, and believes no more of it.
+    #[inline]
+    fn call(
+        &self,
+        call: Call,
+        given: usize,
+        make: impl FnOnce(usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let moved = self.make(call, given, make)?;
+        if moved > given {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(moved)
+    }
+
+    #[cfg(not(test))]
+    #[inline]
+    fn make(
+        &self,
+        _: Call,
+        given: usize,
+        make: impl FnOnce(usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        make(given)
+    }
+
+    #[cfg(test)]
+    fn make(
+        &self,
+        call: Call,
+        given: usize,
+        make: impl FnOnce(usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        match &self.plan {
+            Some(plan) => plan.make(call, given, make),
+            None => make(given),
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(tcp: TcpStream) -> Self {
+        Self {
+            tcp,
+            #[cfg(test)]
+            plan: None,
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tcp.fmt(f)
+    }
+}
+
+/// Whether a call ended because the socket was told to wait no longer. That is `WouldBlock`, but on
+/// Windows; elsewhere `TimedOut` is a peer that acknowledges nothing, and the end.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => true,
+        kind => cfg!(windows) && kind == io::ErrorKind::TimedOut,
+    }
+}
+
+/// The shortest time a socket can be told to wait.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// The most that is read and dropped after our last word, so that a peer that sends on can read
+/// it: a socket closed with bytes unread is reset, and takes what was sent with it.
+const LINGER: usize = 64 << 10;
+
+#[cfg(unix)]
+fn send_at_once(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    /// A write to a socket that the peer has closed is an error, not a signal; Apple's systems
+    /// have an option of the socket for that, which std sets.
+    #[cfg(not(target_vendor = "apple"))]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    #[cfg(target_vendor = "apple")]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+    socket2::SockRef::from(tcp).send_with_flags(bytes, FLAGS)
+}
+
+/// Elsewhere a pump thread does all the writing.
+#[cfg(not(unix))]
+fn send_at_once(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{Fails, Fault};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener.accept().unwrap().0, peer)
+    }
+
+    #[test]
+    fn more_than_was_given_is_not_believed() {
+        let (tcp, _peer) = pair();
+        let stream = Stream::faulty(tcp, Arc::new(Plan::new(Fault::Lie, Fails::All)));
+        let lies = [
+            stream.read(&mut [0; 10]),
+            stream.peek(),
+            stream.write(b"hello", b" world", 7),
+            stream.write_at_once(b"hello"),
+        ];
+        for lie in lies {
+            assert_eq!(lie.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn what_still_comes_is_dropped_to_its_end_or_to_a_limit() {
+        let (minute, (tcp, mut peer)) = (Duration::from_secs(60), pair());
+        peer.write_all(&[0; 60_000]).unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        let interrupted = Fault::Error(io::ErrorKind::Interrupted);
+        let plan = Plan::new(interrupted, Fails::EveryOther).only(Call::Read);
+        let stream = Stream::faulty(tcp, Arc::new(plan));
+        stream.linger(minute);
+        assert_eq!(stream.peek().unwrap(), 0);
+
+        let (tcp, mut peer) = pair();
+        peer.write_all(&[0; 100_000]).unwrap();
+        let stream = Stream::from(tcp);
+        stream.linger(minute);
+        assert_eq!(stream.peek().unwrap(), 1);
+    }
+}
