@@ -204,7 +204,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.sender.ping(payload)
     }
@@ -214,7 +215,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.sender.pong(payload)
     }
@@ -225,7 +227,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed) if a Close is on its way already, ours or an answer.
+    /// [`Closed`](SendError::Closed) if a Close is on its way already, ours or an answer;
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
         self.sender.close(close)
     }
@@ -335,7 +338,7 @@ impl Connection {
         self.sender.begin_deflated(kind, len, part)
     }
 
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "alloc")]
     pub(crate) fn admit(&self, kind: Kind) -> Result<(), SendError> {
         self.sender.admit(kind)
     }
@@ -368,12 +371,19 @@ impl Connection {
 
     /// Ends the connection for a reason that the bytes do not show: memory that could not be
     /// had.
-    #[cfg(feature = "alloc")]
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.receiver.fail(error);
         self.sender.fail(error);
         error
+    }
+
+    /// The same where there is no memory to tell the peer, either.
+    #[cfg(feature = "alloc")]
+    #[cold]
+    pub(crate) fn abandon(&mut self) {
+        self.receiver.fail(ProtocolError::OutOfMemory);
+        self.sender.abandon();
     }
 
     /// What receiving makes us send.
@@ -388,15 +398,24 @@ impl Connection {
             // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response,
             // unless it already received a Close frame." (§5.5.2)
             Some(Event::Ping(payload)) => {
-                let _ = self.sender.pong(payload);
+                let answered = self.sender.pong(payload);
+                self.owe(answered);
             }
             // "When sending a Close frame in response, the endpoint typically echos the status
             // code it received." (§5.5.1)
             Some(Event::Close(close)) => {
-                let _ = self.sender.close(close.map(|close| close.code().into()));
+                let answered = self.sender.close(close.map(|close| close.code().into()));
+                self.owe(answered);
             }
             Some(Event::Message(_) | Event::Chunk(_) | Event::Deflated(_) | Event::Pong(_))
             | None => {}
+        }
+    }
+
+    /// An answer for which there is no memory is owed for ever: the next call says so.
+    fn owe(&mut self, answered: Result<(), SendError>) {
+        if answered == Err(SendError::OutOfMemory) {
+            let _ = self.fail(ProtocolError::OutOfMemory);
         }
     }
 }

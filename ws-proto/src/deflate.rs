@@ -9,13 +9,14 @@
 //! A context is made when the first message needs it, not when it is agreed on; one that is kept
 //! for no later message can be lent by a pool.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use core::fmt;
 
-use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
+use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateError, InflateFlush, Status};
 
 use crate::buffer::Assembly;
-use crate::error::ProtocolError;
+use crate::error::{ProtocolError, SendError};
 use crate::handshake::{Compression, Direction, Takeover, WindowBits};
 use crate::message::{Chunk, Kind, Part};
 use crate::receiver::Role;
@@ -151,13 +152,15 @@ impl Deflater {
         self.within
     }
 
-    /// Compresses a piece of a message. What it gives goes out as one fragment.
-    pub(crate) fn compress(&mut self, piece: &[u8], part: Part) -> &[u8] {
+    /// Compresses a piece of a message. What it gives goes out as one fragment; if it is not sent,
+    /// or there was no memory, the context has to [forget](Self::forget).
+    pub(crate) fn compress(&mut self, piece: &[u8], part: Part) -> Result<&[u8], SendError> {
         let (encoding, takeover) = (self.encoding(), self.direction.takeover);
-        let context = self
-            .context
-            .get_or_insert_with(|| Compressor::new(encoding));
-        context.compress(piece);
+        let context = match &mut self.context {
+            Some(context) => context,
+            none => none.insert(Compressor::new(encoding)?),
+        };
+        context.compress(piece)?;
         self.within = part == Part::More;
         if part == Part::Last {
             context.cut_tail();
@@ -165,13 +168,18 @@ impl Deflater {
                 context.zlib.reset();
             }
         }
-        context.out.get(..context.len).unwrap_or_default()
+        Ok(context.out.get(..context.len).unwrap_or_default())
     }
 
     /// Compresses a message by itself, for whoever has agreed on the same.
-    pub(crate) fn compress_alone(&mut self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn compress_alone(&mut self, message: &[u8]) -> Result<Vec<u8>, SendError> {
         self.forget();
-        let alone = self.compress(message, Part::Last).into();
+        let alone = self.compress(message, Part::Last).and_then(|deflated| {
+            let mut alone = Vec::new();
+            alone.try_reserve_exact(deflated.len()).map_err(starved)?;
+            alone.extend_from_slice(deflated);
+            Ok(alone)
+        });
         self.forget();
         alone
     }
@@ -182,8 +190,9 @@ impl Deflater {
     }
 
     /// Has messages to come refer to none before: the peer has received one that this context
-    /// has not seen.
+    /// has not seen, or will not receive one that it has.
     pub(crate) fn forget(&mut self) {
+        self.within = false;
         if let Some(context) = &mut self.context {
             context.zlib.reset();
         }
@@ -236,7 +245,10 @@ impl Deflater {
 }
 
 impl Compressor {
-    fn new(encoding: Encoding) -> Self {
+    fn new(encoding: Encoding) -> Result<Self, SendError> {
+        let window = 4 << encoding.window.get();
+        let pending = 7 << (encoding.memory + 6);
+        ask_for(window + pending + HASHES).map_err(starved)?;
         let config = DeflateConfig {
             level: encoding.level.into(),
             mem_level: encoding.memory.into(),
@@ -244,21 +256,23 @@ impl Compressor {
             window_bits: -i32::from(encoding.window.get()),
             ..DeflateConfig::default()
         };
-        Self {
+        Ok(Self {
             zlib: zlib_rs::Deflate::new_with_config(config),
             encoding,
             out: Vec::new(),
             len: 0,
-        }
+        })
     }
 
     /// Leaves the piece, compressed and flushed, in `out`.
-    fn compress(&mut self, mut piece: &[u8]) {
+    fn compress(&mut self, mut piece: &[u8]) -> Result<(), SendError> {
         let mut len = 0;
         // DEFLATE's worst is a little more than it was given; the loop covers the rest.
         let mut room = piece.len() + piece.len() / 64 + 64;
         loop {
             if self.out.len() < len + room {
+                let more = len + room - self.out.len();
+                self.out.try_reserve(more).map_err(starved)?;
                 self.out.resize(len + room, 0);
             }
             let (read, written) = (self.zlib.total_in(), self.zlib.total_out());
@@ -277,6 +291,7 @@ impl Compressor {
             room = self.out.len();
         }
         self.len = len;
+        Ok(())
     }
 
     /// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end." An empty message
@@ -343,6 +358,20 @@ impl Inflater {
             Kind::Text if !whole => Check::Utf8,
             _ => Check::Nothing,
         };
+        let inflated = self.inflate_piece(check, chunk, message);
+        if inflated.is_err() && whole && chunk.kind == Kind::Text {
+            // In several pieces, text that is none would have been found before what is behind it.
+            Utf8::new().push(message.as_bytes())?;
+        }
+        inflated
+    }
+
+    fn inflate_piece(
+        &mut self,
+        check: Check,
+        chunk: &Chunk<'_>,
+        message: &mut Assembly,
+    ) -> Result<(), ProtocolError> {
         self.feed(check, chunk.payload, message)?;
         if chunk.part == Part::Last {
             match self.at {
@@ -379,9 +408,13 @@ impl Inflater {
             self.at = At::Stream;
         }
         loop {
-            let context = self
-                .context
-                .get_or_insert_with(|| Inflate::new(false, window));
+            let context = match &mut self.context {
+                Some(context) => context,
+                none => {
+                    ask_for(WINDOW).map_err(|_| ProtocolError::OutOfMemory)?;
+                    none.insert(Inflate::new(false, window))
+                }
+            };
             let left = self.max.saturating_sub(message.len() as u64);
             // At the limit one byte more is room enough to see that there is more.
             let mut beyond = [0; 1];
@@ -391,9 +424,7 @@ impl Inflater {
             };
             let room_len = room.len();
             let (read, written) = (context.total_in(), context.total_out());
-            let status = context
-                .decompress(piece, room, InflateFlush::SyncFlush)
-                .map_err(|_| ProtocolError::InvalidDeflate)?;
+            let status = context.decompress(piece, room, InflateFlush::SyncFlush);
             let read = usize_of(context.total_in() - read);
             let written = usize_of(context.total_out() - written);
             piece = &piece[read..];
@@ -405,6 +436,11 @@ impl Inflater {
                 self.utf8.push(message.spare_head(written))?;
             }
             message.inflated(written);
+            // Behind what came before it.
+            let status = status.map_err(|error| match error {
+                InflateError::MemError => ProtocolError::OutOfMemory,
+                _ => ProtocolError::InvalidDeflate,
+            })?;
             match status {
                 // A block may say that it is the last (§7.2.3.4): another stream may follow.
                 Status::StreamEnd => {
@@ -453,6 +489,25 @@ const KEPT: usize = 64 << 10;
 
 /// The least that a message grows by while it is inflated, in bytes.
 const GROW: usize = 4096;
+
+/// The memory of a context for sending beyond its window and what is pending, and that of one for
+/// receiving: a little more than zlib takes, in bytes.
+const HASHES: usize = (128 << 10) + (8 << 10);
+const WINDOW: usize = 56 << 10;
+
+/// Asks for memory that zlib is about to take in one piece: it panics where there is none, and
+/// this says so before. Between the two another thread may take it.
+fn ask_for(len: usize) -> Result<(), TryReserveError> {
+    let mut asked = Vec::<u8>::new();
+    asked.try_reserve_exact(len)?;
+    // Or the compiler sees that nobody uses it, and does not ask.
+    core::hint::black_box(&mut asked);
+    Ok(())
+}
+
+fn starved(_: TryReserveError) -> SendError {
+    SendError::OutOfMemory
+}
 
 /// What was moved within one call fits where it was moved.
 fn usize_of(count: u64) -> usize {

@@ -55,7 +55,8 @@ pub enum ProtocolError {
         /// The limit in force.
         limit: u32,
     },
-    /// Memory for a message within the limits could not be had.
+    /// Memory for what is within the limits could not be had: for a message, or to answer a Ping or
+    /// a Close. Without memory for a Close the peer is told nothing.
     OutOfMemory,
     /// The stream ended without a Close: what the RFC calls 1006 (§7.1.5).
     UnexpectedEof,
@@ -155,6 +156,9 @@ pub enum SendError {
     /// The output is too short for the frame.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
+    /// Memory to queue it in could not be had.
+    #[error("out of memory")]
+    OutOfMemory,
     /// The peer is slower than we are, and
     /// [`Limits::max_unsent`](crate::Limits::max_unsent) bytes wait for it already.
     #[error("{limit} bytes are waiting to be sent already (Limits::max_unsent)")]

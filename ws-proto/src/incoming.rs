@@ -27,6 +27,8 @@ pub struct Incoming {
     /// So many of the next bytes are payload of the message being assembled.
     direct: u64,
     heard: bool,
+    /// There was no memory for what was [pushed](Self::push).
+    starved: bool,
     read_buffer: usize,
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
@@ -51,6 +53,7 @@ impl Incoming {
             assembled: Assembled::Partly,
             direct: 0,
             heard: false,
+            starved: false,
             read_buffer: limits.read_buffer.max(Limits::MIN_READ),
             #[cfg(feature = "deflate")]
             inflater: None,
@@ -69,12 +72,17 @@ impl Incoming {
     ///
     /// [`OutOfMemory`](ProtocolError::OutOfMemory).
     pub fn spare_mut(&mut self, out: &mut Outgoing) -> Result<&mut [u8], ProtocolError> {
-        if self.reads_direct() {
-            let spare = self.message.spare_mut(self.direct, self.read_buffer);
-            spare.map_err(|error| out.connection.fail(error))
+        let spare = if self.starved {
+            Err(ProtocolError::OutOfMemory)
+        } else if self.reads_direct() {
+            // For a header alone no more than an inbox is at first.
+            let begun = self.message.len() >= self.read_buffer / 8;
+            let size = self.read_buffer / if begun { 1 } else { 4 };
+            self.message.spare_mut(self.direct, size)
         } else {
-            Ok(self.inbox.spare_mut(self.read_buffer))
-        }
+            self.inbox.spare_mut(self.read_buffer)
+        };
+        spare.map_err(|error| out.connection.fail(error))
     }
 
     /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
@@ -89,9 +97,10 @@ impl Incoming {
     }
 
     /// Takes bytes that were received elsewhere: those behind the head of the opening handshake.
+    /// If there is no memory for them, the next step says so.
     pub fn push(&mut self, bytes: &[u8]) {
         self.heard |= !bytes.is_empty();
-        self.inbox.push(bytes, self.read_buffer);
+        self.starved |= self.inbox.push(bytes, self.read_buffer).is_err();
     }
 
     /// The stream has ended. Step until data is needed first: what is unread then is the start of
@@ -111,7 +120,7 @@ impl Incoming {
     /// How the peer broke the protocol: final.
     pub fn ready(&mut self, out: &mut Outgoing) -> Result<Ready, ProtocolError> {
         if core::mem::take(&mut self.heard) {
-            out.heard();
+            self.listen(out)?;
         }
         match self.assembled {
             Assembled::Partly => {}
@@ -201,7 +210,11 @@ impl Incoming {
             self.assembled = Assembled::Partly;
             return Ok(Some(MessageBuf::Binary(self.message.take())));
         }
-        Ok(self.message(out)?.map(|message| message.to_owned()))
+        let owned = match self.message(out)? {
+            Some(message) => message.try_to_owned(),
+            None => return Ok(None),
+        };
+        owned.map(Some).map_err(|error| out.connection.fail(error))
     }
 
     /// The next control frame, answered already, if [`ready`](Self::ready) says that there is
@@ -250,7 +263,7 @@ impl Incoming {
     #[inline(never)]
     fn step_any(&mut self, out: &mut Outgoing) -> Result<Step<'_>, ProtocolError> {
         if core::mem::take(&mut self.heard) {
-            out.heard();
+            self.listen(out)?;
             return self.step(out);
         }
         // The end of what was read.
@@ -291,7 +304,9 @@ impl Incoming {
     /// Reads into `buffer` from now on; returns the one in use before, if there was one. What is
     /// unread moves along: fewer than 140 bytes when a step asks for data. One buffer can serve
     /// all connections of an event loop this way: lent before a read, and taken back by lending
-    /// an empty one. Messages handed out before are forgotten.
+    /// an empty one. Messages handed out before are forgotten. If what is unread would need more
+    /// memory than `buffer` has and there is none, the buffer in use stays and `buffer` is
+    /// returned.
     #[must_use = "the buffer that was in use is returned"]
     pub fn lend(&mut self, buffer: Vec<u8>) -> Vec<u8> {
         if buffer.is_empty() && self.inbox.is_empty() {
@@ -303,6 +318,15 @@ impl Incoming {
     /// What was received and is not consumed: for a program that takes over the stream.
     pub(crate) fn unread(&self) -> &[u8] {
         self.inbox.unread()
+    }
+
+    /// Something was received.
+    fn listen(&self, out: &mut Outgoing) -> Result<(), ProtocolError> {
+        out.heard();
+        if self.starved {
+            return Err(out.connection.fail(ProtocolError::OutOfMemory));
+        }
+        Ok(())
     }
 
     const fn reads_direct(&self) -> bool {

@@ -18,6 +18,7 @@
 use core::time::Duration;
 
 use crate::connection::{Connection, State};
+use crate::error::SendError;
 
 /// A moment: nanoseconds since an epoch of the caller's, such as the start of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,10 +217,13 @@ impl Liveness {
         match self.phase {
             Phase::Off => Verdict::Alive { wake: None },
             Phase::Quiet { ping_at } if overdue(ping_at) => {
-                // Refused only behind a Close, and then the phase is another.
-                let _ = connection.ping(&[]);
                 let deadline = now.after(self.timeouts.pong_timeout);
-                self.phase = Phase::Queued { deadline };
+                self.phase = match connection.ping(&[]) {
+                    // Who could not be asked owes no answer.
+                    Err(SendError::OutOfMemory) => Phase::Quiet { ping_at: deadline },
+                    // Else refused only behind a Close, and then the phase is another.
+                    _ => Phase::Queued { deadline },
+                };
                 Verdict::Alive {
                     wake: Some(deadline),
                 }

@@ -1,6 +1,8 @@
 //! The vocabulary: what is sent and what is received (RFC 6455 §5.4 to §5.6).
 
 use crate::close::Close;
+#[cfg(feature = "alloc")]
+use crate::error::ProtocolError;
 
 /// The kind of a message: how its payload is to be read (§5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +61,26 @@ impl<'a> Message<'a> {
             Self::Text(text) => Some(text),
             Self::Binary(_) => None,
         }
+    }
+
+    /// The same, if there is memory for it: the peer says how much that is.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn try_to_owned(&self) -> Result<MessageBuf, ProtocolError> {
+        let starved = |_| ProtocolError::OutOfMemory;
+        Ok(match self {
+            Self::Text(text) => {
+                let mut owned = alloc::string::String::new();
+                owned.try_reserve_exact(text.len()).map_err(starved)?;
+                owned.push_str(text);
+                MessageBuf::Text(owned)
+            }
+            Self::Binary(bytes) => {
+                let mut owned = alloc::vec::Vec::new();
+                owned.try_reserve_exact(bytes.len()).map_err(starved)?;
+                owned.extend_from_slice(bytes);
+                MessageBuf::Binary(owned)
+            }
+        })
     }
 
     /// A copy that owns its payload.

@@ -10,12 +10,15 @@ use crate::close::{Close, CloseCode};
 use crate::connection::{Connection, Shutdown, State};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compress, Compressor, Deflater};
+#[cfg(feature = "deflate")]
+use crate::error::ProtocolError;
 use crate::error::SendError;
 use crate::header::{Header, Opcode};
 use crate::limits::Limits;
 use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
 use crate::message::{Kind, Message, Part};
 use crate::prepared::Prepared;
+use crate::sender::Transmit;
 
 /// Frames messages and holds them until they are written. Also keeps the [`Connection`], because
 /// what is received makes it answer.
@@ -49,7 +52,8 @@ impl Outgoing {
     ///
     /// [`Full`](SendError::Full) if too much waits already: nothing of it was queued, and the
     /// caller decides whether to wait, to drop it, or to give the peer up. Else
-    /// [`Closed`](SendError::Closed) or [`MessageInProgress`](SendError::MessageInProgress).
+    /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress) or
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let message = message.into();
@@ -60,8 +64,7 @@ impl Outgoing {
             return self.send_deflated(message);
         }
         let header = self.connection.begin_whole(message)?;
-        self.outbox.push_frame(&header, payload);
-        Ok(())
+        self.outbox.push_frame(&header, payload)
     }
 
     /// Queues a message that is not to be compressed, whatever was agreed on: see [`Compress`].
@@ -82,8 +85,7 @@ impl Outgoing {
         }
         self.admit(payload.len())?;
         let header = self.connection.begin_whole(message)?;
-        self.outbox.push_frame(&header, payload);
-        Ok(())
+        self.outbox.push_frame(&header, payload)
     }
 
     /// Queues a message that was prepared for many connections: what it takes to encode it is
@@ -101,16 +103,14 @@ impl Outgoing {
         {
             self.connection.admit_whole()?;
             let kind = message.kind();
-            let deflated = prepared.deflated(deflater);
+            let deflated = prepared.deflated(deflater)?;
             let len = deflated.len() as u64;
             let header = self.connection.begin_deflated(kind, len, Part::Last)?;
             deflater.forget();
-            self.outbox.push_frame(&header, deflated);
-            return Ok(());
+            return self.outbox.push_frame(&header, deflated);
         }
         let header = self.connection.begin_whole(message)?;
-        self.outbox.push_frame(&header, message.as_bytes());
-        Ok(())
+        self.outbox.push_frame(&header, message.as_bytes())
     }
 
     /// Queues a fragment of a message: the whole of it is what its fragments are, joined. They
@@ -118,7 +118,8 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send). A fragment that continues a compressed message can not be
+    /// compressed again: if there is no memory to queue it in, the connection has failed.
     pub fn send_part(&mut self, kind: Kind, payload: &[u8], part: Part) -> Result<(), SendError> {
         self.admit(payload.len())?;
         #[cfg(feature = "deflate")]
@@ -131,16 +132,27 @@ impl Outgoing {
             };
             if deflater.is_within() || (begins && wanted) {
                 self.connection.admit(kind)?;
-                let deflated = deflater.compress(payload, part);
-                let len = deflated.len() as u64;
-                let header = self.connection.begin_deflated(kind, len, part)?;
-                self.outbox.push_frame(&header, deflated);
-                return Ok(());
+                let queued = deflater.compress(payload, part).and_then(|deflated| {
+                    // Before the message is begun.
+                    self.outbox.make_room(Header::MAX_LEN + deflated.len())?;
+                    let len = deflated.len() as u64;
+                    let header = self.connection.begin_deflated(kind, len, part)?;
+                    self.outbox.push_frame(&header, deflated)
+                });
+                if queued.is_err() {
+                    // The context has seen what the peer will not see.
+                    deflater.forget();
+                    if !begins {
+                        let _ = self.connection.fail(ProtocolError::OutOfMemory);
+                    }
+                }
+                return queued;
             }
         }
+        self.connection.admit(kind)?;
+        self.outbox.make_room(Header::MAX_LEN + payload.len())?;
         let header = self.connection.begin(kind, payload.len() as u64, part)?;
-        self.outbox.push_frame(&header, payload);
-        Ok(())
+        self.outbox.push_frame(&header, payload)
     }
 
     /// Queues a message without copying its payload, and returns what the caller has to write
@@ -161,10 +173,10 @@ impl Outgoing {
         }
         let header = self.connection.begin_whole(message)?;
         if header.mask().is_some() {
-            self.outbox.push_frame(&header, payload);
+            self.outbox.push_frame(&header, payload)?;
             return Ok(&[]);
         }
-        self.outbox.push(header.encode().as_ref());
+        self.outbox.push(header.encode().as_ref())?;
         self.outbox.lend(payload.len());
         Ok(payload)
     }
@@ -173,7 +185,8 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.connection.ping(payload)?;
         self.flush_control();
@@ -184,7 +197,8 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.connection.pong(payload)
     }
@@ -193,13 +207,15 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed) if a Close is on its way already.
+    /// [`Closed`](SendError::Closed) if a Close is on its way already,
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
         self.connection.close(close)
     }
 
     /// What is to be written next. Control frames go before messages that were not begun to be
-    /// written, and the Close behind all.
+    /// written, and the Close behind all. If there is no memory for a control frame, the connection
+    /// has failed, as the next step says.
     #[inline]
     pub fn unsent(&mut self) -> &[u8] {
         self.flush_control();
@@ -345,14 +361,20 @@ impl Outgoing {
     #[cfg(feature = "deflate")]
     fn send_deflated(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.connection.admit_whole()?;
-        if let Some(deflater) = &mut self.deflater {
-            let deflated = deflater.compress(message.as_bytes(), Part::Last);
+        let Some(deflater) = &mut self.deflater else {
+            return Ok(());
+        };
+        let deflated = deflater.compress(message.as_bytes(), Part::Last);
+        let queued = deflated.and_then(|deflated| {
             let len = deflated.len() as u64;
             let kind = message.kind();
             let header = self.connection.begin_deflated(kind, len, Part::Last)?;
-            self.outbox.push_frame(&header, deflated);
+            self.outbox.push_frame(&header, deflated)
+        });
+        if queued.is_err() {
+            deflater.forget();
         }
-        Ok(())
+        queued
     }
 
     pub(crate) fn watch(&mut self, timeouts: Timeouts, now: Instant) {
@@ -380,7 +402,12 @@ impl Outgoing {
     }
 
     pub(crate) fn keep_close(&mut self, close: &Close<'_>) {
-        self.peer_close = Some((close.code(), close.reason().into()));
+        let mut reason = String::new();
+        // Without memory for the reason the code will do.
+        if reason.try_reserve_exact(close.reason().len()).is_ok() {
+            reason.push_str(close.reason());
+        }
+        self.peer_close = Some((close.code(), reason));
     }
 
     /// Whether a frame with `len` bytes of payload may be queued: one always may if nothing
@@ -412,9 +439,16 @@ impl Outgoing {
     }
 
     fn push_control(&mut self) {
-        while let Some(control) = self.connection.poll_transmit() {
+        while self.connection.wants_transmit() {
+            if self.outbox.make_room(Transmit::MAX_LEN).is_err() {
+                return self.connection.abandon();
+            }
+            let Some(control) = self.connection.poll_transmit() else {
+                return;
+            };
             match control.opcode() {
-                Opcode::Close => self.outbox.push(control.as_ref()),
+                // There is room.
+                Opcode::Close => drop(self.outbox.push(control.as_ref())),
                 _ => self.outbox.push_urgent(&control),
             }
         }

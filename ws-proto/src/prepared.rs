@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Encoding};
+#[cfg(feature = "deflate")]
+use crate::error::SendError;
 use crate::message::{Message, MessageBuf};
 
 /// A message for many connections: it is compressed once for all of those whose agreement is the
@@ -48,15 +50,21 @@ impl Prepared {
     }
 
     #[cfg(feature = "deflate")]
-    pub(crate) fn deflated(&mut self, deflater: &mut Deflater) -> &[u8] {
+    pub(crate) fn deflated(&mut self, deflater: &mut Deflater) -> Result<&[u8], SendError> {
         let encoding = deflater.encoding();
         let met = self.deflated.iter().position(|(with, _)| *with == encoding);
-        let at = met.unwrap_or_else(|| {
-            let message = self.message.as_message().as_bytes();
-            self.deflated
-                .push((encoding, deflater.compress_alone(message)));
-            self.deflated.len() - 1
-        });
-        &self.deflated[at].1
+        let at = match met {
+            Some(at) => at,
+            None => {
+                let message = self.message.as_message().as_bytes();
+                let alone = deflater.compress_alone(message)?;
+                self.deflated
+                    .try_reserve(1)
+                    .map_err(|_| SendError::OutOfMemory)?;
+                self.deflated.push((encoding, alone));
+                self.deflated.len() - 1
+            }
+        };
+        Ok(&self.deflated[at].1)
     }
 }

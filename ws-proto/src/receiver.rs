@@ -194,7 +194,7 @@ impl Receiver {
         whole: Whole,
         input: &'b mut [u8],
     ) -> Result<Message<'b>, ProtocolError> {
-        let payload = unmask(whole.mask, &mut input[whole.start..whole.size()]);
+        let payload = unmask(whole.mask, within(input, whole.start, whole.size()));
         Ok(match whole.kind {
             Kind::Binary => Message::Binary(payload),
             Kind::Text => match utf8::whole(payload) {
@@ -441,7 +441,7 @@ impl Receiver {
             });
         }
         let end = start + len;
-        let payload = &mut input[start..end];
+        let payload = within(input, start, end);
         frame.remaining -= len as u64;
         let frame_ends = frame.remaining == 0;
         let part = if frame_ends { frame.part } else { Part::More };
@@ -500,7 +500,7 @@ impl Receiver {
         let Some(len) = whole_payload(header, input, size) else {
             return Ok(STARVED);
         };
-        let payload = unmask(header.mask(), &mut input[size..size + len]);
+        let payload = unmask(header.mask(), within(input, size, size + len));
         let event = match header.opcode() {
             Opcode::Ping => Event::Ping(payload),
             Opcode::Pong => Event::Pong(payload),
@@ -529,6 +529,13 @@ const fn max_deflated(max: u64) -> u64 {
 fn whole_payload(header: &Header, input: &[u8], size: usize) -> Option<usize> {
     let len = usize::try_from(header.payload_len()).ok()?;
     (len <= input.len() - size).then_some(len)
+}
+
+/// Part of the input, up to an end that was compared with its length before: nothing is left to
+/// panic.
+#[inline]
+fn within(input: &mut [u8], start: usize, end: usize) -> &mut [u8] {
+    input.get_mut(start..end).unwrap_or_default()
 }
 
 #[inline]

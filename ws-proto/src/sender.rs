@@ -14,7 +14,7 @@ use crate::error::{NoRoom, ProtocolError, SendError};
 use crate::header::{Header, MAX_CONTROL, Opcode};
 use crate::mask::{Mask, MaskKeys};
 use crate::message::{Kind, Message, Part};
-use crate::rare::{Rare, rare};
+use crate::rare::{Rare, rare, try_rare};
 
 /// The sending half of a connection: frames what it is told to.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ impl Sender {
             return Err(NoRoom { needed }.into());
         };
         let header = self.begin_whole(message)?;
-        let Some(room) = header.write(frame) else {
+        let room = header.write(frame);
+        let Some(room) = room.and_then(|room| room.get_mut(..payload.len())) else {
             return Err(NoRoom { needed }.into());
         };
         match header.mask() {
@@ -149,7 +150,7 @@ impl Sender {
     }
 
     /// Whether a frame of this kind may begin.
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "alloc")]
     pub(crate) fn admit(&self, kind: Kind) -> Result<(), SendError> {
         match (self.state, self.message) {
             (State::Open, None) => Ok(()),
@@ -170,7 +171,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.ping = self.control(payload)?;
         Ok(())
@@ -184,7 +186,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
+    /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.pong = self.control(payload)?;
         Ok(())
@@ -194,13 +197,13 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed).
+    /// [`Closed`](SendError::Closed), [`OutOfMemory`](SendError::OutOfMemory).
     pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
         if self.state != State::Open {
             return Err(SendError::Closed);
         }
         let payload = close.as_ref().map_or_else(Payload::empty, Payload::close);
-        self.close = Some(rare(payload));
+        self.close = Some(try_rare(payload).ok_or(SendError::OutOfMemory)?);
         self.message = None;
         self.state = State::Closing;
         Ok(())
@@ -280,13 +283,20 @@ impl Sender {
         {
             Some(Ok(close)) => {
                 // If a Close of ours is on its way, it is the last word.
-                let _ = self.close(Some(close));
+                if self.close(Some(close)) == Err(SendError::OutOfMemory) {
+                    self.abandon();
+                }
             }
-            Some(Err(_)) | None => {
-                (self.pong, self.ping, self.close) = (None, None, None);
-                self.state = State::Closed;
-            }
+            Some(Err(_)) | None => self.abandon(),
         }
+    }
+
+    /// Says nothing more, not even what was queued.
+    #[cold]
+    pub(crate) fn abandon(&mut self) {
+        (self.pong, self.ping, self.close) = (None, None, None);
+        self.message = None;
+        self.state = State::Closed;
     }
 
     fn control(&self, payload: &[u8]) -> Result<Slot, SendError> {
@@ -294,7 +304,8 @@ impl Sender {
             return Err(SendError::Closed);
         }
         let payload = Payload::new(payload).ok_or(SendError::ControlTooLong)?;
-        Ok(Some(rare(payload)))
+        let payload = try_rare(payload).ok_or(SendError::OutOfMemory)?;
+        Ok(Some(payload))
     }
 
     fn frame(&mut self, opcode: Opcode, payload: &Payload) -> Transmit {

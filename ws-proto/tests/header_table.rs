@@ -169,7 +169,9 @@ fn header_time_all_65536_first_two_bytes_in_every_role_and_state() {
         .into_iter()
         .flat_map(|end| Before::ALL.map(|before| (end, before)))
     {
-        for (first, second) in (0..=255).flat_map(|a| (0..=255).map(move |b| (a, b))) {
+        let all = (0..=255).flat_map(|a| (0..=255).map(move |b| (a, b)));
+        // Miri is slow.
+        for (first, second) in all.step_by(if cfg!(miri) { 509 } else { 1 }) {
             let bits = Bits::new(first, second);
             let broken = broken(bits, end, before);
             let mut driver = before.driver(end);
@@ -221,6 +223,9 @@ fn header_time_all_65536_first_two_bytes_in_every_role_and_state() {
             let output: Vec<_> = output.into_iter().map(|f| (f.first, f.payload)).collect();
             assert_eq!(output, answer, "{context}");
         }
+    }
+    if cfg!(miri) {
+        return;
     }
     assert_eq!(refused + accepted, 65_536 * 2 * 3);
     // In each of the two roles one mask bit: control frames 3 × 126; data frames 128 lengths and

@@ -504,6 +504,26 @@ mod session {
         assert_eq!(server.check(at(55)), NO_PONG);
     }
 
+    /// An adapter that tries, and moves no byte, has neither heard nor written anything.
+    #[test]
+    fn reads_and_writes_of_nothing_are_no_news() {
+        let mut server = watched();
+        let _ = server.check(at(20));
+        session::drain(&mut server);
+        let _ = server.check(at(20));
+        let _ = server.spare_mut().expect("memory");
+        server.filled(0);
+        assert_eq!(session::step(&mut server), Ok(None));
+        assert_eq!(server.check(at(40)), NO_PONG, "nothing was heard");
+
+        let mut server = watched();
+        server.send(&[0; 1000]).expect("room");
+        let _ = server.check(at(20));
+        let _ = server.unsent();
+        server.sent(0);
+        assert_eq!(server.check(at(40)), NO_PONG, "nothing was written");
+    }
+
     #[test]
     fn no_close_is_noticed() {
         let mut server = watched();

@@ -8,7 +8,8 @@ mod support;
 
 use counting::{Counting, short_of_memory, usage};
 use support::{BINARY, CONTINUATION, End, PING, TEXT, head, session};
-use ws_proto::{Limits, ProtocolError, Ready, Session};
+use ws_proto::handshake::{HandshakeError, Scan};
+use ws_proto::{Limits, ProtocolError, Ready, SendError, Session, Step};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -170,6 +171,177 @@ fn no_trust_a_flood_of_small_frames_costs_nothing() {
     }
 }
 
+/// What so many frames, one like the other, come to: they arrive in segments of a stream. How many
+/// messages and control frames were seen, and whether there was an error.
+fn flood(session: &mut Session, frame: &[u8], count: usize) -> Result<usize, ProtocolError> {
+    const SEGMENT: usize = 1460;
+    let at_a_time = SEGMENT / frame.len();
+    let segment = frame.repeat(at_a_time);
+    let (mut sent, mut seen) = (0, 0);
+    while sent < count {
+        let frames = at_a_time.min(count - sent);
+        let mut unread = &segment[..frames * frame.len()];
+        while !unread.is_empty() {
+            let read = session::read(session, unread)?;
+            unread = &unread[read..];
+            while !matches!(session.step()?, Step::NeedData | Step::Closed) {
+                seen += 1;
+            }
+        }
+        sent += frames;
+    }
+    Ok(seen)
+}
+
+const MILLION: usize = 1_000_000;
+/// What a connection may hold besides what its peer has said.
+const LITTLE: usize = 8 << 10;
+
+/// 14 bytes each, from a client: twice a quarter of the read buffer, whatever they declare.
+#[test]
+fn no_trust_five_thousand_headers_that_declare_the_most_cost_8_kib_each() {
+    const SESSIONS: usize = 5000;
+    let limits = Limits::default();
+    for end in End::BOTH {
+        let header = head(0x80 | BINARY, end.peer_key(), limits.max_message);
+        let mut sessions: Vec<_> = (0..SESSIONS).map(|_| end.session(&limits)).collect();
+        let ((), usage) = usage(|| {
+            for session in &mut sessions {
+                assert_eq!(receive(session, &header, header.len()), Ok(Ready::NeedData));
+            }
+        });
+        assert!(
+            usage.peak <= SESSIONS * LITTLE,
+            "{} each",
+            usage.peak / SESSIONS
+        );
+    }
+}
+
+#[test]
+fn no_trust_a_million_fragments_cost_what_they_hold() {
+    for end in End::BOTH {
+        for payload in [&b""[..], b"x"] {
+            let mut limits = Limits::default();
+            limits.max_fragments = u32::MAX;
+            let fragment = end.peer_part(CONTINUATION, payload);
+            let mut session = end.session(&limits);
+            let ((), counted) = usage(|| {
+                session.push(&end.peer_part(BINARY, b""));
+                assert_eq!(flood(&mut session, &fragment, MILLION), Ok(0));
+            });
+            let most = 2 * MILLION * payload.len() + LITTLE;
+            assert!(counted.peak <= most, "{} for {payload:?}", counted.peak);
+
+            // Unless told otherwise a session has enough of them after 4096.
+            let mut session = end.session(&Limits::default());
+            session.push(&end.peer_part(BINARY, b""));
+            let error = flood(&mut session, &fragment, MILLION).expect_err("too many");
+            assert_eq!(error, ProtocolError::TooManyFragments { limit: 4096 });
+        }
+    }
+}
+
+#[test]
+fn no_trust_a_million_empty_messages_cost_nothing() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        let frame = end.peer_frame(TEXT, b"");
+        let (seen, usage) = usage(|| flood(&mut session, &frame, MILLION));
+        assert_eq!(seen, Ok(MILLION));
+        assert!(usage.peak <= LITTLE, "{}", usage.peak);
+    }
+}
+
+/// Nobody reads the answers: a handful waits, behind a message or before any.
+#[test]
+fn no_trust_a_million_pings_unread_leave_a_handful_of_pongs() {
+    for end in End::BOTH {
+        for waits in [false, true] {
+            let mut session = end.session(&Limits::default());
+            let frame = end.peer_frame(PING, &[7; 125]);
+            let (seen, usage) = usage(|| {
+                if waits {
+                    session.send("unread").expect("room");
+                }
+                flood(&mut session, &frame, MILLION)
+            });
+            assert_eq!(seen, Ok(MILLION));
+            let queued = session.unsent().len();
+            assert!(queued <= 1024 + 2 * 131, "{queued} bytes");
+            assert!(usage.peak <= LITTLE, "{}", usage.peak);
+        }
+    }
+}
+
+/// What nobody takes: the limit and one message, in memory that doubles.
+#[test]
+fn no_trust_unsent_output_stops_at_its_limit() {
+    let limit = Limits::DEFAULT.max_unsent;
+    for end in End::BOTH {
+        for len in [1, 1000, 100_000, 3 << 20] {
+            let message = vec![7; len];
+            let mut session = end.session(&Limits::default());
+            let (refused, usage) = usage(|| {
+                let mut sends = (0..MILLION).map(|_| session.send(&message));
+                sends.find_map(Result::err)
+            });
+            assert_eq!(refused, Some(SendError::Full { limit }), "{len}");
+            let unsent = session.unsent().len();
+            assert!(unsent <= limit.max(len + 14), "{unsent} for {len}");
+            assert!(
+                usage.peak <= 2 * limit.max(len) + LITTLE,
+                "{} for {len}",
+                usage.peak
+            );
+        }
+    }
+}
+
+/// A head that drips is found without memory, and one without end is given up at its limit.
+#[test]
+fn no_trust_a_head_without_end_costs_nothing_and_ends_at_its_limit() {
+    let limits = Limits::default();
+    let long = format!("A: {}\r\n", "b".repeat(500));
+    for (first, rest, most, error) in [
+        (
+            "GET /",
+            "x",
+            limits.max_head_line,
+            HandshakeError::FirstLineTooLong,
+        ),
+        (
+            "GET / HTTP/1.1\r\nA:",
+            "x",
+            limits.max_head_line,
+            HandshakeError::LineTooLong,
+        ),
+        (
+            "GET / HTTP/1.1\r\n",
+            "A: b\r\n",
+            128 * 6,
+            HandshakeError::TooManyHeaders,
+        ),
+        (
+            "GET / HTTP/1.1\r\n",
+            &long,
+            limits.max_head,
+            HandshakeError::HeadTooLong,
+        ),
+    ] {
+        let head = first.to_owned() + &rest.repeat(20_000);
+        let (ended, usage) = usage(|| {
+            let mut scan = Scan::new();
+            (0..head.len())
+                .find_map(|end| Some((end, scan.advance(&head.as_bytes()[..end], &limits).err()?)))
+        });
+        let (at, ended) = ended.expect("it ends");
+        assert_eq!(ended, error);
+        assert!(at <= first.len() + most + 2, "{error:?} at {at}");
+        assert_eq!(usage.calls, 0);
+    }
+}
+
 /// An idle session owns no buffers: none at first, and none once it was released.
 #[test]
 fn an_idle_session_owns_no_buffers() {
@@ -213,7 +385,7 @@ fn echo_of_small_messages_allocates_nothing_once_the_buffers_are_there() {
         let mut echo = || {
             session.push(&wire);
             let (incoming, outgoing) = session.halves();
-            while let Ok(ws_proto::Step::Message(message)) = incoming.step(outgoing) {
+            while let Ok(Step::Message(message)) = incoming.step(outgoing) {
                 outgoing.send(message).expect("room");
             }
             let len = session.unsent().len();

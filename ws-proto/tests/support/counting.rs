@@ -14,6 +14,12 @@ thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
     static LARGEST: Cell<usize> = const { Cell::new(usize::MAX) };
+    static FAILING: Cell<Failing> = const { Cell::new(Failing::Never) };
+    /// Since it was said which of them fail.
+    static ASKED: Cell<usize> = const { Cell::new(0) };
+    static FAILED: Cell<usize> = const { Cell::new(0) };
+    /// By which grown memory might have been copied.
+    static MOVED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// What a piece of code allocated.
@@ -24,17 +30,29 @@ pub(crate) struct Usage {
     pub(crate) peak: usize,
     /// How many more are in use at the end than at the start.
     pub(crate) kept: isize,
+    /// How many were in memory that grew: an allocator that moves it copies them.
+    pub(crate) moved: usize,
+}
+
+/// Which of the allocations to come fail, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub(crate) enum Failing {
+    Never,
+    Only(usize),
+    From(usize),
 }
 
 /// Runs `work` and counts. What it frees of older memory counts as nothing.
 pub(crate) fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
-    let (calls, live) = (CALLS.get(), LIVE.get());
+    let (calls, live, moved) = (CALLS.get(), LIVE.get(), MOVED.get());
     PEAK.set(live);
     let result = work();
     let usage = Usage {
         calls: CALLS.get() - calls,
         peak: (PEAK.get() - live).cast_unsigned(),
         kept: LIVE.get() - live,
+        moved: MOVED.get() - moved,
     };
     (result, usage)
 }
@@ -48,12 +66,46 @@ pub(crate) fn short_of_memory<T>(largest: usize, work: impl FnOnce() -> T) -> T 
     result
 }
 
-/// Whether there is memory.
+/// Runs `work` on a machine where some allocations fail; says how many of them did.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub(crate) fn failing<T>(which: Failing, work: impl FnOnce() -> T) -> (T, usize) {
+    ASKED.set(0);
+    FAILED.set(0);
+    FAILING.set(which);
+    let result = work();
+    FAILING.set(Failing::Never);
+    (result, FAILED.get())
+}
+
+/// Runs `work`, within what fails, as if there were memory.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub(crate) fn spared<T>(work: impl FnOnce() -> T) -> T {
+    let which = FAILING.replace(Failing::Never);
+    let result = work();
+    FAILING.set(which);
+    result
+}
+
+/// Whether there is memory; counts what is taken of it.
 fn grew(by: usize) -> bool {
     CALLS.set(CALLS.get() + 1);
+    let fails = match FAILING.get() {
+        Failing::Never => false,
+        Failing::Only(at) => asked() == at,
+        Failing::From(at) => asked() >= at,
+    };
+    if fails || by > LARGEST.get() {
+        FAILED.set(FAILED.get() + 1);
+        return false;
+    }
     LIVE.set(LIVE.get() + by.cast_signed());
     PEAK.set(PEAK.get().max(LIVE.get()));
-    by <= LARGEST.get()
+    true
+}
+
+fn asked() -> usize {
+    ASKED.set(ASKED.get() + 1);
+    ASKED.get()
 }
 
 fn shrank(by: usize) {
@@ -92,8 +144,10 @@ unsafe impl GlobalAlloc for Counting {
         // Large blocks are remapped, not copied: only one of both is counted.
         shrank(layout.size());
         if !grew(size) {
+            LIVE.set(LIVE.get() + layout.size().cast_signed());
             return ptr::null_mut();
         }
+        MOVED.set(MOVED.get() + layout.size());
         // SAFETY: the caller's promise is passed on.
         unsafe { System.realloc(ptr, layout, size) }
     }

@@ -28,6 +28,13 @@ pub(crate) enum End {
 impl End {
     pub(crate) const BOTH: [Self; 2] = [Self::Server, Self::Client];
 
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Server => Self::Client,
+            Self::Client => Self::Server,
+        }
+    }
+
     pub(crate) fn connection(self, limits: &Limits) -> Connection {
         match self {
             Self::Server => Connection::server(limits),

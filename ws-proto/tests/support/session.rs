@@ -23,12 +23,18 @@ impl From<MessageBuf> for Seen {
 pub(crate) fn step(session: &mut Session) -> Result<Option<Seen>, ProtocolError> {
     Ok(match session.step()? {
         Step::Message(message) => Some(message.into()),
-        Step::Control(Event::Ping(payload)) => Some(Seen::Ping(payload.into())),
-        Step::Control(Event::Pong(payload)) => Some(Seen::Pong(payload.into())),
-        Step::Control(Event::Close(close)) => Some(seen_close(close)),
-        Step::Control(other) => panic!("no control frame: {other:?}"),
+        Step::Control(event) => Some(seen_control(event)),
         Step::NeedData | Step::Closed => None,
     })
+}
+
+pub(crate) fn seen_control(event: Event<'_>) -> Seen {
+    match event {
+        Event::Ping(payload) => Seen::Ping(payload.into()),
+        Event::Pong(payload) => Seen::Pong(payload.into()),
+        Event::Close(close) => seen_close(close),
+        other => panic!("no control frame: {other:?}"),
+    }
 }
 
 /// Takes everything that is unsent, as a transport that is always ready.

@@ -1,0 +1,218 @@
+//! *Out of memory*: in every scenario each allocation fails once, by itself and with all that come
+//! after it. What the peer has brought about is then an error or goes without; nothing is half
+//! sent, nothing leaks, and nothing ends the program.
+//!
+//! That is seen from outside: the scenarios run in a child, which is this program again.
+
+#![cfg(feature = "alloc")]
+
+#[path = "support/counting.rs"]
+mod counting;
+#[path = "support/life.rs"]
+mod life;
+#[path = "support/scenarios.rs"]
+mod scenarios;
+mod support;
+
+use core::cmp::Ordering;
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
+#[cfg(feature = "deflate")]
+use counting::short_of_memory;
+use counting::{Counting, Failing, failing, usage};
+use life::{Fate, Life};
+#[cfg(feature = "deflate")]
+use life::{agreed, deflated, settings};
+use scenarios::Scenario;
+use support::Seen;
+use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_proto::{Limits, ProtocolError};
+#[cfg(feature = "deflate")]
+use ws_proto::{SendError, Session};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Tells a child with which case to begin.
+const FROM: &str = "OUT_OF_MEMORY_FROM";
+
+/// Lives through a scenario where `which` allocations fail; what became of it, and how many did.
+/// `None` if that ended the thread.
+fn live(scenario: &Scenario, which: Failing) -> Option<(Fate, usize)> {
+    let mut life = Life::new(scenario);
+    let acts = AssertUnwindSafe(|| scenario.acts.iter().for_each(|act| life.live(act)));
+    let (lived, failed) = failing(which, || catch_unwind(acts));
+    lived.ok().map(|()| (life.end(), failed))
+}
+
+/// Whether it may end so, if it should have ended as `whole` did.
+fn judge(fate: &Fate, whole: &Fate, failed: usize) {
+    assert!(fate.refused <= failed);
+    let is_message = |seen: &&Seen| matches!(seen, Seen::Text(_) | Seen::Binary(_));
+    let messages = |seen: &[Seen]| seen.iter().filter(is_message).cloned().collect::<Vec<_>>();
+    if fate.error == whole.error {
+        assert_eq!(fate.seen, whole.seen);
+        assert_eq!(fate.code, whole.code);
+        // An error is told only if there is memory for the Close.
+        let untold = fate.error.is_some() && fate.heard.len() < whole.heard.len();
+        let heard = if untold {
+            fate.heard.len()
+        } else {
+            whole.heard.len()
+        };
+        assert_eq!(fate.heard, whole.heard[..heard]);
+        return;
+    }
+    assert_eq!(fate.error, Some(ProtocolError::OutOfMemory));
+    assert!(whole.seen.starts_with(&fate.seen), "{:?}", fate.seen);
+    assert!(messages(&whole.heard).starts_with(&messages(&fate.heard)));
+    for heard in &fate.heard {
+        let told = Seen::Close(Some((1011, "out of memory".into())));
+        assert!(whole.heard.contains(heard) || *heard == told, "{heard:?}");
+    }
+}
+
+/// The number of a scenario, whether all allocations fail from the first on that does, and which
+/// that is.
+type Case = [usize; 3];
+
+/// Runs all cases from `begin` on, and says of each that it begins, and of some that they have
+/// ended the thread.
+fn be_the_child(begin: Case) {
+    for (number, scenario) in scenarios::all().iter().enumerate() {
+        let (whole, _) = live(scenario, Failing::Never).expect("nothing fails");
+        for all_after in [0, 1] {
+            let first = match [number, all_after].cmp(&[begin[0], begin[1]]) {
+                Ordering::Less => continue,
+                Ordering::Equal => begin[2],
+                Ordering::Greater => 1,
+            };
+            for at in first.. {
+                eprintln!("@{number} {all_after} {at}");
+                let which = [Failing::Only(at), Failing::From(at)][all_after];
+                let (failed, usage) = usage(|| {
+                    let (fate, failed) = live(scenario, which)?;
+                    judge(&fate, &whole, failed);
+                    Some(failed)
+                });
+                match failed {
+                    Some(0) => break,
+                    Some(_) => assert_eq!(usage.kept, 0, "{} leaks", scenario.name),
+                    None => eprintln!("!"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_allocation_fails_is_an_error_or_gone_without() {
+    if let Ok(case) = env::var(FROM) {
+        let case: Vec<_> = case
+            .split(' ')
+            .map(|it| it.parse().expect("a number"))
+            .collect();
+        return be_the_child(case.try_into().expect("a case"));
+    }
+    let scenarios = scenarios::all();
+    assert!(scenarios.len() >= 50, "{} scenarios", scenarios.len());
+    let (mut cases, mut ended) = (0, vec![[0, 0]; scenarios.len()]);
+    let mut begin = Some([0, 0, 1]);
+    while let Some([number, all_after, at]) = begin {
+        let mut child = Command::new(env::current_exe().expect("this program"));
+        child.args(["--exact", "--nocapture"]);
+        child.arg("whatever_allocation_fails_is_an_error_or_gone_without");
+        child.env(FROM, format!("{number} {all_after} {at}"));
+        // A trace needs memory.
+        let child = child.env("RUST_BACKTRACE", "0").output();
+        let child = child.expect("a child");
+        let said = String::from_utf8_lossy(&child.stderr);
+        let mut last = None;
+        for line in said.lines() {
+            if let Some(case) = line.strip_prefix('@') {
+                let case = case.split(' ').map(|it| it.parse().expect("a number"));
+                last = Some(Case::try_from(case.collect::<Vec<_>>()).expect("a case"));
+                cases += 1;
+            } else if let ("!", Some([number, all_after, _])) = (line, last) {
+                ended[number][all_after] += 1;
+            }
+        }
+        // 101 is what a failed test says, and not an end for want of memory.
+        assert_ne!(child.status.code(), Some(101), "{said}");
+        let ended_by = last.filter(|_| !child.status.success());
+        begin = ended_by.map(|[number, all_after, at]| {
+            ended[number][all_after] += 1;
+            assert!(ended[number][all_after] <= scenarios[number].hard, "{said}");
+            [number, all_after, at + 1]
+        });
+    }
+    for (scenario, ended) in scenarios.iter().zip(ended) {
+        let hard = scenario.hard;
+        assert_eq!(ended, [hard; 2], "{}, {:?}", scenario.name, scenario.end);
+    }
+    println!("{} scenarios, {cases} cases", scenarios.len());
+    assert!(cases > 1000, "{cases}");
+}
+
+/// The opening handshake asks for no memory at all, so that none can fail it.
+#[test]
+fn the_opening_handshake_allocates_nothing() {
+    let (limits, key) = (Limits::default(), Key::new(*b"the sample nonce"));
+    let (mut request, mut answer) = ([0; 512], [0; 512]);
+    let (opened, failed) = failing(Failing::From(1), || {
+        let offer = Offer::new("example.com", "/chat")
+            .ok()?
+            .protocols(&["chat"])
+            .ok()?;
+        let len = offer.encode(&key, &mut request).ok()?;
+        let (asked, _) =
+            Request::parse_prefix(&mut Scan::new(), &request[..len], &limits).ok()??;
+        let accept = asked.accept().ok()?.protocol("chat").ok()?;
+        let len = accept.encode(&mut answer).ok()?;
+        let verified = offer.verify(&key, &mut Scan::new(), &answer[..len], &limits);
+        verified.ok()?.map(|(response, _)| response.status())
+    });
+    assert_eq!((opened, failed), (Some(101), 0));
+}
+
+/// zlib is asked for what it takes before it takes it: whatever there is, it is an error or enough.
+#[cfg(feature = "deflate")]
+#[test]
+fn a_context_that_cannot_be_had_is_an_error() {
+    let text = "to be compressed, ".repeat(20);
+    let wire = deflated(support::End::Server, &[&text]);
+    let (mut had, mut lacked) = (0, 0);
+    for bits in 9..=15 {
+        for memory in 1..=9 {
+            let mut settings = settings();
+            settings.memory = memory;
+            let takes = (4 << bits) + (7 << (memory + 6)) + (128 << 10);
+            for largest in (takes..takes + (16 << 10)).step_by(64) {
+                let session = Session::server(&Limits::DEFAULT);
+                let mut session = session.compressed(&settings, &agreed(bits), &Limits::DEFAULT);
+                match short_of_memory(largest, || session.send(&text)) {
+                    Ok(()) => had += 1,
+                    Err(error) => {
+                        assert_eq!(error, SendError::OutOfMemory);
+                        lacked += 1;
+                    }
+                }
+            }
+        }
+    }
+    for largest in (32 << 10..64 << 10).step_by(64) {
+        let session = Session::server(&Limits::DEFAULT);
+        let mut session = session.compressed(&settings(), &agreed(12), &Limits::DEFAULT);
+        session.push(&wire);
+        match short_of_memory(largest, || session.ready()) {
+            Ok(_) => had += 1,
+            Err(error) => {
+                assert_eq!(error, ProtocolError::OutOfMemory);
+                lacked += 1;
+            }
+        }
+    }
+    assert!(had > 1000 && lacked > 1000, "{had} {lacked}");
+}

@@ -1,0 +1,165 @@
+//! A [`Session`] at the edges of its limits and buffers.
+#![cfg(feature = "alloc")]
+
+mod support;
+
+use support::{BINARY, CONTINUATION, End, PING, PONG, frames};
+use ws_proto::{Kind, Limits, Message, Part, Prepared, SendError, Session, Step};
+
+/// Consumes all there is.
+fn drain(session: &mut Session) -> usize {
+    let mut steps = 0;
+    while !matches!(session.step(), Ok(Step::NeedData)) {
+        steps += 1;
+    }
+    steps
+}
+
+#[test]
+fn what_just_fits_below_max_unsent_is_taken() {
+    let mut limits = Limits::default();
+    limits.max_unsent = 10;
+    for (len, fits) in [(4, true), (5, false)] {
+        let mut session = Session::server(&limits);
+        session.send("ab").expect("nothing waits");
+        assert_eq!(session.halves().1.unsent_len(), 4);
+        let payload = &[0; 5][..len];
+        let full = SendError::Full { limit: 10 };
+        let expected = if fits { Ok(()) } else { Err(full) };
+        assert_eq!(session.send(payload), expected);
+        assert_eq!(session.halves().1.unsent_len(), if fits { 10 } else { 4 });
+    }
+    // And a message beyond the limit, as long as nothing waits.
+    let mut session = Session::server(&limits);
+    session.send(&[0; 1000]).expect("nothing waits");
+}
+
+#[test]
+fn a_pong_that_nobody_asked_for_is_sent() {
+    let mut session = Session::server(&Limits::default());
+    session.halves().1.pong(b"x").expect("open");
+    assert_eq!(session.unsent(), [0x8A, 1, b'x']);
+}
+
+/// Some peers count (Autobahn 2.10); of a flood the last stands for all (§5.5.3).
+#[test]
+fn each_ping_of_a_handful_is_answered_and_the_last_of_a_flood() {
+    let answered = |pings: u8, len: usize| {
+        let mut session = Session::server(&Limits::default());
+        for number in 0..pings {
+            session.push(&End::Server.peer_frame(PING, &vec![number; len]));
+        }
+        drain(&mut session);
+        let mut answers = Vec::new();
+        while !session.unsent().is_empty() {
+            answers.extend(frames(session.unsent()));
+            let len = session.unsent().len();
+            session.sent(len);
+        }
+        assert!(answers.iter().all(|frame| frame.opcode() == PONG));
+        let number = |frame: &support::Frame| frame.payload[0];
+        answers.iter().map(number).collect::<Vec<_>>()
+    };
+    assert_eq!(answered(3, 1), [0, 1, 2]);
+    // 8 frames of 127 bytes and one of 127 are the first to pass 1 KiB.
+    assert_eq!(answered(8, 125), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(answered(20, 125), [0, 1, 2, 3, 4, 5, 6, 7, 8, 19]);
+    // Exactly 1 KiB is no room for one more, which waits in its slot.
+    assert_eq!(
+        answered(20, 62),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 19]
+    );
+}
+
+#[test]
+fn behind_a_message_that_waits_the_last_ping_is_answered() {
+    let mut session = Session::server(&Limits::default());
+    session.send("first").expect("room");
+    for number in 0..3 {
+        session.push(&End::Server.peer_frame(PING, &[number]));
+    }
+    drain(&mut session);
+    let sent = frames(session.unsent());
+    let pongs: Vec<_> = sent.iter().filter(|it| it.opcode() == PONG).collect();
+    assert_eq!(pongs.len(), 1);
+    assert_eq!(pongs[0].payload, [2]);
+}
+
+#[test]
+fn a_session_is_released_when_there_is_nothing_to_read_into() {
+    let released = |session: &mut Session| session.halves().0.is_released();
+    let mut session = Session::server(&Limits::default());
+    assert!(released(&mut session), "it begins without memory");
+    session.spare_mut().expect("memory");
+    assert!(!released(&mut session));
+    session.release();
+    assert!(released(&mut session));
+
+    // Within a large frame bytes go straight into the message.
+    let wire = End::Server.peer_frame(BINARY, &[7; 100_000]);
+    session.push(&wire[..1000]);
+    drain(&mut session);
+    session.release();
+    assert!(!released(&mut session));
+    let mut at = 1000;
+    while at < wire.len() {
+        let spare = session.spare_mut().expect("memory");
+        let len = spare.len().min(wire.len() - at);
+        spare[..len].copy_from_slice(&wire[at..at + len]);
+        session.filled(len);
+        at += len;
+    }
+    assert_eq!(
+        session.step(),
+        Ok(Step::Message(Message::Binary(&[7; 100_000])))
+    );
+}
+
+#[test]
+fn a_short_buffer_that_is_lent_becomes_long_enough_to_read_into() {
+    let mut session = Session::server(&Limits::default());
+    assert_eq!(session.lend(vec![0; 10]), []);
+    assert_eq!(session.spare_mut().expect("memory").len(), Limits::MIN_READ);
+    assert_eq!(session.lend(Vec::new()).len(), Limits::MIN_READ);
+
+    // What is unread moves along, into whatever is lent.
+    let wire = End::Server.peer_frame(BINARY, b"abc");
+    session.push(&wire[..5]);
+    drain(&mut session);
+    let _ = session.lend(Vec::new());
+    session.push(&wire[5..]);
+    assert_eq!(session.step(), Ok(Step::Message(Message::Binary(b"abc"))));
+}
+
+#[test]
+fn parts_are_of_one_kind_and_nothing_comes_between() {
+    let mut session = Session::server(&Limits::default());
+    let (_, outgoing) = session.halves();
+    outgoing
+        .send_part(Kind::Text, b"a", Part::More)
+        .expect("room");
+    let in_progress = Err(SendError::MessageInProgress);
+    assert_eq!(outgoing.send("b"), in_progress);
+    assert_eq!(outgoing.send_prepared(&mut Prepared::new("b")), in_progress);
+    assert_eq!(
+        outgoing.send_lent(Message::Text("b")),
+        Err(SendError::MessageInProgress)
+    );
+    assert_eq!(
+        outgoing.send_part(Kind::Binary, b"b", Part::Last),
+        in_progress
+    );
+    outgoing
+        .send_part(Kind::Text, b"c", Part::Last)
+        .expect("room");
+    outgoing.send("d").expect("the message is over");
+    let sent = frames(session.unsent());
+    let opcodes: Vec<_> = sent.iter().map(|frame| frame.opcode()).collect();
+    assert_eq!(opcodes, [1, CONTINUATION, 1]);
+    session.close(None).expect("open");
+    let (_, outgoing) = session.halves();
+    assert_eq!(
+        outgoing.send_part(Kind::Text, b"a", Part::More),
+        Err(SendError::Closed)
+    );
+}
