@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Searches for inputs for which a property of `tests/src/property.rs` does not hold: each target for so many seconds, beginning with its
-# committed corpus. What is found on the way goes to target/; an input that breaks something is left in artifacts/, and the exit code is not 0.
+# Searches for inputs for which a property of `tests/src/property/` does not hold: each target for so many seconds, beginning with its
+# committed corpus, as many targets at a time as there are processors. What is found on the way goes to target/; an input that breaks
+# something is left in artifacts/, and the exit code is not 0. `fuzz/ledger.sh` enters the logs into LEDGER.md.
 #
 #   fuzz/run.sh SECONDS [target …]
 set -euo pipefail
@@ -12,25 +13,47 @@ targets=("$@")
 ((${#targets[@]})) || mapfile -t targets < <(cargo +nightly fuzz list)
 
 dir=${CARGO_TARGET_DIR:-target}
-failed=()
-summary=
-for target in "${targets[@]}"; do
+mkdir -p "$dir/logs"
+
+# No sanitizer: the code is free of `unsafe`, and ten times as many inputs are tried without.
+build=(-s none)
+cargo +nightly fuzz build "${build[@]}"
+
+# fuzz TARGET: its log says what came of it, and its exit code whether that was good.
+fuzz() {
     # libFuzzer writes to the first directory only.
-    mkdir -p "$dir/corpus/$target" "$dir/logs"
-    log=$dir/logs/$target.log
-    # No sanitizer: the code is free of `unsafe`, and ten times as many inputs are tried without.
-    if ! cargo +nightly fuzz run -s none "$target" "$dir/corpus/$target" "corpus/$target" -- \
-        -max_total_time="$seconds" -max_len=1024 -timeout=10 -print_final_stats=1 >"$log" 2>&1; then
-        failed+=("$target")
-        grep -A 9 -m 1 'panicked at' "$log" || tail -n 60 "$log"
-        sed -n '/^Failing input/,/^Minimize/p' "$log"
+    mkdir -p "$dir/corpus/$1"
+    cargo +nightly fuzz run "${build[@]}" "$1" "$dir/corpus/$1" "corpus/$1" -- \
+        -max_total_time="$seconds" -max_len=1024 -timeout=10 -print_final_stats=1 >"$dir/logs/$1.log" 2>&1
+}
+
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+failed=()
+# reap PID=TARGET: takes note of how it ended.
+reap() {
+    wait "${1%%=*}" || failed+=("${1#*=}")
+}
+running=()
+for target in "${targets[@]}"; do
+    if ((${#running[@]} == $(nproc))); then
+        reap "${running[0]}"
+        running=("${running[@]:1}")
     fi
-    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-    summary+=$(printf '%-20s %12s executions' "$target" "${executions:-?}")$'\n'
+    fuzz "$target" &
+    running+=("$!=$target")
+done
+for run in "${running[@]}"; do
+    reap "$run"
 done
 
-printf '\n%s' "$summary"
-if ((${#failed[@]})); then
-    printf 'failed: %s\n' "${failed[*]}"
-    exit 1
-fi
+for target in "${targets[@]}"; do
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$dir/logs/$target.log")
+    printf '%-20s %12s executions\n' "$target" "${executions:-?}"
+done
+for target in "${failed[@]}"; do
+    log=$dir/logs/$target.log
+    printf '\nfailed: %s\n' "$target"
+    grep -A 9 -m 1 'panicked at' "$log" || tail -n 60 "$log"
+    sed -n '/^Failing input/,/^Minimize/p' "$log"
+done
+((${#failed[@]} == 0))

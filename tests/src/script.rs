@@ -137,10 +137,7 @@ impl Script {
     /// The variants of errors that it expects.
     pub fn errors(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter_map(|line| match &line.step {
-            Step::Expect(Expected::Error(error)) => {
-                let end = error.find(|char: char| !char.is_alphanumeric());
-                Some(&error[..end.unwrap_or(error.len())])
-            }
+            Step::Expect(Expected::Error(error)) => Some(crate::name_of(error)),
             _ => None,
         })
     }

@@ -4,7 +4,6 @@
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
-mod readback;
 mod strings;
 
 use std::net::{SocketAddr, TcpListener};
@@ -15,12 +14,13 @@ use std::time::Duration;
 
 use common::{PATIENCE, Raw, run, server};
 use proptest::collection::vec;
-use readback::{Lines, client_lines, line, read_request, read_response};
-use strings::{Tally, any_string, assert_one_line, holds_for};
+use strings::{Tally, any_string, holds_for};
 use ws_proto::handshake::Request;
 use ws_std::http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use ws_std::http::{HeaderName, HeaderValue};
 use ws_std::{Client, ConnectError, Response};
+use ws_tests::readback::{Lines, assert_one_line, client_lines, line, read_request, read_response};
+use ws_tests::written::Asking;
 
 /// How many of the strings that are taken in a place are sent over a socket.
 const SENT: usize = 500;
@@ -45,60 +45,21 @@ fn a_client_sends_the_lines_that_were_meant_or_refuses_before_it_connects() {
     let (address, received) = refuser();
     let tally = Tally::default();
     holds_for(1, any_string(), |text| {
-        let text = text.as_str();
-        // Without a moment to connect in, what is in order times out.
-        let to = |target: &str| {
-            Client::new(format!("ws://{address}{target}")).handshake_timeout(Duration::ZERO)
-        };
-        let query = format!("/?{text}");
-        // A digit would make it another port.
-        let behind = text.trim_start_matches(|char: char| char.is_ascii_digit());
-        let target = match behind.strip_prefix('/') {
-            Some(_) => behind,
-            None => &format!("/{behind}"),
-        };
-        let places = [
-            ("URL", to(behind), target, None),
-            ("query", to(&query), &query, None),
-            ("origin", to("/").origin(text), "/", Some(("Origin", text))),
-            (
-                "subprotocol",
-                to("/").subprotocol(text),
-                "/",
-                Some(("Sec-WebSocket-Protocol", text)),
-            ),
-            (
-                "header name",
-                to("/").header(text, "x"),
-                "/",
-                Some((text, "x")),
-            ),
-            (
-                "header value",
-                to("/").header("X", text),
-                "/",
-                Some(("X", text)),
-            ),
-        ];
-        for (place, client, target, own) in places {
-            let error = client.connect().expect_err("no time");
-            assert_one_line(&format!("{error} {error:?} {client:?}"));
-            let taken = match error {
-                ConnectError::Timeout(_) => true,
-                ConnectError::Url(_) | ConnectError::Handshake(_) => false,
-                error => panic!("{place}: {error}"),
-            };
+        for asking in Asking::with(address, text) {
+            let (place, taken) = (asking.place, asking.is_taken());
             if tally.count(place, taken) > SENT || !taken {
                 continue;
             }
-            let refused = client.handshake_timeout(PATIENCE).connect();
+            let refused = asking.client.handshake_timeout(PATIENCE).connect();
             assert!(matches!(refused, Err(ConnectError::Refused(_))), "{place}");
             let head = received.recv().expect("it came");
             let request = Request::parse(head.as_bytes()).expect("a request");
             assert!(request.accept().is_ok(), "{place}");
             let (method, asked, lines) = read_request(head.as_bytes());
-            assert_eq!((&*method, &*asked), ("GET", target), "{place}");
+            assert_eq!((&*method, &*asked), ("GET", &*asking.target), "{place}");
             let (host, key) = (address.to_string(), &lines[3].1);
+            let own = asking.own.as_ref();
+            let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
             assert_eq!(lines, client_lines(&host, key, own), "{place}");
         }
     });

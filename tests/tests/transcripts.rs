@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use ws_proto::Role;
 use ws_tests::{
     Action, Core, Driven, Engine, Inlet, Script, Setup, Step, assert_same_however_cut, run,
+    variants,
 };
 
 /// Holds all conversations, and tells of all that went another way at once.
@@ -93,21 +94,10 @@ fn there_are_enough_of_them_for_both_roles() {
     assert!(of(Role::Server) >= 100 && of(Role::Client) >= 100);
 }
 
-/// The variants are read from the source, so that a new one without a transcript is noticed.
 #[test]
 fn every_protocol_error_occurs() {
     let source = include_str!("../../ws-proto/src/error.rs");
-    let (_, body) = source
-        .split_once("pub enum ProtocolError {\n")
-        .expect("the enum is there");
-    let (body, _) = body.split_once("\n}").expect("its end is there");
-    let variants: BTreeSet<&str> = body
-        .lines()
-        .filter_map(|line| line.strip_prefix("    "))
-        .filter(|line| line.starts_with(|char: char| char.is_ascii_uppercase()))
-        .map(|line| line.trim_end_matches(|char: char| !char.is_alphanumeric()))
-        .map(|line| line.split_once('(').map_or(line, |(name, _)| name))
-        .collect();
+    let variants = variants(source, "ProtocolError");
     assert!(variants.len() >= 17, "{variants:?}");
 
     let scripts = Script::all();

@@ -136,14 +136,3 @@ impl Tally {
         assert!(enough && !counts.is_empty(), "refused, taken: {counts:?}");
     }
 }
-
-/// Nothing in it ends a line, steers a terminal, or turns the direction of writing.
-#[track_caller]
-pub(crate) fn assert_one_line(shown: &str) {
-    let steers = |char: char| {
-        char.is_control() && char != '\t'
-            || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}'
-                | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    assert!(!shown.contains(steers), "{shown:?}");
-}

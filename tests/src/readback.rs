@@ -1,10 +1,15 @@
 //! What we write, read back by httparse.
 
 /// Header lines: names and values.
-pub(crate) type Lines = Vec<(String, String)>;
+pub type Lines = Vec<(String, String)>;
 
 /// Method, target and header lines of what has to be one request.
-pub(crate) fn read_request(bytes: &[u8]) -> (String, String, Lines) {
+///
+/// # Panics
+///
+/// If it is not one.
+#[must_use]
+pub fn read_request(bytes: &[u8]) -> (String, String, Lines) {
     let mut headers = [httparse::EMPTY_HEADER; 128];
     let mut request = httparse::Request::new(&mut headers);
     let len = request.parse(bytes).expect("a request").unwrap();
@@ -14,7 +19,12 @@ pub(crate) fn read_request(bytes: &[u8]) -> (String, String, Lines) {
 }
 
 /// Status and header lines of what has to begin with a response, and what follows its head.
-pub(crate) fn read_response(bytes: &[u8]) -> (u16, Lines, &[u8]) {
+///
+/// # Panics
+///
+/// If it is not one.
+#[must_use]
+pub fn read_response(bytes: &[u8]) -> (u16, Lines, &[u8]) {
     let mut headers = [httparse::EMPTY_HEADER; 128];
     let mut response = httparse::Response::new(&mut headers);
     let len = response.parse(bytes).expect("a response").unwrap();
@@ -23,12 +33,14 @@ pub(crate) fn read_response(bytes: &[u8]) -> (u16, Lines, &[u8]) {
 }
 
 /// A line as it is read back: white space around a value is none of it (RFC 9110 §5.5).
-pub(crate) fn line(name: &str, value: &str) -> (String, String) {
+#[must_use]
+pub fn line(name: &str, value: &str) -> (String, String) {
     (name.into(), value.trim_matches([' ', '\t']).into())
 }
 
 /// The header lines of a client, with one more of its own.
-pub(crate) fn client_lines(host: &str, key: &str, own: Option<(&str, &str)>) -> Lines {
+#[must_use]
+pub fn client_lines(host: &str, key: &str, own: Option<(&str, &str)>) -> Lines {
     let ours = [
         ("Host", host),
         ("Upgrade", "websocket"),
@@ -44,4 +56,19 @@ fn lines(headers: &[httparse::Header<'_>]) -> Lines {
     let text = |value| str::from_utf8(value).expect("we write text");
     let lines = headers.iter();
     lines.map(|own| line(own.name, text(own.value))).collect()
+}
+
+/// Nothing in it ends a line, steers a terminal, or turns the direction of writing.
+///
+/// # Panics
+///
+/// If something does.
+#[track_caller]
+pub fn assert_one_line(shown: &str) {
+    let steers = |char: char| {
+        char.is_control() && char != '\t'
+            || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}'
+                | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!shown.contains(steers), "{shown:?}");
 }

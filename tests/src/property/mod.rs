@@ -1,0 +1,52 @@
+//! What has to be true of any bytes at all. The fuzz targets search for bytes of which it is not;
+//! the tests replay those that were worth keeping.
+
+mod builders;
+mod close;
+mod differences;
+mod differential;
+mod extensions;
+mod frames;
+mod head;
+mod header;
+mod inflate;
+mod input;
+mod request;
+mod response;
+mod session_ops;
+mod two_sessions;
+mod utf8;
+
+pub use builders::builders;
+pub use close::close;
+pub use differences::{DIFFERENCES, Difference};
+pub use differential::{Both, Heard, Last, difference, differential};
+pub use extensions::extensions;
+pub use frames::{frames_client, frames_server};
+pub use header::header;
+pub use inflate::inflate;
+pub use request::handshake_request;
+pub use response::handshake_response;
+pub use session_ops::session_ops;
+pub use two_sessions::two_sessions;
+pub use utf8::utf8;
+
+/// A property, and the name of its fuzz target and corpus.
+pub type Property = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const ALL: [Property; 13] = [
+    ("header", header),
+    ("utf8", utf8),
+    ("close", close),
+    ("frames_server", frames_server),
+    ("frames_client", frames_client),
+    ("inflate", inflate),
+    ("handshake_request", handshake_request),
+    ("handshake_response", handshake_response),
+    ("extensions", extensions),
+    ("builders", builders),
+    ("session_ops", session_ops),
+    ("two_sessions", two_sessions),
+    ("differential", differential),
+];

@@ -1,0 +1,124 @@
+//! Every error that the core can tell has occurred: the variants are read from the source, the
+//! errors come from calls and from the tables of `tests/handshake`. Those of frames are in
+//! `transcripts.rs`.
+
+mod heads;
+
+use std::collections::BTreeSet;
+
+use heads::rows;
+use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_proto::{
+    Close, CloseCode, Connection, Kind, Limits, Message, Part, SendError, Sender, Session,
+};
+use ws_tests::{name_of, variants};
+
+/// The variants that are missing among `occurred`.
+fn missing<'s>(source: &'s str, name: &str, occurred: &BTreeSet<String>) -> Vec<&'s str> {
+    let variants = variants(source, name);
+    assert!(variants.len() >= 7, "{variants:?}");
+    let occurred = |variant: &&str| !occurred.contains(*variant);
+    variants.into_iter().filter(occurred).collect()
+}
+
+fn names<E: std::fmt::Debug>(errors: impl IntoIterator<Item = E>) -> BTreeSet<String> {
+    let name = |error| name_of(&format!("{error:?}")).to_owned();
+    errors.into_iter().map(name).collect()
+}
+
+#[test]
+fn every_handshake_error_occurs() {
+    let requests = rows("request.txt", "requests");
+    let judged = requests.iter().filter_map(|row| {
+        let input = [&row.head[..], &row.behind].concat();
+        Request::parse_prefix(&mut Scan::new(), &input, &Limits::DEFAULT)
+            .and_then(|parsed| parsed.map_or(Ok(()), |(request, _)| request.accept().map(drop)))
+            .err()
+            .inspect(|_| assert_ne!(row.verdict, ["101"], "{}", row.place))
+    });
+    let mut occurred = names(judged);
+    // What a whole head is judged by, the lists that are looked at when asked for, and pages.
+    let upgrade = requests.iter().find(|row| row.verdict == ["101"]);
+    let head = &upgrade.expect("a good one").head;
+    let with = |line: &str| {
+        let (head, end) = head.split_at(head.len() - 2);
+        [head, line.as_bytes(), end].concat()
+    };
+    occurred.extend(names([
+        Request::parse(&head[..head.len() - 1]).unwrap_err(),
+        Request::parse(&[head, &b"x"[..]].concat()).unwrap_err(),
+        Request::parse(&with("Origin: null\r\n"))
+            .and_then(|request| request.same_origin())
+            .unwrap_err(),
+    ]));
+    let extensions = with("Sec-WebSocket-Extensions: a;;\r\n");
+    let extensions = Request::parse(&extensions).expect("a request").extensions();
+    occurred.extend(names(extensions.filter_map(Result::err)));
+
+    let key = Key::new(*b"the sample nonce");
+    let offer = Offer::new("server.example.com", "/chat").expect("a good offer");
+    let offered = offer.protocols(&["chat", "superchat"]).expect("good ones");
+    for row in rows("response.txt", "responses") {
+        let input = [&row.head[..], &row.behind].concat();
+        let verified = offered.verify(&key, &mut Scan::new(), &input, &Limits::DEFAULT);
+        // A response that is whole is opened or refused; a part of one is neither.
+        assert!(
+            !matches!(verified, Ok(None)) || row.verdict == ["more"],
+            "{}",
+            row.place
+        );
+        occurred.extend(names(verified.err()));
+    }
+
+    let request = Request::parse(head).expect("a request");
+    let accept = request.accept().expect("a handshake");
+    let names_of_many: Vec<_> = (0..65).map(|number| number.to_string()).collect();
+    let many: Vec<_> = names_of_many.iter().map(String::as_str).collect();
+    occurred.extend(names([
+        Offer::new("a b", "/").unwrap_err(),
+        Offer::new("a", "b").unwrap_err(),
+        offer.origin("a").unwrap_err(),
+        offer.headers(&[("a b", "c")]).unwrap_err(),
+        offer.headers(&[("a", "\n")]).unwrap_err(),
+        offer.headers(&[("Host", "b")]).unwrap_err(),
+        offer.protocols(&["a b"]).unwrap_err(),
+        offer.protocols(&["a", "a"]).unwrap_err(),
+        offer.protocols(&many).unwrap_err(),
+        accept.protocol("never offered").unwrap_err(),
+        accept.protocol("neveroffered").unwrap_err(),
+    ]));
+
+    let source = include_str!("../../ws-proto/src/handshake/error.rs");
+    assert_eq!(missing(source, "HandshakeError", &occurred), [""; 0]);
+}
+
+#[test]
+fn every_send_error_occurs() {
+    let mut limits = Limits::DEFAULT;
+    limits.max_unsent = 4;
+    let mut full = Session::server(&limits);
+    full.send("0123456789").expect("the first is taken");
+    let mut begun = Sender::server();
+    begun
+        .begin(Kind::Text, 0, Part::More)
+        .expect("it is the first");
+    let mut closed = Connection::server(&limits);
+    closed.close(None).expect("it is open");
+    let occurred = names([
+        closed.ping(b"").unwrap_err(),
+        begun.send(Message::Text(""), &mut [0; 9]).unwrap_err(),
+        full.ping(&[0; 126]).unwrap_err(),
+        Close::new(CloseCode::NORMAL, &"x".repeat(124)).unwrap_err(),
+        Sender::server()
+            .begin(Kind::Binary, 1 << 63, Part::Last)
+            .unwrap_err(),
+        Sender::server()
+            .send(Message::Text("Hello"), &mut [0; 3])
+            .unwrap_err(),
+        full.send("x").unwrap_err(),
+    ]);
+    let source = include_str!("../../ws-proto/src/error.rs");
+    // That takes a machine whose memory is full: `ws-proto/tests/out_of_memory.rs`.
+    let missing = missing(source, "SendError", &occurred);
+    assert_eq!(missing, [name_of(&format!("{:?}", SendError::OutOfMemory))]);
+}
