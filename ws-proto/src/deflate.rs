@@ -285,7 +285,8 @@ impl Compressor {
             let written = usize_of(self.zlib.total_out() - written);
             piece = &piece[read..];
             len += written;
-            if len < self.out.len() || (read == 0 && written == 0) {
+            // A buffer that is not full holds all there is.
+            if len < self.out.len() {
                 break;
             }
             room = self.out.len();
@@ -453,10 +454,9 @@ impl Inflater {
                 Status::Ok | Status::BufError if piece.is_empty() && written < room_len => {
                     return Ok(());
                 }
-                Status::Ok | Status::BufError if read == 0 && written == 0 => {
-                    return Err(ProtocolError::InvalidDeflate);
-                }
-                Status::Ok | Status::BufError => {}
+                Status::Ok => {}
+                // There is input, and room, and zlib can make nothing of it.
+                Status::BufError => return Err(ProtocolError::InvalidDeflate),
             }
         }
     }

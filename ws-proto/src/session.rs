@@ -313,12 +313,11 @@ impl Session {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
 
     /// What a server pays for each connection that says nothing.
-    #[cfg(target_pointer_width = "64")]
     #[test]
     fn an_idle_session_takes_at_most_512_bytes() {
         assert!(size_of::<Session>() <= 512, "{}", size_of::<Session>());

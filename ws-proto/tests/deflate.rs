@@ -416,3 +416,38 @@ fn a_message_within_another_is_refused_and_disturbs_it_not() {
     carry(&mut server, &mut client);
     assert_eq!(client.step(), Ok(Step::Message(Message::Text(long))));
 }
+
+/// What is binary is no text that could be wrong: it is the compression that is.
+#[test]
+fn what_is_broken_is_named_by_the_kind_of_its_message() {
+    let mut broken = deflated(b"\xFF\xFF");
+    broken.truncate(broken.len() - 1);
+    // A block of the reserved kind (RFC 1951 §3.2.3).
+    broken.extend([0xFF; 8]);
+    for (kind, error) in [
+        (1, ProtocolError::InvalidUtf8),
+        (2, ProtocolError::InvalidDeflate),
+    ] {
+        let mut client = client(FULL);
+        client.push(&part(true, true, kind, &broken));
+        assert_eq!(client.step(), Err(error));
+    }
+}
+
+/// What a message may take before it is inflated: an eighth more than the limit, and 1 KiB.
+#[test]
+fn the_compressed_length_is_judged_by_the_header() {
+    let mut limits = Limits::default();
+    limits.max_message = 8001;
+    let limit = 8001;
+    let most = 8001_u16 + 1000 + 1024;
+    for (len, error) in [
+        (most, None),
+        (most + 1, Some(ProtocolError::MessageTooBig { limit })),
+    ] {
+        let mut client = Session::client(&limits, [1; 32]).compressed(&settings(), &FULL, &limits);
+        client.push(&[0xC2, 126]);
+        client.push(&len.to_be_bytes());
+        assert_eq!(client.step().err(), error, "{len}");
+    }
+}

@@ -15,6 +15,7 @@ mod scenarios;
 mod support;
 
 use core::cmp::Ordering;
+use core::time::Duration;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -27,10 +28,10 @@ use life::{Fate, Life};
 use life::{agreed, deflated, settings};
 use scenarios::Scenario;
 use support::Seen;
-use ws_proto::handshake::{Key, Offer, Request, Scan};
-use ws_proto::{Limits, ProtocolError};
 #[cfg(feature = "deflate")]
-use ws_proto::{SendError, Session};
+use ws_proto::SendError;
+use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_proto::{Instant, Limits, ProtocolError, Session, Silence, Timeouts, Verdict};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -215,4 +216,22 @@ fn a_context_that_cannot_be_had_is_an_error() {
         }
     }
     assert!(had > 1000 && lacked > 1000, "{had} {lacked}");
+}
+
+/// Who could not be asked has not failed to answer.
+#[test]
+fn a_keepalive_ping_that_cannot_be_had_is_asked_for_again() {
+    let at = |secs| Instant::since_epoch(Duration::from_secs(secs));
+    let until = |secs| Verdict::Alive {
+        wake: Some(at(secs)),
+    };
+    let mut session = Session::server(&Limits::DEFAULT).watched(Timeouts::default(), at(0));
+    let (verdict, failed) = failing(Failing::From(1), || session.check(at(20)));
+    assert_eq!((verdict, failed), (until(40), 1));
+    assert_eq!(session.unsent(), []);
+    assert_eq!(session.check(at(40)), until(60), "there is memory again");
+    assert_eq!(session.unsent(), [0x89, 0]);
+    session.sent(2);
+    assert_eq!(session.check(at(41)), until(61));
+    assert_eq!(session.check(at(61)), Verdict::Dead(Silence::NoPong));
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use support::{BINARY, CONTINUATION, End, PING, PONG, frames};
-use ws_proto::{Kind, Limits, Message, Part, Prepared, SendError, Session, Step};
+use ws_proto::{Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step};
 
 /// Consumes all there is.
 fn drain(session: &mut Session) -> usize {
@@ -162,4 +162,15 @@ fn parts_are_of_one_kind_and_nothing_comes_between() {
         outgoing.send_part(Kind::Text, b"a", Part::More),
         Err(SendError::Closed)
     );
+}
+
+#[test]
+fn a_bare_sender_keeps_parts_of_one_kind_together() {
+    let mut sender = Sender::server();
+    sender.begin(Kind::Text, 1, Part::More).expect("the first");
+    let in_progress = Err(SendError::MessageInProgress);
+    assert_eq!(sender.begin(Kind::Binary, 1, Part::Last), in_progress);
+    let header = sender.begin(Kind::Text, 1, Part::Last).expect("the last");
+    assert!(header.is_final());
+    sender.begin(Kind::Binary, 1, Part::Last).expect("another");
 }

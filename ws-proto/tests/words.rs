@@ -218,3 +218,18 @@ fn extensions(head: &[u8]) -> String {
     let (value, _) = value.split_once("\r\n").expect("the end of the line");
     value.to_owned()
 }
+
+/// Contexts are not: nobody could read them.
+#[cfg(feature = "deflate")]
+#[test]
+fn sessions_show_their_state() {
+    let limits = ws_proto::Limits::default();
+    let agreed = ws_proto::Deflate::default().compression;
+    let session = ws_proto::Session::server(&limits).compressed(
+        &ws_proto::Deflate::default(),
+        &agreed,
+        &limits,
+    );
+    let shown = format!("{session:?}");
+    assert!(shown.contains("Inflater { direction: "), "{shown}");
+}

@@ -205,7 +205,7 @@ fn take_extension(text: &str) -> Option<(Extension<'_>, &str)> {
     loop {
         rest = skip_space(rest);
         if rest.is_empty() || rest.starts_with(',') {
-            let (params, rest) = params.split_at(params.len() - rest.len());
+            let (params, rest) = params.split_at_checked(params.len() - rest.len())?;
             return Some((Extension { name, params }, rest));
         }
         (_, _, rest) = take_param(rest.strip_prefix(';')?)?;

@@ -20,7 +20,7 @@ pub(super) enum Target<'b> {
 impl<'b> Target<'b> {
     /// Tells which form `text` has, or `None` if it has none of them.
     pub(super) fn parse(text: &'b str) -> Option<Self> {
-        let (path, _) = text.split_once('?').unwrap_or((text, ""));
+        let (path, _) = split_query(text).unwrap_or((text, ""));
         if !text.bytes().all(is_target_byte) || path.contains('`') {
             return None;
         }
@@ -48,7 +48,7 @@ impl<'b> Target<'b> {
         let (Self::Origin { resource } | Self::Absolute { resource, .. }) = self else {
             return "";
         };
-        match resource.split_once('?').map_or(resource, |(path, _)| path) {
+        match split_query(resource).map_or(resource, |(path, _)| path) {
             "" => "/",
             path => path,
         }
@@ -58,8 +58,13 @@ impl<'b> Target<'b> {
         let (Self::Origin { resource } | Self::Absolute { resource, .. }) = self else {
             return None;
         };
-        resource.split_once('?').map(|(_, query)| query)
+        split_query(resource).map(|(_, query)| query)
     }
+}
+
+/// At the first `?`. It is looked for as one of a list, of which `core` can be seen not to panic.
+fn split_query(resource: &str) -> Option<(&str, &str)> {
+    resource.split_once(['?'])
 }
 
 /// Visible ASCII without `#`, `"`, `<` and `>`.

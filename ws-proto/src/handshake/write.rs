@@ -22,11 +22,11 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn put(&mut self, text: &str) {
-        let end = self.len.saturating_add(text.len());
-        if let Some(place) = self.out.get_mut(self.len..end) {
+        let room = self.out.get_mut(self.len..);
+        if let Some(place) = room.and_then(|room| room.get_mut(..text.len())) {
             place.copy_from_slice(text.as_bytes());
         }
-        self.len = end;
+        self.len = self.len.saturating_add(text.len());
     }
 
     /// Writes one header line. Both parts have been checked: neither can end the line early.
