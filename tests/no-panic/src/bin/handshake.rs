@@ -1,0 +1,70 @@
+//! The opening handshake, but for what other libraries take part in.
+
+#![no_std]
+#![no_main]
+
+use no_panic as _;
+use ws_proto::Limits;
+use ws_proto::handshake::{
+    Accept, Compression, HandshakeError, Key, Offer, Request, Response, Scan,
+};
+
+struct Given<'a> {
+    input: &'a [u8],
+    output: &'a mut [u8],
+    text: &'a str,
+    list: &'a [&'a str],
+    headers: &'a [(&'a str, &'a str)],
+    nonce: [u8; 16],
+    limits: Limits,
+    compression: Compression,
+    error: HandshakeError,
+    scan: Scan,
+    key: Key,
+    request: Request<'a>,
+    response: Response<'a>,
+    accept: Accept<'a>,
+    offer: Offer<'a>,
+    counted: usize,
+}
+
+#[expect(unsafe_code, reason = "the entry of a program has a name")]
+#[unsafe(no_mangle)]
+extern "C" fn _start(given: &mut Given<'_>) {
+    given.counted += usize::from(given.scan.advance(given.input, &given.limits).is_ok());
+    given.counted += given.scan.head().map_or(0, |head| head.end);
+    given.counted += given.error.encode_refusal(given.output).unwrap_or(0);
+    given.key = Key::new(given.nonce);
+    serve(given);
+    ask(given);
+}
+
+fn serve(given: &mut Given<'_>) {
+    let request = given.request;
+    given.counted += request.path().len() + request.query().map_or(0, str::len);
+    given.counted += request.header(given.text).map_or(0, str::len);
+    given.counted += request.headers().iter().count() + request.protocols().count();
+    for extension in request.extensions().flatten() {
+        given.counted += extension.name().len();
+        for (name, value) in extension.params() {
+            given.counted += name.len() + value.map_or(0, |value| value.chars().count());
+        }
+    }
+    given.counted += usize::from(request.wants_upgrade());
+    let accept = given.accept;
+    let accept = accept.protocol(given.text).unwrap_or(accept);
+    let accept = accept.headers(given.headers).unwrap_or(accept);
+    let agreed = given.compression.agree(request.extensions());
+    let accept = accept.compression(agreed.unwrap_or_default());
+    given.counted += accept.encode(given.output).unwrap_or(0);
+}
+
+fn ask(given: &mut Given<'_>) {
+    let offer = given.offer;
+    let offer = offer.protocols(given.list).unwrap_or(offer);
+    let offer = offer.headers(given.headers).unwrap_or(offer);
+    let offer = offer.compression(Some(given.compression));
+    given.counted += offer.encode(&given.key, given.output).unwrap_or(0);
+    given.counted += usize::from(offer.agreed(&given.response).is_ok());
+    given.counted += given.response.protocol().map_or(0, str::len);
+}
