@@ -10,6 +10,7 @@
 //! Safe Rust reads only into bytes that have a value. Each byte of a buffer is given one once in
 //! the buffer's life, and never again per read.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 use crate::error::{ProtocolError, SendError};
@@ -34,7 +35,7 @@ impl Inbox {
     pub(crate) fn spare_mut(&mut self, size: usize) -> Result<&mut [u8], ProtocolError> {
         if self.bytes.is_empty() {
             let first = (size / 4).max(Limits::MIN_READ).min(size);
-            self.lengthen(first)?;
+            lengthen(&mut self.bytes, first).map_err(starved)?;
         }
         if core::mem::take(&mut self.filled_up) {
             self.grow(size);
@@ -47,7 +48,7 @@ impl Inbox {
         }
         if self.end == self.bytes.len() {
             // Nobody consumed what is here: a caller that reads without stepping.
-            self.lengthen(self.end + size)?;
+            lengthen(&mut self.bytes, self.end + size).map_err(starved)?;
         }
         Ok(&mut self.bytes[self.end..])
     }
@@ -56,18 +57,8 @@ impl Inbox {
         // A frame whose length is a power of two lies whole in the largest.
         let most = size.saturating_mul(4).saturating_add(Header::MAX_LEN);
         let next = if self.bytes.len() < size { size } else { most };
-        if self.bytes.len() < next {
-            // What there is no memory for is gone without.
-            let _ = self.lengthen(next);
-        }
-    }
-
-    fn lengthen(&mut self, len: usize) -> Result<(), ProtocolError> {
-        self.bytes
-            .try_reserve(len.saturating_sub(self.bytes.len()))
-            .map_err(|_| ProtocolError::OutOfMemory)?;
-        self.bytes.resize(len, 0);
-        Ok(())
+        // What there is no memory for is gone without.
+        let _ = lengthen(&mut self.bytes, next);
     }
 
     /// The first `len` bytes of the spare room were filled.
@@ -119,17 +110,24 @@ impl Inbox {
     /// it is if the other is too small and there is no memory to make it larger.
     pub(crate) fn replace(&mut self, mut buffer: Vec<u8>, size: usize) -> Vec<u8> {
         let unread = self.end - self.start;
-        let short = (unread + size).saturating_sub(buffer.len());
-        if short > 0 {
-            if buffer.try_reserve(short).is_err() {
-                return buffer;
-            }
-            buffer.resize(unread + size, 0);
+        if lengthen(&mut buffer, unread + size).is_err() {
+            return buffer;
         }
         buffer[..unread].copy_from_slice(&self.bytes[self.start..self.end]);
         (self.start, self.end) = (0, unread);
         core::mem::replace(&mut self.bytes, buffer)
     }
+}
+
+/// Fills up with zeroes to at least `len`.
+pub(crate) fn lengthen(bytes: &mut Vec<u8>, len: usize) -> Result<(), TryReserveError> {
+    bytes.try_reserve(len.saturating_sub(bytes.len()))?;
+    bytes.resize(len.max(bytes.len()), 0);
+    Ok(())
+}
+
+fn starved(_: TryReserveError) -> ProtocolError {
+    ProtocolError::OutOfMemory
 }
 
 /// A message that arrives in pieces.
@@ -147,9 +145,7 @@ impl Assembly {
         let end = self.len + piece.len();
         if self.bytes.len() < end {
             self.bytes.truncate(self.len);
-            self.bytes
-                .try_reserve(piece.len())
-                .map_err(|_| ProtocolError::OutOfMemory)?;
+            self.bytes.try_reserve(piece.len()).map_err(starved)?;
             self.bytes.extend_from_slice(piece);
         } else {
             self.bytes[self.len..end].copy_from_slice(piece);
@@ -176,12 +172,10 @@ impl Assembly {
             remaining.min(left)
         };
         let end = self.len + room;
-        if self.bytes.len() < end {
-            self.bytes
-                .try_reserve_exact(end - self.bytes.len())
-                .map_err(|_| ProtocolError::OutOfMemory)?;
-            self.bytes.resize(end, 0);
-        }
+        self.bytes
+            .try_reserve_exact(end.saturating_sub(self.bytes.len()))
+            .map_err(starved)?;
+        self.bytes.resize(end.max(self.bytes.len()), 0);
         Ok(&mut self.bytes[self.len..end])
     }
 

@@ -15,7 +15,7 @@ use core::fmt;
 
 use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateError, InflateFlush, Status};
 
-use crate::buffer::Assembly;
+use crate::buffer::{Assembly, lengthen};
 use crate::error::{ProtocolError, SendError};
 use crate::handshake::{Compression, Direction, Takeover, WindowBits};
 use crate::message::{Chunk, Kind, Part};
@@ -270,11 +270,7 @@ impl Compressor {
         // DEFLATE's worst is a little more than it was given; the loop covers the rest.
         let mut room = piece.len() + piece.len() / 64 + 64;
         loop {
-            if self.out.len() < len + room {
-                let more = len + room - self.out.len();
-                self.out.try_reserve(more).map_err(starved)?;
-                self.out.resize(len + room, 0);
-            }
+            lengthen(&mut self.out, len + room).map_err(starved)?;
             let (read, written) = (self.zlib.total_in(), self.zlib.total_out());
             // The pointers are in order and the flush is one that can be asked for, and so zlib
             // finds no fault; a full buffer is none.

@@ -82,7 +82,7 @@ impl Utf8 {
 
     /// Completes the character that the last piece cut; returns what follows it.
     fn complete<'p>(&mut self, mut piece: &'p [u8]) -> Result<&'p [u8], InvalidUtf8> {
-        while self.cut_len > 0 {
+        while !self.is_whole() {
             let [byte, rest @ ..] = piece else {
                 return Ok(piece);
             };

@@ -28,10 +28,10 @@ use life::{Fate, Life};
 use life::{agreed, deflated, settings};
 use scenarios::Scenario;
 use support::Seen;
-#[cfg(feature = "deflate")]
-use ws_proto::SendError;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_proto::{Instant, Limits, ProtocolError, Session, Silence, Timeouts, Verdict};
+#[cfg(feature = "deflate")]
+use ws_proto::{Kind, Part, SendError};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -216,6 +216,24 @@ fn a_context_that_cannot_be_had_is_an_error() {
         }
     }
     assert!(had > 1000 && lacked > 1000, "{had} {lacked}");
+}
+
+/// Its beginning cannot be taken back, and what the context has seen cannot be said again.
+#[cfg(feature = "deflate")]
+#[test]
+fn a_fragment_that_cannot_be_queued_fails_a_connection_that_compresses() {
+    let session = Session::server(&Limits::DEFAULT);
+    let mut session = session.compressed(&settings(), &agreed(15), &Limits::DEFAULT);
+    let (_, outgoing) = session.halves();
+    outgoing
+        .send_part(Kind::Text, &[b'a'; 2000], Part::More)
+        .unwrap();
+    let lost = short_of_memory(0, || {
+        outgoing.send_part(Kind::Text, &[b'b'; 1 << 19], Part::Last)
+    });
+    assert_eq!(lost, Err(SendError::OutOfMemory));
+    let next = outgoing.send_part(Kind::Text, b"c", Part::Last);
+    assert_eq!(next, Err(SendError::Closed));
 }
 
 /// Who could not be asked has not failed to answer.
