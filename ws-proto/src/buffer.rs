@@ -209,10 +209,6 @@ impl Assembly {
         self.checked = self.len;
     }
 
-    pub(crate) const fn has_unchecked(&self) -> bool {
-        self.checked < self.len
-    }
-
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -291,13 +287,19 @@ impl Outbox {
     /// Puts a frame behind all others: `payload` as it is, or masked if the header says so.
     #[inline]
     pub(crate) fn push_frame(&mut self, header: &Header, payload: &[u8]) -> Result<(), SendError> {
-        self.make_room(Header::MAX_LEN + payload.len())?;
+        self.make_room_for_frame(payload.len())?;
         header.encode().push_to(&mut self.bytes);
         match header.mask() {
             Some(mask) => mask.push_to(payload, &mut self.bytes),
             None => self.bytes.extend_from_slice(payload),
         }
         Ok(())
+    }
+
+    /// Makes sure that a frame with a payload of this length can be put without asking for memory.
+    #[inline]
+    pub(crate) fn make_room_for_frame(&mut self, payload: usize) -> Result<(), SendError> {
+        self.make_room(Header::MAX_LEN + payload)
     }
 
     /// Makes sure that `len` bytes can be put without asking for memory.
@@ -508,6 +510,27 @@ mod tests {
         assert!(outbox.bytes.capacity() < 8 * frame.len());
     }
 
+    /// Each byte that waits is moved once on average: not while less than half has been sent.
+    #[test]
+    fn outbox_moves_nothing_before_half_of_it_is_sent() {
+        let mut outbox = Outbox::new();
+        outbox.push(&[1; 600]).unwrap();
+        outbox.sent(300);
+        outbox.push(&[2; 8 << 10]).unwrap();
+        assert_eq!((outbox.sent, outbox.len()), (300, 300 + (8 << 10)));
+        outbox.sent(300 + (8 << 10) / 2);
+        outbox.push(&[3; 16 << 10]).unwrap();
+        assert_eq!((outbox.sent, outbox.len()), (0, (8 << 10) / 2 + (16 << 10)));
+    }
+
+    #[test]
+    fn outbox_takes_no_more_memory_for_a_frame_than_it_has_bytes() {
+        let mut outbox = Outbox::new();
+        outbox.make_room_for_frame(10_000).unwrap();
+        let room = outbox.bytes.capacity();
+        assert!((10_000 + Header::MAX_LEN..11_000).contains(&room), "{room}");
+    }
+
     #[test]
     fn outbox_lends_behind_everything_and_lets_nothing_between() {
         let mut outbox = Outbox::new();
@@ -657,7 +680,6 @@ mod tests {
             );
             spare[..5].copy_from_slice(b"read ");
             assembly.filled(5);
-            assert!(assembly.has_unchecked());
             assert_eq!(assembly.unchecked_mut(), b"read ");
             assembly.all_checked();
             assembly.push(b"pushed again").unwrap();

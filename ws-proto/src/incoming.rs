@@ -127,8 +127,9 @@ impl Incoming {
             Assembled::Whole(_) => return Ok(Ready::Message),
             Assembled::Given => self.forget(),
         }
-        if self.message.has_unchecked() {
-            let received = out.connection.receive(self.message.unchecked_mut())?;
+        let unchecked = self.message.unchecked_mut();
+        if !unchecked.is_empty() {
+            let received = out.connection.receive(unchecked)?;
             if let Some(Event::Chunk(chunk)) = received.event {
                 self.assembled = assembled(&chunk);
             }

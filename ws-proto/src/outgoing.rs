@@ -134,7 +134,7 @@ impl Outgoing {
                 self.connection.admit(kind)?;
                 let queued = deflater.compress(payload, part).and_then(|deflated| {
                     // Before the message is begun.
-                    self.outbox.make_room(Header::MAX_LEN + deflated.len())?;
+                    self.outbox.make_room_for_frame(deflated.len())?;
                     let len = deflated.len() as u64;
                     let header = self.connection.begin_deflated(kind, len, part)?;
                     self.outbox.push_frame(&header, deflated)
@@ -150,7 +150,7 @@ impl Outgoing {
             }
         }
         self.connection.admit(kind)?;
-        self.outbox.make_room(Header::MAX_LEN + payload.len())?;
+        self.outbox.make_room_for_frame(payload.len())?;
         let header = self.connection.begin(kind, payload.len() as u64, part)?;
         self.outbox.push_frame(&header, payload)
     }
