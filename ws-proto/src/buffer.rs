@@ -143,12 +143,12 @@ impl Assembly {
     /// Adds a piece that has been through the receiver.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), ProtocolError> {
         let end = self.len + piece.len();
-        if self.bytes.len() < end {
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
+            room.copy_from_slice(piece);
+        } else {
             self.bytes.truncate(self.len);
             self.bytes.try_reserve(piece.len()).map_err(starved)?;
             self.bytes.extend_from_slice(piece);
-        } else {
-            self.bytes[self.len..end].copy_from_slice(piece);
         }
         (self.len, self.checked) = (end, end);
         Ok(())
@@ -342,7 +342,7 @@ impl Outbox {
     /// them while no message is there, and they stay few.
     pub(crate) const fn takes_answer(&self) -> bool {
         /// In bytes: some ten Pongs of full length.
-        const ANSWERS: usize = 1 << 10;
+        const ANSWERS: usize = 1024;
         self.boundary == self.bytes.len() && self.lent == 0 && self.boundary < ANSWERS
     }
 

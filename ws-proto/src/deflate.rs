@@ -356,8 +356,8 @@ impl Inflater {
             _ => Check::Nothing,
         };
         let inflated = self.inflate_piece(check, chunk, message);
-        if inflated.is_err() && whole && chunk.kind == Kind::Text {
-            // In several pieces, text that is none would have been found before what is behind it.
+        if inflated.is_err() && chunk.kind == Kind::Text {
+            // Text that is none is told before what is behind it, as it would be in several pieces.
             Utf8::new().push(message.as_bytes())?;
         }
         inflated

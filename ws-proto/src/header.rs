@@ -399,7 +399,8 @@ mod tests {
     /// finds, and all of what it is for.
     #[test]
     fn the_common_header_is_read_as_any_other() {
-        for [first, second] in (0..=u16::MAX).map(u16::to_be_bytes) {
+        let all = (0..=u16::MAX).step_by(if cfg!(miri) { 509 } else { 1 });
+        for [first, second] in all.map(u16::to_be_bytes) {
             for [a, b] in [[0, 125], [0, 126], [0x12, 0x34]] {
                 let input = [first, second, a, b, 5, 6, 7, 8, 9];
                 for (cut, masked) in (0..=input.len()).flat_map(|cut| [(cut, false), (cut, true)]) {

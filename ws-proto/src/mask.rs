@@ -54,14 +54,15 @@ impl Mask {
     #[inline(never)]
     fn apply_long(self, payload: &mut [u8]) -> Self {
         const REGISTER: usize = size_of::<Block>();
-        // At most 15 bytes, whatever is known of the address.
-        let unaligned = payload.as_ptr().align_offset(REGISTER) % REGISTER;
+        const LINE: usize = 4 * REGISTER;
+        // At most 15 bytes; where nothing is known of an address, more than there are.
+        let unaligned = payload.as_ptr().align_offset(REGISTER);
         let Some((head, payload)) = payload.split_at_mut_checked(unaligned) else {
             return self.apply_short(payload);
         };
         let this = self.apply_short(head);
         let key = this.wide();
-        let (lines, rest) = payload.as_chunks_mut::<{ 4 * REGISTER }>();
+        let (lines, rest) = payload.as_chunks_mut::<LINE>();
         for line in lines {
             for block in line.as_chunks_mut().0 {
                 *block = xor(*block, key);
@@ -86,7 +87,7 @@ impl Mask {
     /// The same for text; also says whether all of it is ASCII, which is looked at while the bytes
     /// are in the nearest cache.
     pub(crate) fn apply_to_text(mut self, text: &mut [u8]) -> (Self, bool) {
-        const PIECE: usize = 4 << 10;
+        const PIECE: usize = 4096;
         let mut ascii = true;
         for piece in text.chunks_mut(PIECE) {
             self = self.apply(piece);

@@ -1,6 +1,10 @@
 //! Compressed messages against the examples of RFC 7692 §7.2.3, and end to end.
 #![cfg(feature = "deflate")]
 
+#[path = "support/noise.rs"]
+mod noise;
+
+use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Compress, Deflate, Kind, Limits, Message, Part, Prepared, ProtocolError, SendError, Session,
@@ -300,6 +304,7 @@ fn deflated(message: &[u8]) -> Vec<u8> {
 /// Room runs out while zlib still holds a part of the last repetition, and no input is left to
 /// bring it out with.
 #[test]
+#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn what_ends_where_the_room_ends_comes_out_whole() {
     for len in (4096 - 260..4096 + 260).chain(8192 - 20..8192 + 20) {
         let message = vec![b'x'; len];
@@ -326,6 +331,7 @@ fn text_that_is_none_fails_with_the_first_fragment_that_shows_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn a_message_of_the_limit_is_received_and_one_of_a_byte_more_is_not() {
     let mut limits = Limits::default();
     for max in [0, 1, 5000] {
@@ -354,13 +360,9 @@ fn a_message_of_the_limit_is_received_and_one_of_a_byte_more_is_not() {
 
 /// The smallest blocks that DEFLATE can have make it grow more than by a sixty-fourth.
 #[test]
+#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn noise_arrives_whole_whatever_its_compressor_makes_of_it() {
-    let mut state = 1_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    let noise: Vec<u8> = (0..100_000).map(|_| next()).collect();
+    let noise = noise(100_000);
     for memory in 1..=9 {
         for level in [1, 2, 6, 9] {
             let mut settings = settings();

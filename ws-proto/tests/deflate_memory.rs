@@ -4,8 +4,11 @@
 
 #[path = "support/counting.rs"]
 mod counting;
+#[path = "support/noise.rs"]
+mod noise;
 
 use counting::{Counting, usage};
+use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{Deflate, Header, Limits, Message, Opcode, Part, ProtocolError, Session, Step};
 
@@ -260,13 +263,7 @@ fn a_shared_context_keeps_no_large_buffer() {
     let mut limits = Limits::default();
     limits.max_unsent = usize::MAX;
     let agreed = both(12, Takeover::Off);
-    let mut random = 1_u32;
-    let noise: Vec<u8> = (0..8 << 20)
-        .map(|_| {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            random.to_be_bytes()[0]
-        })
-        .collect();
+    let noise = noise(8 << 20);
     let mut session = server(&agreed, &limits);
     let (compressor, usage) = usage(|| {
         session.send(&noise).unwrap();
@@ -278,4 +275,18 @@ fn a_shared_context_keeps_no_large_buffer() {
     });
     assert!(usage.kept < 400 << 10, "{} bytes", usage.kept);
     drop(compressor);
+}
+
+/// Room for it is made once: what is compressed, and the frame.
+#[test]
+fn noise_takes_little_more_than_its_length_twice() {
+    let mut limits = Limits::default();
+    limits.max_unsent = usize::MAX;
+    let mut server = server(&both(15, Takeover::Kept), &limits);
+    server.send("a context, please").unwrap();
+    let noise = noise(1 << 20);
+    let (sent, usage) = usage(|| server.send(&noise));
+    sent.unwrap();
+    let twice = 2 * noise.len();
+    assert!(usage.peak < twice + twice / 32, "{usage:?}");
 }

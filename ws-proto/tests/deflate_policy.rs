@@ -2,6 +2,10 @@
 //! the contexts that are lent.
 #![cfg(feature = "deflate")]
 
+#[path = "support/noise.rs"]
+mod noise;
+
+use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Compress, Deflate, Kind, Limits, Message, Part, Prepared, SendError, Session, Step, WhenIdle,
@@ -131,19 +135,9 @@ fn a_window_of_256_bytes_leaves_messages_as_they_are() {
     }
 }
 
-/// Noise that does not compress, unless something refers to the same noise before.
-fn noise() -> Vec<u8> {
-    let mut state = 1_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    (0..2000).map(|_| next()).collect()
-}
-
 #[test]
 fn silence_drops_the_context_or_keeps_it_as_was_said() {
-    let noise = noise();
+    let noise = noise(2000);
     for (agreed, when_idle, refers) in [
         (FULL, WhenIdle::Keep, true),
         (FULL, WhenIdle::Drop, false),
@@ -224,7 +218,7 @@ fn a_context_that_messages_refer_to_is_not_for_others() {
 #[test]
 fn a_context_that_served_a_large_message_is_lent_without_its_buffer() {
     let mut lender = server(&Deflate::default(), &alone(12));
-    let noise = noise().repeat(100);
+    let noise = noise(2000).repeat(100);
     lender.send(&noise[..]).expect("room");
     assert!(sent(&mut lender).0);
     let (_, outgoing) = lender.halves();
@@ -259,7 +253,7 @@ fn levels_out_of_range_are_the_nearest_that_exist() {
 /// Each kind of connection gets the form that it agreed on.
 #[test]
 fn a_prepared_message_is_compressed_for_each_window() {
-    let mut message = noise();
+    let mut message = noise(2000);
     message.extend_from_within(..);
     let mut prepared = Prepared::new(&message[..]);
     let mut lens = Vec::new();

@@ -366,6 +366,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
     fn each_byte_is_looked_at_once() {
         let mut input = Vec::from(*b"GET / HTTP/1.1\r\n");
         while input.len() < 16_000 {
@@ -400,6 +401,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
     fn limits_are_exact_and_refuse_at_once() {
         let first = edge(|n| format!("GET /{:a<n$} HTTP/1.1\r\n\r\n", ""));
         assert_eq!(first, (8192 - 14, HandshakeError::FirstLineTooLong));
