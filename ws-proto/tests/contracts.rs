@@ -141,7 +141,7 @@ fn held_fewer_than_140_bytes_are_left_unconsumed() {
                     _ => vec![b'x'; len],
                 };
                 let wire = end.peer_frame(opcode, &payload);
-                for cut in (0..wire.len().min(200)).step_by(if cfg!(miri) { 13 } else { 1 }) {
+                for cut in 0..wire.len().min(200) {
                     let mut connection = end.connection(&Limits::default());
                     let mut input = wire[..cut].to_vec();
                     let received = connection.receive(&mut input).expect("in order");
@@ -202,7 +202,7 @@ fn echo_a_reply_while_the_message_is_held() {
 #[test]
 fn pong_one_for_any_number_of_pings_and_it_answers_the_last() {
     for end in End::BOTH {
-        for count in [1, 2, 3, if cfg!(miri) { 10 } else { 1000 }] {
+        for count in [1, 2, 3, 1000] {
             let mut wire = Vec::new();
             for i in 0..count {
                 wire.extend(end.peer_frame(PING, format!("ping {i}").as_bytes()));
@@ -416,7 +416,7 @@ fn early_invalid_utf8_fails_at_the_first_impossible_byte() {
 #[test]
 fn early_invalid_utf8_at_every_position_of_a_long_text() {
     for end in End::BOTH {
-        for wrong in (0..300).step_by(if cfg!(miri) { 61 } else { 1 }) {
+        for wrong in 0..300 {
             let mut text = vec![b'a'; 300];
             text[wrong] = 0xFF;
             let wire = end.peer_frame(TEXT, &text);

@@ -157,7 +157,7 @@ fn carry(from: &mut Session, to: &mut Session) {
 #[test]
 fn contexts_stay_consistent_whatever_is_compressed() {
     for takeover in [Takeover::Kept, Takeover::Off] {
-        for bits in (9..=15).step_by(if cfg!(miri) { 6 } else { 1 }) {
+        for bits in 9..=15 {
             let direction = Direction {
                 window: WindowBits::new(bits).unwrap(),
                 takeover,
@@ -167,7 +167,7 @@ fn contexts_stay_consistent_whatever_is_compressed() {
                 client: direction,
             };
             let (mut client, mut server) = (client(agreed), server(agreed));
-            for round in 0..(if cfg!(miri) { 5 } else { 40 }) {
+            for round in 0..40 {
                 let text = format!(
                     "{{\"round\":{round},\"name\":\"{}\"}}",
                     "你好 ".repeat(round * 7)
@@ -304,7 +304,6 @@ fn deflated(message: &[u8]) -> Vec<u8> {
 /// Room runs out while zlib still holds a part of the last repetition, and no input is left to
 /// bring it out with.
 #[test]
-#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn what_ends_where_the_room_ends_comes_out_whole() {
     for len in (4096 - 260..4096 + 260).chain(8192 - 20..8192 + 20) {
         let message = vec![b'x'; len];
@@ -331,7 +330,6 @@ fn text_that_is_none_fails_with_the_first_fragment_that_shows_it() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn a_message_of_the_limit_is_received_and_one_of_a_byte_more_is_not() {
     let mut limits = Limits::default();
     for max in [0, 1, 5000] {
@@ -360,7 +358,6 @@ fn a_message_of_the_limit_is_received_and_one_of_a_byte_more_is_not() {
 
 /// The smallest blocks that DEFLATE can have make it grow more than by a sixty-fourth.
 #[test]
-#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn noise_arrives_whole_whatever_its_compressor_makes_of_it() {
     let noise = noise(100_000);
     for memory in 1..=9 {

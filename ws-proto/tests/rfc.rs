@@ -181,6 +181,7 @@ fn section_5_7_256_bytes_binary_message_in_a_single_unmasked_frame() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn section_5_7_64_kib_binary_message_in_a_single_unmasked_frame() {
     let payload: Vec<u8> = (0..=255).cycle().take(65_536).collect();
     let header = [0x82, 0x7F, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00];

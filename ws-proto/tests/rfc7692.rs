@@ -167,6 +167,7 @@ fn section_7_2_1_without_takeover_each_message_begins_with_an_empty_window() {
 /// A message is sent twice. The second time it refers to the first where that lies within the
 /// window that was agreed on, and cannot where every byte of it lies one beyond.
 #[test]
+#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn section_7_2_1_no_message_refers_beyond_the_window() {
     for end in End::BOTH {
         for bits in 9..=15 {
@@ -215,6 +216,7 @@ fn packed(fields: &[(u32, u32)]) -> Vec<u8> {
 /// "Otherwise, the client MUST decompress each new message using the LZ77 sliding window used to
 /// process the last compressed message", which without a window in the answer is of 32,768 bytes.
 #[test]
+#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn section_7_2_2_a_message_may_refer_to_32768_bytes_before_it() {
     let before = noise(32_768);
     let stored = [&[0x00, 0x00, 0x80, 0xFF, 0x7F][..], &before, &[0x00]].concat();

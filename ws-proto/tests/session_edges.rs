@@ -86,6 +86,7 @@ fn behind_a_message_that_waits_the_last_ping_is_answered() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn a_session_is_released_when_there_is_nothing_to_read_into() {
     let released = |session: &mut Session| session.halves().0.is_released();
     let mut session = Session::server(&Limits::default());

@@ -199,7 +199,7 @@ impl Peer {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 1 } else { 2000 },
+        cases: 2000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
