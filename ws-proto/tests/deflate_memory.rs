@@ -277,6 +277,24 @@ fn a_shared_context_keeps_no_large_buffer() {
     drop(compressor);
 }
 
+/// Whoever it is lent to next sends without asking for memory.
+#[test]
+fn a_shared_context_keeps_a_small_buffer() {
+    let limits = Limits::default();
+    let mut session = server(&both(12, Takeover::Off), &limits);
+    let mut send = || {
+        session.send("a message like any other").unwrap();
+        let len = session.unsent().len();
+        session.sent(len);
+        let (_, outgoing) = session.halves();
+        let context = outgoing.take_compressor().unwrap();
+        assert!(outgoing.lend_compressor(context).is_none());
+    };
+    send();
+    let ((), usage) = usage(send);
+    assert_eq!(usage.calls, 0, "{usage:?}");
+}
+
 /// Room for it is made once: what is compressed, and the frame.
 #[test]
 fn noise_takes_little_more_than_its_length_twice() {
