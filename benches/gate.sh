@@ -8,6 +8,7 @@
 #
 # Installs valgrind, and the compiler that the figures are for, if they are not there.
 set -euo pipefail
+usage=$(sed -n '2,/^set/{/^#/p}' "$0")
 cd "$(dirname "$0")/.."
 
 # Another compiler makes other instructions: who moves on to one records the figures with it.
@@ -36,7 +37,7 @@ case ${1-} in
     ;;
 --show) gate show "${2-}" ;;
 -*)
-    sed -n 's/^# \?//; 2,8p' "$0" >&2
+    echo "$usage" >&2
     exit 2
     ;;
 *)

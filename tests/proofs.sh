@@ -7,6 +7,7 @@
 #   tests/proofs.sh i686       ws-proto and ws-std with pointers of 32 bits
 #   tests/proofs.sh tsan       the threads of ws-std
 set -euo pipefail
+usage=$(sed -n '2,/^set/{/^#/p}' "$0")
 cd "$(dirname "$0")/.."
 
 # The nightly, with these components.
@@ -38,16 +39,12 @@ panics() {
 }
 
 miri() {
-    # These are about few bytes at a time; the other files move megabytes, count memory, or start
-    # processes.
+    # Unit tests, and those files whose cases are few and short; Miri would take hours for the others.
     local file tests=()
     for file in header_table liveness rfc rfc7692 session_edges words; do
         tests+=(--test "$file")
     done
-    # The heads and lists of proptest are as good when they are few; it also wants to see the
-    # directory it runs in.
-    PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test \
-        --package ws-proto --all-features --lib "${tests[@]}" --target "$1"
+    cargo +nightly miri test --package ws-proto --all-features --lib "${tests[@]}" --target "$1"
 }
 
 case ${1-} in
@@ -62,8 +59,14 @@ utf8)
     ;;
 miri)
     nightly miri rust-src
+    # They run on one processor each.
+    running=()
     for target in ${2-x86_64-unknown-linux-gnu i686-unknown-linux-gnu s390x-unknown-linux-gnu}; do
-        miri "$target"
+        miri "$target" 2>&1 | sed "s/^/${target%%-*}: /" &
+        running+=($!)
+    done
+    for run in "${running[@]}"; do
+        wait "$run"
     done
     ;;
 i686)
@@ -80,7 +83,7 @@ tsan)
         --package ws-std --test threads --test closing --test messages
     ;;
 *)
-    sed -n "2,/^set/{/^#/p}" "$0" >&2
+    echo "$usage" >&2
     exit 2
     ;;
 esac

@@ -53,6 +53,9 @@ pub(crate) fn all() -> Vec<Case> {
     for (len, size) in HEADS.into_iter().chain(DRIPPED) {
         cases.push(once(format!("scaling/response/{size}"), len, response(len)));
     }
+    for (len, size) in DRIPPED {
+        cases.push(once(format!("scaling/lists/{size}"), len, lists(len)));
+    }
     for (cut, reads, name) in [
         (Cut::Crumbs, Reads::Full, "crumbs"),
         (Cut::Fragments, Reads::Bytes, "dripped-fragments"),
@@ -137,6 +140,30 @@ fn response(len: usize) -> impl Fn() -> Round {
             }
             let whole = offer.verify(&key, &mut scan, &head, &limits);
             black_box(whole.expect("in order").expect("whole"));
+        })
+    }
+}
+
+/// The server judges a head that has been read, of lists of nothing, of names and of parameters.
+fn lists(len: usize) -> impl Fn() -> Round {
+    move || {
+        let mut head = String::from("GET /chat HTTP/1.1\r\nHost: example.com");
+        for (start, item) in [
+            ("\r\nConnection: Upgrade", " ,"),
+            ("\r\nUpgrade: websocket", ", a"),
+            ("\r\nSec-WebSocket-Protocol: a", ",b"),
+            ("\r\nSec-WebSocket-Extensions: a", " ;\tb=\"\\c\""),
+        ] {
+            head.push_str(start);
+            head.push_str(&item.repeat(len / 4 / item.len()));
+        }
+        head.push_str("\r\n\r\n");
+        Box::new(move || {
+            let request = Request::parse(black_box(head.as_bytes())).expect("whole");
+            black_box(request.wants_upgrade());
+            black_box(request.accept().is_ok());
+            black_box(request.protocols().count());
+            black_box(request.extensions().count());
         })
     }
 }

@@ -177,7 +177,7 @@ impl Mask {
 }
 
 /// In bytes: a payload for which alignment pays.
-const LONG: usize = 2 << 10;
+const LONG: usize = 2048;
 
 /// What is masked at a time: a vector register of the x86-64 baseline, or of NEON.
 type Block = [u8; 16];

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn early_fails_at_the_first_impossible_byte_of_every_short_string() {
         // Miri is slow: some of the second and third bytes.
-        const STEP: usize = if cfg!(miri) { 23 } else { 1 };
+        const STEP: usize = if cfg!(miri) { 51 } else { 1 };
         for first in 0..=255 {
             let mut one = Utf8::new();
             assert_eq!(one.push(&[first]).is_ok(), possible(&[first]));
@@ -172,6 +172,12 @@ mod tests {
         }
     }
 
+    /// Whatever has been checked is gone: there is nothing to begin again with.
+    #[test]
+    fn a_cut_character_is_all_that_is_kept() {
+        assert_eq!(size_of::<Utf8>(), 5);
+    }
+
     /// Every four-byte string whose first byte begins a four-byte character, at the edges of
     /// each range, split at every point.
     #[test]
@@ -181,7 +187,7 @@ mod tests {
             0xF5, 0xFF,
         ];
         // Miri is slow: some of them.
-        let edges = if cfg!(miri) { &edges[3..9] } else { &edges };
+        let edges = if cfg!(miri) { &edges[6..9] } else { &edges };
         for first in (0xEE..=0xFF).step_by(if cfg!(miri) { 6 } else { 1 }) {
             for (second, third, fourth) in edges
                 .iter()

@@ -214,10 +214,12 @@ fn a_bomb_stops_at_the_limit() {
     limits.max_message = 100_000;
     let mut client = Session::client(&limits, [1; 32]).compressed(&settings(), &FULL, &limits);
     client.push(&bomb);
-    assert_eq!(
-        client.step(),
-        Err(ProtocolError::MessageTooBig { limit: 100_000 })
-    );
+    let error = Err(ProtocolError::MessageTooBig { limit: 100_000 });
+    assert_eq!(client.step(), error);
+    // Nothing is inflated in the context that it has left behind.
+    client.push(&part(true, true, 1, &deflated(b"Hello")));
+    assert_eq!(client.step(), error);
+    assert_eq!(client.take_message(), Ok(None));
 }
 
 /// A context of one connection is of no use to another that has agreed on a smaller window.

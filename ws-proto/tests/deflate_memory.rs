@@ -10,7 +10,9 @@ mod noise;
 use counting::{Counting, usage};
 use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
-use ws_proto::{Deflate, Header, Limits, Message, Opcode, Part, ProtocolError, Session, Step};
+use ws_proto::{
+    Deflate, Header, Limits, Message, Opcode, Part, Prepared, ProtocolError, Session, Step,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -275,6 +277,23 @@ fn a_shared_context_keeps_no_large_buffer() {
     });
     assert!(usage.kept < 400 << 10, "{} bytes", usage.kept);
     drop(compressor);
+}
+
+/// Another connection that has agreed on the same gets what the first one got: it takes no context.
+#[test]
+fn a_prepared_message_is_compressed_once() {
+    let limits = Limits::default();
+    let agreed = both(12, Takeover::Off);
+    let mut prepared = Prepared::new("for all of them, ".repeat(100).as_str());
+    let mut sessions = [(); 2].map(|()| server(&agreed, &limits));
+    let [first, second] = sessions.each_mut().map(|session| {
+        let (sent, usage) = usage(|| session.halves().1.send_prepared(&mut prepared));
+        sent.unwrap();
+        usage.peak
+    });
+    assert!(first > 64 << 10 && second < 4 << 10, "{first} {second}");
+    let [first, second] = &mut sessions;
+    assert_eq!(first.unsent(), second.unsent());
 }
 
 /// Whoever it is lent to next sends without asking for memory.

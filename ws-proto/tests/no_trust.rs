@@ -120,6 +120,25 @@ fn no_trust_fragments_cost_what_they_hold() {
     }
 }
 
+/// The limit is of bytes received; the memory that they are joined in may be twice as much.
+#[test]
+fn no_trust_a_message_of_the_limit_costs_at_most_twice_the_limit() {
+    let limits = Limits::default();
+    let limit = usize::try_from(limits.max_message).unwrap();
+    for end in End::BOTH {
+        for first in [1, limit / 2 + 1, limit - 1] {
+            let mut wire = end.peer_part(BINARY, &vec![0; first]);
+            wire.extend(end.peer_part(CONTINUATION, &vec![0; limit - first]));
+            let (ready, usage) = usage(|| {
+                let mut session = end.session(&limits);
+                receive(&mut session, &wire, 64 << 10)
+            });
+            assert_eq!(ready, Ok(Ready::NeedData));
+            assert!(usage.peak <= 2 * limit + SMALL, "{} by {first}", usage.peak);
+        }
+    }
+}
+
 /// A message over the limit is refused before a byte is reserved for it.
 #[test]
 fn no_trust_a_message_over_the_limit_reserves_nothing() {

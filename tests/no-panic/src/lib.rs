@@ -9,14 +9,16 @@
 //! |---|---|
 //! | `codecs` | `Header`, `Mask`, `MaskKeys`, `Utf8`, `Close`, `CloseCode`: all there are |
 //! | `connection` | `Receiver`, `Sender`, `Connection`, `Liveness`: both roles, all calls |
-//! | `handshake` | `Scan`, refusals, writing a request and an answer, headers, lists and extensions, all that can be asked of a `Request` or `Response` that was parsed |
+//! | `handshake` | `Scan`, refusals, writing a request and an answer, headers, lists and extensions, what can be asked of a `Request`, a `Response` or an `Origin` that was parsed |
 //!
-//! Not proven is what calls other libraries with bytes of a peer: `Request::parse_prefix` and
-//! `Offer::verify` (`httparse`), `Key::parse` (`base64`), `Key::accept_token` (`sha1`) and
-//! `Origin::parse` (the IPv6 addresses of `core`). Each has code that could panic as far as a
-//! compiler sees. They are in `unproven`, which does not link, and so shows that a program which
-//! may panic does not; fuzzing is what speaks for them. Overflow is no panic here, as it is none
-//! in a release.
+//! Not proven is what calls other libraries with bytes of a peer: `Request::parse` and
+//! `parse_prefix`, `Response::parse` and `Offer::verify` (`httparse`); `Key::parse` (`base64`);
+//! `Key::accept_token` (`sha1`); `Origin::parse` and `same_host` (the IPv6 addresses of `core`);
+//! and `Request::accept`, `origin` and `same_origin`, `Offer::new` and `origin`, which call these.
+//! Each has code that could panic as far as a compiler sees: they are in `unproven`, which does
+//! not link, and so shows that a program which may panic does not. Fuzzing is what speaks for
+//! them. What formats anything for people is not proven either; and overflow is no panic here, as
+//! it is none in a release.
 
 #![no_std]
 

@@ -18,7 +18,7 @@ pub(crate) fn assert_exists(name: &str, context: &str) {
     assert!(has_test(&source, function), "{context}: {name}");
 }
 
-/// Whether `source` has a test of that name.
+/// Whether `source` has a test of that name, which is run with all others.
 fn has_test(source: &str, function: &str) -> bool {
     let mut lines = source.lines().map(str::trim);
     let start = format!("fn {function}(");
@@ -27,6 +27,10 @@ fn has_test(source: &str, function: &str) -> bool {
     lines.any(|line| match line {
         "#[test]" => {
             is_test = true;
+            false
+        }
+        _ if line.starts_with("#[ignore") => {
+            is_test = false;
             false
         }
         _ if line.starts_with("#[") => false,
@@ -40,8 +44,10 @@ fn root() -> PathBuf {
 
 #[test]
 fn a_test_that_is_not_there_is_missed() {
-    let source = "#[test]\n#[ignore]\nfn is_there() {}\nfn helper() {}\n";
+    let source = "#[test]\n#[cfg(unix)]\nfn is_there() {}\nfn helper() {}\n\
+        #[test]\n#[ignore = \"it takes long\"]\nfn is_left_out() {}\n";
     assert!(has_test(source, "is_there"));
     assert!(!has_test(source, "helper"));
     assert!(!has_test(source, "is"));
+    assert!(!has_test(source, "is_left_out"));
 }

@@ -8,7 +8,7 @@ use core::time::Duration;
 use no_panic as _;
 use ws_proto::{
     Close, Connection, Instant, Kind, Limits, Liveness, Message, Part, Receiver, Role, Sender,
-    Shutdown, Timeouts, Verdict,
+    Shutdown, State, Timeouts, Verdict,
 };
 
 struct Given<'a> {
@@ -51,6 +51,9 @@ fn receive(given: &mut Given<'_>) {
         .receive(given.input)
         .map_or(0, |received| received.consumed);
     given.counted += usize::from(receiver.receive_eof().is_ok());
+    given.counted += usize::from(receiver.payload_remaining() > 0 || receiver.is_closed());
+    given.counted += usize::from(receiver.is_ended() || receiver.failed().is_some());
+    given.role = receiver.role();
     *receiver = Receiver::new(given.role, &given.limits).compressed();
     given.counted += receiver
         .receive(given.input)
@@ -70,6 +73,7 @@ fn send(given: &mut Given<'_>) {
         given.counted += control.as_ref().len();
     }
     given.counted += sender.frame_len(given.counted);
+    given.counted += usize::from(sender.wants_transmit() || sender.is_open() || sender.is_closed());
     *sender = Sender::client(given.seed);
     given.counted += sender.send(given.message, given.output).unwrap_or(0);
 }
@@ -91,10 +95,16 @@ fn both(given: &mut Given<'_>) {
         given.counted += control.as_ref().len();
     }
     given.counted += usize::from(connection.shutdown() == Shutdown::Now);
-    *connection = match given.role {
+    given.counted += usize::from(connection.state() == State::Open);
+    given.counted += usize::from(connection.is_closed_by_peer() || connection.wants_transmit());
+    given.counted += usize::from(connection.payload_remaining() > 0);
+    given.counted += connection.frame_len(given.counted);
+    given.role = connection.role();
+    let new = match given.role {
         Role::Server => Connection::server(&given.limits),
         Role::Client => Connection::client(&given.limits, given.seed).compressed(),
     };
+    (given.receiver, given.sender) = core::mem::replace(connection, new).split();
 }
 
 fn watch(given: &mut Given<'_>) {

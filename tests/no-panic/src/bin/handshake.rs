@@ -6,7 +6,7 @@
 use no_panic as _;
 use ws_proto::Limits;
 use ws_proto::handshake::{
-    Accept, Compression, HandshakeError, Key, Offer, Request, Response, Scan,
+    Accept, Compression, HandshakeError, HttpVersion, Key, Offer, Origin, Request, Response, Scan,
 };
 
 struct Given<'a> {
@@ -23,6 +23,7 @@ struct Given<'a> {
     key: Key,
     request: Request<'a>,
     response: Response<'a>,
+    origin: Origin<'a>,
     accept: Accept<'a>,
     offer: Offer<'a>,
     counted: usize,
@@ -43,11 +44,15 @@ fn serve(given: &mut Given<'_>) {
     let request = given.request;
     given.counted += request.path().len() + request.query().map_or(0, str::len);
     given.counted += request.header(given.text).map_or(0, str::len);
+    given.counted += request.method().len() + request.target().len();
     given.counted += request.headers().iter().count() + request.protocols().count();
+    given.counted += request.headers().get_all(given.text).count();
+    given.counted += usize::from(request.version() == HttpVersion::Http11);
     for extension in request.extensions().flatten() {
         given.counted += extension.name().len();
         for (name, value) in extension.params() {
             given.counted += name.len() + value.map_or(0, |value| value.chars().count());
+            given.counted += value.and_then(|value| value.as_str()).map_or(0, str::len);
         }
     }
     given.counted += usize::from(request.wants_upgrade());
@@ -66,5 +71,12 @@ fn ask(given: &mut Given<'_>) {
     let offer = offer.compression(Some(given.compression));
     given.counted += offer.encode(&given.key, given.output).unwrap_or(0);
     given.counted += usize::from(offer.agreed(&given.response).is_ok());
-    given.counted += given.response.protocol().map_or(0, str::len);
+    let response = given.response;
+    given.counted += response.protocol().map_or(0, str::len) + response.reason().len();
+    given.counted += response.header(given.text).map_or(0, str::len);
+    given.counted += response.headers().iter().count() + usize::from(response.status());
+    given.counted += usize::from(response.version() == HttpVersion::Http11);
+    let origin = given.origin;
+    given.counted += origin.scheme().len() + origin.host().len();
+    given.counted += usize::from(origin.port().is_some());
 }

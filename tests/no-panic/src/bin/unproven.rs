@@ -26,7 +26,9 @@ extern "C" fn _start(given: &mut Given<'_>) {
     let answer = given.offer;
     let answer = answer.verify(&given.key, &mut given.scan, given.input, &given.limits);
     given.counted += usize::from(answer.is_ok());
-    given.counted += usize::from(Origin::parse(given.text).is_ok());
+    if let Ok(origin) = Origin::parse(given.text) {
+        given.counted += usize::from(origin.same_host(given.text));
+    }
     if let Ok(key) = Key::parse(given.text) {
         given.key = key;
     }
