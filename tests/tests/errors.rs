@@ -1,22 +1,29 @@
-//! Every error that the core can tell has occurred: the variants are read from the source, the
-//! errors come from calls and from the tables of `tests/handshake`. Those of frames are in
-//! `transcripts.rs`.
+//! Every error that the core and `ws-std` can tell has occurred: the variants are read from the
+//! source, the errors come from calls, from the tables of `tests/handshake` and over sockets. Those
+//! of frames are in `transcripts.rs`.
 
+#[path = "../../ws-std/tests/common/mod.rs"]
+mod common;
 mod heads;
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
 
+use common::{Raw, run, server, timeouts};
 use heads::rows;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_proto::{
     Close, CloseCode, Connection, Kind, Limits, Message, Part, SendError, Sender, Session,
 };
+use ws_std::{Client, Clock, ConnectError, Timeouts, WebSocket};
 use ws_tests::{name_of, variants};
 
 /// The variants that are missing among `occurred`.
 fn missing<'s>(source: &'s str, name: &str, occurred: &BTreeSet<String>) -> Vec<&'s str> {
     let variants = variants(source, name);
-    assert!(variants.len() >= 7, "{variants:?}");
+    assert!(variants.len() >= 4, "{variants:?}");
     let occurred = |variant: &&str| !occurred.contains(*variant);
     variants.into_iter().filter(occurred).collect()
 }
@@ -122,3 +129,79 @@ fn every_send_error_occurs() {
     let missing = missing(source, "SendError", &occurred);
     assert_eq!(missing, [name_of(&format!("{:?}", SendError::OutOfMemory))]);
 }
+
+/// A server's end of an open connection, and a peer that speaks bytes.
+fn served(timeouts: Timeouts) -> (WebSocket, Raw) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let peer = Raw::connect(listener.local_addr().expect("its address"));
+    let (stream, _) = listener.accept().expect("it is there");
+    let clock = Clock::system();
+    let session = Session::server(&Limits::DEFAULT).watched(timeouts, clock.now());
+    let ws = WebSocket::over(stream, session, clock).expect("a connection");
+    (ws, peer)
+}
+
+#[test]
+fn every_error_of_a_connection_occurs() {
+    let (mut misled, mut peer) = served(Timeouts::default());
+    peer.write([0xff; 8]);
+    peer.half_close();
+    let (mut asked, _peer) = served(Timeouts::default());
+    // Its peer answers no Close.
+    let (mut alone, _silent) = served(timeouts(None, 60_000, 10));
+    let (mut dropped, _peer) = served(Timeouts::default());
+    dropped.writer().abort();
+    let occurred = names([
+        misled.recv().unwrap_err(),
+        asked.ping(&[0; 126]).unwrap_err(),
+        alone.close(CloseCode::NORMAL, "").unwrap_err(),
+        dropped.send("x").unwrap_err(),
+    ]);
+    assert_eq!(missing(STD, "Error", &occurred), [""; 0]);
+}
+
+#[test]
+fn every_connect_error_occurs() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("ws://{}/", listener.local_addr().expect("its address"));
+    let left = thread::spawn({
+        let url = url.clone();
+        || ws_std::connect(url).unwrap_err()
+    });
+    drop(listener.accept().expect("it is there"));
+    let left = left.join().expect("an error");
+    let serving = run(server());
+    let failed = |client: Client| client.connect().unwrap_err();
+    let occurred = names([
+        left,
+        failed(Client::new("")),
+        // A port that nobody can have.
+        failed(Client::new("ws://127.0.0.1:0/")),
+        // The system accepts it, and nobody answers.
+        failed(Client::new(&url).handshake_timeout(Duration::from_millis(10))),
+        failed(Client::new(serving.url("/nowhere"))),
+        failed(Client::new(&url).subprotocol("a b")),
+    ]);
+    // That takes a system whose source of randomness fails: there is no call that makes it.
+    assert_eq!(missing(STD, "ConnectError", &occurred), ["Entropy"]);
+}
+
+#[test]
+fn every_url_error_occurs() {
+    let urls = [
+        "ws://h/a b",
+        "http://h/",
+        "wss://h/",
+        "ws://:80/",
+        "ws://h/#top",
+        "ws://user@h/",
+    ];
+    let occurred = names(urls.map(|url| match ws_std::connect(url) {
+        Err(ConnectError::Url(error)) => error,
+        other => panic!("{url}: {other:?}"),
+    }));
+    assert_eq!(missing(STD, "UrlError", &occurred), [""; 0]);
+}
+
+/// What can go wrong with a connection.
+const STD: &str = include_str!("../../ws-std/src/error.rs");

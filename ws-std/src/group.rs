@@ -14,7 +14,9 @@ use crate::writer::Writer;
 /// No member waits for another. One that takes its messages too slowly, so that more than
 /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it, is closed with 1013 and
 /// leaves the group; so is one that is being sent [fragments](Writer::send_part) when a message
-/// comes. Nothing is left out silently. Clones are the same group.
+/// comes, and one for which there is no memory to queue it in. If there is none for the Close
+/// either, the connection is [dropped](Writer::abort). Nothing is left out silently. Clones are the
+/// same group.
 ///
 /// ```no_run
 /// use ws_std::{Group, Server};
@@ -75,13 +77,18 @@ impl Group {
         let mut list = lock(&self.members.list);
         list.retain(|(_, writer)| match writer.queue_prepared(&mut prepared) {
             Ok(()) => true,
-            Err(Error::Send(SendError::Full { .. } | SendError::MessageInProgress)) => {
-                // What waits goes first; the deadline of the closing handshake runs.
-                let _ = writer.close(CloseCode::TRY_AGAIN_LATER, "too slow");
+            // It is closing or gone: its own thread will see.
+            Err(
+                Error::Send(SendError::Closed)
+                | Error::Protocol(_)
+                | Error::Silence(_)
+                | Error::Io(_),
+            ) => false,
+            // It is as it was, but for a message that it will never get.
+            Err(Error::Send(error)) => {
+                dismiss(writer, error);
                 false
             }
-            // It is closing or gone: its own thread will see.
-            Err(_) => false,
         });
         list.len()
     }
@@ -96,6 +103,20 @@ impl Group {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// Closes a healthy connection that could not take a message, and says why.
+fn dismiss(writer: &Writer, error: SendError) {
+    let reason = match error {
+        SendError::OutOfMemory => "out of memory",
+        _ => "too slow",
+    };
+    // What waits goes first; the deadline of the closing handshake runs.
+    let closed = writer.close(CloseCode::TRY_AGAIN_LATER, reason);
+    if let Err(Error::Send(SendError::OutOfMemory)) = closed {
+        // Not even for the Close: the end of the stream has to say it.
+        writer.abort();
     }
 }
 

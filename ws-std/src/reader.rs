@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ws_proto::{
-    Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready, Step,
-    Verdict,
+    Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready,
+    SendError, Step, Verdict,
 };
 
 use crate::error::{Error, Failure};
@@ -169,11 +169,17 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Send`](Error::Send) if the reason is too long, and as [`recv`](Self::recv).
+    /// [`Send`](Error::Send) if the reason is too long, or there is no memory for the Close:
+    /// nothing was done. Else as [`recv`](Self::recv).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let close = Close::new(code, reason)?;
-        // A `Closed` error means that a Close is on its way already: wait for the same.
-        let _ = self.shared.outgoing().close(Some(close));
+        let queued = self.shared.outgoing().close(Some(close));
+        match queued {
+            // A Close that is on its way already ends in the same.
+            Ok(()) | Err(SendError::Closed) => {}
+            // Without one the peer would be waited for as long as it lives.
+            Err(error) => return Err(error.into()),
+        }
         // Nothing is wrong with a peer that is gone behind its own Close.
         let _ = self.shared.flush();
         self.drop_the_rest()

@@ -182,7 +182,8 @@ impl Shared {
     /// Ends the connection from our side, whatever state it is in, and waits for the peer to see
     /// it: until it closes its side, within the close timeout.
     pub(crate) fn finish(&self, code: CloseCode) {
-        // A `Closed` error means that a Close is on its way, or that there is nobody to tell.
+        // A `Closed` error means that a Close is on its way, or that there is nobody to tell. If
+        // there is no memory for one, the stream ends without: it is shut below in any case.
         let _ = self.outgoing().close(Some(code.into()));
         if self.wants_write() || self.is_writing() {
             let _ = self.stream.set_write_timeout(self.close_timeout());

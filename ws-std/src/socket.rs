@@ -47,7 +47,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// What setting the socket's options gave.
+    /// What asking for the peer's address or setting the socket's options gave.
     pub fn over(stream: TcpStream, session: Session, clock: Clock) -> io::Result<Self> {
         let setup = Setup {
             clock,
@@ -56,9 +56,9 @@ impl WebSocket {
             #[cfg(feature = "deflate")]
             pool: None,
         };
+        let stream = Stream::from(stream);
         let peer = stream.peer_addr()?;
-        let stream = Arc::new(stream.into());
-        Self::new(stream, peer, session, setup, About::default())
+        Self::new(Arc::new(stream), peer, session, setup, About::default())
     }
 
     pub(crate) fn new(
@@ -188,8 +188,9 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// [`Send`](Error::Send) if the reason is over 123 bytes: nothing was done.
-    /// [`Silence`](Error::Silence) if the peer did not answer; else as [`recv`](Self::recv).
+    /// [`Send`](Error::Send) if the reason is over 123 bytes, or there is no memory for the Close:
+    /// nothing was done. [`Silence`](Error::Silence) if the peer did not answer; else as
+    /// [`recv`](Self::recv).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.reader.close(code, reason)
     }

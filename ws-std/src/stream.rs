@@ -1,4 +1,7 @@
-//! The socket of a connection: every system call on it is made here, and nowhere else.
+//! The socket of a connection: every system call on it is made here, and nowhere else, and in a
+//! test any one of them can fail. Connecting (`client.rs`), listening and accepting
+//! (`server/accept.rs`) come before there is one; closing the descriptor, by dropping it, can not
+//! fail.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -23,7 +26,7 @@ pub(crate) enum Call {
     Peek,
     Write,
     WriteAtOnce,
-    /// It moves no bytes: an option of the socket, or its end.
+    /// It moves no bytes: an option of the socket, its address, or its end.
     Setting,
 }
 
@@ -67,26 +70,26 @@ impl Stream {
     /// How long a read may wait.
     pub(crate) fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
         let patience = Some(patience.max(TICK));
-        self.set(|tcp| tcp.set_read_timeout(patience))
+        self.ask(|tcp| tcp.set_read_timeout(patience))
     }
 
     /// How long a write may wait.
     pub(crate) fn set_write_timeout(&self, patience: Duration) -> io::Result<()> {
         let patience = Some(patience.max(TICK));
-        self.set(|tcp| tcp.set_write_timeout(patience))
+        self.ask(|tcp| tcp.set_write_timeout(patience))
     }
 
     /// A message leaves when it is written, and does not wait for another.
     pub(crate) fn set_nodelay(&self) -> io::Result<()> {
-        self.set(|tcp| tcp.set_nodelay(true))
+        self.ask(|tcp| tcp.set_nodelay(true))
     }
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.set(|tcp| tcp.shutdown(how))
+        self.ask(|tcp| tcp.shutdown(how))
     }
 
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.peer_addr()
+        self.ask(TcpStream::peer_addr)
     }
 
     /// Reads and drops what still comes, at most [`LINGER`] bytes and `limit` long.
@@ -108,9 +111,11 @@ impl Stream {
         }
     }
 
-    fn set(&self, set: impl FnOnce(&TcpStream) -> io::Result<()>) -> io::Result<()> {
-        self.call(Call::Setting, 0, |_| set(&self.tcp).map(|()| 0))
-            .map(drop)
+    /// Makes a call that moves no bytes.
+    fn ask<T>(&self, ask: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result<T> {
+        // What is planned for it comes first: there is no length to be wrong.
+        self.call(Call::Setting, 0, |_| Ok(0))?;
+        ask(&self.tcp)
     }
 
     /// Makes a call that may move `given` bytes, and believes no more of it.
@@ -227,6 +232,28 @@ mod tests {
         ];
         for lie in lies {
             assert_eq!(lie.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn no_call_goes_past_the_plan() {
+        let calls: [fn(&Stream) -> io::Result<()>; 9] = [
+            |stream| stream.read(&mut [0]).map(drop),
+            |stream| stream.peek().map(drop),
+            |stream| stream.write(b"x", b"", 1).map(drop),
+            |stream| stream.write_at_once(b"x").map(drop),
+            |stream| stream.set_read_timeout(TICK),
+            |stream| stream.set_write_timeout(TICK),
+            Stream::set_nodelay,
+            |stream| stream.shutdown(Shutdown::Both),
+            |stream| stream.peer_addr().map(drop),
+        ];
+        for (at, call) in calls.iter().enumerate() {
+            let (tcp, _peer) = pair();
+            let planned = Fault::Error(io::ErrorKind::AddrInUse); // which none of them gives
+            let plan = Plan::new(planned, Fails::From { first: 0, times: 1 });
+            let failed = call(&Stream::faulty(tcp, Arc::new(plan))).unwrap_err();
+            assert_eq!(failed.kind(), io::ErrorKind::AddrInUse, "call {at}");
         }
     }
 

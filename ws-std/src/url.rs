@@ -125,6 +125,7 @@ mod tests {
             ("ws://", UrlError::Malformed),
             ("ws://h/#top", UrlError::Fragment),
             ("ws://u:p@h/", UrlError::Credentials),
+            ("ws://:80/", UrlError::NoHost),
             ("ws://h:/", UrlError::Malformed),
             ("ws://h:99999/", UrlError::Malformed),
             ("ws://h:x/", UrlError::Malformed),

@@ -102,7 +102,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Send`](Error::Send) if the reason is over 123 bytes, or a Close is on its way already.
+    /// [`Send`](Error::Send) if the reason is over 123 bytes, a Close is on its way already, or
+    /// there is no memory for one.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.shared.close(Close::new(code, reason)?)
     }

@@ -136,6 +136,8 @@ impl Stage {
         common::until("the descriptor to be closed", || {
             Arc::strong_count(&plan) == 1
         });
+        let panics = PANICS.load(Ordering::SeqCst);
+        assert_eq!(panics, 0, "a thread that nobody waits for panicked");
         let bytes = peer::plain(&bytes);
         (Outcome { told, bytes }, Arc::into_inner(plan).unwrap())
     }

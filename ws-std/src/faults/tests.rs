@@ -1,7 +1,6 @@
 //! Every fault, at every call of every conversation.
 
 use std::io::ErrorKind;
-use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::stream::Call;
@@ -24,7 +23,6 @@ fn at_every_call(fault: Fault, times: usize) {
         }
     }
     println!("{fault:?} x {times}: {runs} runs");
-    assert_eq!(PANICS.load(Ordering::SeqCst), 0);
 }
 
 /// Has all conversations with a fault at many calls of each.
