@@ -10,7 +10,7 @@ rustup toolchain list | grep -q ^nightly || rustup toolchain install nightly --p
 rustup component add --toolchain nightly llvm-tools
 cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked cargo-llvm-cov
 
-cargo +nightly llvm-cov --no-report --branch --all-features --tests -p ws-proto -p ws-std -p ws-tests
+cargo +nightly llvm-cov --no-report --branch --all-features --tests -p ws-proto -p ws-tests
 report() {
     cargo +nightly llvm-cov report --branch --ignore-filename-regex '/(tests|benches|ws-std|ws-cli)/' "$@"
 }

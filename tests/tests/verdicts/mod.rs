@@ -28,10 +28,14 @@ pub(crate) fn assert_judged(
             wrong.push(format!("{whole:?}, not {place}"));
         }
         let mut scan = Scan::new();
-        let dripped = (0..=input.len())
-            .map(|len| judge(&mut scan, &input[..len]))
-            .find(|judged| *judged != Ok(None));
-        assert_eq!(dripped.unwrap_or(Ok(None)), whole, "{place}");
+        let mut dripped = Ok(None);
+        for len in 0..=input.len() {
+            dripped = judge(&mut scan, &input[..len]);
+            if dripped != Ok(None) {
+                break;
+            }
+        }
+        assert_eq!(dripped, whole, "{place}");
         if let Ok(Some(len)) = whole {
             assert_eq!(len, head.len(), "{place}");
             let followed = [&input[..], b"\x81\x85\0\0\0\0Hello\r\n\r\n"].concat();
