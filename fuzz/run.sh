@@ -16,8 +16,8 @@ dir=${CARGO_TARGET_DIR:-target}
 mkdir -p "$dir/logs"
 
 # No sanitizer: our own code is free of `unsafe`, and ten times as many inputs are tried without. What we depend on is not:
-# `cargo +nightly fuzz run inflate` looks at that with AddressSanitizer.
-build=(-s none)
+# SANITIZER=address looks at that.
+build=(-s "${SANITIZER:-none}")
 cargo +nightly fuzz build "${build[@]}"
 
 # fuzz TARGET: its log says what came of it, and its exit code whether that was good.
