@@ -62,7 +62,7 @@ miri)
     # They run on one processor each.
     running=()
     for target in ${2-x86_64-unknown-linux-gnu i686-unknown-linux-gnu s390x-unknown-linux-gnu}; do
-        miri "$target" 2>&1 | sed "s/^/${target%%-*}: /" &
+        miri "$target" 2>&1 | sed -u "s/^/${target%%-*}: /" &
         running+=($!)
     done
     for run in "${running[@]}"; do

@@ -283,7 +283,9 @@ mod tests {
     #[test]
     fn text_is_masked_like_anything_and_known_to_be_ascii() {
         let mask = Mask::new([0x37, 0xFA, 0x21, 0x3D]);
-        for len in [0_usize, 1, 15, 16, 17, 4095, 4096, 4097, 9000] {
+        let lens = [0_usize, 1, 15, 16, 17, 4097, 4096, 4095, 9000];
+        // Miri is slow.
+        for &len in if cfg!(miri) { &lens[..6] } else { &lens } {
             let text = [b'a'; 9000];
             for high in [None, Some(0), Some(len / 2), len.checked_sub(1)] {
                 let mut plain = text;
@@ -314,9 +316,10 @@ mod tests {
     /// 4097 lengths × 64 offsets × 4 phases, in place and fused with the copy.
     #[test]
     fn mask_equals_the_naive_loop_for_every_length_offset_and_phase() {
-        const ROOM: usize = 4096 + 64;
         // Miri is slow: some lengths of each residue, and some offsets.
-        const STEPS: (usize, usize) = if cfg!(miri) { (585, 21) } else { (1, 1) };
+        const LONGEST: usize = if cfg!(miri) { 300 } else { 4096 };
+        const STEPS: (usize, usize) = if cfg!(miri) { (23, 21) } else { (1, 1) };
+        const ROOM: usize = LONGEST + 64;
         let original: [u8; ROOM] =
             core::array::from_fn(|i| ((i * 31 + i / 256) % 256).try_into().unwrap());
         let key = [0x37, 0xFA, 0x21, 0x3D];
@@ -328,7 +331,7 @@ mod tests {
             for offset in (0..64).step_by(STEPS.1) {
                 oracle.copy_from_slice(&original);
                 naive(mask.key(), &mut oracle[offset..]);
-                for len in (0..=4096).step_by(STEPS.0) {
+                for len in (0..=LONGEST).step_by(STEPS.0) {
                     let end = offset + len;
                     let mut inplace = original;
                     let after = mask.apply(&mut inplace[offset..end]);
