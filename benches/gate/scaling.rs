@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use ws_proto::handshake::{Key, Offer, Request, Scan};
-use ws_proto::{Connection, Event, Limits, Received, Role, Session, Step};
+use ws_proto::{Connection, Event, Limits, Opcode, Part, Received, Role, Session, Step};
 
 use crate::cases::{Case, Round, fill, session};
 use crate::wire::{self, Script};
@@ -55,6 +55,9 @@ pub(crate) fn all() -> Vec<Case> {
     }
     for (len, size) in DRIPPED {
         cases.push(once(format!("scaling/lists/{size}"), len, lists(len)));
+    }
+    for (len, size) in DRIPPED {
+        cases.push(once(format!("scaling/pongs/{size}"), len, pongs(len)));
     }
     for (cut, reads, name) in [
         (Cut::Crumbs, Reads::Full, "crumbs"),
@@ -164,6 +167,28 @@ fn lists(len: usize) -> impl Fn() -> Round {
             black_box(request.accept().is_ok());
             black_box(request.protocols().count());
             black_box(request.extensions().count());
+        })
+    }
+}
+
+/// The peer takes a little of a long queue and pings, again and again.
+fn pongs(len: usize) -> impl Fn() -> Round {
+    const TAKEN: usize = 1500;
+    move || {
+        let mut limits = Limits::default();
+        limits.max_unsent = usize::MAX;
+        let ping = wire::frame(Role::Server, Opcode::Ping, Part::Last, &[7; 125]);
+        Box::new(move || {
+            let mut session = session(Role::Server, &limits);
+            while session.unsent().len() < len {
+                session.send(&[7; 1000][..]).expect("open");
+            }
+            while session.unsent().len() > TAKEN {
+                session.push(black_box(&ping));
+                assert!(matches!(session.step(), Ok(Step::Control(_))));
+                black_box(session.unsent());
+                session.sent(TAKEN);
+            }
         })
     }
 }

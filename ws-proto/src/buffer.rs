@@ -347,14 +347,31 @@ impl Outbox {
     }
 
     /// Puts a control frame, for which there is [room](Self::make_room), before the messages, at
-    /// the next frame boundary.
+    /// the next frame boundary. What is before the boundary moves into the room of what was sent,
+    /// and what is behind it stays: as one batch is put at a boundary, each byte moves once at
+    /// most, however often the peer pings.
     pub(crate) fn push_urgent(&mut self, control: &Transmit) {
         let frame = control.as_ref();
-        let at = self.next_boundary();
-        self.bytes.extend_from_slice(frame);
-        self.bytes[at..].rotate_right(frame.len());
-        self.boundary = at + frame.len();
-        self.urgent = self.boundary;
+        let mut at = self.next_boundary();
+        if at == self.bytes.len() {
+            self.bytes.extend_from_slice(frame);
+            at += frame.len();
+        } else {
+            if self.sent < frame.len() {
+                // Little or nothing of this queue was sent: all of it moves, this once.
+                let end = self.bytes.len();
+                self.bytes.resize(end + Transmit::MAX_LEN, 0);
+                self.bytes
+                    .copy_within(self.sent..end, self.sent + Transmit::MAX_LEN);
+                self.sent += Transmit::MAX_LEN;
+                at += Transmit::MAX_LEN;
+            }
+            self.bytes
+                .copy_within(self.sent..at, self.sent - frame.len());
+            self.sent -= frame.len();
+            self.bytes[at - frame.len()..at].copy_from_slice(frame);
+        }
+        (self.boundary, self.urgent) = (at, at);
     }
 
     /// Where the first frame begins that has not been begun to be sent. The frames are our own,

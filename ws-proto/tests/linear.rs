@@ -185,3 +185,29 @@ fn linear_what_a_growing_queue_moves() {
         }
     }
 }
+
+/// A peer that takes a little and pings each time: its Pongs go before what waits, which stays where
+/// it lies. A frame that is cut is what may move, and each only once.
+#[test]
+fn linear_a_pong_before_a_queue_moves_none_of_it() {
+    for end in End::BOTH {
+        for (piece, written) in [(100, 250), (1000, 1500), (100 << 10, 5000)] {
+            let mut session = end.session(&unlimited());
+            for _ in 0..(1 << 20) / piece {
+                session.send(&vec![7; piece][..]).expect("open");
+            }
+            let (mut moved, mut pongs) = (0, 0);
+            while session.unsent().len() > written {
+                let before = session.unsent().as_ptr_range().end;
+                session.push(&end.peer_frame(PING, &[7; 125]));
+                assert!(matches!(session.step(), Ok(Step::Control(_))));
+                pongs += 1;
+                moved += usize::from(session.unsent().as_ptr_range().end != before);
+                session.sent(written);
+            }
+            assert!(pongs > (1 << 20) / 5500, "{pongs}");
+            // Once for the first, and once where half of it was sent and there was more room.
+            assert!(moved <= 2, "{end:?} {piece}: {moved} of {pongs}");
+        }
+    }
+}
