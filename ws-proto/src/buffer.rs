@@ -540,6 +540,22 @@ mod tests {
         assert_eq!((outbox.sent, outbox.len()), (0, (8 << 10) / 2 + (16 << 10)));
     }
 
+    /// A Pong of five bytes, before a frame that waits: where five bytes were sent, and where fewer.
+    #[test]
+    fn outbox_puts_control_frames_where_as_much_was_sent() {
+        for (len, moved) in [(3, 0), (2, Transmit::MAX_LEN)] {
+            let mut outbox = Outbox::new();
+            outbox.push(&data(len, 1)).unwrap();
+            outbox.push(&data(100, 2)).unwrap();
+            let end = outbox.bytes.len();
+            outbox.sent(2 + len);
+            outbox.push_urgent(&pong(3));
+            assert_eq!(outbox.bytes.len(), end + moved);
+            assert_eq!(outbox.unsent()[..5], *pong(3).as_ref());
+            assert_eq!(outbox.unsent()[5..], data(100, 2));
+        }
+    }
+
     #[test]
     fn outbox_takes_no_more_memory_for_a_frame_than_it_has_bytes() {
         let mut outbox = Outbox::new();
