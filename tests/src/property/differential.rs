@@ -56,14 +56,19 @@ pub struct Both<'s> {
 }
 
 impl Both<'_> {
-    /// What ours makes of the stream without the frame at its end that is not whole.
-    pub(super) fn ours_of_whole_frames(&self) -> Heard {
+    /// Whether they agree on the stream without the frame at its end that is not whole.
+    pub(super) fn agree_on_whole_frames(&self) -> bool {
         let mut rest = self.stream;
         while let Some((_, len)) = Frame::decode(rest) {
             rest = &rest[len..];
         }
-        let whole = self.stream.len() - rest.len();
-        ours(self.role, self.limit, &self.stream[..whole])
+        let whole = &self.stream[..self.stream.len() - rest.len()];
+        let both = Both {
+            stream: whole,
+            ours: ours(self.role, self.limit, whole),
+            ..self.clone()
+        };
+        both.agree() && both.answers_agree()
     }
 
     fn agree(&self) -> bool {
