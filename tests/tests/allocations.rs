@@ -4,10 +4,12 @@
 #[path = "../../ws-proto/tests/support/counting.rs"]
 mod counting;
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread;
 
-use counting::{Counting, usage};
+use counting::{Counting, live, usage};
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Connection, Deflate, Event, Header, Kind, Limits, Message, Opcode, Part, Received, Session,
@@ -354,4 +356,38 @@ fn receive(ws: &mut WebSocket, shape: Shape) {
 fn the_allocator_counts() {
     let (boxed, usage) = usage(|| Box::new([0_u8; 100]));
     assert_eq!((usage.calls, usage.peak), (1, boxed.len()));
+}
+
+/// While the handler is there, the connection keeps the request's headers, and not the bytes that
+/// they were parsed from, nor the answer.
+#[test]
+fn a_handler_begins_with_the_headers_and_no_more() {
+    let (kept, keeps) = mpsc::channel();
+    let server =
+        Server::bind("127.0.0.1:0")
+            .expect("a port")
+            .websocket("/", move |_ws, _request| {
+                // The thread is this connection's own.
+                kept.send(live()).expect("somebody listens");
+                Ok::<_, ws_std::Error>(())
+            });
+    let (address, handle) = (server.local_addr(), server.handle());
+    let running = thread::spawn(move || server.run());
+    let of_a_head = |value: usize| {
+        let value = "v".repeat(value);
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             X-One: {value}\r\nX-Two: {value}\r\n\r\n"
+        );
+        let mut client = TcpStream::connect(address).expect("a connection");
+        client.write_all(head.as_bytes()).expect("a listener");
+        keeps.recv().expect("a handler")
+    };
+    let (small, large) = (of_a_head(1), of_a_head(7001));
+    assert!(large - small >= 2 * 7000, "{small} {large}");
+    assert!(large - small <= 2 * 7100, "{small} {large}");
+    assert!(small <= 4 << 10, "{small}");
+    handle.shutdown();
+    running.join().expect("no panic").expect("no error");
 }

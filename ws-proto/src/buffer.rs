@@ -218,10 +218,18 @@ impl Assembly {
         (self.len, self.checked) = (0, 0);
     }
 
-    /// Takes the message out, without a copy.
+    /// Takes the message out. It goes with its memory, unless an earlier message has left much
+    /// more than this one fills: that stays, or short messages that are kept would hold it all.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        let mut bytes = core::mem::take(&mut self.bytes);
-        bytes.truncate(self.len);
+        let mut bytes = Vec::new();
+        let is_short = self.len < self.bytes.capacity() / 2;
+        // Without memory for the copy it goes as it is.
+        if is_short && bytes.try_reserve_exact(self.len).is_ok() {
+            bytes.extend_from_slice(self.as_bytes());
+        } else {
+            bytes = core::mem::take(&mut self.bytes);
+            bytes.truncate(self.len);
+        }
         self.clear();
         bytes
     }
@@ -313,12 +321,11 @@ impl Outbox {
 
     #[cold]
     fn make_more_room(&mut self, len: usize) -> Result<(), SendError> {
-        // Not before half of it is sent, so that each byte moves once on average.
-        if self.sent > self.bytes.len() / 2 {
-            self.compact();
-        }
+        // As much can be put now as is moved: each byte moves once on average, and there is room
+        // for twice what waits.
+        self.compact();
         self.bytes
-            .try_reserve(len)
+            .try_reserve_exact(len.max(self.bytes.len()))
             .map_err(|_| SendError::OutOfMemory)
     }
 
@@ -348,8 +355,8 @@ impl Outbox {
 
     /// Puts a control frame, for which there is [room](Self::make_room), before the messages, at
     /// the next frame boundary. What is before the boundary moves into the room of what was sent,
-    /// and what is behind it stays: as one batch is put at a boundary, each byte moves once at
-    /// most, however often the peer pings.
+    /// and what is behind it stays: one batch is put at a boundary, so however often the peer
+    /// pings, a byte moves for the frame that it is in, and no more.
     pub(crate) fn push_urgent(&mut self, control: &Transmit) {
         let frame = control.as_ref();
         let mut at = self.next_boundary();
@@ -358,7 +365,8 @@ impl Outbox {
             at += frame.len();
         } else {
             if self.sent < frame.len() {
-                // Little or nothing of this queue was sent: all of it moves, this once.
+                // Little or nothing of this queue was sent, and as much as was will be: all of it
+                // moves, for one batch only.
                 let end = self.bytes.len();
                 self.bytes.resize(end + Transmit::MAX_LEN, 0);
                 self.bytes
@@ -527,17 +535,25 @@ mod tests {
         assert!(outbox.bytes.capacity() < 8 * frame.len());
     }
 
-    /// Each byte that waits is moved once on average: not while less than half has been sent.
+    /// What waits moves when there is no room behind it; as much can be put then before it moves
+    /// again, and no more.
     #[test]
-    fn outbox_moves_nothing_before_half_of_it_is_sent() {
+    fn outbox_moves_what_waits_once_for_as_much_as_is_put() {
         let mut outbox = Outbox::new();
         outbox.push(&[1; 600]).unwrap();
-        outbox.sent(300);
-        outbox.push(&[2; 8 << 10]).unwrap();
-        assert_eq!((outbox.sent, outbox.len()), (300, 300 + (8 << 10)));
-        outbox.sent(300 + (8 << 10) / 2);
-        outbox.push(&[3; 16 << 10]).unwrap();
-        assert_eq!((outbox.sent, outbox.len()), (0, (8 << 10) / 2 + (16 << 10)));
+        outbox.sent(200);
+        outbox.push(&[2]).unwrap();
+        assert_eq!((outbox.sent, outbox.len()), (0, 401));
+        assert_eq!(outbox.bytes.capacity(), 800, "twice what waited");
+        outbox.sent(1);
+        outbox.push(&[3; 399]).unwrap();
+        assert_eq!((outbox.sent, outbox.len()), (1, 799));
+        outbox.sent(500);
+        outbox.push(&[4; 500]).unwrap();
+        assert_eq!((outbox.sent, outbox.len()), (0, 799));
+        assert_eq!(outbox.bytes.capacity(), 800, "what was sent is room enough");
+        outbox.push(&[5; 5000]).unwrap();
+        assert_eq!(outbox.bytes.capacity(), 5799, "or what is put");
     }
 
     /// A Pong of five bytes, before a frame that waits: where five bytes were sent, and where fewer.
@@ -722,6 +738,22 @@ mod tests {
             }
             assembly.clear();
             assembly.release();
+            assert!(assembly.as_bytes().is_empty());
+        }
+    }
+
+    /// A short message does not take the memory with it that a long one has left.
+    #[test]
+    fn assembly_is_taken_with_its_memory_if_it_fills_half_of_it() {
+        for (len, moves) in [(0, false), (499, false), (500, true), (1000, true)] {
+            let mut assembly = Assembly::default();
+            assembly.push(&[0; 1000]).unwrap();
+            assembly.clear();
+            assembly.push(&[7; 1000][..len]).unwrap();
+            let taken = assembly.take();
+            assert_eq!(taken, [7; 1000][..len]);
+            assert_eq!(taken.capacity(), if moves { 1000 } else { len });
+            assert_eq!(assembly.bytes.is_empty(), moves, "{len}");
             assert!(assembly.as_bytes().is_empty());
         }
     }

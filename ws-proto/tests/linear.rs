@@ -163,7 +163,8 @@ fn receive(session: &mut Session, wire: &[u8], portion: usize) {
     }
 }
 
-/// What is queued, and taken in pieces of a socket's own choice.
+/// What is queued, and taken in pieces of a socket's own choice: memory is doubled for what waits,
+/// not for what was sent, which takes more steps than doubling it would.
 #[test]
 fn linear_what_a_growing_queue_moves() {
     for end in End::BOTH {
@@ -180,7 +181,7 @@ fn linear_what_a_growing_queue_moves() {
                         out.sent(written);
                     }
                 });
-                assert!(usage.moved <= 2 * len + INBOX, "{piece}: {usage:?}");
+                assert!(usage.moved <= 3 * len + INBOX, "{piece}: {usage:?}");
             }
         }
     }

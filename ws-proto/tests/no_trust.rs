@@ -9,7 +9,7 @@ mod support;
 use counting::{Counting, short_of_memory, usage};
 use support::{BINARY, CONTINUATION, End, PING, TEXT, head, session};
 use ws_proto::handshake::{HandshakeError, Scan};
-use ws_proto::{Limits, ProtocolError, Ready, SendError, Session, Step};
+use ws_proto::{Limits, MessageBuf, ProtocolError, Ready, SendError, Session, Step};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -299,20 +299,23 @@ fn no_trust_unsent_output_stops_at_its_limit() {
     let limit = Limits::DEFAULT.max_unsent;
     for end in End::BOTH {
         for len in [1, 1000, 100_000, 3 << 20] {
-            let message = vec![7; len];
-            let mut session = end.session(&Limits::default());
-            let (refused, usage) = usage(|| {
-                let mut sends = (0..MILLION).map(|_| session.send(&message));
-                sends.find_map(Result::err)
-            });
-            assert_eq!(refused, Some(SendError::Full { limit }), "{len}");
-            let unsent = session.unsent().len();
-            assert!(unsent <= limit.max(len + 14), "{unsent} for {len}");
-            assert!(
-                usage.peak <= 2 * limit.max(len) + LITTLE,
-                "{} for {len}",
-                usage.peak
-            );
+            // The peer takes nothing, or a little each time.
+            for (taken, rounds) in [(0, 1), (len / 2, 50), (len + 5, 50), (limit / 2, 5)] {
+                let message = vec![7; len];
+                let mut session = end.session(&Limits::default());
+                let ((), usage) = usage(|| {
+                    for _ in 0..rounds {
+                        let mut sends = (0..MILLION).map(|_| session.send(&message));
+                        let refused = sends.find_map(Result::err);
+                        assert_eq!(refused, Some(SendError::Full { limit }), "{len}");
+                        let unsent = session.unsent().len();
+                        assert!(unsent <= limit.max(len + 14), "{unsent} for {len}");
+                        session.sent(taken.min(unsent - 1));
+                    }
+                });
+                let most = 2 * limit.max(len) + LITTLE;
+                assert!(usage.peak <= most, "{} for {len}, {taken}", usage.peak);
+            }
         }
     }
 }
@@ -413,5 +416,36 @@ fn echo_of_small_messages_allocates_nothing_once_the_buffers_are_there() {
         echo();
         let ((), usage) = usage(|| (0..1000).for_each(|_| echo()));
         assert_eq!(usage.calls, 0);
+    }
+}
+
+/// Messages that are taken out and held do not hold what a longer one before them took.
+#[test]
+fn no_trust_messages_that_are_held_cost_what_they_say() {
+    let in_two = |end: End, opcode, payload: &[u8]| {
+        let (first, second) = payload.split_at(payload.len() / 2);
+        [
+            end.peer_part(opcode, first),
+            end.peer_frame(CONTINUATION, second),
+        ]
+        .concat()
+    };
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        let long = in_two(end, TEXT, &[b'a'; 1 << 20]);
+        let short = in_two(end, BINARY, b"xy");
+        let mut held = Vec::new();
+        for _ in 0..10 {
+            assert_eq!(receive(&mut session, &long, 64 << 10), Ok(Ready::Message));
+            assert!(matches!(session.take_message(), Ok(Some(_))));
+            assert_eq!(receive(&mut session, &short, 64 << 10), Ok(Ready::Message));
+            let Ok(Some(MessageBuf::Binary(message))) = session.take_message() else {
+                panic!("a message");
+            };
+            held.push(message);
+        }
+        for message in held {
+            assert_eq!((&message[..], message.capacity()), (&b"xy"[..], 2));
+        }
     }
 }

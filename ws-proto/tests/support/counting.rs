@@ -57,6 +57,12 @@ pub(crate) fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
     (result, usage)
 }
 
+/// How many bytes this thread has asked for and not given back.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub(crate) fn live() -> isize {
+    LIVE.get()
+}
+
 /// Runs `work` on a machine that has no more than `largest` bytes for anybody at once.
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 pub(crate) fn short_of_memory<T>(largest: usize, work: impl FnOnce() -> T) -> T {

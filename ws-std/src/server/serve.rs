@@ -44,8 +44,7 @@ struct Opened {
 
 pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &Entry) {
     let deadline = Deadline::after(core.options.handshake);
-    let mut received = Vec::new();
-    let answer = match read_request(core, &stream, peer, deadline, &mut received) {
+    let answer = match read_request(core, &stream, peer, deadline) {
         Some(answer) => answer,
         // The client is gone or was too slow. Or we are.
         None if entry.check().is_err() => Answer::Bytes(unavailable()),
@@ -66,11 +65,10 @@ fn read_request(
     stream: &Stream,
     peer: SocketAddr,
     deadline: Deadline,
-    received: &mut Vec<u8>,
 ) -> Option<Answer> {
-    let mut scan = Scan::new();
+    let (mut scan, mut received) = (Scan::new(), Vec::new());
     loop {
-        match deadline.read(stream, received) {
+        match deadline.read(stream, &mut received) {
             Ok(0) => return None,
             Ok(_) => {}
             Err(_) if deadline.left().is_err() => {
@@ -79,7 +77,7 @@ fn read_request(
             }
             Err(_) => return None,
         }
-        match handshake::Request::parse_prefix(&mut scan, received, &core.options.limits) {
+        match handshake::Request::parse_prefix(&mut scan, &received, &core.options.limits) {
             Ok(None) => {}
             Ok(Some((parsed, len))) => {
                 let answer = answer(core, &parsed, peer, &received[len..]);
@@ -193,11 +191,14 @@ fn open(
     if deadline.write(&stream, &head).is_err() {
         return;
     }
+    // It would be kept for as long as the handler is there, as would what was received.
+    drop(head);
     let clock = Clock::system();
     let (limits, timeouts) = (core.options.limits, core.options.timeouts);
     let session = Session::server(&limits).watched(timeouts, clock.now());
     let mut session = core.options.agreed(session, compression);
     session.push(&rest);
+    drop(rest);
     let about = About {
         subprotocol,
         headers: request.headers().clone(),
