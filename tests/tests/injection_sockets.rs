@@ -169,9 +169,12 @@ fn a_request_shows_as_one_line() {
     holds_for(EACH, vec(any_string(), EACH as usize), |strings| {
         let (query, values) = strings.split_first().expect("some");
         let mut head = format!("GET /?{query} HTTP/1.1\r\nHost: h\r\n");
-        // What ends a line ends the request, which is shown elsewhere.
+        // With one of ASCII the request is refused, which is shown elsewhere.
         for value in values {
-            head += &format!("X: {}\r\n", value.replace(char::is_control, ""));
+            head += &format!(
+                "X: {}\r\n",
+                value.replace(|c: char| c.is_ascii_control(), "")
+            );
         }
         let bytes = asked(server.addr, &(head + "\r\n"));
         let (status, _, body) = read_response(&bytes);

@@ -225,14 +225,30 @@ fn hostile_lists_are_gone_through_to_their_end() {
         format!("a{}", " ;\tb".repeat(n / 4)),
         "a;b=".repeat(n / 4),
     ];
-    for name in [
-        "Sec-WebSocket-Protocol",
-        "Sec-WebSocket-Extensions",
-        "Connection",
-        "Upgrade",
-        "Host",
+    let verdicts = |wrong, list: [bool; 8]| list.map(|good| if good { Ok(()) } else { Err(wrong) });
+    let mut protocols = verdicts(
+        HandshakeError::InvalidProtocol,
+        [false, true, true, false, false, false, false, false],
+    );
+    protocols[3] = Err(HandshakeError::TooManyProtocols);
+    let tokens = [false, true, true, true, false, false, false, false];
+    for (name, expected) in [
+        ("Sec-WebSocket-Protocol", protocols),
+        (
+            "Sec-WebSocket-Extensions",
+            verdicts(
+                HandshakeError::InvalidExtensions,
+                [false, false, true, true, true, true, true, false],
+            ),
+        ),
+        (
+            "Connection",
+            verdicts(HandshakeError::InvalidConnection, tokens),
+        ),
+        ("Upgrade", verdicts(HandshakeError::InvalidUpgrade, tokens)),
+        ("Host", verdicts(HandshakeError::RepeatedHost, [false; 8])),
     ] {
-        for value in &values {
+        for (value, expected) in values.iter().zip(expected) {
             let head = [
                 &REQUEST[..REQUEST.len() - 2],
                 name.as_bytes(),
@@ -241,11 +257,60 @@ fn hostile_lists_are_gone_through_to_their_end() {
             ];
             let head = [&head.concat()[..], b"\r\n\r\n"].concat();
             let request = Request::parse(&head).unwrap();
-            let _ = request.accept();
-            let _ = request.protocols().count();
-            let _ = request.extensions().count();
+            let start = &value[..8];
+            assert_eq!(request.accept().map(drop), expected, "{name}: {start}");
+            // Whoever asks gets them to the end, or to what is wrong.
+            let items = value.matches('p').count();
+            match (name, start) {
+                ("Sec-WebSocket-Protocol", "p0,p1,p2") => {
+                    assert_eq!(request.protocols().count(), 2 + items);
+                }
+                ("Sec-WebSocket-Extensions", "p0,p1,p2") => {
+                    assert_eq!(request.extensions().count(), items);
+                }
+                _ => assert!(request.protocols().count() + request.extensions().count() <= 4),
+            }
         }
     }
+}
+
+/// Names that mean something in a language's own tables, and names that differ in case only: a
+/// header is looked for among those that are there, one after the other.
+#[test]
+fn names_are_only_names() {
+    let names = ["constructor", "__proto__", "toString", "hasOwnProperty"];
+    let mut head = REQUEST[..REQUEST.len() - 2].to_vec();
+    for number in 0..120 {
+        let name = names[number % 4];
+        let name = if number < 60 {
+            name.to_uppercase()
+        } else {
+            name.into()
+        };
+        head.extend(format!("{name}: {number}\r\n").bytes());
+    }
+    head.extend(format!("Sec-WebSocket-Extensions: {}\r\n\r\n", names.join(", ")).bytes());
+    let request = Request::parse(&head).unwrap();
+    for (at, name) in names.into_iter().enumerate() {
+        let values = request
+            .headers()
+            .iter()
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        let values: Vec<_> = values.map(|(_, value)| value.to_vec()).collect();
+        let expected: Vec<_> = (at..120)
+            .step_by(4)
+            .map(|n| n.to_string().into_bytes())
+            .collect();
+        assert_eq!(values, expected, "{name}");
+    }
+    let offered: Vec<_> = request
+        .extensions()
+        .map(|offer| offer.unwrap().name())
+        .collect();
+    assert_eq!(offered, names);
+    let mut out = [0; 512];
+    let len = request.accept().unwrap().encode(&mut out).unwrap();
+    assert!(!str::from_utf8(&out[..len]).unwrap().contains("Extensions"));
 }
 
 fn token() -> impl Strategy<Value = String> {

@@ -32,6 +32,16 @@ fn one_connection_too_many_gets_503_and_a_place_later() {
     until("a free place", || ws_std::connect(server.url("/")).is_ok());
 }
 
+/// No system has an address space that is all one stack.
+#[test]
+fn a_thread_that_can_not_be_had_is_503() {
+    let server = run(echo().stack_size(isize::MAX.cast_unsigned() & !0xFFFF));
+    for _ in 0..3 {
+        let error = ws_std::connect(server.url("/")).unwrap_err();
+        assert!(matches!(&error, ConnectError::Refused(answer) if answer.status() == 503));
+    }
+}
+
 #[test]
 fn a_panic_concerns_its_own_connection_only() {
     let server = run(server()
