@@ -156,6 +156,38 @@ fn bombs_chained_through_takeover_stop_at_the_limit() {
     assert_bomb(&wire);
 }
 
+/// The memory of a message before it is used again, and may be twice the limit.
+#[test]
+fn bombs_behind_a_long_message_stop_at_twice_the_limit() {
+    let full = both(15, Takeover::Kept);
+    let limit = usize::try_from(LIMIT).unwrap();
+    let bomb = deflated(&full, &[vec![0; 64 << 20]]).remove(0);
+    let bomb = frame(Opcode::Binary, &bomb, Part::Last);
+    let mut wire = Vec::new();
+    for (opcode, len, part) in [
+        (Opcode::Binary, limit - 1, Part::More),
+        (Opcode::Continuation, 1, Part::Last),
+    ] {
+        let header = Header::new(opcode, len as u64).unwrap();
+        let header = match part {
+            Part::More => header.unfinished().unwrap(),
+            Part::Last => header,
+        };
+        wire.extend_from_slice(header.encode().as_ref());
+        wire.resize(wire.len() + len, 0);
+    }
+    let mut limits = Limits::default();
+    limits.max_message = LIMIT;
+    let mut session = client(&full, &limits);
+    let ((), usage) = usage(|| {
+        assert_eq!(explode(&mut session, &wire), Ok(1));
+        let too_big = ProtocolError::MessageTooBig { limit: LIMIT };
+        assert_eq!(explode(&mut session, &bomb), Err(too_big));
+    });
+    assert!(usage.peak <= 2 * limit + BEYOND, "{}", usage.peak);
+    assert!(usage.peak > limit + BEYOND, "{}", usage.peak);
+}
+
 /// More fragments than allowed, each of which inflates to something.
 #[test]
 fn ten_thousand_fragments_stop_at_their_limit() {
