@@ -364,6 +364,24 @@ mod tests {
         assert_ne!(draw(1), draw(2));
     }
 
+    /// The first block of the stream for a key of zeroes: draft-strombergson-chacha-test-vectors,
+    /// TC1 with 12 rounds.
+    #[test]
+    fn keys_are_a_stream_that_nobody_predicts() {
+        let block = [
+            [0x9B, 0xF4, 0x9A, 0x6A],
+            [0x07, 0x55, 0xF9, 0x53],
+            [0x81, 0x1F, 0xCE, 0x12],
+            [0x5F, 0x26, 0x83, 0xD5],
+            [0x04, 0x29, 0xC3, 0xBB],
+            [0x49, 0xE0, 0x74, 0x14],
+            [0x7E, 0x00, 0x89, 0xA5],
+            [0x2E, 0xAE, 0x15, 0x5F],
+        ];
+        let mut keys = MaskKeys::new([0; 32]);
+        assert_eq!(block.map(|_| keys.draw().key()), block);
+    }
+
     /// A stuck refill or a reused block shows as a repeated key; by chance 100,000 keys hold
     /// about one equal pair, and never ten.
     #[test]
