@@ -10,8 +10,8 @@ rustup toolchain list | grep -q ^nightly || rustup toolchain install nightly --p
 rustup component add --toolchain nightly llvm-tools
 cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked cargo-llvm-cov
 
-# What an earlier run has left is of other code.
-cargo +nightly llvm-cov clean --workspace --profraw-only
+# What an earlier run has left, programs too, is of other code.
+cargo +nightly llvm-cov clean --workspace
 cargo +nightly llvm-cov --no-report --branch --all-features --tests -p ws-proto -p ws-tests
 report() {
     cargo +nightly llvm-cov report --branch --ignore-filename-regex '/(tests|benches|ws-std|ws-cli)/' "$@"
