@@ -1,14 +1,14 @@
 //! What is allocated for a message: nothing, once the buffers are there. Through a `Session` in
 //! memory, and through the blocking client and server over a socket.
 
+#[path = "../../ws-std/tests/common/mod.rs"]
+mod common;
 #[path = "../../ws-proto/tests/support/counting.rs"]
 mod counting;
 
-use std::io::Write;
-use std::net::TcpStream;
 use std::sync::mpsc;
-use std::thread;
 
+use common::{Raw, run, server, upgrade};
 use counting::{Counting, live, usage};
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
@@ -281,7 +281,7 @@ fn blocking(
     as_client: impl Fn(Client) -> Client,
 ) -> [usize; 2] {
     let (tell, told) = mpsc::channel();
-    let server = as_server(Server::bind("127.0.0.1:0").expect("loopback"));
+    let server = as_server(server());
     let server = server.websocket("/", move |mut ws, _| {
         let payload = payload(shape.len());
         let calls = exchange(&mut ws, |ws| {
@@ -291,19 +291,16 @@ fn blocking(
         let _ = tell.send(calls);
         ws.for_each(|_, _| Ok::<_, ws_std::Error>(()))
     });
-    let (url, handle) = (format!("ws://{}/", server.local_addr()), server.handle());
-    let running = thread::spawn(move || server.run());
+    let server = run(server);
 
-    let mut client = as_client(Client::new(url)).connect().expect("a server");
+    let client = as_client(Client::new(server.url("/")));
+    let mut client = client.connect().expect("a server");
     let payload = payload(shape.len());
     let at_client = exchange(&mut client, |ws| {
         send(ws, shape, &payload);
         receive(ws, shape);
     });
     let at_server = told.recv().expect("the handler's count");
-    drop(client);
-    handle.shutdown();
-    running.join().expect("no panic").expect("no error");
     [at_server, at_client]
 }
 
@@ -363,31 +360,20 @@ fn the_allocator_counts() {
 #[test]
 fn a_handler_begins_with_the_headers_and_no_more() {
     let (kept, keeps) = mpsc::channel();
-    let server =
-        Server::bind("127.0.0.1:0")
-            .expect("a port")
-            .websocket("/", move |_ws, _request| {
-                // The thread is this connection's own.
-                kept.send(live()).expect("somebody listens");
-                Ok::<_, ws_std::Error>(())
-            });
-    let (address, handle) = (server.local_addr(), server.handle());
-    let running = thread::spawn(move || server.run());
+    let server = run(server().websocket("/", move |_ws, _request| {
+        // The thread is this connection's own.
+        kept.send(live()).expect("somebody listens");
+        Ok::<_, ws_std::Error>(())
+    }));
     let of_a_head = |value: usize| {
         let value = "v".repeat(value);
-        let head = format!(
-            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             X-One: {value}\r\nX-Two: {value}\r\n\r\n"
-        );
-        let mut client = TcpStream::connect(address).expect("a connection");
-        client.write_all(head.as_bytes()).expect("a listener");
+        let headers = format!("X-One: {value}\r\nX-Two: {value}\r\n");
+        let mut client = Raw::connect(server.addr);
+        client.write(upgrade("/", &headers));
         keeps.recv().expect("a handler")
     };
     let (small, large) = (of_a_head(1), of_a_head(7001));
     assert!(large - small >= 2 * 7000, "{small} {large}");
     assert!(large - small <= 2 * 7100, "{small} {large}");
     assert!(small <= 4 << 10, "{small}");
-    handle.shutdown();
-    running.join().expect("no panic").expect("no error");
 }

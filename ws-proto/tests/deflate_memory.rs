@@ -63,9 +63,19 @@ fn deflated(agreed: &Compression, messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// A frame of a message that is compressed.
 fn frame(opcode: Opcode, payload: &[u8], part: Part) -> Vec<u8> {
-    let mut header = Header::new(opcode, payload.len() as u64).unwrap();
-    header = header.compressed().unwrap_or(header);
+    let header = Header::new(opcode, payload.len() as u64).unwrap();
+    framed(header.compressed().unwrap_or(header), payload, part)
+}
+
+/// A frame of one that is not.
+fn plain(opcode: Opcode, payload: &[u8], part: Part) -> Vec<u8> {
+    let header = Header::new(opcode, payload.len() as u64).unwrap();
+    framed(header, payload, part)
+}
+
+fn framed(mut header: Header, payload: &[u8], part: Part) -> Vec<u8> {
     if part == Part::More {
         header = header.unfinished().unwrap();
     }
@@ -163,24 +173,16 @@ fn bombs_behind_a_long_message_stop_at_twice_the_limit() {
     let limit = usize::try_from(LIMIT).unwrap();
     let bomb = deflated(&full, &[vec![0; 64 << 20]]).remove(0);
     let bomb = frame(Opcode::Binary, &bomb, Part::Last);
-    let mut wire = Vec::new();
-    for (opcode, len, part) in [
-        (Opcode::Binary, limit - 1, Part::More),
-        (Opcode::Continuation, 1, Part::Last),
-    ] {
-        let header = Header::new(opcode, len as u64).unwrap();
-        let header = match part {
-            Part::More => header.unfinished().unwrap(),
-            Part::Last => header,
-        };
-        wire.extend_from_slice(header.encode().as_ref());
-        wire.resize(wire.len() + len, 0);
-    }
+    let long = [
+        plain(Opcode::Binary, &vec![0; limit - 1], Part::More),
+        plain(Opcode::Continuation, &[0], Part::Last),
+    ]
+    .concat();
     let mut limits = Limits::default();
     limits.max_message = LIMIT;
     let mut session = client(&full, &limits);
     let ((), usage) = usage(|| {
-        assert_eq!(explode(&mut session, &wire), Ok(1));
+        assert_eq!(explode(&mut session, &long), Ok(1));
         let too_big = ProtocolError::MessageTooBig { limit: LIMIT };
         assert_eq!(explode(&mut session, &bomb), Err(too_big));
     });

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 use std::{env, fs, process};
 
@@ -177,12 +176,6 @@ impl Profile {
 
 impl Drop for Profile {
     fn drop(&mut self) {
-        // The browser's processes may take a moment to be gone, and write until then.
-        for _ in 0..50 {
-            match fs::remove_dir_all(&self.0) {
-                Err(_) if self.0.exists() => thread::sleep(Duration::from_millis(20)),
-                _ => return,
-            }
-        }
+        let _ = fs::remove_dir_all(&self.0);
     }
 }

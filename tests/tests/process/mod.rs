@@ -96,6 +96,11 @@ impl Drop for Process {
         // because until then nobody else can have got its number.
         self.signal("KILL");
         let _ = self.child.wait();
+        // Its outputs are closed when the last of them is gone: nobody writes files any more.
+        let deadline = Instant::now() + DEADLINE;
+        while let left = deadline.saturating_duration_since(Instant::now())
+            && self.lines.recv_timeout(left).is_ok()
+        {}
     }
 }
 
