@@ -76,7 +76,7 @@ fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
 fn server(setup: Setup) -> Session {
     let (settings, agreed) = setup.agreed();
     let limits = Limits::default();
-    Session::server(&limits).compressed(&settings, &agreed, &limits)
+    Session::server(&limits.into()).compressed(&settings, &agreed)
 }
 
 /// The messages as a client sends them. The first refers to none before it, and so they can be
@@ -84,7 +84,7 @@ fn server(setup: Setup) -> Session {
 fn frames(setup: Setup, len: usize) -> Vec<Vec<u8>> {
     let (settings, agreed) = setup.agreed();
     let limits = Limits::default();
-    let mut client = Session::client(&limits, [7; 32]).compressed(&settings, &agreed, &limits);
+    let mut client = Session::client(&limits.into(), [7; 32]).compressed(&settings, &agreed);
     let frame = |message: String| {
         client.send(&message[..]).expect("nothing waits");
         let frame = client.unsent().to_vec();

@@ -390,8 +390,8 @@ fn connection(role: Role, limits: &Limits) -> Connection {
 
 pub(crate) fn session(role: Role, limits: &Limits) -> Session {
     match role {
-        Role::Server => Session::server(limits),
-        Role::Client => Session::client(limits, SEED),
+        Role::Server => Session::server(&(*limits).into()),
+        Role::Client => Session::client(&(*limits).into(), SEED),
     }
 }
 

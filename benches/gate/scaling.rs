@@ -289,7 +289,7 @@ fn bare(cut: Cut, reads: Reads, len: usize) -> Round {
 /// Each message is the first of a connection: its memory is new.
 fn fresh(cut: Cut, reads: Reads, len: usize) -> Round {
     let (limits, wire) = message(cut, len);
-    Box::new(move || receive(&mut Session::server(&limits), &wire, reads, len))
+    Box::new(move || receive(&mut Session::server(&limits.into()), &wire, reads, len))
 }
 
 /// The memory of one message is the next one's.

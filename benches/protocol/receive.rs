@@ -58,7 +58,7 @@ fn ours(feed: &Feed) -> [Way<'_>; 3] {
     let mut floor = Joining::new(feed);
     let mut bare = Joining::new(feed);
     let mut connection = Connection::server(&Limits::DEFAULT);
-    let mut session = Session::server(&Limits::DEFAULT);
+    let mut session = Session::server(&Limits::DEFAULT.into());
     let (count, frames) = (feed.messages(), feed.frames());
     [
         Way::batch("floor", frames, move || {

@@ -51,8 +51,8 @@ fn ours(role: Role, payloads: &[Vec<u8>]) -> [Way<'_>; 3] {
         Role::Client => Connection::client(&Limits::DEFAULT, SEED),
     };
     let mut session = match role {
-        Role::Server => Session::server(&Limits::DEFAULT),
-        Role::Client => Session::client(&Limits::DEFAULT, SEED),
+        Role::Server => Session::server(&Limits::DEFAULT.into()),
+        Role::Client => Session::client(&Limits::DEFAULT.into(), SEED),
     };
     [
         Way::batch("floor", count, move || {
@@ -86,7 +86,7 @@ fn ours(role: Role, payloads: &[Vec<u8>]) -> [Way<'_>; 3] {
 fn lent(payloads: &[Vec<u8>]) -> [Way<'_>; 2] {
     let count = payloads.len();
     let mut connection = Connection::server(&Limits::DEFAULT);
-    let mut session = Session::server(&Limits::DEFAULT);
+    let mut session = Session::server(&Limits::DEFAULT.into());
     [
         Way::batch("ws-proto begin", count, move || {
             for payload in payloads {

@@ -185,9 +185,9 @@ mod tests {
             for len in [1 << 10, 64 << 10] {
                 let (settings, agreed) = setup.agreed();
                 let limits = Limits::default();
-                let mut server = Session::server(&limits).compressed(&settings, &agreed, &limits);
+                let mut server = Session::server(&limits.into()).compressed(&settings, &agreed);
                 let mut client =
-                    Session::client(&limits, [0; 32]).compressed(&settings, &agreed, &limits);
+                    Session::client(&limits.into(), [0; 32]).compressed(&settings, &agreed);
                 let (mut compressor, mut inflater) = (Compressor::new(setup), Inflater::new(setup));
                 for message in compressible(len) {
                     let bare = compressor.compress(message.as_bytes()).to_vec();

@@ -305,12 +305,8 @@ impl Driven {
     /// A session that gets its bytes through `inlet`.
     #[must_use]
     pub fn new(setup: &Setup, inlet: Inlet) -> Self {
-        let session = match setup.role {
-            Role::Server => Session::server(&setup.limits),
-            Role::Client => Session::client(&setup.limits, Setup::seed()),
-        };
         Self {
-            session: session.watched(setup.timeouts, Instant::default()),
+            session: setup.session(),
             inlet,
             echo: setup.echo,
             failed: None,

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ws_proto::{Kind, MaskKeys, Part, Role, Shutdown, Silence};
+use ws_proto::{Config, Instant, Kind, MaskKeys, Part, Role, Session, Shutdown, Silence};
 
 use crate::engine::{Got, Setup};
 use crate::notation::{Words, lines, payload, peer_mask, wire};
@@ -207,6 +207,19 @@ pub(crate) fn roles(line: &str) -> Result<&'static [Role], String> {
 }
 
 impl Setup {
+    /// A session that is set up so, whose time has begun.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        let mut config = Config::from(self.limits);
+        config.timeouts = self.timeouts;
+        let mut session = match self.role {
+            Role::Server => Session::server(&config),
+            Role::Client => Session::client(&config, Self::seed()),
+        };
+        let _ = session.check(Instant::default());
+        session
+    }
+
     /// Takes the rest of a line that belongs to the setup; `false` if its verb does not.
     pub(crate) fn set(&mut self, verb: &str, words: &mut Words<'_>) -> Result<bool, String> {
         match verb {

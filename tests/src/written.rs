@@ -140,8 +140,8 @@ pub fn in_a_close(text: &str, tell: Tell<'_>) {
     let Ok(close) = close else { return };
     assert_one_line(&format!("{close} {close:?}"));
 
-    let mut ours = Session::client(&Limits::DEFAULT, [7; 32]);
-    let mut theirs = Session::server(&Limits::DEFAULT);
+    let mut ours = Session::client(&Limits::DEFAULT.into(), [7; 32]);
+    let mut theirs = Session::server(&Limits::DEFAULT.into());
     ours.close(Some(close)).expect("it is open");
     theirs.push(ours.unsent());
     let event = theirs.step().expect("no violation");

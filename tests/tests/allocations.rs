@@ -144,7 +144,12 @@ fn receive_bare(to: &mut Connection, mut wire: &mut [u8]) -> usize {
 #[test]
 fn sessions_allocate_nothing() {
     let limits = Limits::default();
-    let pair = || (Session::server(&limits), Session::client(&limits, [1; 32]));
+    let pair = || {
+        (
+            Session::server(&limits.into()),
+            Session::client(&limits.into(), [1; 32]),
+        )
+    };
     assert_steady(pair);
 }
 
@@ -164,8 +169,8 @@ fn sessions_that_compress_allocate_nothing() {
         };
         assert_steady(|| {
             (
-                Session::server(&limits).compressed(&settings, &agreed, &limits),
-                Session::client(&limits, [1; 32]).compressed(&settings, &agreed, &limits),
+                Session::server(&limits.into()).compressed(&settings, &agreed),
+                Session::client(&limits.into(), [1; 32]).compressed(&settings, &agreed),
             )
         });
     }
@@ -223,7 +228,7 @@ fn fill(to: &mut Session, wire: &[u8]) -> usize {
 fn a_frame_that_drips_grows_its_memory_rarely() {
     const LEN: usize = 256 << 10;
     for read in [1, 100, 1460] {
-        let mut session = Session::client(&Limits::default(), [1; 32]);
+        let mut session = Session::client(&Limits::default().into(), [1; 32]);
         let header = Header::new(Opcode::Binary, LEN as u64).expect("short enough");
         let mut wire = vec![0; LEN + Header::MAX_LEN];
         let len = put(&header, payload(LEN).as_bytes(), &mut wire);

@@ -15,7 +15,7 @@ use common::{Raw, run, server, timeouts};
 use heads::rows;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_proto::{
-    Close, CloseCode, Connection, Kind, Limits, Message, Part, SendError, Sender, Session,
+    Close, CloseCode, Config, Connection, Kind, Limits, Message, Part, SendError, Sender, Session,
 };
 use ws_std::{Client, Clock, ConnectError, Timeouts, WebSocket};
 use ws_tests::{name_of, variants};
@@ -103,7 +103,7 @@ fn every_handshake_error_occurs() {
 fn every_send_error_occurs() {
     let mut limits = Limits::DEFAULT;
     limits.max_unsent = 4;
-    let mut full = Session::server(&limits);
+    let mut full = Session::server(&limits.into());
     full.send("0123456789").expect("the first is taken");
     let mut begun = Sender::server();
     begun
@@ -136,7 +136,9 @@ fn served(timeouts: Timeouts) -> (WebSocket, Raw) {
     let peer = Raw::connect(listener.local_addr().expect("its address"));
     let (stream, _) = listener.accept().expect("it is there");
     let clock = Clock::system();
-    let session = Session::server(&Limits::DEFAULT).watched(timeouts, clock.now());
+    let mut config = Config::DEFAULT;
+    config.timeouts = timeouts;
+    let session = Session::server(&config);
     let ws = WebSocket::over(stream, session, clock).expect("a connection");
     (ws, peer)
 }

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use ws_proto::{CloseCode, Kind, Message, Role, Session, Silence};
+use ws_proto::{CloseCode, Kind, Message, Role, Silence};
 use ws_std::{Clock, Error, Next, WebSocket};
 use ws_tests::{Action, Expected, Frame, Got, Script, Setup, Step};
 
@@ -126,22 +126,13 @@ struct Written {
 
 impl Run {
     fn new(script: &Script) -> io::Result<Self> {
-        let Setup {
-            role,
-            limits,
-            timeouts,
-            ..
-        } = &script.setup;
+        let Setup { role, .. } = &script.setup;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let peer = TcpStream::connect(listener.local_addr()?)?;
         peer.set_nodelay(true)?;
         let (stream, _) = listener.accept()?;
         let clock = Clock::manual();
-        let session = match role {
-            Role::Server => Session::server(limits),
-            Role::Client => Session::client(limits, Setup::seed()),
-        };
-        let session = session.watched(*timeouts, clock.now());
+        let session = script.setup.session();
         let written = Arc::new(Written::default());
         let reader = {
             let (peer, written) = (peer.try_clone()?, Arc::clone(&written));

@@ -108,7 +108,7 @@ fn session(bits: u8, takeover: Takeover) -> Session {
     settings.min_len = 0;
     let limits = Limits::default();
     // Unmasked both ways: a server's output is read here, and a client's input written.
-    Session::server(&limits).compressed(&settings, &agreed, &limits)
+    Session::server(&limits.into()).compressed(&settings, &agreed)
 }
 
 fn payload(frame: &[u8]) -> &[u8] {
@@ -171,5 +171,5 @@ fn reader(bits: u8, takeover: Takeover) -> Session {
         client: direction,
     };
     let limits = Limits::default();
-    Session::client(&limits, [0; 32]).compressed(&Deflate::default(), &agreed, &limits)
+    Session::client(&limits.into(), [0; 32]).compressed(&Deflate::default(), &agreed)
 }

@@ -363,6 +363,11 @@ impl Connection {
         self.receiver.role()
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn max_message(&self) -> u64 {
+        self.receiver.max_message()
+    }
+
     /// Gives back what memory is not in use.
     #[cfg(feature = "alloc")]
     pub(crate) fn release(&mut self) {

@@ -23,11 +23,11 @@
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use std::io::{self, Read, Write};
-//! use ws_proto::{Limits, Session, Shutdown, Step};
+//! use ws_proto::{Config, Session, Shutdown, Step};
 //!
 //! fn echo(mut socket: impl Read + Write) -> io::Result<()> {
 //!     // The opening handshake comes before: see `handshake`.
-//!     let mut session = Session::server(&Limits::default());
+//!     let mut session = Session::server(&Config::default());
 //!     while session.shutdown() == Shutdown::NotYet {
 //!         // 1. Everything that was received.
 //!         let (incoming, outgoing) = session.halves();
@@ -82,6 +82,8 @@ extern crate alloc;
 extern crate std;
 
 mod close;
+#[cfg(feature = "alloc")]
+mod config;
 mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;
@@ -126,6 +128,7 @@ pub use utf8::{InvalidUtf8, Utf8};
 pub use deflate::{Compress, Compressor, Deflate, WhenIdle};
 #[cfg(feature = "alloc")]
 pub use {
+    config::Config,
     incoming::Incoming,
     outgoing::Outgoing,
     prepared::Prepared,

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::buffer::Outbox;
 use crate::close::{Close, CloseCode};
+use crate::config::Config;
 use crate::connection::{Connection, Shutdown, State};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compress, Compressor, Deflater};
@@ -14,7 +15,6 @@ use crate::deflate::{Compress, Compressor, Deflater};
 use crate::error::ProtocolError;
 use crate::error::SendError;
 use crate::header::{Header, Opcode};
-use crate::limits::Limits;
 use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
 use crate::message::{Kind, Message, Part};
 use crate::prepared::Prepared;
@@ -26,6 +26,7 @@ use crate::sender::Transmit;
 pub struct Outgoing {
     pub(crate) connection: Connection,
     outbox: Outbox,
+    timeouts: Timeouts,
     liveness: Option<Liveness>,
     max_unsent: usize,
     peer_close: Option<(CloseCode, String)>,
@@ -34,12 +35,13 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) const fn new(connection: Connection, limits: &Limits) -> Self {
+    pub(crate) const fn new(connection: Connection, config: &Config) -> Self {
         Self {
             connection,
             outbox: Outbox::new(),
+            timeouts: config.timeouts,
             liveness: None,
-            max_unsent: limits.max_unsent,
+            max_unsent: config.limits.max_unsent,
             peer_close: None,
             #[cfg(feature = "deflate")]
             deflater: None,
@@ -263,12 +265,11 @@ impl Outgoing {
         self.outbox.len()
     }
 
-    /// Looks at the clock: see [`Liveness::check`]. All is well if nobody watches.
+    /// Looks at the clock: see [`Liveness::check`]. Time begins with the first call.
     pub fn check(&mut self, now: Instant) -> Verdict {
-        match &mut self.liveness {
-            Some(liveness) => liveness.check(now, &mut self.connection),
-            None => Verdict::Alive { wake: None },
-        }
+        self.liveness
+            .get_or_insert_with(|| Liveness::new(self.timeouts, now))
+            .check(now, &mut self.connection)
     }
 
     /// When to close the TCP connection (RFC 6455 §7.1.1).
@@ -375,10 +376,6 @@ impl Outgoing {
             deflater.forget();
         }
         queued
-    }
-
-    pub(crate) fn watch(&mut self, timeouts: Timeouts, now: Instant) {
-        self.liveness = Some(Liveness::new(timeouts, now));
     }
 
     pub(crate) fn heard(&mut self) {

@@ -13,10 +13,10 @@ use crate::message::{Message, MessageBuf};
 /// same, and not for each.
 ///
 /// ```
-/// use ws_proto::{Limits, Message, Prepared, Session};
+/// use ws_proto::{Config, Message, Prepared, Session};
 ///
 /// let mut prepared = Prepared::new(Message::Text("to all of you"));
-/// let mut sessions = [(); 3].map(|()| Session::server(&Limits::default()));
+/// let mut sessions = [(); 3].map(|()| Session::server(&Config::default()));
 /// for session in &mut sessions {
 ///     session.halves().1.send_prepared(&mut prepared)?;
 ///     assert!(session.unsent().ends_with(b"to all of you"));

@@ -335,6 +335,11 @@ impl Receiver {
         self.role
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn max_message(&self) -> u64 {
+        self.max_message
+    }
+
     /// Makes `error` the end of it.
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError) {

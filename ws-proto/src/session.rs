@@ -16,6 +16,7 @@
 use alloc::vec::Vec;
 
 use crate::close::Close;
+use crate::config::Config;
 use crate::connection::{Connection, Shutdown, State};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflate, Deflater, Inflater};
@@ -23,8 +24,7 @@ use crate::error::{ProtocolError, SendError};
 #[cfg(feature = "deflate")]
 use crate::handshake::Compression;
 use crate::incoming::Incoming;
-use crate::limits::Limits;
-use crate::liveness::{Instant, Timeouts, Verdict};
+use crate::liveness::{Instant, Verdict};
 use crate::message::{Event, Message, MessageBuf};
 use crate::outgoing::Outgoing;
 
@@ -64,10 +64,10 @@ pub enum Step<'a> {
 /// given back by [`release`](Self::release).
 ///
 /// ```
-/// use ws_proto::{Limits, Message, Session, Step};
+/// use ws_proto::{Config, Message, Session, Step};
 ///
-/// let mut server = Session::server(&Limits::default());
-/// let mut client = Session::client(&Limits::default(), [0; 32]); // 32 bytes of entropy
+/// let mut server = Session::server(&Config::default());
+/// let mut client = Session::client(&Config::default(), [0; 32]); // 32 bytes of entropy
 ///
 /// // A wire of memory: what one has unsent, the other receives.
 /// fn carry(from: &mut Session, to: &mut Session) {
@@ -109,45 +109,37 @@ pub struct Parts {
 impl Session {
     /// The server's end of a connection whose opening handshake is done.
     #[must_use]
-    pub fn server(limits: &Limits) -> Self {
-        Self::new(Connection::server(limits), limits)
+    pub fn server(config: &Config) -> Self {
+        Self::new(Connection::server(&config.limits), config)
     }
 
     /// The client's end of a connection whose opening handshake is done: see
     /// [`Connection::client`] for the seed.
     #[must_use]
-    pub fn client(limits: &Limits, seed: [u8; 32]) -> Self {
-        Self::new(Connection::client(limits, seed), limits)
+    pub fn client(config: &Config, seed: [u8; 32]) -> Self {
+        Self::new(Connection::client(&config.limits, seed), config)
     }
 
-    fn new(connection: Connection, limits: &Limits) -> Self {
+    fn new(connection: Connection, config: &Config) -> Self {
         Self {
-            incoming: Incoming::new(limits),
-            outgoing: Outgoing::new(connection, limits),
+            incoming: Incoming::new(&config.limits),
+            outgoing: Outgoing::new(connection, config),
         }
-    }
-
-    /// Has the peer pinged and the close timed: see [`check`](Self::check). Without it the
-    /// session knows no time.
-    #[must_use]
-    pub fn watched(mut self, timeouts: Timeouts, now: Instant) -> Self {
-        self.outgoing.watch(timeouts, now);
-        self
     }
 
     /// Compresses messages, as the opening handshake agreed:
     /// [`Compression::agree`](crate::handshake::Compression::agree) on a server,
-    /// [`Offer::agreed`](crate::handshake::Offer::agreed) on a client. `limits` are the
-    /// session's.
+    /// [`Offer::agreed`](crate::handshake::Offer::agreed) on a client.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn compressed(mut self, settings: &Deflate, agreed: &Compression, limits: &Limits) -> Self {
+    pub fn compressed(mut self, settings: &Deflate, agreed: &Compression) -> Self {
         let role = self.outgoing.connection.role();
+        let max_message = self.outgoing.connection.max_message();
         self.outgoing.connection = self.outgoing.connection.compressed();
         self.outgoing
             .deflate_with(Deflater::new(settings, agreed, role));
         self.incoming
-            .inflate_with(Inflater::new(agreed, role, limits.max_message));
+            .inflate_with(Inflater::new(agreed, role, max_message));
         self
     }
 
@@ -258,7 +250,8 @@ impl Session {
         self.outgoing.sent(len);
     }
 
-    /// Looks at the clock: see [`Liveness::check`](crate::Liveness::check).
+    /// Looks at the clock: see [`Liveness::check`](crate::Liveness::check). Time begins with the
+    /// first call; a session that is never asked knows none.
     pub fn check(&mut self, now: Instant) -> Verdict {
         self.outgoing.check(now)
     }

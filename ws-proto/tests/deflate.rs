@@ -25,12 +25,12 @@ fn settings() -> Deflate {
 /// A server's frame: unmasked, RSV1 set on the first.
 fn client(agreed: Compression) -> Session {
     let limits = Limits::default();
-    Session::client(&limits, [1; 32]).compressed(&settings(), &agreed, &limits)
+    Session::client(&limits.into(), [1; 32]).compressed(&settings(), &agreed)
 }
 
 fn server(agreed: Compression) -> Session {
     let limits = Limits::default();
-    Session::server(&limits).compressed(&settings(), &agreed, &limits)
+    Session::server(&limits.into()).compressed(&settings(), &agreed)
 }
 
 #[track_caller]
@@ -212,7 +212,7 @@ fn a_bomb_stops_at_the_limit() {
     bomb[0] &= 0x7F; // not final
     let mut limits = Limits::default();
     limits.max_message = 100_000;
-    let mut client = Session::client(&limits, [1; 32]).compressed(&settings(), &FULL, &limits);
+    let mut client = Session::client(&limits.into(), [1; 32]).compressed(&settings(), &FULL);
     client.push(&bomb);
     let error = Err(ProtocolError::MessageTooBig { limit: 100_000 });
     assert_eq!(client.step(), error);
@@ -342,7 +342,7 @@ fn a_message_of_the_limit_is_received_and_one_of_a_byte_more_is_not() {
                 let deflated = deflated(&vec![b'x'; len]);
                 let (one, other) = deflated.split_at(cut.min(deflated.len()));
                 let mut client =
-                    Session::client(&limits, [1; 32]).compressed(&settings(), &FULL, &limits);
+                    Session::client(&limits.into(), [1; 32]).compressed(&settings(), &FULL);
                 client.push(&part(true, false, 1, one));
                 client.push(&part(false, true, 1, other));
                 match client.step()? {
@@ -367,7 +367,7 @@ fn noise_arrives_whole_whatever_its_compressor_makes_of_it() {
             let mut settings = settings();
             (settings.memory, settings.level) = (memory, level);
             let limits = Limits::default();
-            let mut server = Session::server(&limits).compressed(&settings, &FULL, &limits);
+            let mut server = Session::server(&limits.into()).compressed(&settings, &FULL);
             let mut client = client(FULL);
             for len in [noise.len(), 1, 16_400, 700] {
                 server.send(&noise[..len]).unwrap();
@@ -446,7 +446,7 @@ fn the_compressed_length_is_judged_by_the_header() {
         (most, None),
         (most + 1, Some(ProtocolError::MessageTooBig { limit })),
     ] {
-        let mut client = Session::client(&limits, [1; 32]).compressed(&settings(), &FULL, &limits);
+        let mut client = Session::client(&limits.into(), [1; 32]).compressed(&settings(), &FULL);
         client.push(&[0xC2, 126]);
         client.push(&len.to_be_bytes());
         assert_eq!(client.step().err(), error, "{len}");

@@ -38,11 +38,11 @@ fn settings() -> Deflate {
 }
 
 fn server(agreed: &Compression, limits: &Limits) -> Session {
-    Session::server(limits).compressed(&settings(), agreed, limits)
+    Session::server(&(*limits).into()).compressed(&settings(), agreed)
 }
 
 fn client(agreed: &Compression, limits: &Limits) -> Session {
-    Session::client(limits, [0; 32]).compressed(&settings(), agreed, limits)
+    Session::client(&(*limits).into(), [0; 32]).compressed(&settings(), agreed)
 }
 
 /// The compressed payloads of `messages`, one stream.
@@ -251,15 +251,15 @@ const TO_RECEIVE: isize = 53_148;
 fn contexts_are_made_at_first_use_and_given_back() {
     let limits = Limits::default();
     let plain = {
-        let mut peer = Session::client(&limits, [0; 32]);
-        traffic(|| Session::server(&limits), &mut peer).1
+        let mut peer = Session::client(&limits.into(), [0; 32]);
+        traffic(|| Session::server(&limits.into()), &mut peer).1
     };
     for takeover in [Takeover::Off, Takeover::Kept] {
         for (bits, memory, to_send) in TO_SEND {
             let agreed = both(bits, takeover);
             let mut settings = settings();
             (settings.memory, settings.level) = (memory, 6);
-            let make = || Session::server(&limits).compressed(&settings, &agreed, &limits);
+            let make = || Session::server(&limits.into()).compressed(&settings, &agreed);
             let (_, idle) = usage(|| drop(make()));
             assert_eq!(idle.kept, 0, "the session is dropped");
             assert!(

@@ -29,7 +29,7 @@ fn alone(bits: u8) -> Compression {
 }
 
 fn server(settings: &Deflate, agreed: &Compression) -> Session {
-    Session::server(&Limits::DEFAULT).compressed(settings, agreed, &Limits::DEFAULT)
+    Session::server(&Limits::DEFAULT.into()).compressed(settings, agreed)
 }
 
 /// Whether the frame that waits to be sent is the first of a compressed message, and how long it
@@ -97,7 +97,7 @@ fn what_comes_in_parts_is_taken_to_be_long() {
     // The message above ended in a compressed part: what follows is a message of its own.
     assert!(part(b"d", Part::More));
 
-    let mut plain = Session::server(&Limits::DEFAULT);
+    let mut plain = Session::server(&Limits::DEFAULT.into());
     let (_, outgoing) = plain.halves();
     outgoing
         .send_part(Kind::Text, &[b'x'; 2000], Part::Last)
@@ -113,7 +113,7 @@ fn without_an_agreement_nothing_is_compressed_or_lent() {
     let compressor = other.halves().1.take_compressor().expect("it has one");
     assert_eq!(format!("{compressor:?}"), "Compressor { .. }");
 
-    let mut plain = Session::server(&Limits::DEFAULT);
+    let mut plain = Session::server(&Limits::DEFAULT.into());
     let (_, outgoing) = plain.halves();
     assert!(!outgoing.compresses(1 << 20) && !outgoing.wants_compressor(1 << 20));
     assert!(!outgoing.suits_compressor(&compressor));
@@ -146,11 +146,8 @@ fn silence_drops_the_context_or_keeps_it_as_was_said() {
         let mut settings = Deflate::default();
         settings.when_idle = when_idle;
         let mut session = server(&settings, &agreed);
-        let mut peer = Session::client(&Limits::DEFAULT, [1; 32]).compressed(
-            &settings,
-            &agreed,
-            &Limits::DEFAULT,
-        );
+        let mut peer =
+            Session::client(&Limits::DEFAULT.into(), [1; 32]).compressed(&settings, &agreed);
         let mut send = |session: &mut Session| {
             session.send(&noise[..]).expect("room");
             let len = session.unsent().len();
@@ -173,11 +170,8 @@ fn silence_drops_the_context_or_keeps_it_as_was_said() {
 #[test]
 fn a_context_stays_while_a_message_is_being_sent() {
     let mut session = server(&Deflate::default(), &alone(12));
-    let mut peer = Session::client(&Limits::DEFAULT, [1; 32]).compressed(
-        &Deflate::default(),
-        &alone(12),
-        &Limits::DEFAULT,
-    );
+    let mut peer = Session::client(&Limits::DEFAULT.into(), [1; 32])
+        .compressed(&Deflate::default(), &alone(12));
     let (_, outgoing) = session.halves();
     assert!(outgoing.wants_compressor(1024) && !outgoing.wants_compressor(1023));
     outgoing
@@ -227,11 +221,8 @@ fn a_context_that_served_a_large_message_is_lent_without_its_buffer() {
     assert!(outgoing.lend_compressor(compressor).is_none());
     let text = "x".repeat(2000);
     lender.send(text.as_str()).expect("room");
-    let mut peer = Session::client(&Limits::DEFAULT, [1; 32]).compressed(
-        &Deflate::default(),
-        &alone(12),
-        &Limits::DEFAULT,
-    );
+    let mut peer = Session::client(&Limits::DEFAULT.into(), [1; 32])
+        .compressed(&Deflate::default(), &alone(12));
     peer.push(lender.unsent());
     assert_eq!(peer.step(), Ok(Step::Message(Message::Text(&text))));
 }

@@ -417,7 +417,9 @@ mod session {
     use ws_proto::Session;
 
     fn watched() -> Session {
-        Session::server(&Limits::default()).watched(Timeouts::default(), at(0))
+        let mut session = Session::server(&Limits::default().into());
+        let _ = session.check(at(0));
+        session
     }
 
     fn receive(server: &mut Session, opcode: u8) {
@@ -426,9 +428,10 @@ mod session {
     }
 
     #[test]
-    fn without_a_watcher_no_time_passes() {
-        let mut server = Session::server(&Limits::default());
-        assert_eq!(server.check(at(1 << 33)), Verdict::Alive { wake: None });
+    fn time_begins_with_the_first_look_at_the_clock() {
+        let mut server = Session::server(&Limits::default().into());
+        let wake = Some(at((1 << 33) + 20));
+        assert_eq!(server.check(at(1 << 33)), Verdict::Alive { wake });
     }
 
     #[test]

@@ -374,9 +374,9 @@ fn no_trust_a_head_without_end_costs_nothing_and_ends_at_its_limit() {
 /// An idle session owns no buffers: none at first, and none once it was released.
 #[test]
 fn an_idle_session_owns_no_buffers() {
-    let (mut server, fresh) = usage(|| Session::server(&Limits::default()));
+    let (mut server, fresh) = usage(|| Session::server(&Limits::default().into()));
     assert_eq!((fresh.calls, fresh.peak), (0, 0));
-    let (mut client, fresh) = usage(|| Session::client(&Limits::default(), [1; 32]));
+    let (mut client, fresh) = usage(|| Session::client(&Limits::default().into(), [1; 32]));
     // A client's keys.
     assert!(fresh.calls <= 1 && fresh.peak <= 256, "{fresh:?}");
     #[cfg(target_pointer_width = "64")]

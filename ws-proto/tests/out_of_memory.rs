@@ -29,7 +29,7 @@ use life::{agreed, deflated, settings};
 use scenarios::Scenario;
 use support::Seen;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
-use ws_proto::{Instant, Limits, ProtocolError, Session, Silence, Timeouts, Verdict};
+use ws_proto::{Instant, Limits, ProtocolError, Session, Silence, Verdict};
 #[cfg(feature = "deflate")]
 use ws_proto::{Kind, Part, SendError};
 
@@ -191,8 +191,8 @@ fn a_context_that_cannot_be_had_is_an_error() {
             settings.memory = memory;
             let takes = (4 << bits) + (7 << (memory + 6)) + (128 << 10);
             for largest in (takes..takes + (16 << 10)).step_by(64) {
-                let session = Session::server(&Limits::DEFAULT);
-                let mut session = session.compressed(&settings, &agreed(bits), &Limits::DEFAULT);
+                let session = Session::server(&Limits::DEFAULT.into());
+                let mut session = session.compressed(&settings, &agreed(bits));
                 match short_of_memory(largest, || session.send(&text)) {
                     Ok(()) => had += 1,
                     Err(error) => {
@@ -204,8 +204,8 @@ fn a_context_that_cannot_be_had_is_an_error() {
         }
     }
     for largest in (32 << 10..64 << 10).step_by(64) {
-        let session = Session::server(&Limits::DEFAULT);
-        let mut session = session.compressed(&settings(), &agreed(12), &Limits::DEFAULT);
+        let session = Session::server(&Limits::DEFAULT.into());
+        let mut session = session.compressed(&settings(), &agreed(12));
         session.push(&wire);
         match short_of_memory(largest, || session.ready()) {
             Ok(_) => had += 1,
@@ -222,8 +222,8 @@ fn a_context_that_cannot_be_had_is_an_error() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_fragment_that_cannot_be_queued_fails_a_connection_that_compresses() {
-    let session = Session::server(&Limits::DEFAULT);
-    let mut session = session.compressed(&settings(), &agreed(15), &Limits::DEFAULT);
+    let session = Session::server(&Limits::DEFAULT.into());
+    let mut session = session.compressed(&settings(), &agreed(15));
     let (_, outgoing) = session.halves();
     outgoing
         .send_part(Kind::Text, &[b'a'; 2000], Part::More)
@@ -243,7 +243,8 @@ fn a_keepalive_ping_that_cannot_be_had_is_asked_for_again() {
     let until = |secs| Verdict::Alive {
         wake: Some(at(secs)),
     };
-    let mut session = Session::server(&Limits::DEFAULT).watched(Timeouts::default(), at(0));
+    let mut session = Session::server(&Limits::DEFAULT.into());
+    assert_eq!(session.check(at(0)), until(20));
     let (verdict, failed) = failing(Failing::From(1), || session.check(at(20)));
     assert_eq!((verdict, failed), (until(40), 1));
     assert_eq!(session.unsent(), []);

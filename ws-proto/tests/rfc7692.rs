@@ -32,10 +32,10 @@ fn session(end: End, agreed: &Compression) -> Session {
     let mut settings = Deflate::default();
     settings.min_len = 0;
     match end {
-        End::Server => Session::server(&limits),
-        End::Client => Session::client(&limits, [1; 32]),
+        End::Server => Session::server(&limits.into()),
+        End::Client => Session::client(&limits.into(), [1; 32]),
     }
-    .compressed(&settings, agreed, &limits)
+    .compressed(&settings, agreed)
 }
 
 /// The frames that were sent: first bytes and payloads.

@@ -20,7 +20,7 @@ fn what_just_fits_below_max_unsent_is_taken() {
     let mut limits = Limits::default();
     limits.max_unsent = 10;
     for (len, fits) in [(4, true), (5, false)] {
-        let mut session = Session::server(&limits);
+        let mut session = Session::server(&limits.into());
         session.send("ab").expect("nothing waits");
         assert_eq!(session.halves().1.unsent_len(), 4);
         let payload = &[0; 5][..len];
@@ -30,13 +30,13 @@ fn what_just_fits_below_max_unsent_is_taken() {
         assert_eq!(session.halves().1.unsent_len(), if fits { 10 } else { 4 });
     }
     // And a message beyond the limit, as long as nothing waits.
-    let mut session = Session::server(&limits);
+    let mut session = Session::server(&limits.into());
     session.send(&[0; 1000]).expect("nothing waits");
 }
 
 #[test]
 fn a_pong_that_nobody_asked_for_is_sent() {
-    let mut session = Session::server(&Limits::default());
+    let mut session = Session::server(&Limits::default().into());
     session.halves().1.pong(b"x").expect("open");
     assert_eq!(session.unsent(), [0x8A, 1, b'x']);
 }
@@ -45,7 +45,7 @@ fn a_pong_that_nobody_asked_for_is_sent() {
 #[test]
 fn each_ping_of_a_handful_is_answered_and_the_last_of_a_flood() {
     let answered = |pings: u8, len: usize| {
-        let mut session = Session::server(&Limits::default());
+        let mut session = Session::server(&Limits::default().into());
         for number in 0..pings {
             session.push(&End::Server.peer_frame(PING, &vec![number; len]));
         }
@@ -73,7 +73,7 @@ fn each_ping_of_a_handful_is_answered_and_the_last_of_a_flood() {
 
 #[test]
 fn behind_a_message_that_waits_the_last_ping_is_answered() {
-    let mut session = Session::server(&Limits::default());
+    let mut session = Session::server(&Limits::default().into());
     session.send("first").expect("room");
     for number in 0..3 {
         session.push(&End::Server.peer_frame(PING, &[number]));
@@ -89,7 +89,7 @@ fn behind_a_message_that_waits_the_last_ping_is_answered() {
 #[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
 fn a_session_is_released_when_there_is_nothing_to_read_into() {
     let released = |session: &mut Session| session.halves().0.is_released();
-    let mut session = Session::server(&Limits::default());
+    let mut session = Session::server(&Limits::default().into());
     assert!(released(&mut session), "it begins without memory");
     session.spare_mut().expect("memory");
     assert!(!released(&mut session));
@@ -118,7 +118,7 @@ fn a_session_is_released_when_there_is_nothing_to_read_into() {
 
 #[test]
 fn a_short_buffer_that_is_lent_becomes_long_enough_to_read_into() {
-    let mut session = Session::server(&Limits::default());
+    let mut session = Session::server(&Limits::default().into());
     assert_eq!(session.lend(vec![0; 10]), []);
     assert_eq!(session.spare_mut().expect("memory").len(), Limits::MIN_READ);
     assert_eq!(session.lend(Vec::new()).len(), Limits::MIN_READ);
@@ -134,7 +134,7 @@ fn a_short_buffer_that_is_lent_becomes_long_enough_to_read_into() {
 
 #[test]
 fn parts_are_of_one_kind_and_nothing_comes_between() {
-    let mut session = Session::server(&Limits::default());
+    let mut session = Session::server(&Limits::default().into());
     let (_, outgoing) = session.halves();
     outgoing
         .send_part(Kind::Text, b"a", Part::More)

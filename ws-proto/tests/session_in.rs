@@ -73,7 +73,7 @@ fn echo_a_reply_while_the_message_is_held() {
     let mut wire = End::Server.peer_frame(TEXT, b"whole");
     wire.extend(End::Server.peer_part(TEXT, b"in "));
     wire.extend(End::Server.peer_frame(CONTINUATION, b"pieces"));
-    let mut server = Session::server(&Limits::default());
+    let mut server = Session::server(&Limits::default().into());
     server.push(&wire);
     let (incoming, outgoing) = server.halves();
     let mut echoed = 0;
@@ -454,7 +454,7 @@ fn release_gives_the_buffers_back_and_the_session_goes_on() {
 /// step.
 #[test]
 fn split_sides_work_as_one() {
-    let (mut incoming, mut outgoing) = Session::server(&Limits::default()).split();
+    let (mut incoming, mut outgoing) = Session::server(&Limits::default().into()).split();
     incoming.push(&End::Server.peer_frame(PING, b"x"));
     assert!(matches!(
         incoming.step(&mut outgoing),

@@ -85,7 +85,7 @@ fn a_full_outbox_says_so_and_hands_the_message_back() {
 /// One message of any length may be queued when nothing waits: else it never could be.
 #[test]
 fn a_message_over_the_bound_may_be_queued_when_nothing_waits() {
-    let mut server = Session::server(&small(1000));
+    let mut server = Session::server(&small(1000).into());
     let long = vec![7; 100_000];
     server.send(&long).expect("nothing waits");
     let full = SendError::Full { limit: 1000 };
@@ -327,7 +327,7 @@ fn shutdown_waits_for_the_last_byte() {
 fn send_lent_leaves_the_payload_where_it_is() {
     let payload = vec![0x5A; 70_000];
     for portion in [1, 9, 10, 11, 4096, 100_000] {
-        let mut server = Session::server(&Limits::default());
+        let mut server = Session::server(&Limits::default().into());
         server.send("before").expect("room");
         let (_, outgoing) = server.halves();
         let lent = outgoing.send_lent(Message::Binary(&payload)).expect("room");
@@ -374,7 +374,7 @@ fn send_lent_leaves_the_payload_where_it_is() {
 #[test]
 fn send_lent_of_a_client_copies_and_masks() {
     let payload = vec![0x5A; 70_000];
-    let mut client = Session::client(&Limits::default(), [3; 32]);
+    let mut client = Session::client(&Limits::default().into(), [3; 32]);
     let (_, outgoing) = client.halves();
     let lent = outgoing.send_lent(Message::Binary(&payload)).expect("room");
     assert!(lent.is_empty());
@@ -419,7 +419,7 @@ fn send_part_makes_one_message_of_its_parts() {
 /// row have the same. And masking happens to the copy, not to what the caller gave.
 #[test]
 fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
-    let mut client = Session::client(&Limits::default(), [9; 32]);
+    let mut client = Session::client(&Limits::default().into(), [9; 32]);
     let payload = [0x11; 40];
     let mut keys = Vec::new();
     for i in 0..300 {
@@ -442,7 +442,7 @@ fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
     assert_eq!(keys.len(), 300);
     assert!(keys.windows(2).all(|pair| pair[0] != pair[1]));
 
-    let mut server = Session::server(&Limits::default());
+    let mut server = Session::server(&Limits::default().into());
     server.send(&payload).expect("room");
     assert!(
         frames(&session::drain(&mut server))
@@ -455,7 +455,7 @@ fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
 #[test]
 fn take_unsent_moves_everything_and_reuses_the_memory() {
     for written_before in [0, 1, 5, 7] {
-        let mut server = Session::server(&Limits::default());
+        let mut server = Session::server(&Limits::default().into());
         server.send("first").expect("room");
         server.send("second").expect("room");
         let mut stream = server.unsent()[..written_before].to_vec();

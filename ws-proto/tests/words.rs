@@ -225,11 +225,8 @@ fn extensions(head: &[u8]) -> String {
 fn sessions_show_their_state() {
     let limits = ws_proto::Limits::default();
     let agreed = ws_proto::Deflate::default().compression;
-    let session = ws_proto::Session::server(&limits).compressed(
-        &ws_proto::Deflate::default(),
-        &agreed,
-        &limits,
-    );
+    let session = ws_proto::Session::server(&limits.into())
+        .compressed(&ws_proto::Deflate::default(), &agreed);
     let shown = format!("{session:?}");
     assert!(shown.contains("Inflater { direction: "), "{shown}");
 }

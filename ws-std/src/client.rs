@@ -196,12 +196,11 @@ impl Client {
         self.tapped(Tapped::HeadReceived(&received[..len]));
         self.tapped(Tapped::Received(&received[len..]));
 
-        let Options {
-            limits, timeouts, ..
-        } = self.options;
+        let Options { timeouts, .. } = self.options;
         let clock = Clock::system();
-        let session = Session::client(&limits, seed).watched(timeouts, clock.now());
+        let session = Session::client(&self.options.config(), seed);
         let mut session = self.options.agreed(session, agreed);
+        let _ = session.check(clock.now());
         session.push(&received[len..]);
         let setup = Setup {
             clock,

@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::Compression;
-use ws_proto::{Limits, Session, Timeouts};
+use ws_proto::{Config, Limits, Session, Timeouts};
 
 /// What client and server have in common.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,13 @@ impl Options {
         None
     }
 
+    /// What the core is to know of it.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::from(self.limits);
+        config.timeouts = self.timeouts;
+        config
+    }
+
     /// Has a session do what was agreed on.
     pub(crate) fn agreed(&self, session: Session, agreed: Option<Compression>) -> Session {
         match (agreed, self) {
@@ -44,10 +51,9 @@ impl Options {
                 Some(agreed),
                 Self {
                     deflate: Some(deflate),
-                    limits,
                     ..
                 },
-            ) => session.compressed(deflate, &agreed, limits),
+            ) => session.compressed(deflate, &agreed),
             _ => session,
         }
     }

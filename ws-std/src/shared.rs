@@ -307,7 +307,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, address) = listener.accept().unwrap();
-        let (_, outgoing) = Session::server(&Limits::default()).split();
+        let (_, outgoing) = Session::server(&Limits::default().into()).split();
         let setup = Setup {
             clock: Clock::system(),
             timeouts: Timeouts::default(),

@@ -23,7 +23,7 @@ fn served() -> (WebSocket, Raw) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let stream = listener.accept().unwrap().0;
-    let session = Session::server(&Limits::default());
+    let session = Session::server(&Limits::default().into());
     let ws = WebSocket::over(stream, session, Clock::system()).unwrap();
     (ws, Raw::over(peer, true))
 }

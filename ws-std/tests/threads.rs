@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{BINARY, PATIENCE, Raw, TEXT, echo, pattern, run, server, timeouts, until, within};
-use ws_proto::Session;
+use ws_proto::{Config, Session};
 use ws_std::{
     Clock, CloseCode, Error, Group, Kind, Limits, Message, Part, Reader, SendError, Timeouts,
     WebSocket, Writer,
@@ -29,7 +29,10 @@ fn served_on(limits: &Limits, timeouts: Timeouts, clock: Clock) -> (WebSocket, T
     socket2::SockRef::from(&stream)
         .set_send_buffer_size(4096)
         .unwrap();
-    let session = Session::server(limits).watched(timeouts, clock.now());
+    let mut config = Config::from(*limits);
+    config.timeouts = timeouts;
+    let mut session = Session::server(&config);
+    let _ = session.check(clock.now());
     let below = stream.try_clone().unwrap();
     (
         WebSocket::over(stream, session, clock).unwrap(),
@@ -169,7 +172,7 @@ fn a_large_message_is_never_refused_because_others_wait() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = Raw::connect(listener.local_addr().unwrap());
     let stream = listener.accept().unwrap().0;
-    let ws = WebSocket::over(stream, Session::server(&limits), Clock::system()).unwrap();
+    let ws = WebSocket::over(stream, Session::server(&limits.into()), Clock::system()).unwrap();
     let (_reader, writer) = ws.split();
     let stop = Arc::new(AtomicBool::new(false));
     let queueing = [(); 3].map(|()| {

@@ -141,8 +141,8 @@ fn ours(role: Role, limit: u32, stream: &[u8]) -> Heard {
     let mut limits = Limits::DEFAULT;
     limits.max_message = limit.into();
     let mut session = match role {
-        Role::Server => Session::server(&limits),
-        Role::Client => Session::client(&limits, Setup::seed()),
+        Role::Server => Session::server(&limits.into()),
+        Role::Client => Session::client(&limits.into(), Setup::seed()),
     };
     session.push(stream);
     let mut got = Vec::new();

@@ -59,10 +59,10 @@ fn session(role: Role, agreed: Direction, limits: &Limits) -> Session {
         client: agreed,
     };
     match role {
-        Role::Server => Session::server(limits),
-        Role::Client => Session::client(limits, [0; 32]),
+        Role::Server => Session::server(&(*limits).into()),
+        Role::Client => Session::client(&(*limits).into(), [0; 32]),
     }
-    .compressed(&settings, &agreed, limits)
+    .compressed(&settings, &agreed)
 }
 
 /// zlib by itself, which is given a message whole, and gives it in pieces of `grain` bytes.

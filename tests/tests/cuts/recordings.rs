@@ -81,14 +81,10 @@ pub(crate) fn accepted(
     Ok((out, agreed.map(|agreed| agreed.compression())))
 }
 
-pub(crate) fn session(role: Role, setup: &Setup, agreed: &Compression) -> Session {
-    let session = match role {
-        Role::Server => Session::server(&setup.limits),
-        Role::Client => Session::client(&setup.limits, Setup::seed()),
-    };
+pub(crate) fn session(setup: &Setup, agreed: &Compression) -> Session {
     let mut settings = Deflate::default();
     settings.min_len = 4;
-    session.compressed(&settings, agreed, &setup.limits)
+    setup.session().compressed(&settings, agreed)
 }
 
 /// The transcripts, two handshakes that fail, and conversations that are compressed.
@@ -163,7 +159,7 @@ fn compressed(role: Role, agreed: Compression) -> Vec<Recording> {
     };
     let setup = Setup::new(role);
     let told = |what: &str, tell: &dyn Fn(&mut Session)| {
-        let mut peer = session(peer, &setup, &agreed);
+        let mut peer = session(&Setup::new(peer), &agreed);
         tell(&mut peer);
         let frames = peer.unsent().to_vec();
         Recording::compressed(format!("{what}, {agreed:?}"), setup, Some(agreed), &frames)

@@ -76,9 +76,9 @@ impl Opening {
                 .map_err(failed)?;
             if let Some((response, len)) = verified {
                 let agreed = offer.agreed(&response).map_err(failed)?;
-                let mut session = Session::client(limits, entropy()?);
+                let mut session = Session::client(&(*limits).into(), entropy()?);
                 if let (Some(deflate), Some(agreed)) = (&target.deflate, &agreed) {
-                    session = session.compressed(deflate, agreed, limits);
+                    session = session.compressed(deflate, agreed);
                 }
                 session.push(&self.received[len..]);
                 return Ok(Turned::Open(

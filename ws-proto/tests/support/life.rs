@@ -6,7 +6,7 @@ use core::time::Duration;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Close, CloseCode, Instant, Limits, Message, Outgoing, Prepared, ProtocolError, Ready,
-    SendError, Session, State, Step, Timeouts, Verdict,
+    SendError, Session, State, Step, Verdict,
 };
 
 use crate::counting::spared;
@@ -57,7 +57,7 @@ impl<'s> Life<'s> {
             Act::Prepare(bytes) => drop(Prepared::new(bytes)),
             Act::IntoParts if self.error.is_some() => {}
             Act::IntoParts => {
-                let other = Session::server(&Limits::DEFAULT);
+                let other = Session::server(&Limits::DEFAULT.into());
                 drop(core::mem::replace(&mut self.session, other).into_parts());
             }
             Act::Read(bytes, portion) => self.read(bytes, *portion),
@@ -230,11 +230,11 @@ impl<'s> Life<'s> {
 }
 
 fn make(scenario: &Scenario) -> Session {
-    let session = scenario.end.session(&scenario.limits);
-    let session = session.watched(Timeouts::default(), Instant::default());
+    let mut session = scenario.end.session(&scenario.limits);
+    let _ = session.check(Instant::default());
     #[cfg(feature = "deflate")]
     if scenario.compressed {
-        return session.compressed(&settings(), &agreed(12), &scenario.limits);
+        return session.compressed(&settings(), &agreed(12));
     }
     session
 }
@@ -262,7 +262,7 @@ pub(crate) fn settings() -> ws_proto::Deflate {
 #[cfg(feature = "deflate")]
 pub(crate) fn deflated(end: End, texts: &[&str]) -> Vec<u8> {
     let peer = end.other().session(&unlimited());
-    let mut peer = peer.compressed(&settings(), &agreed(12), &unlimited());
+    let mut peer = peer.compressed(&settings(), &agreed(12));
     texts
         .iter()
         .for_each(|text| peer.send(*text).expect("room"));

@@ -7,8 +7,8 @@ use super::{End, Outcome, Seen, seen_close};
 impl End {
     pub(crate) fn session(self, limits: &Limits) -> Session {
         match self {
-            Self::Server => Session::server(limits),
-            Self::Client => Session::client(limits, [7; 32]),
+            Self::Server => Session::server(&(*limits).into()),
+            Self::Client => Session::client(&(*limits).into(), [7; 32]),
         }
     }
 }

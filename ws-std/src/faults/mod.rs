@@ -191,9 +191,9 @@ fn connect(stream: Stream) -> Result<WebSocket, ConnectError> {
 
 fn open(side: Side, stream: Stream, clock: Clock) -> std::io::Result<WebSocket> {
     let (limits, timeouts) = (Limits::default(), Timeouts::default());
-    let session = match side {
-        Side::Dialled => Session::client(&limits, [7; 32]),
-        _ => Session::server(&limits),
+    let mut session = match side {
+        Side::Dialled => Session::client(&limits.into(), [7; 32]),
+        _ => Session::server(&limits.into()),
     };
     let setup = Setup {
         clock: clock.clone(),
@@ -202,7 +202,7 @@ fn open(side: Side, stream: Stream, clock: Clock) -> std::io::Result<WebSocket> 
         #[cfg(feature = "deflate")]
         pool: None,
     };
-    let session = session.watched(timeouts, clock.now());
+    let _ = session.check(clock.now());
     let peer = stream.peer_addr()?;
     WebSocket::new(Arc::new(stream), peer, session, setup, About::default())
 }

@@ -194,9 +194,10 @@ fn open(
     // It would be kept for as long as the handler is there, as would what was received.
     drop(head);
     let clock = Clock::system();
-    let (limits, timeouts) = (core.options.limits, core.options.timeouts);
-    let session = Session::server(&limits).watched(timeouts, clock.now());
+    let timeouts = core.options.timeouts;
+    let session = Session::server(&core.options.config());
     let mut session = core.options.agreed(session, compression);
+    let _ = session.check(clock.now());
     session.push(&rest);
     drop(rest);
     let about = About {

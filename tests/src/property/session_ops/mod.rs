@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use ws_proto::handshake::Compression;
 use ws_proto::{
-    Close, CloseCode, Deflate, Instant, Kind, Limits, Message, Part, Prepared, ProtocolError,
-    Ready, Role, SendError, Session, Shutdown, State, Step, Timeouts, Verdict,
+    Close, CloseCode, Config, Deflate, Instant, Kind, Limits, Message, Part, Prepared,
+    ProtocolError, Ready, Role, SendError, Session, Shutdown, State, Step, Timeouts, Verdict,
 };
 
 use spoken::Spoken;
@@ -72,18 +72,20 @@ impl Run {
         if choice & 32 != 0 {
             timeouts.ping_interval = None;
         }
-        let session = match role {
-            Role::Server => Session::server(&limits),
-            Role::Client => Session::client(&limits, [7; 32]),
+        let mut config = Config::from(limits);
+        config.timeouts = timeouts;
+        let mut session = match role {
+            Role::Server => Session::server(&config),
+            Role::Client => Session::client(&config, [7; 32]),
         };
-        let mut session = session.watched(timeouts, Instant::default());
+        let _ = session.check(Instant::default());
         // Making a context takes longer than all the rest: few have one.
         let compressed = agreed >= 0xF0;
         if compressed {
             let mut settings = Deflate::DEFAULT;
             (settings.min_len, settings.memory) = (8, 1);
             let Compression { server, client } = settings.compression;
-            session = session.compressed(&settings, &Compression { server, client }, &limits);
+            session = session.compressed(&settings, &Compression { server, client });
         }
         Self {
             session,

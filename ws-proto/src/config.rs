@@ -1,0 +1,68 @@
+//! What an adapter settles once and gives to each of its connections.
+
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflate;
+use crate::limits::Limits;
+use crate::liveness::Timeouts;
+
+/// All settings of a connection: how much it may use, how long it waits, and whether it compresses.
+///
+/// ```
+/// use ws_proto::{Config, Limits, Session};
+///
+/// let mut config = Config::default();
+/// config.limits.max_message = 16 << 20; // 16 MiB
+/// config.timeouts.ping_interval = None;
+/// let session = Session::server(&config);
+///
+/// // Limits alone are enough where the other defaults will do.
+/// let config = Config::from(Limits::default());
+/// # assert_eq!(config, Config::default());
+/// # drop(session);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How much a peer can make the connection use.
+    pub limits: Limits,
+    /// How long to wait for a Pong, and for the closing handshake.
+    pub timeouts: Timeouts,
+    /// The compression to offer or to accept (RFC 7692). Default: none.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Deflate>,
+}
+
+impl Config {
+    /// The defaults, as a constant.
+    pub const DEFAULT: Self = Self {
+        limits: Limits::DEFAULT,
+        timeouts: Timeouts::DEFAULT,
+        #[cfg(feature = "deflate")]
+        deflate: None,
+    };
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl From<Limits> for Config {
+    fn from(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::DEFAULT
+        }
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl From<Deflate> for Config {
+    fn from(deflate: Deflate) -> Self {
+        Self {
+            deflate: Some(deflate),
+            ..Self::DEFAULT
+        }
+    }
+}
