@@ -97,7 +97,7 @@ fn lent(payloads: &[Vec<u8>]) -> [Way<'_>; 2] {
         Way::batch("Session lent", count, move || {
             for payload in payloads {
                 let (_, outgoing) = session.halves();
-                let behind = outgoing.send_lent(Message::Binary(payload));
+                let behind = outgoing.send_by_reference(Message::Binary(payload));
                 let behind = black_box(behind.expect("room, and open"));
                 let len = black_box(outgoing.unsent()).len() + behind.len();
                 outgoing.sent(len);

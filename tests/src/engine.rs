@@ -3,9 +3,9 @@
 use core::mem;
 
 use ws_proto::{
-    Chunk, Close, CloseCode, Connection, Event, Instant, Kind, Limits, Liveness, Message, Part,
-    ProtocolError, Ready, Role, SendError, Session, Shutdown, State, Step, Timeouts, Transmit,
-    Verdict,
+    Buffers, Chunk, Close, CloseCode, Connection, Event, Instant, Kind, Limits, Liveness, Message,
+    Part, ProtocolError, Ready, Role, SendError, Session, Shutdown, State, Step, Timeouts,
+    Transmit, Verdict,
 };
 
 use crate::script::Action;
@@ -387,12 +387,13 @@ impl Engine for Driven {
     fn receive(&mut self, mut bytes: &[u8], got: &mut Vec<Got>) {
         while !bytes.is_empty() {
             if self.inlet == Inlet::Lent {
-                let _ = self.session.lend(vec![0xEE; 1024]);
+                let buffer = vec![0xEE; 1024];
+                self.session.attach(Buffers::received(buffer, 0..0));
             }
             bytes = &bytes[self.read(bytes, got)..];
             self.drain(got);
             if self.inlet == Inlet::Lent {
-                let _ = self.session.lend(Vec::new());
+                let _ = self.session.detach();
             }
         }
     }

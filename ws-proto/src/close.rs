@@ -132,7 +132,7 @@ impl<'a> Close<'a> {
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
         };
         let code = CloseCode::new(code).ok_or(ProtocolError::InvalidCloseCode(code))?;
-        let reason = utf8::whole(reason)?;
+        let reason = utf8::validate(reason)?;
         Ok(Some(Self { code, reason }))
     }
 

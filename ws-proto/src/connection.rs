@@ -5,11 +5,12 @@
 //! is open, closing or closed is computed from the two halves, and so cannot contradict them.
 
 use crate::close::Close;
+use crate::closing::{self, Linger, Shutdown, State};
 use crate::error::{ProtocolError, SendError};
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::message::{Event, Kind, Message, Part, Received};
-use crate::receiver::{Receiver, Role, Whole};
+use crate::receiver::{Receiver, Role};
 use crate::sender::{Sender, Transmit};
 
 /// One end of an open WebSocket: bytes in, events out, bytes to send.
@@ -61,6 +62,7 @@ use crate::sender::{Sender, Transmit};
 pub struct Connection {
     receiver: Receiver,
     sender: Sender,
+    linger: Linger,
 }
 
 impl Connection {
@@ -70,6 +72,7 @@ impl Connection {
         Self {
             receiver: Receiver::new(Role::Server, limits),
             sender: Sender::server(),
+            linger: Linger::NONE,
         }
     }
 
@@ -82,6 +85,7 @@ impl Connection {
         Self {
             receiver: Receiver::new(Role::Client, limits),
             sender: Sender::client(seed),
+            linger: Linger::NONE,
         }
     }
 
@@ -109,48 +113,18 @@ impl Connection {
     /// gives the same error.
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
-        if let Some(whole) = self.whole(input) {
-            let consumed = whole.size();
-            let event = Some(Event::Message(self.give(whole, input)?));
-            return Ok(Received { consumed, event });
+        let result = self.receiver.receive(input);
+        let is_message = matches!(
+            result,
+            Ok(Received {
+                event: Some(Event::Message(_)),
+                ..
+            })
+        );
+        if !is_message {
+            self.react(&result);
         }
-        self.receive_any(input)
-    }
-
-    /// Not inlined, so that the common case is.
-    #[inline(never)]
-    fn receive_any<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
-        let result = self.receiver.receive_any(input);
-        self.react(&result);
         result
-    }
-
-    /// Whether the next byte begins a message or a control frame.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) const fn is_between_messages(&self) -> bool {
-        self.receiver.is_between_messages()
-    }
-
-    /// The common case, found and handed out in two steps: a [`Session`](crate::Session) looks
-    /// whether there is one before it goes on to what takes longer.
-    #[inline(always)]
-    pub(crate) fn whole(&self, input: &[u8]) -> Option<Whole> {
-        self.receiver.whole(input)
-    }
-
-    /// Hands out what [`whole`](Self::whole) has found.
-    #[inline(always)]
-    pub(crate) fn give<'b>(
-        &mut self,
-        whole: Whole,
-        input: &'b mut [u8],
-    ) -> Result<Message<'b>, ProtocolError> {
-        let given = self.receiver.give(whole, input);
-        if let Err(error) = given {
-            self.sender.fail(error);
-        }
-        given
     }
 
     /// Learns that the peer will send nothing more.
@@ -161,6 +135,7 @@ impl Connection {
     /// is gone and not closed, what the RFC calls 1006 (§7.1.5).
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let result = self.receiver.receive_eof();
+        self.linger.ended();
         if let Err(error) = result {
             self.sender.fail(error);
         }
@@ -179,6 +154,31 @@ impl Connection {
     #[inline]
     pub fn send(&mut self, message: Message<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.sender.send(message, out)
+    }
+
+    /// Adds `message` as one frame to `out`, whose spare bytes need no value for that.
+    ///
+    /// ```
+    /// use ws_proto::{Connection, Limits, Message};
+    ///
+    /// let mut server = Connection::server(&Limits::default());
+    /// let mut out = Vec::new();
+    /// server.send_to(Message::Text("Hello"), &mut out)?;
+    /// assert_eq!(out, b"\x81\x05Hello");
+    /// # Ok::<(), ws_proto::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
+    /// [`OutOfMemory`](SendError::OutOfMemory). Nothing was added then.
+    #[cfg(feature = "alloc")]
+    pub fn send_to(
+        &mut self,
+        message: Message<'_>,
+        out: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.sender.send_to(message, out)
     }
 
     /// Begins a frame of which the caller writes the payload: without a copy, or as a fragment.
@@ -247,34 +247,27 @@ impl Connection {
         self.sender.wants_transmit()
     }
 
-    /// When to close the TCP connection (§7.1.1).
+    /// What to do about the transport (§7.1.1), once what was queued is written.
     #[must_use]
     pub const fn shutdown(&self) -> Shutdown {
-        if !self.sender.is_closed() {
-            return Shutdown::NotYet;
-        }
-        if self.receiver.is_ended() || self.receiver.failed().is_some() {
-            return Shutdown::Now;
-        }
-        // "the underlying TCP connection … SHOULD be closed first by the server" (§7.1.1)
-        match (self.receiver.is_closed(), self.receiver.role()) {
-            (false, _) => Shutdown::NotYet,
-            (true, Role::Server) => Shutdown::Now,
-            (true, Role::Client) => Shutdown::AwaitPeer,
-        }
+        closing::shutdown(self.receiver.peer(), &self.sender, self.linger)
+    }
+
+    /// The sending side of the transport was shut down, as [`Shutdown::Write`] asks for.
+    pub const fn write_shut(&mut self) {
+        self.linger.write_shut();
+    }
+
+    /// So many bytes were read and dropped, as [`Shutdown::Drain`] asks for. After 16 MiB it asks no
+    /// more.
+    pub fn dropped(&mut self, len: usize) {
+        self.linger.dropped(len);
     }
 
     /// Where the connection stands.
     #[must_use]
     pub const fn state(&self) -> State {
-        if let Some(error) = self.receiver.failed() {
-            return State::Failed(error);
-        }
-        match (self.receiver.is_closed(), self.sender.is_open()) {
-            (false, true) => State::Open,
-            (true, false) if self.sender.is_closed() => State::Closed,
-            _ => State::Closing,
-        }
+        closing::state(self.receiver.peer(), &self.sender)
     }
 
     /// Whether the peer has closed, and so nothing more will be received.
@@ -321,40 +314,14 @@ impl Connection {
         (self.receiver, self.sender)
     }
 
-    /// Begins the one frame of a message that is not in fragments.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn begin_whole(&mut self, message: Message<'_>) -> Result<Header, SendError> {
-        self.sender.begin_whole(message)
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(crate) fn begin_deflated(
-        &mut self,
-        kind: Kind,
-        len: u64,
-        part: Part,
-    ) -> Result<Header, SendError> {
-        self.sender.begin_deflated(kind, len, part)
-    }
-
-    #[cfg(feature = "alloc")]
-    pub(crate) fn admit(&self, kind: Kind) -> Result<(), SendError> {
-        self.sender.admit(kind)
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(crate) fn admit_whole(&self) -> Result<(), SendError> {
-        self.sender.admit(Kind::Text)?;
-        if self.sender.is_within_message() {
-            return Err(SendError::MessageInProgress);
+    /// Joins two halves that were taken [apart](Self::split).
+    #[must_use]
+    pub const fn join(receiver: Receiver, sender: Sender) -> Self {
+        Self {
+            receiver,
+            sender,
+            linger: Linger::NONE,
         }
-        Ok(())
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(crate) const fn is_within_message(&self) -> bool {
-        self.sender.is_within_message()
     }
 
     /// Which end of the connection this is.
@@ -363,91 +330,26 @@ impl Connection {
         self.receiver.role()
     }
 
-    #[cfg(feature = "deflate")]
-    pub(crate) const fn max_message(&self) -> u64 {
-        self.receiver.max_message()
-    }
-
-    /// Gives back what memory is not in use.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn release(&mut self) {
-        self.sender.release();
-    }
-
-    /// Ends the connection for a reason that the bytes do not show: memory that could not be
-    /// had.
-    #[cold]
-    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.receiver.fail(error);
-        self.sender.fail(error);
-        error
-    }
-
-    /// The same where there is no memory to tell the peer, either.
-    #[cfg(feature = "alloc")]
-    #[cold]
-    pub(crate) fn abandon(&mut self) {
-        self.receiver.fail(ProtocolError::OutOfMemory);
-        self.sender.abandon();
-    }
-
     /// What receiving makes us send.
-    #[inline]
+    #[inline(never)]
     fn react(&mut self, result: &Result<Received<'_>, ProtocolError>) {
-        let event = match result {
-            Ok(received) => received.event,
+        let answered = match result {
+            Ok(Received {
+                event: Some(Event::Ping(payload)),
+                ..
+            }) => self.sender.answer_ping(payload),
+            Ok(Received {
+                event: Some(Event::Close(close)),
+                ..
+            }) => self.sender.answer_close(*close),
+            Ok(_) => Ok(()),
             Err(error) => return self.sender.fail(*error),
         };
-        // `Closed` means in both arms that our Close is on its way: then no answer is owed.
-        match event {
-            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response,
-            // unless it already received a Close frame." (§5.5.2)
-            Some(Event::Ping(payload)) => {
-                let answered = self.sender.pong(payload);
-                self.owe(answered);
-            }
-            // "When sending a Close frame in response, the endpoint typically echos the status
-            // code it received." (§5.5.1)
-            Some(Event::Close(close)) => {
-                let answered = self.sender.close(close.map(|close| close.code().into()));
-                self.owe(answered);
-            }
-            Some(Event::Message(_) | Event::Chunk(_) | Event::Deflated(_) | Event::Pong(_))
-            | None => {}
+        if let Err(error) = answered {
+            self.receiver.fail(error);
+            self.sender.fail(error);
         }
     }
-
-    /// An answer for which there is no memory is owed for ever: the next call says so.
-    fn owe(&mut self, answered: Result<(), SendError>) {
-        if answered == Err(SendError::OutOfMemory) {
-            let _ = self.fail(ProtocolError::OutOfMemory);
-        }
-    }
-}
-
-/// When to close the TCP connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// There is something left to receive or to transmit.
-    NotYet,
-    /// Both have closed; the server closes the TCP connection first, and this is the client. Read
-    /// until the end of the stream, within a deadline.
-    AwaitPeer,
-    /// There is nothing left to do.
-    Now,
-}
-
-/// Where a connection stands. There is no CONNECTING: a [`Connection`] is born open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Messages go both ways.
-    Open,
-    /// One side has closed, the other has not yet.
-    Closing,
-    /// The closing handshake is complete.
-    Closed,
-    /// The peer broke the protocol, or is gone.
-    Failed(ProtocolError),
 }
 
 #[cfg(test)]
@@ -482,6 +384,15 @@ mod tests {
         connection.receive(&mut [0xFF]).unwrap_err();
     }
 
+    fn shut(connection: &mut Connection) {
+        connection.write_shut();
+    }
+
+    /// All but the last byte that may be dropped, and then that one.
+    fn drops(connection: &mut Connection) {
+        connection.dropped((16 << 20) - 1);
+    }
+
     fn ends(connection: &mut Connection) {
         let _ = connection.receive_eof();
     }
@@ -491,38 +402,42 @@ mod tests {
     #[test]
     fn state_and_shutdown_in_every_order_of_closing() {
         use ProtocolError::{ReservedBit, UnexpectedEof};
-        use Shutdown::{AwaitPeer, NotYet, Now};
+        use Shutdown::{AwaitPeer, Drain, NotYet, Now, Write};
         let gone = State::Failed(UnexpectedEof);
         let broken = State::Failed(ReservedBit);
-        let told: [Told; 16] = [
+        let closed = State::Closed;
+        let told: [Told; 24] = [
             (&[], State::Open, NotYet, NotYet),
             (&[close], State::Closing, NotYet, NotYet),
             (&[close, transmit], State::Closing, NotYet, NotYet),
             (&[close, peer_closes], State::Closing, NotYet, NotYet),
-            (
-                &[close, transmit, peer_closes],
-                State::Closed,
-                Now,
-                AwaitPeer,
-            ),
-            (
-                &[close, peer_closes, transmit],
-                State::Closed,
-                Now,
-                AwaitPeer,
-            ),
-            (
-                &[close, transmit, peer_closes, ends],
-                State::Closed,
-                Now,
-                Now,
-            ),
+            (&[close, transmit, peer_closes], closed, Write, AwaitPeer),
+            (&[close, peer_closes, transmit], closed, Write, AwaitPeer),
+            (&[close, transmit, peer_closes, ends], closed, Now, Now),
             (&[peer_closes], State::Closing, NotYet, NotYet),
-            (&[peer_closes, transmit], State::Closed, Now, AwaitPeer),
+            (&[peer_closes, transmit], closed, Write, AwaitPeer),
+            (&[peer_closes, transmit, shut], closed, Drain, AwaitPeer),
+            (
+                &[peer_closes, transmit, shut, drops],
+                closed,
+                Drain,
+                AwaitPeer,
+            ),
+            (
+                &[peer_closes, transmit, shut, drops, drops],
+                closed,
+                Now,
+                Now,
+            ),
+            (&[peer_closes, transmit, shut, ends], closed, Now, Now),
             (&[peer_closes, ends], State::Closing, NotYet, NotYet),
-            (&[peer_closes, ends, transmit], State::Closed, Now, Now),
+            (&[peer_closes, ends, transmit], closed, Now, Now),
             (&[breaks], broken, NotYet, NotYet),
-            (&[breaks, transmit], broken, Now, Now),
+            (&[breaks, transmit], broken, Write, Write),
+            (&[breaks, transmit, shut], broken, Drain, Drain),
+            (&[breaks, transmit, shut, drops], broken, Drain, Drain),
+            (&[breaks, transmit, shut, drops, drops], broken, Now, Now),
+            (&[breaks, transmit, shut, ends], broken, Now, Now),
             (&[breaks, ends], broken, NotYet, NotYet),
             (&[ends], gone, Now, Now),
             (&[close, transmit, ends], gone, Now, Now),

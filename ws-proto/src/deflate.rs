@@ -15,7 +15,7 @@ use core::fmt;
 
 use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateError, InflateFlush, Status};
 
-use crate::buffer::{Assembly, lengthen};
+use crate::assembly::{Assembly, lengthen};
 use crate::error::{ProtocolError, SendError};
 use crate::handshake::{Compression, Direction, Takeover, WindowBits};
 use crate::message::{Chunk, Kind, Part};
@@ -124,6 +124,16 @@ pub(crate) struct Encoding {
     window: WindowBits,
     level: u8,
     memory: u8,
+}
+
+impl Encoding {
+    /// How many sizes of window a compressor of ours has.
+    pub(crate) const WINDOWS: usize = (WindowBits::MAX.get() - WindowBits::CAN.get()) as usize + 1;
+
+    /// Which of them this is.
+    pub(crate) const fn place(self) -> usize {
+        self.window.get().saturating_sub(WindowBits::CAN.get()) as usize
+    }
 }
 
 impl Deflater {

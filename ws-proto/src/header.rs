@@ -17,7 +17,6 @@
 
 use crate::error::ProtocolError;
 use crate::mask::Mask;
-use crate::message::Kind;
 
 /// The longest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
@@ -226,48 +225,6 @@ impl Header {
         Ok(Some((header, input.len() - rest.len())))
     }
 
-    /// Reads the header that nearly all frames have: a whole message, neither fragmented nor
-    /// compressed, below 64 KiB, whose MASK bit is as `mask_bit`, 0x80 or 0. Returns its opcode, key and
-    /// length, and its own length in bytes. `None` is no judgement: [`decode`](Self::decode)
-    /// tells. It takes a third of the time.
-    #[inline(always)]
-    pub(crate) const fn decode_common(
-        input: &[u8],
-        mask_bit: u8,
-    ) -> Option<(Kind, Option<Mask>, usize, usize)> {
-        let [first, second, rest @ ..] = input else {
-            return None;
-        };
-        let kind = match *first {
-            0x81 => Kind::Text,
-            0x82 => Kind::Binary,
-            _ => return None,
-        };
-        // Where the key is: a number, not what is left of the input, so that the next header can be
-        // looked for before this one is checked.
-        let (len, key_at, rest) = match *second ^ mask_bit {
-            short @ 0..=125 => (short as usize, 2, rest),
-            126 => {
-                let Some((bytes, rest)) = rest.split_first_chunk() else {
-                    return None;
-                };
-                let len = u16::from_be_bytes(*bytes);
-                if len as u64 <= MAX_SHORT {
-                    return None;
-                }
-                (len as usize, 4, rest)
-            }
-            _ => return None,
-        };
-        if mask_bit == 0 {
-            return Some((kind, None, len, key_at));
-        }
-        let Some(key) = rest.first_chunk() else {
-            return None;
-        };
-        Some((kind, Some(Mask::new(*key)), len, key_at + 4))
-    }
-
     /// The header as it travels, its length in as few bytes as §5.2 asks for.
     #[inline]
     #[must_use]
@@ -361,9 +318,9 @@ const fn put<const N: usize>(out: &mut [u8], bytes: [u8; N]) -> Option<&mut [u8]
 }
 
 /// The longest payload whose length fits the second byte.
-const MAX_SHORT: u64 = 125;
+pub(crate) const MAX_SHORT: u64 = 125;
 /// The longest payload whose length fits 16 bits.
-const MAX_MEDIUM: u64 = 0xFFFF;
+pub(crate) const MAX_MEDIUM: u64 = 0xFFFF;
 
 /// A header as it travels: 2 to 14 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -394,39 +351,6 @@ impl AsRef<[u8]> for HeaderBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// 65,536 × 3 lengths × 2 directions × every cut: the short way finds what the long way
-    /// finds, and all of what it is for.
-    #[test]
-    fn the_common_header_is_read_as_any_other() {
-        let all = (0..=u16::MAX).step_by(if cfg!(miri) { 509 } else { 1 });
-        for [first, second] in all.map(u16::to_be_bytes) {
-            for [a, b] in [[0, 125], [0, 126], [0x12, 0x34]] {
-                let input = [first, second, a, b, 5, 6, 7, 8, 9];
-                for (cut, masked) in (0..=input.len()).flat_map(|cut| [(cut, false), (cut, true)]) {
-                    let input = &input[..cut];
-                    let expected = match Header::decode(input) {
-                        Ok(Some((header, size)))
-                            if header.fin
-                                && !header.rsv1
-                                && header.mask.is_some() == masked
-                                && header.len <= MAX_MEDIUM =>
-                        {
-                            let len = usize::try_from(header.len).unwrap();
-                            match header.opcode {
-                                Opcode::Text => Some((Kind::Text, header.mask, len, size)),
-                                Opcode::Binary => Some((Kind::Binary, header.mask, len, size)),
-                                _ => None,
-                            }
-                        }
-                        _ => None,
-                    };
-                    let common = Header::decode_common(input, u8::from(masked) << 7);
-                    assert_eq!(common, expected, "{input:?}, masked: {masked}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn a_header_is_written_to_what_it_fits() {

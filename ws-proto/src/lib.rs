@@ -82,6 +82,8 @@ extern crate alloc;
 extern crate std;
 
 mod close;
+mod closing;
+mod common_frame;
 #[cfg(feature = "alloc")]
 mod config;
 mod connection;
@@ -94,28 +96,37 @@ mod limits;
 mod liveness;
 mod mask;
 mod message;
-mod rare;
 mod receiver;
 mod sender;
+mod try_box;
 mod utf8;
 
 #[cfg(feature = "alloc")]
-mod buffer;
+mod assembly;
+#[cfg(feature = "alloc")]
+mod buffers;
+#[cfg(feature = "alloc")]
+mod inbox;
 #[cfg(feature = "alloc")]
 mod incoming;
+#[cfg(feature = "alloc")]
+mod outbox;
 #[cfg(feature = "alloc")]
 mod outgoing;
 #[cfg(feature = "alloc")]
 mod prepared;
 #[cfg(feature = "alloc")]
 mod session;
+#[cfg(feature = "alloc")]
+mod step;
 
 pub use close::{Close, CloseCode};
-pub use connection::{Connection, Shutdown, State};
+pub use closing::{Shutdown, State};
+pub use connection::Connection;
 pub use error::{NoRoom, ProtocolError, SendError};
 pub use header::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 pub use limits::Limits;
-pub use liveness::{Instant, Liveness, Silence, Timeouts, Verdict};
+pub use liveness::{Instant, Liveness, TimedOut, Timeouts, Verdict};
 pub use mask::{Mask, MaskKeys};
 #[cfg(feature = "alloc")]
 pub use message::MessageBuf;
@@ -128,9 +139,11 @@ pub use utf8::{InvalidUtf8, Utf8};
 pub use deflate::{Compress, Compressor, Deflate, WhenIdle};
 #[cfg(feature = "alloc")]
 pub use {
+    buffers::Buffers,
     config::Config,
-    incoming::Incoming,
+    incoming::{Answer, Incoming},
     outgoing::Outgoing,
     prepared::Prepared,
-    session::{Parts, Ready, Session, Step},
+    session::{Parts, Session},
+    step::{Ready, Step},
 };

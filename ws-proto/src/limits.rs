@@ -22,9 +22,10 @@ pub struct Limits {
     ///
     /// Default: 4096.
     pub max_fragments: u32,
-    /// The most bytes that may wait to be sent in a session. Past it
-    /// [`SendError::Full`](crate::SendError::Full) is returned. One message of any length may
-    /// always be queued when nothing waits. Memory: the queue, at most twice this.
+    /// The high-water mark of what waits to be sent in a session, in bytes. A message of any
+    /// length is queued while less than this waits; from then on
+    /// [`SendError::Full`](crate::SendError::Full) is returned. Memory: the queue, at most twice this
+    /// and one message.
     ///
     /// Default: 1 MiB.
     pub max_unsent: usize,
@@ -65,8 +66,12 @@ impl Limits {
     pub const HEADERS: usize = 128;
 
     /// The smallest useful [`read_buffer`](Self::read_buffer), in bytes: the receiver leaves up
-    /// to 139 unconsumed, and the rest must have room behind them.
+    /// to [`LEFT_OVER`](Self::LEFT_OVER) unconsumed, and the rest must have room after them.
     pub const MIN_READ: usize = 512;
+
+    /// The most bytes that a step leaves unconsumed when it asks for data: a control frame that is
+    /// cut before its last byte, and a little.
+    pub const LEFT_OVER: usize = 139;
 }
 
 impl Default for Limits {

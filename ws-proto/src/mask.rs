@@ -5,7 +5,7 @@ use core::fmt;
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-use crate::rare::{Rare, try_rare};
+use crate::try_box::{TryBox, try_box};
 
 /// A masking key, at some position within a payload.
 ///
@@ -200,7 +200,7 @@ pub struct MaskKeys {
     seed: [u8; 32],
     /// How many times keys were made and all drawn.
     turn: u64,
-    made: Option<Rare<[u8; Self::MADE]>>,
+    made: Option<TryBox<[u8; Self::MADE]>>,
     /// Of what was made in this turn, in bytes.
     drawn: usize,
 }
@@ -251,7 +251,7 @@ impl MaskKeys {
         self.drawn += 4;
         match &mut self.made {
             Some(made) => made.copy_from_slice(&keys),
-            None => self.made = try_rare(keys),
+            None => self.made = try_box(keys),
         }
         Mask::new(key.unwrap_or_default())
     }

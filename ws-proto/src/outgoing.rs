@@ -1,48 +1,56 @@
-//! The sending side of a [`Session`](crate::Session): messages to bytes for the transport.
+//! The sending half of a [`Session`](crate::Session): messages to bytes for the transport.
+//!
+//! ```text
+//!   send, close ───────────────▶ Sender ──▶ outbox ──▶ unsent, sent ──▶ transport
+//!   what the other half answers ──▶ │  slots   ▲
+//!   clock ──▶ liveness ── Ping ─────┴──────────┘
+//! ```
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use crate::buffer::Outbox;
+use crate::buffers::{self, Buffers, Place};
 use crate::close::{Close, CloseCode};
+use crate::closing::{self, Linger, Peer, Shutdown, State};
 use crate::config::Config;
-use crate::connection::{Connection, Shutdown, State};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compress, Compressor, Deflater};
-#[cfg(feature = "deflate")]
-use crate::error::ProtocolError;
-use crate::error::SendError;
-use crate::header::{Header, Opcode};
-use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
+use crate::error::{ProtocolError, SendError};
+use crate::header::Opcode;
+use crate::liveness::{Instant, Liveness, Verdict};
 use crate::message::{Kind, Message, Part};
+use crate::outbox::Outbox;
 use crate::prepared::Prepared;
-use crate::sender::Transmit;
+use crate::receiver::Role;
+use crate::sender::Sender;
+use crate::try_box::{TryBox, try_box};
 
-/// Frames messages and holds them until they are written. Also keeps the [`Connection`], because
-/// what is received makes it answer.
+/// Frames messages and holds them until they are written; answers for the other half, and watches
+/// the peer.
 #[derive(Debug)]
 pub struct Outgoing {
-    pub(crate) connection: Connection,
-    outbox: Outbox,
-    timeouts: Timeouts,
-    liveness: Option<Liveness>,
-    max_unsent: usize,
-    peer_close: Option<(CloseCode, String)>,
+    sender: Sender,
+    buffer: Place<Outbox>,
+    liveness: Liveness,
+    peer: Peer,
+    peer_close: Option<TryBox<(CloseCode, String)>>,
+    linger: Linger,
+    max_unsent: u32,
     #[cfg(feature = "deflate")]
     deflater: Option<Box<Deflater>>,
 }
 
 impl Outgoing {
-    pub(crate) const fn new(connection: Connection, config: &Config) -> Self {
+    pub(crate) fn new(sender: Sender, config: &Config) -> Self {
         Self {
-            connection,
-            outbox: Outbox::new(),
-            timeouts: config.timeouts,
-            liveness: None,
-            max_unsent: config.limits.max_unsent,
+            sender,
+            buffer: None,
+            liveness: Liveness::new(&config.timeouts),
+            peer: Peer::Open,
             peer_close: None,
+            linger: Linger::NONE,
+            max_unsent: u32::try_from(config.limits.max_unsent).unwrap_or(u32::MAX),
             #[cfg(feature = "deflate")]
             deflater: None,
         }
@@ -59,14 +67,11 @@ impl Outgoing {
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         let message = message.into();
-        let payload = message.as_bytes();
-        self.admit(payload.len())?;
         #[cfg(feature = "deflate")]
-        if self.compresses(payload.len()) {
+        if self.compresses(message.as_bytes().len()) {
             return self.send_deflated(message);
         }
-        let header = self.connection.begin_whole(message)?;
-        self.outbox.push_frame(&header, payload)
+        self.send_plain(message)
     }
 
     /// Queues a message that is not to be compressed, whatever was agreed on: see [`Compress`].
@@ -80,39 +85,53 @@ impl Outgoing {
         message: impl Into<Message<'m>>,
         compress: Compress,
     ) -> Result<(), SendError> {
-        let message = message.into();
-        let payload = message.as_bytes();
-        if compress == Compress::Auto {
-            return self.send(message);
+        match compress {
+            Compress::Auto => self.send(message),
+            Compress::Never => self.send_plain(message.into()),
         }
-        self.admit(payload.len())?;
-        let header = self.connection.begin_whole(message)?;
-        self.outbox.push_frame(&header, payload)
+    }
+
+    #[inline]
+    fn send_plain(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        let needed = self.sender.frame_len(message.as_bytes().len());
+        let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
+        admit(outbox, self.max_unsent)?;
+        let len = self.sender.send(message, outbox.room(needed)?)?;
+        outbox.add(len);
+        Ok(())
     }
 
     /// Queues a message that was prepared for many connections: what it takes to encode it is
-    /// spent once for all of those that have agreed on the same.
+    /// spent once for all of those that have agreed on the same, and a large payload is not copied.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_prepared(&mut self, prepared: &mut Prepared) -> Result<(), SendError> {
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
         let message = prepared.message();
-        self.admit(message.as_bytes().len())?;
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater
             && deflater.wants(message.as_bytes().len(), Compress::Auto)
         {
-            self.connection.admit_whole()?;
-            let kind = message.kind();
+            self.sender.admit_message()?;
+            let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
+            admit(outbox, self.max_unsent)?;
             let deflated = prepared.deflated(deflater)?;
-            let len = deflated.len() as u64;
-            let header = self.connection.begin_deflated(kind, len, Part::Last)?;
+            // The peer's window will hold what ours has not seen.
             deflater.forget();
-            return self.outbox.push_frame(&header, deflated);
+            let header =
+                self.sender
+                    .begin_deflated(message.kind(), deflated.len() as u64, Part::Last)?;
+            return outbox.add_payload(&header, &deflated);
         }
-        let header = self.connection.begin_whole(message)?;
-        self.outbox.push_frame(&header, message.as_bytes())
+        if self.sender.role() == Role::Client || message.as_bytes().len() < Outbox::SHARES {
+            return self.send_plain(message);
+        }
+        let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
+        admit(outbox, self.max_unsent)?;
+        outbox.make_room_for_shared()?;
+        let header = self.sender.begin_message(message)?;
+        outbox.add_payload(&header, &prepared.payload())
     }
 
     /// Queues a fragment of a message: the whole of it is what its fragments are, joined. They
@@ -120,66 +139,63 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send). A fragment that continues a compressed message can not be
+    /// As [`send`](Self::send). A fragment that continues a compressed message cannot be
     /// compressed again: if there is no memory to queue it in, the connection has failed.
     pub fn send_part(&mut self, kind: Kind, payload: &[u8], part: Part) -> Result<(), SendError> {
-        self.admit(payload.len())?;
+        let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
+        admit(outbox, self.max_unsent)?;
+        self.sender.admit(kind)?;
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
-            let begins = !self.connection.is_within_message();
+            let begins = !self.sender.is_within_message();
             // How long it will be only its end tells: what comes in parts is taken to be long.
             let wanted = match part {
                 Part::More => deflater.wants(usize::MAX, Compress::Auto),
                 Part::Last => deflater.wants(payload.len(), Compress::Auto),
             };
             if deflater.is_within() || (begins && wanted) {
-                self.connection.admit(kind)?;
                 let queued = deflater.compress(payload, part).and_then(|deflated| {
                     // Before the message is begun.
-                    self.outbox.make_room_for_frame(deflated.len())?;
+                    outbox.room(self.sender.frame_len(deflated.len()))?;
                     let len = deflated.len() as u64;
-                    let header = self.connection.begin_deflated(kind, len, part)?;
-                    self.outbox.push_frame(&header, deflated)
+                    let header = self.sender.begin_deflated(kind, len, part)?;
+                    outbox.add_frame(&header, deflated)
                 });
                 if queued.is_err() {
                     // The context has seen what the peer will not see.
                     deflater.forget();
                     if !begins {
-                        let _ = self.connection.fail(ProtocolError::OutOfMemory);
+                        self.fail(ProtocolError::OutOfMemory);
                     }
                 }
                 return queued;
             }
         }
-        self.connection.admit(kind)?;
-        self.outbox.make_room_for_frame(payload.len())?;
-        let header = self.connection.begin(kind, payload.len() as u64, part)?;
-        self.outbox.push_frame(&header, payload)
+        outbox.room(self.sender.frame_len(payload.len()))?;
+        let header = self.sender.begin(kind, payload.len() as u64, part)?;
+        outbox.add_frame(&header, payload)
     }
 
     /// Queues a message without copying its payload, and returns what the caller has to write
-    /// right behind [`unsent`](Self::unsent), and to report with [`sent`](Self::sent), before
-    /// anything else can be queued. A client's payload must be masked: it is copied after all,
-    /// and what is returned is empty.
+    /// right after [`unsent`](Self::unsent), and to report with [`sent`](Self::sent), before
+    /// anything else can be queued: for adapters that write at once and wait. A client's payload
+    /// must be masked: it is copied after all, and what is returned is empty.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_lent<'m>(&mut self, message: Message<'m>) -> Result<&'m [u8], SendError> {
+    pub fn send_by_reference<'m>(&mut self, message: Message<'m>) -> Result<&'m [u8], SendError> {
         let payload = message.as_bytes();
-        self.admit(payload.len())?;
-        #[cfg(feature = "deflate")]
-        if self.compresses(payload.len()) {
-            self.send_deflated(message)?;
+        if self.compresses(payload.len()) || self.sender.role() == Role::Client {
+            self.send(message)?;
             return Ok(&[]);
         }
-        let header = self.connection.begin_whole(message)?;
-        if header.mask().is_some() {
-            self.outbox.push_frame(&header, payload)?;
-            return Ok(&[]);
-        }
-        self.outbox.push(header.encode().as_ref())?;
-        self.outbox.lend(payload.len());
+        let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
+        admit(outbox, self.max_unsent)?;
+        outbox.room(crate::Header::MAX_LEN)?;
+        let header = self.sender.begin_message(message)?;
+        outbox.add_frame(&header, &[])?;
+        outbox.refer(payload.len());
         Ok(payload)
     }
 
@@ -190,8 +206,8 @@ impl Outgoing {
     /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
     /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.connection.ping(payload)?;
-        self.flush_control();
+        self.sender.ping(payload)?;
+        self.move_control();
         Ok(())
     }
 
@@ -202,102 +218,167 @@ impl Outgoing {
     /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
     /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.connection.pong(payload)
+        self.sender.pong(payload)
     }
 
-    /// Starts the closing handshake, behind the messages that are queued.
+    /// Starts the closing handshake, after the messages that are queued.
     ///
     /// # Errors
     ///
     /// [`Closed`](SendError::Closed) if a Close is on its way already,
     /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
-        self.connection.close(close)
+        self.sender.close(close)
     }
 
-    /// What is to be written next. Control frames go before messages that were not begun to be
-    /// written, and the Close behind all. If there is no memory for a control frame, the connection
-    /// has failed, as the next step says.
+    /// What is to be written next, in one piece. Control frames go before messages that were not
+    /// begun to be written, and the Close after all. If there is no memory for a control frame, the
+    /// connection has failed, as the next step says.
     #[inline]
     pub fn unsent(&mut self) -> &[u8] {
-        self.flush_control();
-        self.outbox.unsent()
-    }
-
-    /// The first `len` unsent bytes were written.
-    #[inline]
-    pub fn sent(&mut self, len: usize) {
-        self.outbox.sent(len);
-        if len > 0 {
-            self.flushed();
+        self.move_control();
+        match &mut self.buffer {
+            Some(held) => held.buffer.unsent(),
+            None => &[],
         }
     }
 
-    /// Moves everything that is unsent to `to`, for a program that writes without holding this.
-    /// What was in `to` is dropped, its memory reused. When it has been written, say so with
-    /// [`flushed`](Self::flushed).
-    pub fn take_unsent(&mut self, to: &mut Vec<u8>) {
-        self.flush_control();
-        self.outbox.swap(to);
+    /// What is to be written, in several pieces, for a system that writes them at once (`writev`):
+    /// as many as there are and `to` takes. Returns how many.
+    pub fn unsent_slices<'a>(&'a mut self, to: &mut [&'a [u8]]) -> usize {
+        self.move_control();
+        match &self.buffer {
+            Some(held) => held.buffer.unsent_slices(to),
+            None => 0,
+        }
     }
 
-    /// What [`take_unsent`](Self::take_unsent) took has been written.
-    pub fn flushed(&mut self) {
-        let all = !self.wants_write();
-        if let Some(liveness) = &mut self.liveness {
-            liveness.wrote();
-            if all {
-                liveness.flushed();
-            }
+    /// The transport has taken the first `len` unsent bytes.
+    #[inline]
+    pub fn sent(&mut self, len: usize) {
+        if len == 0 {
+            return;
+        }
+        if let Some(held) = &mut self.buffer {
+            held.buffer.sent(len);
+        }
+        self.on_written();
+    }
+
+    /// Takes everything that is unsent, for a program that writes without holding this, and puts
+    /// `buffers` in its place. When some of it has been written, say so with
+    /// [`on_written`](Self::on_written).
+    pub fn swap(&mut self, buffers: &mut Buffers) {
+        self.move_control();
+        core::mem::swap(&mut self.buffer, &mut buffers.write);
+    }
+
+    /// The transport has taken some of what was [taken](Self::swap) from here. All of it, if nothing
+    /// else is to be written.
+    #[inline]
+    pub fn on_written(&mut self) {
+        self.liveness.on_written();
+        if !self.wants_write() {
+            self.liveness.on_flushed();
         }
     }
 
     /// Whether there is something to be written.
     #[inline]
     #[must_use]
-    pub const fn wants_write(&self) -> bool {
-        self.outbox.len() > 0 || self.connection.wants_transmit()
+    pub fn wants_write(&self) -> bool {
+        self.unsent_len() > 0 || self.sender.wants_transmit()
     }
 
     /// How many bytes of messages wait to be written.
+    #[inline]
     #[must_use]
-    pub const fn unsent_len(&self) -> usize {
-        self.outbox.len()
+    pub fn unsent_len(&self) -> usize {
+        self.buffer.as_ref().map_or(0, |held| held.buffer.len())
     }
 
-    /// Looks at the clock: see [`Liveness::check`]. Time begins with the first call.
-    pub fn check(&mut self, now: Instant) -> Verdict {
-        self.liveness
-            .get_or_insert_with(|| Liveness::new(self.timeouts, now))
-            .check(now, &mut self.connection)
+    /// Whether the next message will not be [`Full`](SendError::Full), whatever its length.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        has_room(self.unsent_len(), self.max_unsent)
     }
 
-    /// When to close the TCP connection (RFC 6455 §7.1.1).
+    /// When [`check`](crate::Incoming::check) will have something to do. A moment that has passed
+    /// asks for it now: a Close was queued since the last one, for example. `None` if only something
+    /// sent or received can change anything.
     #[must_use]
-    pub const fn shutdown(&self) -> Shutdown {
-        if self.outbox.len() > 0 {
+    pub fn deadline(&self) -> Option<Instant> {
+        self.liveness.due(self.is_open())
+    }
+
+    /// Counts the time of the closing handshake from `now`, if one has begun: for a thread that
+    /// closes while the one that checks sleeps.
+    pub fn time_close(&mut self, now: Instant) -> Option<Instant> {
+        if !self.is_open() {
+            let _ = self.look(now, false);
+        }
+        self.deadline()
+    }
+
+    /// What to do about the transport (RFC 6455 §7.1.1).
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        if self.unsent_len() > 0 {
             return Shutdown::NotYet;
         }
-        self.connection.shutdown()
+        closing::shutdown(self.peer, &self.sender, self.linger)
+    }
+
+    /// The sending side of the transport was shut down, as [`Shutdown::Write`] asks for.
+    pub const fn write_shut(&mut self) {
+        self.linger.write_shut();
+    }
+
+    /// So many bytes were read and dropped, as [`Shutdown::Drain`] asks for. After 16 MiB it asks no
+    /// more.
+    pub fn dropped(&mut self, len: usize) {
+        self.linger.dropped(len);
+    }
+
+    /// Which end of the connection this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.sender.role()
     }
 
     /// Where the connection stands.
     #[must_use]
     pub const fn state(&self) -> State {
-        self.connection.state()
+        closing::state(self.peer, &self.sender)
     }
 
     /// What the peer's Close said, once it was received: `None` before, and if it said nothing.
     #[must_use]
     pub fn peer_close(&self) -> Option<Close<'_>> {
-        let (code, reason) = self.peer_close.as_ref()?;
+        let (code, reason) = &**self.peer_close.as_ref()?;
         Close::new(*code, reason).ok()
+    }
+
+    /// Uses `buffers` to send from for now. What is left over from before goes first.
+    pub fn attach(&mut self, buffers: &mut Buffers) {
+        if let Some(lent) = buffers.write.take() {
+            let _ = buffers::attach(&mut self.buffer, lent);
+        }
+    }
+
+    /// Takes back what was [attached](Self::attach), into `buffers`. What is left over stays here; if
+    /// there is no memory for it, the buffer stays too.
+    pub fn detach(&mut self, buffers: &mut Buffers) {
+        buffers.write = buffers::detach(&mut self.buffer);
     }
 
     /// Gives back what memory is not in use.
     pub fn release(&mut self) {
-        self.connection.release();
-        self.outbox.release();
+        self.sender.release();
+        if self.unsent_len() == 0 {
+            self.buffer = None;
+        }
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
             deflater.release();
@@ -361,16 +442,20 @@ impl Outgoing {
     /// Compresses only what will be sent: the context has seen what the peer sees.
     #[cfg(feature = "deflate")]
     fn send_deflated(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        self.connection.admit_whole()?;
+        self.sender.admit_message()?;
+        let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
+        admit(outbox, self.max_unsent)?;
         let Some(deflater) = &mut self.deflater else {
             return Ok(());
         };
         let deflated = deflater.compress(message.as_bytes(), Part::Last);
         let queued = deflated.and_then(|deflated| {
+            outbox.room(self.sender.frame_len(deflated.len()))?;
             let len = deflated.len() as u64;
-            let kind = message.kind();
-            let header = self.connection.begin_deflated(kind, len, Part::Last)?;
-            self.outbox.push_frame(&header, deflated)
+            let header = self
+                .sender
+                .begin_deflated(message.kind(), len, Part::Last)?;
+            outbox.add_frame(&header, deflated)
         });
         if queued.is_err() {
             deflater.forget();
@@ -378,76 +463,142 @@ impl Outgoing {
         queued
     }
 
-    pub(crate) fn heard(&mut self) {
-        if let Some(liveness) = &mut self.liveness {
-            liveness.heard();
-        }
-    }
-
-    /// Has the Pong leave its slot at once, so that every Ping of a handful in one read is
-    /// answered: some peers count (Autobahn 2.10). Of a flood only the latest is.
-    pub(crate) fn answer(&mut self) {
-        if self.outbox.takes_answer() {
+    /// A Ping was received. Its Pong leaves the slot at once, so that each of a few Pings in one
+    /// read gets its own answer (Autobahn 2.10 counts them). In a flood only the latest does.
+    pub(crate) fn on_ping(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
+        self.sender.answer_ping(payload)?;
+        let outbox = self.buffer.as_ref();
+        if outbox.is_none_or(|held| held.buffer.takes_answer()) {
             self.push_control();
         }
+        self.failure().map_or(Ok(()), Err)
     }
 
-    pub(crate) fn answered(&mut self) {
-        if let Some(liveness) = &mut self.liveness {
-            liveness.answered();
+    /// A Close was received.
+    pub(crate) fn on_close(&mut self, close: Option<Close<'_>>) -> Result<(), ProtocolError> {
+        self.peer = Peer::Closed;
+        if let Some(close) = &close {
+            let mut reason = String::new();
+            // Without memory for the reason the code will do.
+            if reason.try_reserve_exact(close.reason().len()).is_ok() {
+                reason.push_str(close.reason());
+            }
+            self.peer_close = try_box((close.code(), reason));
+        }
+        self.sender.answer_close(close)
+    }
+
+    /// The stream has ended, well or not.
+    pub(crate) fn on_end(&mut self, peer: Peer) {
+        self.linger.ended();
+        match peer {
+            Peer::Failed(error) => self.fail(error),
+            peer => self.peer = peer,
         }
     }
 
-    pub(crate) fn keep_close(&mut self, close: &Close<'_>) {
-        let mut reason = String::new();
-        // Without memory for the reason the code will do.
-        if reason.try_reserve_exact(close.reason().len()).is_ok() {
-            reason.push_str(close.reason());
+    /// The connection has failed, and the peer is told why.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: ProtocolError) {
+        if self.failure().is_none() {
+            self.peer = Peer::Failed(error);
         }
-        self.peer_close = Some((close.code(), reason));
+        self.sender.fail(error);
     }
 
-    /// Whether a frame with `len` bytes of payload may be queued: one always may if nothing
-    /// waits.
+    /// Goes on with what something else had to send.
+    pub(crate) fn resume(&mut self, unsent: &[u8], peer: Peer) {
+        self.peer = peer;
+        let outbox = buffers::make(&mut self.buffer);
+        let resumed = outbox.is_some_and(|outbox| outbox.resume(unsent).is_ok());
+        if !resumed {
+            self.fail(ProtocolError::OutOfMemory);
+        }
+    }
+
+    /// Whether a message was begun to be sent, or is compressed with what was sent before.
+    pub(crate) const fn is_within_message(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.deflater.is_some() {
+            return true;
+        }
+        self.sender.is_within_message()
+    }
+
+    pub(crate) fn into_sender(self) -> Sender {
+        self.sender
+    }
+
+    /// What the connection has failed with.
     #[inline]
-    fn admit(&self, len: usize) -> Result<(), SendError> {
-        if self.outbox.owes() {
-            return Err(SendError::MessageInProgress);
+    pub(crate) const fn failure(&self) -> Option<ProtocolError> {
+        match self.peer {
+            Peer::Failed(error) => Some(error),
+            _ => None,
         }
-        let waiting = self.outbox.len();
-        let room = self.max_unsent.saturating_sub(waiting);
-        // The length of the frame is looked at only if the longest header would not fit.
-        if waiting == 0 || len.saturating_add(Header::MAX_LEN) <= room {
-            return Ok(());
+    }
+
+    /// Looks at the clock.
+    pub(crate) fn look(&mut self, now: Instant, received: bool) -> Verdict {
+        if received {
+            self.liveness.on_received();
         }
-        if self.connection.frame_len(len) > room {
-            let limit = self.max_unsent;
-            return Err(SendError::Full { limit });
-        }
-        Ok(())
+        let is_open = self.is_open();
+        let sender = &mut self.sender;
+        self.liveness.look(now, is_open, || sender.ping(&[]))
+    }
+
+    fn is_open(&self) -> bool {
+        self.state() == State::Open
     }
 
     /// Moves control frames from their slots to the outbox.
     #[inline]
-    fn flush_control(&mut self) {
-        if self.connection.wants_transmit() && self.outbox.takes_urgent() {
-            self.push_control();
+    fn move_control(&mut self) {
+        if self.sender.wants_transmit() {
+            let outbox = self.buffer.as_ref();
+            if outbox.is_none_or(|held| held.buffer.takes_controls()) {
+                self.push_control();
+            }
         }
     }
 
+    #[inline(never)]
     fn push_control(&mut self) {
-        while self.connection.wants_transmit() {
-            if self.outbox.make_room(Transmit::MAX_LEN).is_err() {
-                return self.connection.abandon();
-            }
-            let Some(control) = self.connection.poll_transmit() else {
+        while self.sender.wants_transmit() {
+            let room = buffers::make(&mut self.buffer)
+                .and_then(|outbox| outbox.make_room_for_control().ok().map(|()| outbox));
+            let Some(outbox) = room else {
+                self.peer = Peer::Failed(self.failure().unwrap_or(ProtocolError::OutOfMemory));
+                return self.sender.abandon();
+            };
+            let Some(control) = self.sender.poll_transmit() else {
                 return;
             };
-            match control.opcode() {
-                // There is room.
-                Opcode::Close => drop(self.outbox.push(control.as_ref())),
-                _ => self.outbox.push_urgent(&control),
-            }
+            // There is room.
+            let _ = match control.opcode() {
+                Opcode::Close => outbox.add_close(&control),
+                _ => outbox.add_control(&control),
+            };
         }
+    }
+}
+
+/// Whether a message may be queued where `waiting` bytes wait: one always may if nothing does.
+#[inline]
+const fn has_room(waiting: usize, max_unsent: u32) -> bool {
+    waiting == 0 || waiting < max_unsent as usize
+}
+
+#[inline]
+fn admit(outbox: &Outbox, max_unsent: u32) -> Result<(), SendError> {
+    if outbox.owes() {
+        return Err(SendError::MessageInProgress);
+    }
+    if has_room(outbox.len(), max_unsent) {
+        Ok(())
+    } else {
+        let limit = max_unsent as usize;
+        Err(SendError::Full { limit })
     }
 }

@@ -1,70 +1,102 @@
 //! A message for many connections, encoded once.
 
+use alloc::sync::Arc;
+use core::fmt;
+
 #[cfg(feature = "deflate")]
-use alloc::vec::Vec;
+use once_cell::race::OnceBox;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Encoding};
 #[cfg(feature = "deflate")]
 use crate::error::SendError;
-use crate::message::{Message, MessageBuf};
+use crate::message::Message;
 
-/// A message for many connections: it is compressed once for all of those whose agreement is the
-/// same, and not for each.
+/// A message for many connections. It is compressed once for all of those whose agreement is the
+/// same, and a payload from 4 KiB on is referred to by their queues, and not copied. It can be
+/// shared between threads.
 ///
 /// ```
 /// use ws_proto::{Config, Message, Prepared, Session};
 ///
-/// let mut prepared = Prepared::new(Message::Text("to all of you"));
+/// let prepared = Prepared::new(Message::Text("to all of you"));
 /// let mut sessions = [(); 3].map(|()| Session::server(&Config::default()));
 /// for session in &mut sessions {
-///     session.halves().1.send_prepared(&mut prepared)?;
+///     session.send_prepared(&prepared)?;
 ///     assert!(session.unsent().ends_with(b"to all of you"));
 /// }
 /// # Ok::<(), ws_proto::SendError>(())
 /// ```
-#[derive(Debug)]
 pub struct Prepared {
-    message: MessageBuf,
-    /// For each agreement that was met, what it looks like compressed.
+    message: Shared,
+    /// What it looks like compressed, a place for each size of window. Connections of one program
+    /// have the same level and memory; whoever differs compresses for itself.
     #[cfg(feature = "deflate")]
-    deflated: Vec<(Encoding, Vec<u8>)>,
+    deflated: [OnceBox<(Encoding, Arc<[u8]>)>; Encoding::WINDOWS],
+}
+
+enum Shared {
+    Text(Arc<str>),
+    Binary(Arc<[u8]>),
 }
 
 impl Prepared {
     /// A copy of a message, to be sent with
-    /// [`Outgoing::send_prepared`](crate::Outgoing::send_prepared).
+    /// [`Session::send_prepared`](crate::Session::send_prepared).
     #[must_use]
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         Self {
-            message: message.into().to_owned(),
+            message: match message.into() {
+                Message::Text(text) => Shared::Text(text.into()),
+                Message::Binary(bytes) => Shared::Binary(bytes.into()),
+            },
             #[cfg(feature = "deflate")]
-            deflated: Vec::new(),
+            deflated: [const { OnceBox::new() }; Encoding::WINDOWS],
         }
     }
 
     /// The message.
     #[must_use]
     pub fn message(&self) -> Message<'_> {
-        self.message.as_message()
+        match &self.message {
+            Shared::Text(text) => Message::Text(text),
+            Shared::Binary(bytes) => Message::Binary(bytes),
+        }
     }
 
+    /// Its payload, shared.
+    pub(crate) fn payload(&self) -> Arc<[u8]> {
+        match &self.message {
+            Shared::Text(text) => text.clone().into(),
+            Shared::Binary(bytes) => bytes.clone(),
+        }
+    }
+
+    /// Its payload, compressed as `deflater` does, and shared.
     #[cfg(feature = "deflate")]
-    pub(crate) fn deflated(&mut self, deflater: &mut Deflater) -> Result<&[u8], SendError> {
+    pub(crate) fn deflated(&self, deflater: &mut Deflater) -> Result<Arc<[u8]>, SendError> {
         let encoding = deflater.encoding();
-        let met = self.deflated.iter().position(|(with, _)| *with == encoding);
-        let at = match met {
-            Some(at) => at,
-            None => {
-                let message = self.message.as_message().as_bytes();
-                let alone = deflater.compress_alone(message)?;
-                self.deflated
-                    .try_reserve(1)
-                    .map_err(|_| SendError::OutOfMemory)?;
-                self.deflated.push((encoding, alone));
-                self.deflated.len() - 1
-            }
+        let message = self.message().as_bytes();
+        let Some(place) = self.deflated.get(encoding.place()) else {
+            return deflater.compress_alone(message).map(Arc::from);
         };
-        Ok(&self.deflated[at].1)
+        let (kept, deflated) = place.get_or_try_init(|| {
+            let deflated = deflater.compress_alone(message)?;
+            Ok::<_, SendError>(alloc::boxed::Box::new((encoding, deflated.into())))
+        })?;
+        if *kept == encoding {
+            return Ok(deflated.clone());
+        }
+        deflater.compress_alone(message).map(Arc::from)
+    }
+}
+
+/// Its length, and nothing of its payload.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("kind", &self.message().kind())
+            .field("len", &self.message().as_bytes().len())
+            .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,8 @@ use crate::error::{NoRoom, ProtocolError, SendError};
 use crate::header::{Header, MAX_CONTROL, Opcode};
 use crate::mask::{Mask, MaskKeys};
 use crate::message::{Kind, Message, Part};
-use crate::rare::{Rare, rare, try_rare};
+use crate::receiver::Role;
+use crate::try_box::{TryBox, new_box, try_box};
 
 /// The sending half of a connection: frames what it is told to.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ enum State {
     Closed,
 }
 
-type Keys = Rare<MaskKeys>;
-type Slot = Option<Rare<Payload>>;
+type Keys = TryBox<MaskKeys>;
+type Slot = Option<TryBox<Payload>>;
 
 impl Sender {
     /// The sending half of a server's end.
@@ -53,7 +54,7 @@ impl Sender {
     /// The sending half of a client's end. See [`MaskKeys`] for the seed.
     #[must_use]
     pub fn client(seed: [u8; 32]) -> Self {
-        Self::new(Some(rare(MaskKeys::new(seed))))
+        Self::new(Some(new_box(MaskKeys::new(seed))))
     }
 
     const fn new(keys: Option<Keys>) -> Self {
@@ -81,7 +82,7 @@ impl Sender {
         let Some(frame) = out.get_mut(..needed) else {
             return Err(NoRoom { needed }.into());
         };
-        let header = self.begin_whole(message)?;
+        let header = self.begin_message(message)?;
         let room = header.write(frame);
         let Some(room) = room.and_then(|room| room.get_mut(..payload.len())) else {
             return Err(NoRoom { needed }.into());
@@ -93,6 +94,31 @@ impl Sender {
             None => room.copy_from_slice(payload),
         }
         Ok(needed)
+    }
+
+    /// Adds `message` as one frame to `out`. See
+    /// [`Connection::send_to`](crate::Connection::send_to).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
+    /// [`OutOfMemory`](SendError::OutOfMemory): nothing was added or changed.
+    #[cfg(feature = "alloc")]
+    pub fn send_to(
+        &mut self,
+        message: Message<'_>,
+        out: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), SendError> {
+        let payload = message.as_bytes();
+        out.try_reserve(Header::MAX_LEN.saturating_add(payload.len()))
+            .map_err(|_| SendError::OutOfMemory)?;
+        let header = self.begin_message(message)?;
+        header.encode().push_to(out);
+        match header.mask() {
+            Some(mask) => mask.push_to(payload, out),
+            None => out.extend_from_slice(payload),
+        }
+        Ok(())
     }
 
     /// Begins a frame whose payload the caller writes. See
@@ -129,7 +155,7 @@ impl Sender {
 
     /// Begins the one frame of a message that is not in fragments.
     #[inline]
-    pub(crate) fn begin_whole(&mut self, message: Message<'_>) -> Result<Header, SendError> {
+    pub(crate) fn begin_message(&mut self, message: Message<'_>) -> Result<Header, SendError> {
         if self.message.is_some() {
             return Err(SendError::MessageInProgress);
         }
@@ -160,8 +186,18 @@ impl Sender {
         }
     }
 
-    /// Whether the fragments of a message are being sent.
+    /// Whether a message may begin.
     #[cfg(feature = "deflate")]
+    pub(crate) fn admit_message(&self) -> Result<(), SendError> {
+        self.admit(Kind::Text)?;
+        if self.message.is_some() {
+            return Err(SendError::MessageInProgress);
+        }
+        Ok(())
+    }
+
+    /// Whether the fragments of a message are being sent.
+    #[cfg(feature = "alloc")]
     pub(crate) const fn is_within_message(&self) -> bool {
         self.message.is_some()
     }
@@ -203,7 +239,7 @@ impl Sender {
             return Err(SendError::Closed);
         }
         let payload = close.as_ref().map_or_else(Payload::empty, Payload::close);
-        self.close = Some(try_rare(payload).ok_or(SendError::OutOfMemory)?);
+        self.close = Some(try_box(payload).ok_or(SendError::OutOfMemory)?);
         self.message = None;
         self.state = State::Closing;
         Ok(())
@@ -266,6 +302,32 @@ impl Sender {
         matches!(self.state, State::Closed)
     }
 
+    /// Answers a Ping.
+    ///
+    /// > Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
+    /// > already received a Close frame. (§5.5.2)
+    ///
+    /// An answer for which there is no memory is owed for ever: that is the error.
+    pub(crate) fn answer_ping(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
+        owed(self.pong(payload))
+    }
+
+    /// Answers a Close.
+    ///
+    /// > When sending a Close frame in response, the endpoint typically echos the status code it
+    /// > received. (§5.5.1)
+    pub(crate) fn answer_close(&mut self, close: Option<Close<'_>>) -> Result<(), ProtocolError> {
+        owed(self.close(close.map(|close| close.code().into())))
+    }
+
+    /// Which end of the connection this is.
+    pub(crate) const fn role(&self) -> Role {
+        match self.keys {
+            Some(_) => Role::Client,
+            None => Role::Server,
+        }
+    }
+
     /// Gives back what memory is not in use.
     #[cfg(feature = "alloc")]
     pub(crate) fn release(&mut self) {
@@ -304,7 +366,7 @@ impl Sender {
             return Err(SendError::Closed);
         }
         let payload = Payload::new(payload).ok_or(SendError::ControlTooLong)?;
-        let payload = try_rare(payload).ok_or(SendError::OutOfMemory)?;
+        let payload = try_box(payload).ok_or(SendError::OutOfMemory)?;
         Ok(Some(payload))
     }
 
@@ -315,6 +377,14 @@ impl Sender {
     #[inline]
     fn draw(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| keys.draw())
+    }
+}
+
+/// `Closed` means that our Close is on its way: then no answer is owed.
+const fn owed(queued: Result<(), SendError>) -> Result<(), ProtocolError> {
+    match queued {
+        Err(SendError::OutOfMemory) => Err(ProtocolError::OutOfMemory),
+        _ => Ok(()),
     }
 }
 

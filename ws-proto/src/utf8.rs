@@ -67,7 +67,7 @@ impl Utf8 {
     /// [`InvalidUtf8`] if it ends within a character.
     #[inline]
     pub const fn finish(self) -> Result<(), InvalidUtf8> {
-        if self.is_whole() {
+        if self.is_at_boundary() {
             Ok(())
         } else {
             Err(InvalidUtf8)
@@ -76,13 +76,13 @@ impl Utf8 {
 
     /// Whether no character is cut: ASCII may follow unseen.
     #[inline]
-    pub(crate) const fn is_whole(self) -> bool {
+    pub(crate) const fn is_at_boundary(self) -> bool {
         self.cut_len == 0
     }
 
     /// Completes the character that the last piece cut; returns what follows it.
     fn complete<'p>(&mut self, mut piece: &'p [u8]) -> Result<&'p [u8], InvalidUtf8> {
-        while !self.is_whole() {
+        while !self.is_at_boundary() {
             let [byte, rest @ ..] = piece else {
                 return Ok(piece);
             };
@@ -112,8 +112,16 @@ impl Utf8 {
 
 /// Checks text that is whole.
 #[inline]
-pub(crate) fn whole(text: &[u8]) -> Result<&str, InvalidUtf8> {
+pub(crate) fn validate(text: &[u8]) -> Result<&str, InvalidUtf8> {
     simdutf8::basic::from_utf8(text).map_err(|_| InvalidUtf8)
+}
+
+/// Checks text that is whole, and keeps it where it is.
+#[cfg(feature = "alloc")]
+pub(crate) fn validate_owned(
+    text: alloc::vec::Vec<u8>,
+) -> Result<alloc::string::String, InvalidUtf8> {
+    alloc::string::String::from_utf8(text).map_err(|_| InvalidUtf8)
 }
 
 #[cfg(test)]

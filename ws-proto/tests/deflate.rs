@@ -181,8 +181,8 @@ fn contexts_stay_consistent_whatever_is_compressed() {
                     0 | 1 => from.send(&text).unwrap(),
                     2 => from.halves().1.send_with(&text, Compress::Never).unwrap(),
                     3 => {
-                        let mut prepared = Prepared::new(&text);
-                        from.halves().1.send_prepared(&mut prepared).unwrap();
+                        let prepared = Prepared::new(&text);
+                        from.halves().1.send_prepared(&prepared).unwrap();
                     }
                     _ => {
                         let (a, b) = text.as_bytes().split_at(text.len() / 2);
@@ -384,10 +384,10 @@ fn noise_arrives_whole_whatever_its_compressor_makes_of_it() {
 fn a_prepared_message_between_others_misleads_nobody() {
     let (mut server, mut client) = (server(FULL), client(FULL));
     let text = "what is said twice is shorter the second time";
-    let mut prepared = Prepared::new("and something else, of another length, in between");
+    let prepared = Prepared::new("and something else, of another length, in between");
     for _ in 0..3 {
         server.send(text).unwrap();
-        server.halves().1.send_prepared(&mut prepared).unwrap();
+        server.halves().1.send_prepared(&prepared).unwrap();
         server.send(text).unwrap();
         carry(&mut server, &mut client);
         for message in [Message::Text(text), prepared.message(), Message::Text(text)] {
@@ -404,8 +404,8 @@ fn a_message_within_another_is_refused_and_disturbs_it_not() {
     outgoing.send_part(Kind::Text, b"one ", Part::More).unwrap();
     let in_progress = Err(SendError::MessageInProgress);
     assert_eq!(outgoing.send("another that is compressed"), in_progress);
-    let mut prepared = Prepared::new("prepared");
-    assert_eq!(outgoing.send_prepared(&mut prepared), in_progress);
+    let prepared = Prepared::new("prepared");
+    assert_eq!(outgoing.send_prepared(&prepared), in_progress);
     let binary = outgoing.send_part(Kind::Binary, b"another", Part::Last);
     assert_eq!(binary, in_progress);
     outgoing.send_part(Kind::Text, b"one", Part::Last).unwrap();

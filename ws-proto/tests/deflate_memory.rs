@@ -318,10 +318,10 @@ fn a_shared_context_keeps_no_large_buffer() {
 fn a_prepared_message_is_compressed_once() {
     let limits = Limits::default();
     let agreed = both(12, Takeover::Off);
-    let mut prepared = Prepared::new("for all of them, ".repeat(100).as_str());
+    let prepared = Prepared::new("for all of them, ".repeat(100).as_str());
     let mut sessions = [(); 2].map(|()| server(&agreed, &limits));
     let [first, second] = sessions.each_mut().map(|session| {
-        let (sent, usage) = usage(|| session.halves().1.send_prepared(&mut prepared));
+        let (sent, usage) = usage(|| session.halves().1.send_prepared(&prepared));
         sent.unwrap();
         usage.peak
     });

@@ -50,12 +50,14 @@ fn a_message_of_the_least_length_is_compressed_and_a_shorter_one_is_not() {
         assert_eq!(session.halves().1.compresses(len), compressed);
         session.send(text.as_str()).expect("room");
         assert_eq!(sent(&mut session).0, compressed, "{len}");
-        let mut prepared = Prepared::new(text.as_str());
+        let prepared = Prepared::new(text.as_str());
         let (_, outgoing) = session.halves();
-        outgoing.send_prepared(&mut prepared).expect("room");
+        outgoing.send_prepared(&prepared).expect("room");
         assert_eq!(sent(&mut session).0, compressed, "{len} prepared");
         let (_, outgoing) = session.halves();
-        let lent = outgoing.send_lent(Message::Text(&text)).expect("room");
+        let lent = outgoing
+            .send_by_reference(Message::Text(&text))
+            .expect("room");
         let lent = lent.len();
         assert_eq!(sent(&mut session).0, compressed, "{len} lent");
         assert_eq!(lent, if compressed { 0 } else { len });
@@ -119,9 +121,14 @@ fn without_an_agreement_nothing_is_compressed_or_lent() {
     assert!(!outgoing.suits_compressor(&compressor));
     assert!(outgoing.lend_compressor(compressor).is_some());
     assert!(outgoing.take_compressor().is_none());
-    let mut prepared = Prepared::new(text.as_str());
-    outgoing.send_prepared(&mut prepared).expect("room");
-    assert_eq!(sent(&mut plain), (false, 5004));
+    let prepared = Prepared::new(text.as_str());
+    outgoing.send_prepared(&prepared).expect("room");
+    assert_eq!(outgoing.unsent_len(), 5004);
+    assert_eq!(
+        sent(&mut plain),
+        (false, 4),
+        "a header, and the payload where it lies"
+    );
 }
 
 #[test]
@@ -246,13 +253,13 @@ fn levels_out_of_range_are_the_nearest_that_exist() {
 fn a_prepared_message_is_compressed_for_each_window() {
     let mut message = noise(2000);
     message.extend_from_within(..);
-    let mut prepared = Prepared::new(&message[..]);
+    let prepared = Prepared::new(&message[..]);
     let mut lens = Vec::new();
     for bits in [15, 9, 15, 9] {
         let agreed = alone(bits);
         let mut session = server(&Deflate::default(), &agreed);
         let (_, outgoing) = session.halves();
-        outgoing.send_prepared(&mut prepared).expect("room");
+        outgoing.send_prepared(&prepared).expect("room");
         lens.push(session.unsent().len());
     }
     // What is 2,000 bytes back lies in the one window and not in the other.

@@ -159,7 +159,7 @@ fn assert_failed(mut driver: Driver, seen: &[Seen], error: ProtocolError, code: 
     assert_eq!(close.key.is_some(), end == End::Client);
     assert_eq!(close.payload, close_payload(code, error.reason()));
     assert_eq!(driver.connection.state(), State::Failed(error));
-    assert_eq!(driver.connection.shutdown(), Shutdown::Now);
+    assert_eq!(driver.connection.shutdown(), Shutdown::Write);
 }
 
 #[test]

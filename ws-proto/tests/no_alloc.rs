@@ -166,7 +166,9 @@ fn conversation(portion: usize) -> (Tally, Tally) {
     to_server.flush(&mut client);
     receive(&mut server, &mut to_server, portion, &mut at_server);
     to_client.flush(&mut server);
-    assert_eq!(server.shutdown(), Shutdown::Now);
+    assert_eq!(server.shutdown(), Shutdown::Write);
+    server.write_shut();
+    assert_eq!(server.shutdown(), Shutdown::Drain);
     receive(&mut client, &mut to_client, portion, &mut at_client);
     assert_eq!(client.shutdown(), Shutdown::AwaitPeer);
     assert_eq!(client.receive_eof(), Ok(()));

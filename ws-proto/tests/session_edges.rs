@@ -4,7 +4,7 @@
 mod support;
 
 use support::{BINARY, CONTINUATION, End, PING, PONG, frames};
-use ws_proto::{Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step};
+use ws_proto::{Buffers, Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step};
 
 /// Consumes all there is.
 fn drain(session: &mut Session) -> usize {
@@ -16,18 +16,23 @@ fn drain(session: &mut Session) -> usize {
 }
 
 #[test]
-fn what_just_fits_below_max_unsent_is_taken() {
+fn a_message_is_taken_while_less_than_the_mark_waits() {
     let mut limits = Limits::default();
     limits.max_unsent = 10;
-    for (len, fits) in [(4, true), (5, false)] {
+    for (waiting, has_room) in [(9, true), (10, false), (11, false)] {
         let mut session = Session::server(&limits.into());
-        session.send("ab").expect("nothing waits");
-        assert_eq!(session.halves().1.unsent_len(), 4);
-        let payload = &[0; 5][..len];
+        session.send(&[7; 9][..waiting - 2]).expect("nothing waits");
+        assert_eq!(
+            (session.unsent_len(), session.has_room()),
+            (waiting, has_room)
+        );
         let full = SendError::Full { limit: 10 };
-        let expected = if fits { Ok(()) } else { Err(full) };
-        assert_eq!(session.send(payload), expected);
-        assert_eq!(session.halves().1.unsent_len(), if fits { 10 } else { 4 });
+        let expected = if has_room { Ok(()) } else { Err(full) };
+        assert_eq!(session.send(&[7; 1000]), expected, "whatever its length");
+        assert_eq!(
+            session.unsent_len(),
+            waiting + if has_room { 1004 } else { 0 }
+        );
     }
     // And a message beyond the limit, as long as nothing waits.
     let mut session = Session::server(&limits.into());
@@ -101,7 +106,7 @@ fn a_session_is_released_when_there_is_nothing_to_read_into() {
     session.push(&wire[..1000]);
     drain(&mut session);
     session.release();
-    assert!(!released(&mut session));
+    assert!(!released(&mut session), "the message has begun");
     let mut at = 1000;
     while at < wire.len() {
         let spare = session.spare_mut().expect("memory");
@@ -119,16 +124,14 @@ fn a_session_is_released_when_there_is_nothing_to_read_into() {
 #[test]
 fn a_short_buffer_that_is_lent_becomes_long_enough_to_read_into() {
     let mut session = Session::server(&Limits::default().into());
-    assert_eq!(session.lend(vec![0; 10]), []);
-    assert_eq!(session.spare_mut().expect("memory").len(), Limits::MIN_READ);
-    assert_eq!(session.lend(Vec::new()).len(), Limits::MIN_READ);
-
-    // What is unread moves along, into whatever is lent.
     let wire = End::Server.peer_frame(BINARY, b"abc");
-    session.push(&wire[..5]);
-    drain(&mut session);
-    let _ = session.lend(Vec::new());
-    session.push(&wire[5..]);
+    for cut in [&wire[..5], &wire[5..7]] {
+        session.attach(Buffers::received(cut.into(), 0..cut.len()));
+        drain(&mut session);
+        assert!(!session.spare_mut().expect("memory").is_empty());
+        assert!(session.detach().is_some());
+    }
+    session.push(&wire[7..]);
     assert_eq!(session.step(), Ok(Step::Message(Message::Binary(b"abc"))));
 }
 
@@ -141,9 +144,9 @@ fn parts_are_of_one_kind_and_nothing_comes_between() {
         .expect("room");
     let in_progress = Err(SendError::MessageInProgress);
     assert_eq!(outgoing.send("b"), in_progress);
-    assert_eq!(outgoing.send_prepared(&mut Prepared::new("b")), in_progress);
+    assert_eq!(outgoing.send_prepared(&Prepared::new("b")), in_progress);
     assert_eq!(
-        outgoing.send_lent(Message::Text("b")),
+        outgoing.send_by_reference(Message::Text("b")),
         Err(SendError::MessageInProgress)
     );
     assert_eq!(

@@ -8,7 +8,9 @@ mod support;
 use support::{
     BINARY, CLOSE, CONTINUATION, End, PING, PONG, Random, Seen, TEXT, close_payload, session,
 };
-use ws_proto::{Event, Kind, Limits, MessageBuf, Part, ProtocolError, Ready, Session, State, Step};
+use ws_proto::{
+    Buffers, Event, Kind, Limits, MessageBuf, Part, ProtocolError, Ready, Session, State, Step,
+};
 
 fn min_read() -> Limits {
     let mut limits = Limits::default();
@@ -43,22 +45,23 @@ fn lend_one_buffer_to_many_sessions() {
                 (end.session(&limits), wire, 0, sent, Vec::new())
             })
             .collect();
-        let mut shared = vec![0; 2000];
+        let mut shared = Buffers::new(2000);
         let mut busy = true;
         while busy {
             busy = false;
             for (session, wire, at, _, seen) in &mut sessions {
                 busy |= *at < wire.len();
-                let own = session.lend(core::mem::take(&mut shared));
-                assert!(own.len() <= Limits::MIN_READ + 139, "{}", own.len());
+                session.attach(shared);
                 let end = (*at + random.below(700)).min(wire.len());
                 *at += session::read(session, &wire[*at..end]).expect("there is memory");
                 while let Some(given) = session::step(session).expect("in order") {
                     seen.push(given);
                 }
                 let _ = session::drain(session);
-                shared = session.lend(Vec::new());
-                assert_eq!(shared.len(), 2000, "the very buffer comes back");
+                shared = session.detach().expect("there is memory");
+                let bytes = shared.take_bytes();
+                assert_eq!(bytes.len(), 2000, "the very buffer comes back");
+                shared = Buffers::received(bytes, 0..0);
             }
         }
         for (_, _, _, sent, seen) in sessions {
@@ -238,7 +241,7 @@ fn into_parts_loses_no_byte() {
             let mut written = session.unsent()[..3].to_vec();
             session.sent(3);
 
-            let mut parts = session.into_parts();
+            let mut parts = session.into_parts().expect("between messages");
             assert_eq!(
                 parts.unread,
                 behind[..cut],
@@ -275,7 +278,7 @@ fn into_parts_loses_no_answer() {
             assert!(session::step(&mut session).expect("in order").is_some());
             let _ = session.unsent();
         }
-        let mut parts = session.into_parts();
+        let mut parts = session.into_parts().expect("between messages");
         let mut written = parts.unsent;
         while let Some(control) = parts.connection.poll_transmit() {
             written.extend(control.as_ref());

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 use support::{End, Seen, session};
 use ws_proto::{
-    Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Ready, SendError, Session, Shutdown,
-    State,
+    Buffers, Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Ready, SendError, Session,
+    Shutdown, State,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -185,13 +185,13 @@ impl Peer {
             Command::Read(len) => self.read(other, *len, false),
             Command::Take(len) => self.read(other, *len, true),
             Command::TakeUnsent => {
-                let mut bytes = vec![0xEE; 10];
-                self.session.halves().1.take_unsent(&mut bytes);
+                let bytes = session::swap_out(&mut self.session);
                 self.wire.extend(bytes);
             }
             Command::Release => self.session.release(),
             Command::Lend(len) => {
-                let _ = self.session.lend(vec![0xEE; *len]);
+                self.session
+                    .attach(Buffers::received(vec![0xEE; *len], 0..0));
             }
         }
     }
@@ -225,7 +225,7 @@ proptest! {
         let _ = client.session.close(None);
         let mut rounds = 0;
         while (client.session.shutdown(), server.session.shutdown())
-            != (Shutdown::AwaitPeer, Shutdown::Now)
+            != (Shutdown::AwaitPeer, Shutdown::Write)
         {
             client.write(chunk);
             server.write(chunk);

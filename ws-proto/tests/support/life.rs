@@ -5,7 +5,7 @@ use core::time::Duration;
 #[cfg(feature = "deflate")]
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
-    Close, CloseCode, Instant, Limits, Message, Outgoing, Prepared, ProtocolError, Ready,
+    Buffers, Close, CloseCode, Instant, Limits, Message, Outgoing, Prepared, ProtocolError, Ready,
     SendError, Session, State, Step, Verdict,
 };
 
@@ -19,7 +19,7 @@ use crate::support::{self, Outcome, Seen, session};
 pub(crate) struct Life<'s> {
     scenario: &'s Scenario,
     session: Session,
-    buffer: Vec<u8>,
+    buffers: Option<Buffers>,
     seen: Vec<Seen>,
     wrote: Vec<u8>,
     error: Option<ProtocolError>,
@@ -43,7 +43,7 @@ impl<'s> Life<'s> {
         Self {
             scenario,
             session: make(scenario),
-            buffer: vec![0; 2048],
+            buffers: Some(Buffers::new(2048)),
             seen: Vec::new(),
             wrote: Vec::new(),
             error: None,
@@ -75,8 +75,8 @@ impl<'s> Life<'s> {
             Act::SendText(text) => self.command(|out| out.send(text)),
             Act::SendLent(bytes) => self.lend(bytes),
             Act::SendPrepared(bytes) => {
-                let mut prepared = spared(|| Prepared::new(bytes));
-                self.command(|out| out.send_prepared(&mut prepared));
+                let prepared = spared(|| Prepared::new(bytes));
+                self.command(|out| out.send_prepared(&prepared));
             }
             Act::SendPart(bytes, part) => self.command(|out| out.send_part(KIND, bytes, *part)),
             Act::Ping(bytes) => self.command(|out| out.ping(bytes)),
@@ -93,10 +93,14 @@ impl<'s> Life<'s> {
             }
             Act::TakeUnsent => {
                 let (_, out) = self.session.halves();
-                let mut taken = Vec::new();
-                out.take_unsent(&mut taken);
-                out.flushed();
-                spared(|| self.wrote.extend(taken));
+                let mut taken = Buffers::default();
+                out.swap(&mut taken);
+                out.on_written();
+                spared(|| {
+                    let mut slices = [&[][..]; 64];
+                    let count = taken.unsent_slices(&mut slices);
+                    self.wrote.extend(slices[..count].concat());
+                });
             }
             Act::Wait(seconds) => {
                 let now = Instant::since_epoch(Duration::from_secs(*seconds));
@@ -122,7 +126,10 @@ impl<'s> Life<'s> {
     fn lent(&mut self, bytes: &[u8], portion: usize) {
         let mut at = 0;
         while at < bytes.len() && self.error.is_none() {
-            let _ = self.session.lend(core::mem::take(&mut self.buffer));
+            // Where there was no memory for what was left over, they stayed.
+            if let Some(buffers) = self.buffers.take() {
+                self.session.attach(buffers);
+            }
             let end = bytes.len().min(at + portion);
             match session::read(&mut self.session, &bytes[at..end]) {
                 Ok(read) => at += read,
@@ -135,9 +142,7 @@ impl<'s> Life<'s> {
                 }
             }
             self.steps();
-            self.buffer = self.session.lend(Vec::new());
-            // Where there was no memory to take it back, there is another.
-            spared(|| self.buffer.resize(2048, 0));
+            self.buffers = self.session.detach();
         }
     }
 
@@ -181,7 +186,7 @@ impl<'s> Life<'s> {
     fn lend(&mut self, bytes: &[u8]) {
         let mut lent = 0;
         self.command(|out| {
-            lent = out.send_lent(Message::Binary(bytes))?.len();
+            lent = out.send_by_reference(Message::Binary(bytes))?.len();
             Ok(())
         });
         if lent > 0 {

@@ -1,6 +1,6 @@
 //! Sessions under test: a driver that feeds one, and a wire of memory between two.
 
-use ws_proto::{Event, Limits, MessageBuf, ProtocolError, Session, Step};
+use ws_proto::{Buffers, Event, Limits, MessageBuf, ProtocolError, Session, Step};
 
 use super::{End, Outcome, Seen, seen_close};
 
@@ -49,6 +49,24 @@ pub(crate) fn drain(session: &mut Session) -> Vec<u8> {
         output.extend(unsent);
         session.sent(len);
     }
+}
+
+/// Takes everything that is unsent at once, as an adapter that writes without holding the session.
+pub(crate) fn swap_out(session: &mut Session) -> Vec<u8> {
+    let mut taken = Buffers::default();
+    let (_, outgoing) = session.halves();
+    outgoing.swap(&mut taken);
+    let mut output = Vec::new();
+    while taken.unsent_len() > 0 {
+        let mut slices = [&[][..]; 3];
+        let count = taken.unsent_slices(&mut slices);
+        assert!(count > 0, "unsent, and nothing to send");
+        let written = slices[..count].concat();
+        taken.sent(written.len());
+        output.extend(written);
+    }
+    outgoing.on_written();
+    output
 }
 
 /// One read from a transport that holds `bytes`: how many were read.

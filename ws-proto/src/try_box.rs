@@ -1,9 +1,10 @@
-//! What is rarely there: with an allocator it takes eight bytes while it is not.
+//! A value that is usually absent: eight bytes when empty, boxed when present. Without an
+//! allocator it lies where it belongs.
 
 #[cfg(feature = "alloc")]
-pub(crate) use boxed::{Rare, rare, try_rare};
+pub(crate) use boxed::{TryBox, new_box, try_box};
 #[cfg(not(feature = "alloc"))]
-pub(crate) use inline::{Rare, rare, try_rare};
+pub(crate) use inline::{TryBox, new_box, try_box};
 
 #[cfg(feature = "alloc")]
 mod boxed {
@@ -11,25 +12,25 @@ mod boxed {
     use alloc::vec::Vec;
     use core::ops::{Deref, DerefMut};
 
-    /// A value that is boxed. As an array of one, because stable Rust makes no other box without
-    /// ending the process if there is no memory for it.
+    /// A box that can fail to be made. It holds an array of one, made from a `Vec`, because stable
+    /// Rust makes no other box without ending the process if there is no memory for it.
     #[derive(Debug)]
-    pub(crate) struct Rare<T>(Box<[T; 1]>);
+    pub(crate) struct TryBox<T>(Box<[T; 1]>);
 
     /// Boxes what the application asked for.
-    pub(crate) fn rare<T>(value: T) -> Rare<T> {
-        Rare(Box::new([value]))
+    pub(crate) fn new_box<T>(value: T) -> TryBox<T> {
+        TryBox(Box::new([value]))
     }
 
     /// Boxes what the peer may have asked for; `None` if there is no memory.
-    pub(crate) fn try_rare<T>(value: T) -> Option<Rare<T>> {
+    pub(crate) fn try_box<T>(value: T) -> Option<TryBox<T>> {
         let mut one = Vec::new();
         one.try_reserve_exact(1).ok()?;
         one.push(value);
-        one.into_boxed_slice().try_into().ok().map(Rare)
+        one.into_boxed_slice().try_into().ok().map(TryBox)
     }
 
-    impl<T> Deref for Rare<T> {
+    impl<T> Deref for TryBox<T> {
         type Target = T;
 
         #[inline]
@@ -39,7 +40,7 @@ mod boxed {
         }
     }
 
-    impl<T> DerefMut for Rare<T> {
+    impl<T> DerefMut for TryBox<T> {
         #[inline]
         fn deref_mut(&mut self) -> &mut T {
             let [value] = &mut *self.0;
@@ -51,9 +52,9 @@ mod boxed {
 #[cfg(not(feature = "alloc"))]
 mod inline {
     /// A value that is where it belongs, for want of an allocator.
-    pub(crate) type Rare<T> = T;
+    pub(crate) type TryBox<T> = T;
 
-    pub(crate) const fn rare<T>(value: T) -> Rare<T> {
+    pub(crate) const fn new_box<T>(value: T) -> TryBox<T> {
         value
     }
 
@@ -61,7 +62,7 @@ mod inline {
         clippy::unnecessary_wraps,
         reason = "with an allocator it can be `None`"
     )]
-    pub(crate) const fn try_rare<T>(value: T) -> Option<Rare<T>> {
+    pub(crate) const fn try_box<T>(value: T) -> Option<TryBox<T>> {
         Some(value)
     }
 }

@@ -1,0 +1,126 @@
+//! How a connection ends: RFC 6455 §7.1, computed from what both halves know.
+//!
+//! ```text
+//!   the peer:   Open ── its Close ──▶ Closed ── end of its stream ──▶ Ended
+//!                └── it broke the protocol, or is gone ──▶ Failed
+//!
+//!   the socket: NotYet ── both Closes ──────┬── a client ──▶ AwaitPeer ── its stream ends ──▶ Now
+//!                 └──── or ours has failed ─┴──▶ Write ── shut down ──▶ Drain ── it ends ──┘
+//! ```
+//!
+//! Nothing of it is stored twice, so that no two answers can contradict each other.
+
+use crate::error::ProtocolError;
+use crate::receiver::Role;
+use crate::sender::Sender;
+
+/// Where a connection stands. There is no CONNECTING: one that exists is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// One side has closed, the other has not yet.
+    Closing,
+    /// The closing handshake is complete.
+    Closed,
+    /// The peer broke the protocol, or is gone.
+    Failed(ProtocolError),
+}
+
+/// What to do about the transport now (§7.1.1).
+///
+/// A socket that is closed while bytes lie unread in it is reset, and the reset destroys what the
+/// peer has not read yet: our Close, which says why. So the side that closes first shuts down its
+/// sending side, and then reads and drops what still comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Nothing: there is something left to receive or to send.
+    NotYet,
+    /// Both have closed, and the server closes first: read until the end of the stream.
+    AwaitPeer,
+    /// Shut down the sending side, and say so: [`write_shut`](crate::Session::write_shut).
+    Write,
+    /// Read and drop what still comes, and [say how much](crate::Session::dropped), until the
+    /// stream ends.
+    Drain,
+    /// Close it.
+    Now,
+}
+
+/// What is known of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Open,
+    /// It has sent its Close.
+    Closed,
+    /// Its stream has ended after that.
+    Ended,
+    /// It broke the protocol, or its stream ended without a Close, or memory could not be had.
+    Failed(ProtocolError),
+}
+
+/// What was done about the transport so far: how many bytes were read and dropped after the last
+/// word, and, in the highest bit, whether the sending side was shut down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linger(u32);
+
+impl Linger {
+    /// The most that is read and dropped, in bytes. A peer that is told 1009 may have written all
+    /// of a large message before it reads; one that goes on after this much does not listen.
+    pub(crate) const MAX: u32 = 16 << 20;
+
+    pub(crate) const NONE: Self = Self(0);
+
+    const WRITE_SHUT: u32 = 1 << 31;
+
+    /// The sending side was shut down.
+    pub(crate) const fn write_shut(&mut self) {
+        self.0 |= Self::WRITE_SHUT;
+    }
+
+    /// So many bytes were read and dropped.
+    pub(crate) fn dropped(&mut self, len: usize) {
+        let len = u32::try_from(len).unwrap_or(Self::MAX).min(Self::MAX);
+        let sum = (self.0 & !Self::WRITE_SHUT) + len;
+        self.0 = (self.0 & Self::WRITE_SHUT) | sum.min(Self::MAX);
+    }
+
+    /// The stream has ended: nothing more will come.
+    pub(crate) const fn ended(&mut self) {
+        self.0 = (self.0 & Self::WRITE_SHUT) | Self::MAX;
+    }
+
+    const fn is_over(self) -> bool {
+        self.0 & !Self::WRITE_SHUT >= Self::MAX
+    }
+
+    const fn is_write_shut(self) -> bool {
+        self.0 & Self::WRITE_SHUT != 0
+    }
+}
+
+/// Where the connection stands.
+pub(crate) const fn state(peer: Peer, sender: &Sender) -> State {
+    match (peer, sender.is_open()) {
+        (Peer::Failed(error), _) => State::Failed(error),
+        (Peer::Open, true) => State::Open,
+        (Peer::Closed | Peer::Ended, false) if sender.is_closed() => State::Closed,
+        _ => State::Closing,
+    }
+}
+
+/// What to do about the transport, once everything that was queued is written.
+pub(crate) const fn shutdown(peer: Peer, sender: &Sender, linger: Linger) -> Shutdown {
+    if !sender.is_closed() {
+        return Shutdown::NotYet;
+    }
+    match peer {
+        Peer::Open => Shutdown::NotYet,
+        Peer::Ended | Peer::Failed(ProtocolError::UnexpectedEof) => Shutdown::Now,
+        _ if linger.is_over() => Shutdown::Now,
+        // "the underlying TCP connection … SHOULD be closed first by the server" (§7.1.1)
+        Peer::Closed if matches!(sender.role(), Role::Client) => Shutdown::AwaitPeer,
+        Peer::Closed | Peer::Failed(_) if linger.is_write_shut() => Shutdown::Drain,
+        Peer::Closed | Peer::Failed(_) => Shutdown::Write,
+    }
+}
