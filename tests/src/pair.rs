@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use ws_proto::{
-    Close, Instant, Message, ProtocolError, SendError, Shutdown, Silence, State, Verdict,
+    Close, Instant, Message, ProtocolError, SendError, Shutdown, State, TimedOut, Verdict,
 };
 
 use crate::engine::{Driven, Engine, Got, Inlet, Setup};
@@ -41,7 +41,7 @@ pub enum End {
     /// The other broke the protocol, or was gone.
     Failed(ProtocolError),
     /// The other did not answer in time.
-    Dead(Silence),
+    Dead(TimedOut),
 }
 
 /// One direction of the stream.

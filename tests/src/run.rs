@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use ws_proto::{Instant, Silence, Verdict};
+use ws_proto::{Instant, TimedOut, Verdict};
 
 use crate::engine::{Engine, Got};
 use crate::script::{Action, Expected, Script, Step};
@@ -77,7 +77,7 @@ struct Run<'e> {
     out: Vec<u8>,
     refused: Option<String>,
     verdict: Verdict,
-    dead: Option<Silence>,
+    dead: Option<TimedOut>,
 }
 
 impl Run<'_> {
@@ -100,7 +100,7 @@ impl Run<'_> {
     /// until there is nothing to write.
     fn settle(&mut self) {
         loop {
-            self.verdict = self.engine.check(Instant::since_epoch(self.now));
+            self.verdict = self.engine.check(Instant::from_epoch(self.now));
             if let Verdict::Dead(silence) = self.verdict {
                 self.dead = Some(silence);
                 return;

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use ws_proto::{CloseCode, Kind, Message, Role, Silence};
+use ws_proto::{CloseCode, Kind, Message, Role, TimedOut};
 use ws_std::{Clock, Error, Next, WebSocket};
 use ws_tests::{Action, Expected, Frame, Got, Script, Setup, Step};
 
@@ -108,7 +108,7 @@ struct Run {
     reader: Option<JoinHandle<()>>,
     got: VecDeque<Got>,
     refused: Option<String>,
-    dead: Option<Silence>,
+    dead: Option<TimedOut>,
     /// Whether it has said that the connection is over.
     over: bool,
     /// Whether a Close of ours was accepted.
@@ -241,7 +241,7 @@ impl Run {
                     assert!(matches!(again, Err(Error::Protocol(same)) if same == error));
                     Got::Error(error)
                 }
-                Err(Error::Silence(silence)) => {
+                Err(Error::TimedOut(silence)) => {
                     self.over = true;
                     self.dead = Some(silence);
                     return;

@@ -103,9 +103,15 @@ impl Buffers {
         self.write.as_ref().map_or(0, |held| held.buffer.len())
     }
 
+    /// Whether there is memory in them.
+    #[must_use]
+    pub const fn has_memory(&self) -> bool {
+        self.read.is_some() || self.write.is_some()
+    }
+
     /// These buffers, if there are any.
     pub(crate) fn is_some(self) -> Option<Self> {
-        (self.read.is_some() || self.write.is_some()).then_some(self)
+        self.has_memory().then_some(self)
     }
 
     /// Takes the memory of the buffer to receive into, for a system that fills it: see

@@ -115,12 +115,12 @@ pub(crate) const fn shutdown(peer: Peer, sender: &Sender, linger: Linger) -> Shu
         return Shutdown::NotYet;
     }
     match peer {
-        Peer::Open => Shutdown::NotYet,
         Peer::Ended | Peer::Failed(ProtocolError::UnexpectedEof) => Shutdown::Now,
         _ if linger.is_over() => Shutdown::Now,
         // "the underlying TCP connection … SHOULD be closed first by the server" (§7.1.1)
         Peer::Closed if matches!(sender.role(), Role::Client) => Shutdown::AwaitPeer,
-        Peer::Closed | Peer::Failed(_) if linger.is_write_shut() => Shutdown::Drain,
+        _ if linger.is_write_shut() => Shutdown::Drain,
+        Peer::Open => Shutdown::NotYet,
         Peer::Closed | Peer::Failed(_) => Shutdown::Write,
     }
 }

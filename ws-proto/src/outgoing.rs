@@ -262,25 +262,30 @@ impl Outgoing {
         if let Some(held) = &mut self.buffer {
             held.buffer.sent(len);
         }
-        self.on_written();
+        self.on_written(0);
     }
 
     /// Takes everything that is unsent, for a program that writes without holding this, and puts
-    /// `buffers` in its place. When some of it has been written, say so with
+    /// `buffers` in its place, which must be empty. After each write of it call
     /// [`on_written`](Self::on_written).
     pub fn swap(&mut self, buffers: &mut Buffers) {
         self.move_control();
         core::mem::swap(&mut self.buffer, &mut buffers.write);
     }
 
-    /// The transport has taken some of what was [taken](Self::swap) from here. All of it, if nothing
-    /// else is to be written.
+    /// The transport has taken some of what was [taken](Self::swap) from here, and `left` bytes of
+    /// that are still to be written.
     #[inline]
-    pub fn on_written(&mut self) {
+    pub fn on_written(&mut self, left: usize) {
         self.liveness.on_written();
-        if !self.wants_write() {
+        if left == 0 && !self.wants_write() {
             self.liveness.on_flushed();
         }
+    }
+
+    /// The transport took nothing of what is to be written: what it takes next is a sign of life.
+    pub const fn on_blocked(&mut self) {
+        self.liveness.on_blocked();
     }
 
     /// Whether there is something to be written.

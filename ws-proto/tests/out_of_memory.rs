@@ -29,7 +29,7 @@ use life::{agreed, deflated, settings};
 use scenarios::Scenario;
 use support::Seen;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
-use ws_proto::{Instant, Limits, ProtocolError, Session, Silence, Verdict};
+use ws_proto::{Instant, Limits, ProtocolError, Session, TimedOut, Verdict};
 #[cfg(feature = "deflate")]
 use ws_proto::{Kind, Part, SendError};
 
@@ -239,7 +239,7 @@ fn a_fragment_that_cannot_be_queued_fails_a_connection_that_compresses() {
 /// Who could not be asked has not failed to answer.
 #[test]
 fn a_keepalive_ping_that_cannot_be_had_is_asked_for_again() {
-    let at = |secs| Instant::since_epoch(Duration::from_secs(secs));
+    let at = |secs| Instant::from_epoch(Duration::from_secs(secs));
     let until = |secs| Verdict::Alive {
         wake: Some(at(secs)),
     };
@@ -252,5 +252,5 @@ fn a_keepalive_ping_that_cannot_be_had_is_asked_for_again() {
     assert_eq!(session.unsent(), [0x89, 0]);
     session.sent(2);
     assert_eq!(session.check(at(41)), until(61));
-    assert_eq!(session.check(at(61)), Verdict::Dead(Silence::NoPong));
+    assert_eq!(session.check(at(61)), Verdict::Dead(TimedOut::Pong));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use ws_proto::handshake::HandshakeError;
-use ws_proto::{ProtocolError, SendError, Silence};
+use ws_proto::{ProtocolError, SendError, TimedOut};
 
 use crate::Response;
 
@@ -13,7 +13,7 @@ use crate::Response;
 ///
 /// A clean close is not an error: [`recv`](crate::WebSocket::recv) gives `None` then.
 ///
-/// After [`Silence`](Self::Silence) and [`Io`](Self::Io) the connection is over. What failed first
+/// After [`TimedOut`](Self::TimedOut) and [`Io`](Self::Io) the connection is over. What failed first
 /// is told to everyone who sends or receives from then on; what the peer sent before a write
 /// failed, a Close with its reason for example, is received first.
 #[derive(Debug, Error)]
@@ -28,7 +28,7 @@ pub enum Error {
     Send(#[from] SendError),
     /// The peer did not answer in time, and was given up.
     #[error(transparent)]
-    Silence(#[from] Silence),
+    TimedOut(#[from] TimedOut),
     /// The transport failed.
     #[error("transport failed: {0}")]
     Io(#[from] io::Error),
@@ -38,7 +38,7 @@ pub enum Error {
 /// copied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Failure {
-    Silence(Silence),
+    TimedOut(TimedOut),
     /// An error that std or we found.
     Kind(io::ErrorKind),
     /// An error of the operating system, by its number.
@@ -59,16 +59,16 @@ impl From<io::ErrorKind> for Failure {
     }
 }
 
-impl From<Silence> for Failure {
-    fn from(silence: Silence) -> Self {
-        Self::Silence(silence)
+impl From<TimedOut> for Failure {
+    fn from(silence: TimedOut) -> Self {
+        Self::TimedOut(silence)
     }
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Silence(silence) => silence.into(),
+            Failure::TimedOut(silence) => silence.into(),
             Failure::Kind(kind) => io::Error::from(kind).into(),
             Failure::Os(number) => io::Error::from_raw_os_error(number).into(),
         }

@@ -73,15 +73,15 @@ impl Group {
     /// leave the group.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> usize {
         // Encoded once for all of those who have agreed on the same.
-        let mut prepared = Prepared::new(message);
+        let prepared = Prepared::new(message);
         let mut list = lock(&self.members.list);
-        list.retain(|(_, writer)| match writer.queue_prepared(&mut prepared) {
+        list.retain(|(_, writer)| match writer.queue_prepared(&prepared) {
             Ok(()) => true,
             // It is closing or gone: its own thread will see.
             Err(
                 Error::Send(SendError::Closed)
                 | Error::Protocol(_)
-                | Error::Silence(_)
+                | Error::TimedOut(_)
                 | Error::Io(_),
             ) => false,
             // It is as it was, but for a message that it will never get.

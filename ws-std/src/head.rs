@@ -55,7 +55,7 @@ impl Deadline {
     /// Writes all of it, however slowly it is taken, within the time that is left.
     pub(crate) fn write(self, stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
         // Nearly always all of it is taken at once, and nothing has to be timed.
-        let mut written = stream.write_at_once(bytes);
+        let mut written = stream.write_at_once(&[bytes], bytes.len());
         loop {
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -69,7 +69,7 @@ impl Deadline {
                 return Ok(());
             }
             stream.set_write_timeout(self.left()?)?;
-            written = stream.write(bytes, &[], bytes.len());
+            written = stream.write(&[bytes], bytes.len());
         }
     }
 

@@ -11,7 +11,7 @@ use ws_proto::{
 };
 
 use crate::error::{Error, Failure};
-use crate::shared::Shared;
+use crate::shared::{Answers, Shared};
 use crate::stream::{TICK, is_timeout};
 use crate::tap::Tapped;
 use crate::writer::Corked;
@@ -25,7 +25,9 @@ pub struct Reader {
     shared: Arc<Shared>,
     /// What the socket was told last: how long a read may wait.
     patience: Option<Duration>,
-    /// It was told that the transport failed: nothing comes behind that.
+    /// When to look at the clock on behalf of the connection.
+    wake: Option<Instant>,
+    /// The transport has failed, and was read to its end.
     lost: bool,
     on_pong: OnPong,
 }
@@ -56,11 +58,13 @@ enum Waited {
 }
 
 impl Reader {
-    pub(crate) const fn new(incoming: Incoming, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(incoming: Incoming, shared: Arc<Shared>) -> Self {
         Self {
             incoming,
             shared,
             patience: None,
+            // At once: the time of a connection begins with that.
+            wake: Some(Instant::default()),
             lost: false,
             on_pong: OnPong(None),
         }
@@ -76,7 +80,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Protocol`](Error::Protocol), [`Silence`](Error::Silence) or [`Io`](Error::Io): the
+    /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut) or [`Io`](Error::Io): the
     /// connection is over.
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
         match self.wait(None)? {
@@ -94,7 +98,7 @@ impl Reader {
     pub fn recv_owned(&mut self) -> Result<Option<MessageBuf>, Error> {
         match self.wait(None)? {
             Waited::Message => {
-                let taken = self.incoming.take_message(&mut self.shared.outgoing());
+                let taken = self.incoming.take_message(&mut Answers(&self.shared));
                 taken.map_err(|error| self.fail(error))
             }
             Waited::Elapsed | Waited::Closed => Ok(None),
@@ -126,14 +130,13 @@ impl Reader {
         mut handle: impl FnMut(Message<'_>, &mut Corked<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         loop {
-            // One lock at a time, and none while the application's code runs: it may well send
-            // on this connection through a `Writer`.
-            let step = self.incoming.step(&mut self.shared.outgoing());
-            match step {
+            // No lock is held while the application's code runs: it may well send on this connection
+            // through a `Writer`.
+            match self.incoming.step(&mut Answers(&self.shared)) {
                 Ok(Step::Message(message)) => {
                     let mut corked = Corked::new(&self.shared);
                     if let Err(error) = handle(message, &mut corked) {
-                        // Nothing is wrong with a peer that is gone behind its Close.
+                        // Nothing is wrong with a peer that is gone after its Close.
                         if corked.is_lost() && self.drop_the_rest().is_ok() {
                             return Ok(());
                         }
@@ -147,7 +150,7 @@ impl Reader {
                 Ok(Step::NeedData) => {
                     // A peer that does not take the answers is not read from either. If it is
                     // gone, what it said before is still heard: see `read`.
-                    if self.shared.outgoing().unsent_len() > 0 {
+                    if self.shared.take_queued() {
                         let _ = self.shared.flush_if_free();
                     }
                     match self.wait(None)? {
@@ -173,14 +176,13 @@ impl Reader {
     /// nothing was done. Else as [`recv`](Self::recv).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let close = Close::new(code, reason)?;
-        let queued = self.shared.outgoing().close(Some(close));
-        match queued {
+        match self.shared.queue_close(close) {
             // A Close that is on its way already ends in the same.
             Ok(()) | Err(SendError::Closed) => {}
             // Without one the peer would be waited for as long as it lives.
             Err(error) => return Err(error.into()),
         }
-        // Nothing is wrong with a peer that is gone behind its own Close.
+        // Nothing is wrong with a peer that is gone after its own Close.
         let _ = self.shared.flush();
         self.drop_the_rest()
     }
@@ -198,8 +200,7 @@ impl Reader {
     }
 
     fn message(&mut self) -> Result<Option<Message<'_>>, Error> {
-        let message = self.incoming.message(&mut self.shared.outgoing());
-        match message {
+        match self.incoming.message(&mut Answers(&self.shared)) {
             Ok(message) => Ok(message),
             // Not `fail`: the borrow of a message that is not there ends with the function.
             Err(error) => {
@@ -221,13 +222,15 @@ impl Reader {
                 }
                 Ready::NeedData => {
                     // Not waiting for the peer, which may be waiting for us to read.
-                    let _ = self.shared.flush_soon();
+                    if self.shared.take_queued() {
+                        let _ = self.shared.flush_soon();
+                    }
                     let now = self.shared.clock().now();
-                    let wake = self.check(now)?;
+                    self.check(now)?;
                     if tried && deadline.is_some_and(|deadline| now >= deadline) {
                         return Ok(Waited::Elapsed);
                     }
-                    self.read(now, earlier(wake, deadline))?;
+                    self.read(now, earlier(self.wake, deadline))?;
                     tried = true;
                 }
             }
@@ -236,30 +239,56 @@ impl Reader {
 
     /// Goes on to the next message; control frames are dealt with on the way.
     fn ready(&mut self) -> Result<Ready, ProtocolError> {
-        let mut outgoing = self.shared.outgoing();
+        let mut answers = Answers(&self.shared);
         loop {
-            match self.incoming.ready(&mut outgoing)? {
+            match self.incoming.ready(&mut answers)? {
                 Ready::Control => {
-                    let event = self.incoming.control(&mut outgoing)?;
-                    // The application's code may send on this connection.
-                    drop(outgoing);
+                    let event = self.incoming.control(&mut answers)?;
                     self.on_pong.see(event);
-                    outgoing = self.shared.outgoing();
                 }
                 ready => return Ok(ready),
             }
         }
     }
 
-    /// Pings the peer if that is due, or gives it up; says when to look again.
-    fn check(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
-        let verdict = self.shared.outgoing().check(now);
-        match verdict {
-            Verdict::Alive { wake } => {
-                let _ = self.shared.flush_soon();
-                Ok(wake)
+    /// Looks at the clock when that is due: pings the peer, or gives it up.
+    fn check(&mut self, now: Instant) -> Result<(), Error> {
+        let is_due = self.wake.is_some_and(|wake| wake <= now);
+        if !self.shared.take_closing() && !is_due {
+            return Ok(());
+        }
+        let mut again = false;
+        loop {
+            let verdict = self.incoming.check(&mut self.shared.outgoing(), now);
+            let _ = self.shared.flush_soon();
+            match verdict {
+                // Something was queued, and has left or not: that is known now.
+                Verdict::Alive { wake } if wake == Some(now) && !again => again = true,
+                Verdict::Alive { wake } => {
+                    self.wake = wake;
+                    return Ok(());
+                }
+                // What lies in the socket already is read before the peer is judged.
+                Verdict::LastCall => {
+                    self.wake = Some(now);
+                    if self.read_what_is_there()? {
+                        return Ok(());
+                    }
+                }
+                Verdict::Dead(timed_out) => return Err(self.lost(timed_out)),
             }
-            Verdict::Dead(silence) => Err(self.lost(silence)),
+        }
+    }
+
+    /// One read that does not wait; whether something came of it.
+    fn read_what_is_there(&mut self) -> Result<bool, Error> {
+        match self.receive(Duration::ZERO) {
+            Ok(0) => self.end().map(|()| true),
+            Ok(_) => Ok(true),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(Error::Io(error)) if is_timeout(&error) => Ok(false),
+            Err(Error::Io(error)) => Err(self.lost(error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -308,10 +337,13 @@ impl Reader {
             // A silent connection waits without a buffer.
             self.shared.stream().peek()?;
         }
-        let spare = self.incoming.spare_mut(&mut self.shared.outgoing());
-        let spare = match spare {
+        let spare = match self.incoming.spare_mut() {
             Ok(spare) => spare,
-            Err(error) => return Err(self.fail(error)),
+            // The step tells the peer.
+            Err(error) => {
+                let _ = self.ready();
+                return Err(self.fail(error));
+            }
         };
         let len = self.shared.stream().read(spare)?;
         self.shared.tapped(Tapped::Received(&spare[..len]));
@@ -322,7 +354,7 @@ impl Reader {
     /// The stream has ended: by the peer, or by ourselves when a write failed.
     fn end(&mut self) -> Result<(), Error> {
         self.check_transport()?;
-        let eof = self.incoming.eof(&mut self.shared.outgoing());
+        let eof = self.incoming.eof(&mut Answers(&self.shared));
         eof.map_err(|error| self.fail(error))
     }
 

@@ -7,8 +7,9 @@
 //!   outgoing  held for the moment in which a message is queued or an event answered
 //! ```
 //!
-//! So a reader can answer and go on reading while a writer waits for the peer. Whoever finds the
-//! wire taken leaves what it queued to the holder, who looks again after letting go of it.
+//! So a reader can answer and go on reading while a writer waits for the peer; what takes long when
+//! a message is received (unmasking, inflating) needs neither. A thread that finds the wire taken
+//! leaves what it queued to the holder, which looks again after letting go of it.
 
 use std::io;
 use std::net::{Shutdown as How, SocketAddr};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
-use ws_proto::{Close, CloseCode, Message, Outgoing, SendError, Shutdown, State, Timeouts};
+use ws_proto::{Answer, Close, CloseCode, Message, Outgoing, SendError, Shutdown, State, Timeouts};
 
 use crate::clock::Clock;
 use crate::error::{Error, Failure};
@@ -29,8 +30,8 @@ mod wire;
 
 use wire::{Wire, write_what_is_taken};
 
-/// From here on a message is written from where it lies, behind its header.
-pub(crate) const LENT: usize = 32 << 10;
+/// From here on a message is written from where it lies, after its header.
+pub(crate) const BY_REFERENCE: usize = 32 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -43,6 +44,20 @@ pub(crate) struct Shared {
     failure: OnceLock<Failure>,
     /// The peer has been waited for at the end: once is enough.
     hung_up: AtomicBool,
+    /// Something was queued that nobody writes yet.
+    queued: AtomicBool,
+    /// The closing handshake has begun: what the reader was told of the time is no longer so.
+    closing: AtomicBool,
+}
+
+/// The way to the sending half, for what is received and has to be answered.
+pub(crate) struct Answers<'a>(pub(crate) &'a Shared);
+
+impl Answer for Answers<'_> {
+    fn with<T>(&mut self, answer: impl FnOnce(&mut Outgoing) -> T) -> T {
+        self.0.has_queued();
+        answer(&mut self.0.outgoing())
+    }
 }
 
 /// What a connection is given besides its socket.
@@ -64,8 +79,7 @@ impl Shared {
         setup: Setup,
     ) -> io::Result<Arc<Self>> {
         stream.set_nodelay()?;
-        // A peer that takes nothing for as long as it may take for a Pong is as dead.
-        stream.set_write_timeout(setup.timeouts.pong_timeout)?;
+        stream.set_unsent_low()?;
         Ok(Arc::new(Self {
             stream,
             peer,
@@ -74,6 +88,8 @@ impl Shared {
             setup,
             failure: OnceLock::new(),
             hung_up: AtomicBool::new(false),
+            queued: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
         }))
     }
 
@@ -102,9 +118,9 @@ impl Shared {
     /// Queues a message and writes it, waiting for the peer to take it.
     pub(crate) fn send(&self, message: Message<'_>) -> Result<(), Error> {
         let len = message.as_bytes().len();
-        if len >= LENT && !self.outgoing().compresses(len) {
+        if len >= BY_REFERENCE && !self.outgoing().compresses(len) {
             self.check_open()?;
-            return self.send_lent(message);
+            return self.send_by_reference(message);
         }
         self.queue_and_wait(len, |outgoing| outgoing.send(message))
     }
@@ -156,8 +172,40 @@ impl Shared {
     /// Starts the closing handshake, and does not wait for it.
     pub(crate) fn close(self: &Arc<Self>, close: Close<'_>) -> Result<(), Error> {
         self.check_open()?;
+        self.queue_close(close)?;
+        self.flush_soon()?;
+        self.time_close();
+        Ok(())
+    }
+
+    /// Starts the closing handshake, whose time begins.
+    pub(crate) fn queue_close(&self, close: Close<'_>) -> Result<(), SendError> {
         self.outgoing().close(Some(close))?;
-        self.flush_soon()
+        self.has_queued();
+        self.time_close();
+        Ok(())
+    }
+
+    /// The time of the closing handshake begins with the Close, and again when that has left, and not
+    /// when the reader looks at the clock next.
+    fn time_close(&self) {
+        self.outgoing().time_close(self.setup.clock.now());
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
+    /// Something was queued, to be written by the reader when it has nothing else to do.
+    pub(crate) fn has_queued(&self) {
+        self.queued.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether something was since this was asked last.
+    pub(crate) fn take_queued(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) && self.queued.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether the closing handshake has begun since this was asked last.
+    pub(crate) fn take_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst) && self.closing.swap(false, Ordering::SeqCst)
     }
 
     /// Writes everything that is queued, by whomever.
@@ -184,11 +232,7 @@ impl Shared {
     pub(crate) fn finish(&self, code: CloseCode) {
         // A `Closed` error means that a Close is on its way, or that there is nobody to tell. If
         // there is no memory for one, the stream ends without: it is shut below in any case.
-        let _ = self.outgoing().close(Some(code.into()));
-        if self.wants_write() || self.is_writing() {
-            let _ = self.stream.set_write_timeout(self.close_timeout());
-            let _ = self.flush();
-        }
+        let _ = self.queue_close(code.into());
         self.hang_up();
     }
 
@@ -198,15 +242,23 @@ impl Shared {
         if self.hung_up.swap(true, Ordering::SeqCst) {
             return;
         }
-        // If it can not be written, the peer is gone: what brought us here says more.
+        // If it cannot be written, the peer is gone: what brought us here says more.
         let _ = self.flush();
-        let shutdown = self.outgoing().shutdown();
-        if shutdown == Shutdown::AwaitPeer {
-            self.stream.linger(self.close_timeout());
-            self.abort();
-        } else if self.stream.shutdown(How::Write).is_ok() {
-            self.stream.linger(self.close_timeout());
+        let waits = match self.outgoing().shutdown() {
+            Shutdown::AwaitPeer | Shutdown::Drain => true,
+            // Where the peer has not closed, either, it sees ours and the end of the stream.
+            Shutdown::Write | Shutdown::NotYet => self.stream.shutdown(How::Write).is_ok(),
+            Shutdown::Now => false,
+        };
+        if waits {
+            self.outgoing().write_shut();
+            self.stream.linger(self.close_timeout(), |len| {
+                let mut outgoing = self.outgoing();
+                outgoing.dropped(len);
+                outgoing.shutdown() != Shutdown::Now
+            });
         }
+        self.abort();
     }
 
     /// Drops the connection at once: every thread that waits on it wakes with an error.
@@ -227,10 +279,8 @@ impl Shared {
     /// finds the wire taken: to be followed by a flush.
     pub(crate) fn release(&self) {
         self.outgoing().release();
-        if let Some(mut wire) = self.free_wire()
-            && !wire.is_pending()
-        {
-            (wire.bytes, wire.written) = (Vec::new(), 0);
+        if let Some(mut wire) = self.free_wire() {
+            wire.release();
         }
     }
 
@@ -260,10 +310,6 @@ impl Shared {
 
     fn wants_write(&self) -> bool {
         self.outgoing().wants_write()
-    }
-
-    fn is_writing(&self) -> bool {
-        self.free_wire().is_none_or(|wire| wire.is_pending())
     }
 
     fn free_wire(&self) -> Option<MutexGuard<'_, Wire>> {

@@ -86,7 +86,7 @@ impl WebSocket {
     /// # Errors
     ///
     /// The connection is over: [`Protocol`](Error::Protocol) if the peer broke the rules, or its
-    /// stream ended without a Close; [`Silence`](Error::Silence) if it did not answer a Ping or
+    /// stream ended without a Close; [`TimedOut`](Error::TimedOut) if it did not answer a Ping or
     /// our Close in time; [`Io`](Error::Io).
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
         self.reader.recv()
@@ -189,7 +189,7 @@ impl WebSocket {
     /// # Errors
     ///
     /// [`Send`](Error::Send) if the reason is over 123 bytes, or there is no memory for the Close:
-    /// nothing was done. [`Silence`](Error::Silence) if the peer did not answer; else as
+    /// nothing was done. [`TimedOut`](Error::TimedOut) if the peer did not answer; else as
     /// [`recv`](Self::recv).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.reader.close(code, reason)

@@ -50,20 +50,20 @@ impl Stream {
         })
     }
 
-    /// Writes from `bytes` and what is `behind` them, `most` at a time.
-    pub(crate) fn write(&self, bytes: &[u8], behind: &[u8], most: usize) -> io::Result<usize> {
-        let most = most.min(bytes.len() + behind.len());
+    /// Writes from `pieces`, at most [`PIECES`], and at most `most` bytes; waits until the socket
+    /// takes some.
+    pub(crate) fn write(&self, pieces: &[&[u8]], most: usize) -> io::Result<usize> {
         self.call(Call::Write, most, |len| {
-            let bytes = &bytes[..bytes.len().min(len)];
-            let behind = &behind[..behind.len().min(len - bytes.len())];
-            (&self.tcp).write_vectored(&[IoSlice::new(bytes), IoSlice::new(behind)])
+            let (slices, count) = cut(pieces, len);
+            (&self.tcp).write_vectored(&slices[..count])
         })
     }
 
     /// Writes as much as the socket takes now; `WouldBlock` if that is nothing.
-    pub(crate) fn write_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.call(Call::WriteAtOnce, bytes.len(), |len| {
-            send_at_once(&self.tcp, &bytes[..len])
+    pub(crate) fn write_at_once(&self, pieces: &[&[u8]], most: usize) -> io::Result<usize> {
+        self.call(Call::WriteAtOnce, most, |len| {
+            let (slices, count) = cut(pieces, len);
+            send_at_once(&self.tcp, &slices[..count])
         })
     }
 
@@ -84,6 +84,15 @@ impl Stream {
         self.ask(|tcp| tcp.set_nodelay(true))
     }
 
+    /// Keeps what the peer does not read in our queue instead of the system's, where a Ping would
+    /// stand after all of it.
+    pub(crate) fn set_unsent_low(&self) -> io::Result<()> {
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        return self.ask(|tcp| socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT));
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        Ok(())
+    }
+
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.ask(|tcp| tcp.shutdown(how))
     }
@@ -92,21 +101,24 @@ impl Stream {
         self.ask(TcpStream::peer_addr)
     }
 
-    /// Reads and drops what still comes, at most [`LINGER`] bytes and `limit` long.
-    pub(crate) fn linger(&self, limit: Duration) {
-        let deadline = Instant::now() + limit;
-        let mut dropped = 0;
-        let mut scratch = [0; 4096];
-        while dropped < LINGER {
-            let left = deadline.saturating_duration_since(Instant::now());
+    /// Reads and drops what still comes, until the peer has ended its side, `limit` long at most, and
+    /// while `goes_on` says so of what was dropped.
+    pub(crate) fn linger(&self, limit: Duration, mut goes_on: impl FnMut(usize) -> bool) {
+        // A limit too long to be added is none.
+        let deadline = Instant::now().checked_add(limit);
+        let mut scratch = vec![0; 16 << 10];
+        loop {
+            let left = deadline.map_or(limit, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
             if left.is_zero() || self.set_read_timeout(left).is_err() {
                 return;
             }
             match self.read(&mut scratch) {
                 Ok(0) => return,
-                Ok(len) => dropped += len,
+                Ok(len) if goes_on(len) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+                Ok(_) | Err(_) => return,
             }
         }
     }
@@ -186,24 +198,44 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 /// The shortest time a socket can be told to wait.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// The most that is read and dropped after our last word, so that a peer that sends on can read
-/// it: a socket closed with bytes unread is reset, and takes what was sent with it.
-const LINGER: usize = 64 << 10;
+/// The most pieces of one write.
+pub(crate) const PIECES: usize = 16;
+
+/// The most bytes that the system keeps unsent before it takes no more. A peer that reads 64 KiB a
+/// second meets a Ping after them within four.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 256 << 10;
+
+/// The first `most` bytes of `pieces`, and how many slices they are.
+fn cut<'a>(pieces: &[&'a [u8]], mut most: usize) -> ([IoSlice<'a>; PIECES], usize) {
+    let mut slices = [IoSlice::new(&[]); PIECES];
+    let mut count = 0;
+    for (slice, piece) in slices.iter_mut().zip(pieces) {
+        let piece = &piece[..piece.len().min(most)];
+        if piece.is_empty() {
+            break;
+        }
+        *slice = IoSlice::new(piece);
+        most -= piece.len();
+        count += 1;
+    }
+    (slices, count)
+}
 
 #[cfg(unix)]
-fn send_at_once(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn send_at_once(tcp: &TcpStream, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
     /// A write to a socket that the peer has closed is an error, not a signal; Apple's systems
     /// have an option of the socket for that, which std sets.
     #[cfg(not(target_vendor = "apple"))]
     const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     #[cfg(target_vendor = "apple")]
     const FLAGS: libc::c_int = libc::MSG_DONTWAIT;
-    socket2::SockRef::from(tcp).send_with_flags(bytes, FLAGS)
+    socket2::SockRef::from(tcp).send_vectored_with_flags(pieces, FLAGS)
 }
 
 /// Elsewhere a pump thread does all the writing.
 #[cfg(not(unix))]
-fn send_at_once(_: &TcpStream, _: &[u8]) -> io::Result<usize> {
+fn send_at_once(_: &TcpStream, _: &[IoSlice<'_>]) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
@@ -227,8 +259,8 @@ mod tests {
         let lies = [
             stream.read(&mut [0; 10]),
             stream.peek(),
-            stream.write(b"hello", b" world", 7),
-            stream.write_at_once(b"hello"),
+            stream.write(&[b"hello", b" world"], 7),
+            stream.write_at_once(&[b"hello"], 5),
         ];
         for lie in lies {
             assert_eq!(lie.unwrap_err().kind(), io::ErrorKind::InvalidData);
@@ -237,14 +269,15 @@ mod tests {
 
     #[test]
     fn no_call_goes_past_the_plan() {
-        let calls: [fn(&Stream) -> io::Result<()>; 9] = [
+        let calls: [fn(&Stream) -> io::Result<()>; 10] = [
             |stream| stream.read(&mut [0]).map(drop),
             |stream| stream.peek().map(drop),
-            |stream| stream.write(b"x", b"", 1).map(drop),
-            |stream| stream.write_at_once(b"x").map(drop),
+            |stream| stream.write(&[b"x"], 1).map(drop),
+            |stream| stream.write_at_once(&[b"x"], 1).map(drop),
             |stream| stream.set_read_timeout(TICK),
             |stream| stream.set_write_timeout(TICK),
             Stream::set_nodelay,
+            Stream::set_unsent_low,
             |stream| stream.shutdown(Shutdown::Both),
             |stream| stream.peer_addr().map(drop),
         ];
@@ -265,13 +298,17 @@ mod tests {
         let interrupted = Fault::Error(io::ErrorKind::Interrupted);
         let plan = Plan::new(interrupted, Fails::EveryOther).only(Call::Read);
         let stream = Stream::faulty(tcp, Arc::new(plan));
-        stream.linger(minute);
-        assert_eq!(stream.peek().unwrap(), 0);
+        let mut dropped = 0;
+        stream.linger(minute, |len| {
+            dropped += len;
+            true
+        });
+        assert_eq!((stream.peek().unwrap(), dropped), (0, 60_000));
 
         let (tcp, mut peer) = pair();
         peer.write_all(&[0; 100_000]).unwrap();
         let stream = Stream::from(tcp);
-        stream.linger(minute);
+        stream.linger(minute, |_| false);
         assert_eq!(stream.peek().unwrap(), 1);
     }
 }

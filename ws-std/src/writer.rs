@@ -7,7 +7,7 @@ use ws_proto::{Close, CloseCode, Kind, Message, Part, Prepared, SendError};
 use ws_proto::{Compress, Outgoing};
 
 use crate::error::Error;
-use crate::shared::{LENT, Shared};
+use crate::shared::{BY_REFERENCE, Shared};
 
 /// The sending half of a connection: see [`WebSocket::split`](crate::WebSocket::split). Its
 /// clones send on the same connection, from any thread.
@@ -25,7 +25,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Send`](Error::Send) if a Close is on its way; [`Silence`](Error::Silence) if the peer
+    /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer
     /// takes nothing for as long as the pong timeout; [`Io`](Error::Io). After the latter two
     /// the connection is over.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
@@ -55,7 +55,7 @@ impl Writer {
     /// # Errors
     ///
     /// As [`queue`](Self::queue).
-    pub fn queue_prepared(&self, prepared: &mut Prepared) -> Result<(), Error> {
+    pub fn queue_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
         let len = prepared.message().as_bytes().len();
         self.shared
             .queue(len, |outgoing| outgoing.send_prepared(prepared))
@@ -151,7 +151,7 @@ impl<'a> Corked<'a> {
         let message = message.into();
         let len = message.as_bytes().len();
         // A large one is not copied to wait: it leaves now, behind those that waited.
-        if len >= LENT {
+        if len >= BY_REFERENCE {
             return self.send_now(message);
         }
         let queued = self
@@ -159,8 +159,14 @@ impl<'a> Corked<'a> {
             .with_context(len, |outgoing| outgoing.send(message));
         match queued {
             Err(SendError::Full { .. }) => self.send_now(message),
-            queued => Ok(queued?),
+            queued => Ok(self.queued(queued)?),
         }
+    }
+
+    /// It leaves when the reader has nothing else to do.
+    fn queued(&self, queued: Result<(), SendError>) -> Result<(), SendError> {
+        self.shared.has_queued();
+        queued
     }
 
     fn send_now(&mut self, message: Message<'_>) -> Result<(), Error> {
@@ -169,7 +175,7 @@ impl<'a> Corked<'a> {
     }
 
     fn noted(&mut self, sent: Result<(), Error>) -> Result<(), Error> {
-        self.lost |= matches!(sent, Err(Error::Io(_) | Error::Silence(_)));
+        self.lost |= matches!(sent, Err(Error::Io(_) | Error::TimedOut(_)));
         sent
     }
 
@@ -192,7 +198,7 @@ impl<'a> Corked<'a> {
                 let sent = self.shared.queue_and_wait(len, send);
                 self.noted(sent)
             }
-            queued => Ok(queued?),
+            queued => Ok(self.queued(queued)?),
         }
     }
 
@@ -202,7 +208,8 @@ impl<'a> Corked<'a> {
     ///
     /// As [`Writer::ping`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        Ok(self.shared.outgoing().ping(payload)?)
+        let queued = self.shared.outgoing().ping(payload);
+        Ok(self.queued(queued)?)
     }
 
     /// Starts the closing handshake. Messages that the peer sent before it saw the Close still
@@ -212,7 +219,6 @@ impl<'a> Corked<'a> {
     ///
     /// As [`Writer::close`].
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let close = Close::new(code, reason)?;
-        Ok(self.shared.outgoing().close(Some(close))?)
+        Ok(self.shared.queue_close(Close::new(code, reason)?)?)
     }
 }

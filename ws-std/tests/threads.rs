@@ -308,7 +308,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
     });
     let error = within(move || reading.join().unwrap());
     assert!(
-        matches!(error, Error::Silence(ws_std::Silence::NoPong)),
+        matches!(error, Error::TimedOut(ws_std::TimedOut::Pong)),
         "{error}"
     );
     within(move || sending.join().unwrap()).unwrap_err();

@@ -95,7 +95,7 @@ impl<'s> Life<'s> {
                 let (_, out) = self.session.halves();
                 let mut taken = Buffers::default();
                 out.swap(&mut taken);
-                out.on_written();
+                out.on_written(0);
                 spared(|| {
                     let mut slices = [&[][..]; 64];
                     let count = taken.unsent_slices(&mut slices);
@@ -103,7 +103,7 @@ impl<'s> Life<'s> {
                 });
             }
             Act::Wait(seconds) => {
-                let now = Instant::since_epoch(Duration::from_secs(*seconds));
+                let now = Instant::from_epoch(Duration::from_secs(*seconds));
                 let verdict = self.session.check(now);
                 assert!(matches!(verdict, Verdict::Alive { .. } | Verdict::Dead(_)));
             }

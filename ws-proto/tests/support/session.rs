@@ -65,7 +65,7 @@ pub(crate) fn swap_out(session: &mut Session) -> Vec<u8> {
         taken.sent(written.len());
         output.extend(written);
     }
-    outgoing.on_written();
+    outgoing.on_written(0);
     output
 }
 

@@ -28,6 +28,10 @@ const EXHAUSTED: Duration = Duration::from_millis(50);
 /// How many refused clients may have their answer still on the way; more are just dropped.
 const REFUSALS: usize = 64;
 
+/// The most that is read and dropped after an answer, in bytes: what follows a request that was
+/// refused is of no interest, and a little of it may be there already.
+const DROPPED: usize = 64 << 10;
+
 /// How long a refused client has to read its answer.
 const REFUSAL: Duration = Duration::from_secs(1);
 
@@ -141,6 +145,10 @@ pub(super) fn answer_and_end(stream: &Stream, answer: &[u8], patience: Duration)
         .write(stream, answer)
         .and_then(|()| stream.shutdown(Shutdown::Write));
     if written.is_ok() {
-        stream.linger(patience);
+        let mut dropped = 0;
+        stream.linger(patience, |len| {
+            dropped += len;
+            dropped < DROPPED
+        });
     }
 }

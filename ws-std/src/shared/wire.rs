@@ -1,24 +1,26 @@
-//! The way of the bytes into the socket: in order, whoever writes them, and none behind a write
-//! that failed.
+//! The way of the bytes into the socket: in order, whoever writes them, and none after a write that
+//! failed.
 
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use ws_proto::{Message, SendError, Silence, State, Verdict};
+use ws_proto::{Buffers, Message, SendError, State, TimedOut};
 
 use super::{Shared, lock};
 use crate::error::Error;
-use crate::stream::{Stream, is_timeout};
+use crate::stream::{PIECES, Stream, is_timeout};
 use crate::tap::Tapped;
 
 /// The bytes on their way into the socket.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
-    pub(super) bytes: Vec<u8>,
-    pub(super) written: usize,
+    buffers: Buffers,
     /// A thread waits for the peer to take them.
     pumping: bool,
+    /// What the socket was told last: how long a write may wait.
+    patience: Duration,
 }
 
 /// How a write that does not wait ended.
@@ -27,9 +29,13 @@ enum Wrote {
     Part,
 }
 
-/// How much one write is given, so that whoever watches the time hears of the progress of a large
-/// message.
+/// How much one write is given, so that a thread that watches the time hears of the progress of a
+/// large message.
 const PIECE: usize = 256 << 10;
+
+/// How much a write is given that waits for the peer. It ends when so much is taken, and so tells of
+/// progress at once; what else is taken then does not wait. Where every write waits it is given more.
+const WAITING: usize = if cfg!(unix) { 4 << 10 } else { PIECE };
 
 /// How much of `len` bytes the next write is given: no small rest is left for one of its own.
 const fn piece(len: usize) -> usize {
@@ -37,29 +43,26 @@ const fn piece(len: usize) -> usize {
 }
 
 impl Shared {
-    pub(super) fn send_lent(&self, message: Message<'_>) -> Result<(), Error> {
+    pub(super) fn send_by_reference(&self, message: Message<'_>) -> Result<(), Error> {
         let mut wire = lock(&self.wire);
         let taken = loop {
             self.finish_write(&mut wire)?;
             // What was queued before goes before it, in the same write.
             let mut outgoing = self.outgoing();
-            match outgoing.send_lent(message) {
+            match outgoing.send_by_reference(message) {
                 Err(SendError::Full { .. }) => {
                     drop(outgoing);
                     self.drain(&mut wire)?;
                 }
                 Err(error) => break Err(error),
                 Ok(payload) => {
-                    outgoing.take_unsent(&mut wire.bytes);
-                    outgoing.sent(payload.len());
+                    outgoing.swap(&mut wire.buffers);
                     break Ok(payload);
                 }
             }
         };
         if let Ok(payload) = taken {
-            wire.written = 0;
             self.write(&mut wire, payload)?;
-            self.outgoing().flushed();
             self.drain(&mut wire)?;
         }
         drop(wire);
@@ -104,8 +107,8 @@ impl Shared {
         wire.pumping = false;
         drop(wire);
         if drained.is_ok() {
-            // What was queued by someone who found the wire taken. A failure shows to whoever
-            // uses the connection next.
+            // What was queued by a thread that found the wire taken. A failure shows to the thread
+            // that uses the connection next.
             let _ = self.flush_if_free();
         }
     }
@@ -123,7 +126,6 @@ impl Shared {
     fn finish_write(&self, wire: &mut Wire) -> Result<(), Error> {
         if wire.is_pending() {
             self.write(wire, &[])?;
-            self.outgoing().flushed();
         }
         Ok(())
     }
@@ -133,90 +135,149 @@ impl Shared {
         let mut outgoing = self.outgoing();
         let more = outgoing.wants_write();
         // If there is no more, the buffer goes back to where the next messages find it in cache.
-        if more || !wire.bytes.is_empty() {
-            outgoing.take_unsent(&mut wire.bytes);
-            wire.written = 0;
+        if more || wire.buffers.has_memory() {
+            outgoing.swap(&mut wire.buffers);
         }
         more
     }
 
-    /// Writes what is pending and `behind` it. After a failed write nothing can follow: the peer
+    /// Writes what is pending and `after` it. After a failed write nothing can follow: the peer
     /// would read the middle of a frame.
-    fn write(&self, wire: &mut Wire, behind: &[u8]) -> Result<(), Error> {
+    fn write(&self, wire: &mut Wire, after: &[u8]) -> Result<(), Error> {
         self.check_transport()?;
-        self.tapped(Tapped::Sent(wire.pending()));
-        self.tapped(Tapped::Sent(behind));
-        let mut done = 0;
-        while wire.is_pending() || done < behind.len() {
-            let (own, behind) = (wire.pending(), &behind[done..]);
-            let piece = piece(own.len() + behind.len());
-            match self.stream.write(own, behind, piece) {
+        let mut rest = after;
+        let mut waits = false;
+        while wire.is_pending() || !rest.is_empty() {
+            let mut pieces = [&[][..]; PIECES];
+            let (own, count) = wire.pieces(rest, &mut pieces);
+            let pieces = &pieces[..count];
+            let len = pieces.iter().map(|piece| piece.len()).sum();
+            let written = if waits {
+                self.stream.write(pieces, piece(len).min(WAITING))
+            } else {
+                self.stream.write_at_once(pieces, piece(len))
+            };
+            match written {
                 Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero)),
                 Ok(len) => {
-                    let own = len.min(own.len());
-                    wire.written += own;
-                    done += len - own;
-                    self.progressed()?;
+                    waits = false;
+                    self.tap_written(pieces, len);
+                    rest = &rest[len.saturating_sub(own)..];
+                    wire.buffers.sent(len);
+                    self.outgoing().on_written(wire.buffers.unsent_len());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => return Err(self.lost(Silence::NoPong)),
+                // What is not taken at once is waited for; what is not taken then, never.
+                Err(error) if is_timeout(&error) => match self.patience(wire, waits) {
+                    Ok(patience) => waits = patience,
+                    Err(timed_out) => return Err(timed_out),
+                },
                 Err(error) => return Err(self.lost(error)),
             }
         }
         Ok(())
     }
 
-    /// A peer that takes something is alive; but one that we are closing has an end to its time,
-    /// however slowly it takes the rest.
-    fn progressed(&self) -> Result<(), Error> {
+    /// The peer has taken nothing: it is waited for once, and then given up. A peer that takes
+    /// nothing for as long as it may take for a Pong is as dead; while closing, for as long as that
+    /// may take.
+    fn patience(&self, wire: &mut Wire, waited: bool) -> Result<bool, Error> {
         let mut outgoing = self.outgoing();
-        outgoing.flushed();
-        if outgoing.state() != State::Open
-            && let Verdict::Dead(silence) = outgoing.check(self.setup.clock.now())
-        {
-            drop(outgoing);
-            return Err(self.lost(silence));
+        outgoing.on_blocked();
+        let is_open = outgoing.state() == State::Open;
+        drop(outgoing);
+        if waited {
+            return Err(self.lost(if is_open {
+                TimedOut::Pong
+            } else {
+                TimedOut::Close
+            }));
         }
-        Ok(())
+        let timeouts = &self.setup.timeouts;
+        let patience = if is_open {
+            timeouts.pong_timeout
+        } else {
+            timeouts.close_timeout
+        };
+        if wire.patience != patience {
+            if let Err(error) = self.stream.set_write_timeout(patience) {
+                return Err(self.lost(error));
+            }
+            wire.patience = patience;
+        }
+        Ok(true)
     }
 
     fn drain_at_once(&self, wire: &mut Wire) -> Result<Wrote, Error> {
         self.check_transport()?;
         loop {
             while wire.is_pending() {
-                match self.stream.write_at_once(wire.pending()) {
+                let mut pieces = [&[][..]; PIECES];
+                let (len, count) = wire.pieces(&[], &mut pieces);
+                let pieces = &pieces[..count];
+                match self.stream.write_at_once(pieces, len) {
                     Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero)),
                     Ok(len) => {
-                        self.tapped(Tapped::Sent(&wire.pending()[..len]));
-                        wire.written += len;
+                        self.tap_written(pieces, len);
+                        wire.buffers.sent(len);
+                        self.outgoing().on_written(wire.buffers.unsent_len());
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if is_timeout(&error) => return Ok(Wrote::Part),
+                    Err(error) if is_timeout(&error) => {
+                        self.outgoing().on_blocked();
+                        return Ok(Wrote::Part);
+                    }
                     Err(error) => return Err(self.lost(error)),
                 }
             }
             if !self.refill(wire) {
-                self.outgoing().flushed();
                 return Ok(Wrote::All);
             }
+        }
+    }
+
+    fn tap_written(&self, pieces: &[&[u8]], mut len: usize) {
+        for piece in pieces {
+            let written = &piece[..len.min(piece.len())];
+            if !written.is_empty() {
+                self.tapped(Tapped::Sent(written));
+            }
+            len -= written.len();
         }
     }
 }
 
 impl Wire {
-    pub(super) fn pending(&self) -> &[u8] {
-        &self.bytes[self.written..]
+    pub(super) fn is_pending(&self) -> bool {
+        self.buffers.unsent_len() > 0
     }
 
-    pub(super) const fn is_pending(&self) -> bool {
-        self.written < self.bytes.len()
+    /// Gives the memory back, if nothing is to be written.
+    pub(super) fn release(&mut self) {
+        if !self.is_pending() {
+            self.buffers = Buffers::default();
+        }
+    }
+
+    /// What is pending, and if all of that is there, what is to be written after it: how many bytes
+    /// of the former, and how many pieces of both.
+    fn pieces<'a>(&'a self, after: &'a [u8], to: &mut [&'a [u8]; PIECES]) -> (usize, usize) {
+        let count = self.buffers.unsent_slices(to);
+        let own = to[..count].iter().map(|piece| piece.len()).sum();
+        match to.get_mut(count) {
+            Some(next) if !after.is_empty() => {
+                *next = after;
+                (own, count + 1)
+            }
+            _ => (own, count),
+        }
     }
 }
 
 /// Writes until the socket takes no more.
 pub(super) fn write_what_is_taken(stream: &Stream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        match stream.write_at_once(bytes) {
+        match stream.write_at_once(&[bytes], bytes.len()) {
             Ok(0) => return,
             Ok(len) => bytes = &bytes[len..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

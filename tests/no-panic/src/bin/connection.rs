@@ -117,5 +117,5 @@ fn watch(given: &mut Given<'_>) {
     let later = given.now.after(given.duration);
     given.verdict = liveness.check(later, &mut given.connection);
     given.duration = given.now.saturating_duration_since(later);
-    *liveness = Liveness::new(given.timeouts, Instant::since_epoch(given.duration));
+    *liveness = Liveness::new(given.timeouts, Instant::from_epoch(given.duration));
 }

@@ -329,7 +329,7 @@ impl Run {
                 .for_each(|slice| self.spoken.hear(slice));
             taken.sent(len);
         }
-        outgoing.on_written();
+        outgoing.on_written(0);
     }
 
     fn pass(&mut self, duration: Duration) {
