@@ -322,14 +322,14 @@ fn a_peer_that_closes_and_is_gone_has_closed_in_good_order() {
 
 #[test]
 fn a_peer_that_never_ends_its_stream_is_waited_for_once() {
-    // It keeps its side open for good, but says enough to be left to itself after 64 KiB.
+    // It keeps its side open for good, but says enough to be left to itself: 16 MiB.
     let server = run(server()
         .timeouts(timeouts(None, 60_000, 600_000))
         .max_connections(1)
         .websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message))));
     let mut silent = Raw::open(server.addr);
     silent.close(1000, "");
-    silent.write(pattern(100_000));
+    silent.write(pattern(17 << 20));
     assert_eq!(silent.next_close().0, 1000);
     silent.ends();
     // Its place is free although it still holds its socket.

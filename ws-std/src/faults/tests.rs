@@ -108,7 +108,9 @@ fn tells(error: &str, fault: Fault, failed: &[Call]) -> bool {
         return false;
     }
     match fault {
-        Fault::Error(ErrorKind::WouldBlock) => error == "TimedOut(NoPong)",
+        Fault::Error(ErrorKind::WouldBlock) => {
+            ["TimedOut(Pong)", "TimedOut(Close)"].contains(&error)
+        }
         Fault::Zero => match error {
             "Protocol(UnexpectedEof)" | "Io(Kind(UnexpectedEof))" => read,
             _ => wrote && error == "Io(Kind(WriteZero))",
@@ -194,7 +196,7 @@ fn a_peer_that_stalls_for_good_is_given_up() {
             assert!(expected.bytes.starts_with(&outcome.bytes), "{told:?}");
             match &told.end {
                 End::Failed(error) => {
-                    let silent = ["TimedOut(NoPong)", "TimedOut(NoClose)"];
+                    let silent = ["TimedOut(Pong)", "TimedOut(Close)"];
                     assert!(silent.contains(&error.as_str()), "{}: {error}", talk.name);
                     given_up += 1;
                 }

@@ -16,11 +16,22 @@ use crate::tap::Tapped;
 /// The bytes on their way into the socket.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
-    buffers: Buffers,
+    pub(super) buffers: Buffers,
     /// A thread waits for the peer to take them.
     pumping: bool,
     /// What the socket was told last: how long a write may wait.
-    patience: Duration,
+    limit: Duration,
+}
+
+/// How a write waits for the peer.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// Not, as long as the peer takes something.
+    None,
+    /// As long as it may.
+    Some,
+    /// Not any more.
+    LastCall,
 }
 
 /// How a write that does not wait ended.
@@ -146,66 +157,61 @@ impl Shared {
     fn write(&self, wire: &mut Wire, after: &[u8]) -> Result<(), Error> {
         self.check_transport()?;
         let mut rest = after;
-        let mut waits = false;
+        let mut patience = Patience::None;
         while wire.is_pending() || !rest.is_empty() {
             let mut pieces = [&[][..]; PIECES];
             let (own, count) = wire.pieces(rest, &mut pieces);
             let pieces = &pieces[..count];
             let len = pieces.iter().map(|piece| piece.len()).sum();
-            let written = if waits {
-                self.stream.write(pieces, piece(len).min(WAITING))
-            } else {
-                self.stream.write_at_once(pieces, piece(len))
+            let written = match patience {
+                Patience::Some => self.stream.write(pieces, piece(len).min(WAITING)),
+                Patience::None | Patience::LastCall => {
+                    self.stream.write_at_once(pieces, piece(len))
+                }
             };
             match written {
                 Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero)),
                 Ok(len) => {
-                    waits = false;
+                    patience = Patience::None;
                     self.tap_written(pieces, len);
                     rest = &rest[len.saturating_sub(own)..];
                     wire.buffers.sent(len);
                     self.outgoing().on_written(wire.buffers.unsent_len());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What is not taken at once is waited for; what is not taken then, never.
-                Err(error) if is_timeout(&error) => match self.patience(wire, waits) {
-                    Ok(patience) => waits = patience,
-                    Err(timed_out) => return Err(timed_out),
-                },
+                Err(error) if is_timeout(&error) => patience = self.wait(wire, patience)?,
                 Err(error) => return Err(self.lost(error)),
             }
         }
         Ok(())
     }
 
-    /// The peer has taken nothing: it is waited for once, and then given up. A peer that takes
-    /// nothing for as long as it may take for a Pong is as dead; while closing, for as long as that
-    /// may take.
-    fn patience(&self, wire: &mut Wire, waited: bool) -> Result<bool, Error> {
+    /// The peer has taken nothing: it is waited for once, asked once more (this process may have been
+    /// stopped meanwhile), and given up. A peer that takes nothing for as long as it may take for a
+    /// Pong is as dead; while closing, for as long as that may take.
+    fn wait(&self, wire: &mut Wire, patience: Patience) -> Result<Patience, Error> {
         let mut outgoing = self.outgoing();
         outgoing.on_blocked();
         let is_open = outgoing.state() == State::Open;
         drop(outgoing);
-        if waited {
-            return Err(self.lost(if is_open {
-                TimedOut::Pong
-            } else {
-                TimedOut::Close
-            }));
-        }
         let timeouts = &self.setup.timeouts;
-        let patience = if is_open {
-            timeouts.pong_timeout
+        let (limit, timed_out) = if is_open {
+            (timeouts.pong_timeout, TimedOut::Pong)
         } else {
-            timeouts.close_timeout
+            (timeouts.close_timeout, TimedOut::Close)
         };
-        if wire.patience != patience {
-            if let Err(error) = self.stream.set_write_timeout(patience) {
+        match patience {
+            Patience::None => {}
+            Patience::Some => return Ok(Patience::LastCall),
+            Patience::LastCall => return Err(self.lost(timed_out)),
+        }
+        if wire.limit != limit {
+            if let Err(error) = self.stream.set_write_timeout(limit) {
                 return Err(self.lost(error));
             }
-            wire.patience = patience;
+            wire.limit = limit;
         }
-        Ok(true)
+        Ok(Patience::Some)
     }
 
     fn drain_at_once(&self, wire: &mut Wire) -> Result<Wrote, Error> {
@@ -250,6 +256,11 @@ impl Shared {
 impl Wire {
     pub(super) fn is_pending(&self) -> bool {
         self.buffers.unsent_len() > 0
+    }
+
+    #[cfg(test)]
+    pub(super) const fn has_memory(&self) -> bool {
+        self.buffers.has_memory()
     }
 
     /// Gives the memory back, if nothing is to be written.
