@@ -233,7 +233,6 @@ impl Incoming {
         *start += received.consumed;
         match received.event {
             Some(Event::Ping(_)) => out.answer(),
-            Some(Event::Pong(_)) => out.answered(),
             Some(Event::Close(Some(close))) => out.keep_close(&close),
             _ => {}
         }

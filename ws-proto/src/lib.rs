@@ -113,7 +113,7 @@ pub use connection::{Connection, Shutdown, State};
 pub use error::{NoRoom, ProtocolError, SendError};
 pub use header::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 pub use limits::Limits;
-pub use liveness::{Instant, Liveness, Silence, Timeouts, Verdict};
+pub use liveness::{Instant, Liveness, TimedOut, Timeouts, Verdict};
 pub use mask::{Mask, MaskKeys};
 #[cfg(feature = "alloc")]
 pub use message::MessageBuf;

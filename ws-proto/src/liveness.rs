@@ -1,34 +1,66 @@
-//! Time: is the peer still there, and does it answer our Close?
+//! Time: is the peer still there (RFC 6455 §5.5.2), and does it answer our Close (§7.1.1)?
 //!
 //! TCP alone does not tell. A peer whose cable is cut looks like one that has nothing to say, so
-//! it is pinged, and must answer.
+//! it is pinged. **The rule of life**: a peer is given up only when, for the whole pong timeout
+//! after a Ping has left, nothing was received from it and nothing that waits for it was taken.
+//! Any byte is a sign of life, for no Pong can come within a frame.
 //!
 //! ```text
-//!             interval over: Ping queued               Ping flushed
-//!   ──▶ Quiet ─────────────────────────────▶ Queued ─────────────────────▶ Waiting ──▶ Dead(NoPong)
-//!         ▲                                     │ any Pong                    │  ▲
-//!         └─────────────────────────────────────┴─────────────────────────────┘  └ once more, if
-//!                                                                                  bytes came in
-//!   any of them ── a Close sent or received ──▶ Closing ──▶ Dead(NoClose)
+//!        Ping due              all taken           check
+//! New ─▶ Quiet ───▶ PingQueued ─────────▶ PingLeft ──────▶ AwaitPong ─▶ Dead(Pong)
+//!          ▲          sign: ↺                │ sign            │ sign
+//!          └─────────────────────────────────┴─────────────────┘
+//!
+//!     a Close            all taken            check
+//! any ──────▶ CloseQueued ────────▶ CloseLeft ─────▶ AwaitClose ─▶ Dead(Close)
+//!             more taken: ↺
 //! ```
+//!
+//! The clock runs in what is queued and what is awaited: it is set when such a phase begins, and
+//! anew (↺) by a sign of life while our own bytes stand before what is queued. A sign is any byte
+//! received, and any byte taken of what had to wait.
+//!
+//! Before each `Dead` comes one `LastCall`: what lies in the socket already is read before the
+//! peer is judged. Pings are due on a grid, every interval from the first check, and not an
+//! interval after the last answer.
 //!
 //! No clock is read here: the caller says what time it is, and is told when to ask again. Not
 //! once per message either; the calls between two checks only set flags.
 
+use core::mem;
 use core::time::Duration;
 
 use crate::connection::{Connection, State};
 use crate::error::SendError;
 
 /// A moment: nanoseconds since an epoch of the caller's, such as the start of the program.
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_proto::Instant;
+///
+/// let start = Instant::from_epoch(Duration::from_secs(5));
+/// let end = start.after(Duration::from_secs(2));
+/// assert_eq!(end.since_epoch(), Duration::from_secs(7));
+/// assert_eq!(end.saturating_duration_since(start), Duration::from_secs(2));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The moment this long after the epoch, up to 584 years.
+    /// The last moment there is, 584 years after the epoch. Nothing is ever due at it.
+    const NEVER: Self = Self(u64::MAX);
+
+    /// The moment this long after the epoch, or the last there is.
     #[must_use]
-    pub fn since_epoch(elapsed: Duration) -> Self {
-        Self(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+    pub fn from_epoch(elapsed: Duration) -> Self {
+        u64::try_from(elapsed.as_nanos()).map_or(Self::NEVER, Self)
+    }
+
+    /// How long after the epoch this is.
+    #[must_use]
+    pub const fn since_epoch(self) -> Duration {
+        Duration::from_nanos(self.0)
     }
 
     /// How long after `earlier` this is; zero if it is before.
@@ -40,25 +72,39 @@ impl Instant {
     /// The moment this much later, or the last there is.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(Self::since_epoch(duration).0))
+        Self(self.0.saturating_add(Self::from_epoch(duration).0))
+    }
+
+    /// Whether this moment has come.
+    fn is_due(self, now: Self) -> bool {
+        self <= now && self != Self::NEVER
     }
 }
 
-/// How long to wait for what.
+/// How long to wait for what. Each is kept in milliseconds, rounded up and at least one; what is
+/// longer than 49 days is never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// How often to ping; `None` never.
+    /// How long the opening handshake may take, from the first byte to the last, however it
+    /// drips.
+    ///
+    /// Default: 10 s.
+    pub handshake: Duration,
+    /// How often to ping; `None` never. A peer that vanishes is noticed within this and
+    /// [`pong_timeout`](Self::pong_timeout): 40 s by default.
     ///
     /// Default: 20 s.
     pub ping_interval: Option<Duration>,
-    /// How long to wait for the Pong, from the moment the Ping was flushed. Bytes received
-    /// meanwhile extend it, once. With the default interval, a peer that vanishes is noticed
-    /// within 40 s.
+    /// How long a peer may show no sign of life after a Ping has left: nothing comes from it,
+    /// and nothing that waits for it is taken. The same while the Ping cannot leave because of
+    /// bytes before it; progress is then looked at every quarter of this.
     ///
     /// Default: 20 s.
     pub pong_timeout: Duration,
-    /// How long the closing handshake may take.
+    /// How long the closing handshake may take after our Close has left, whatever still comes.
+    /// The same while the Close cannot leave and nothing of the bytes before it is taken;
+    /// progress is then looked at every quarter of this.
     ///
     /// Default: 10 s.
     pub close_timeout: Duration,
@@ -67,6 +113,7 @@ pub struct Timeouts {
 impl Timeouts {
     /// The defaults, as a constant.
     pub const DEFAULT: Self = Self {
+        handshake: Duration::from_secs(10),
         ping_interval: Some(Duration::from_secs(20)),
         pong_timeout: Duration::from_secs(20),
         close_timeout: Duration::from_secs(10),
@@ -81,203 +128,438 @@ impl Default for Timeouts {
 
 /// Watches one connection.
 ///
+/// Report what moves with [`on_received`](Self::on_received), [`on_written`](Self::on_written)
+/// and [`on_flushed`](Self::on_flushed); [`check`](Self::check) when
+/// [`deadline`](Self::deadline) has come, and after each check write what there is to write.
+///
 /// ```
 /// use std::time::Duration;
-/// use ws_proto::{Connection, Instant, Limits, Liveness, Timeouts, Verdict};
+/// use ws_proto::{Connection, Instant, Limits, Liveness, TimedOut, Timeouts, Verdict};
 ///
-/// let at = |secs| Instant::since_epoch(Duration::from_secs(secs));
+/// let at = |secs| Instant::from_epoch(Duration::from_secs(secs));
+/// let until = |secs| Verdict::Alive { wake: Some(at(secs)) };
 /// let mut connection = Connection::server(&Limits::default());
-/// let mut liveness = Liveness::new(Timeouts::default(), at(0));
+/// let mut liveness = Liveness::new(&Timeouts::default());
+/// assert_eq!(liveness.check(at(0), &mut connection), until(20));
 ///
-/// let verdict = liveness.check(at(0), &mut connection);
-/// assert_eq!(verdict, Verdict::Alive { wake: Some(at(20)) });
-///
-/// liveness.check(at(20), &mut connection);
+/// // There is a Ping to write; when it has left, the time of its answer begins.
+/// assert_eq!(liveness.check(at(20), &mut connection), until(20));
 /// assert_eq!(connection.poll_transmit().expect("a Ping").as_ref(), [0x89, 0]);
-/// liveness.flushed();
+/// liveness.on_written();
+/// liveness.on_flushed();
+/// assert_eq!(liveness.check(at(20), &mut connection), until(40));
+///
+/// // Nothing came: does the transport hold something that nobody has read?
+/// assert_eq!(liveness.check(at(40), &mut connection), Verdict::LastCall);
+/// assert_eq!(liveness.check(at(40), &mut connection), Verdict::Dead(TimedOut::Pong));
 /// ```
 #[derive(Debug)]
 pub struct Liveness {
-    timeouts: Timeouts,
+    /// The next point of the grid.
+    ping_at: Instant,
+    /// When the time of what is asked of the peer is over.
+    deadline: Instant,
+    wake: Instant,
+    ping_interval: Millis,
+    pong_timeout: Millis,
+    close_timeout: Millis,
     phase: Phase,
-    since: Since,
-}
-
-/// What happened since the last check.
-#[derive(Clone, Copy, Debug, Default)]
-struct Since {
-    heard: bool,
-    answered: bool,
-    wrote: bool,
-    flushed: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    Quiet {
-        ping_at: Instant,
-    },
-    /// The clock runs here too, for a peer that reads nothing is as good as gone; whatever is
-    /// written restarts it.
-    Queued {
-        deadline: Instant,
-    },
-    Waiting {
-        deadline: Instant,
-        extended: Extended,
-    },
-    Closing {
-        deadline: Instant,
-    },
-    /// Pings are off.
-    Off,
+    /// A sign of life was seen since the last check.
+    sign: bool,
+    /// The transport did not take all there was: if it takes more, the peer has made room.
+    waits: bool,
+    /// The last check was the last call.
+    called: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extended {
-    No,
-    Once,
+enum Phase {
+    /// Never checked: time has not begun.
+    New,
+    /// Nothing is asked of the peer.
+    Quiet,
+    /// Our own bytes may stand before the Ping. The clock runs here too, for a peer that takes
+    /// nothing is as good as gone.
+    PingQueued,
+    /// When it left is known at the next check.
+    PingLeft,
+    AwaitPong,
+    CloseQueued,
+    CloseLeft,
+    AwaitClose,
 }
 
 /// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// All is well; there may be a Ping to transmit.
+    /// All is well; there may be a Ping to write.
     Alive {
-        /// When to check again. `None` if only something sent or received can change anything.
+        /// When to check again: [`Liveness::deadline`]. If it is now, write first. `None` if
+        /// only something sent or received can change anything.
         wake: Option<Instant>,
     },
+    /// The time is over. Read what the transport holds and write what it takes, without waiting,
+    /// then check again: the peer may have answered while we did something else. If it is the
+    /// time of our Close, only the peer's counts, as [`Connection::shutdown`] says then.
+    LastCall,
     /// The connection is to be dropped.
-    Dead(Silence),
+    Dead(TimedOut),
 }
 
 /// What the peer did not do in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Silence {
-    /// It did not answer a Ping, or took nothing from us for as long.
+pub enum TimedOut {
+    /// It showed no sign of life after a Ping: it sent nothing, and took nothing that waits.
     #[error("the peer did not answer a ping in time")]
-    NoPong,
+    Pong,
     /// It did not complete the closing handshake.
     #[error("the peer did not complete the closing handshake in time")]
-    NoClose,
+    Close,
 }
 
 impl Liveness {
-    /// Starts watching a connection that was opened at `now`.
+    /// Watches a connection whose opening handshake is done. Its time begins with the first
+    /// check.
     #[must_use]
-    pub fn new(timeouts: Timeouts, now: Instant) -> Self {
+    pub const fn new(timeouts: &Timeouts) -> Self {
         Self {
-            phase: Self::quiet(&timeouts, now),
-            timeouts,
-            since: Since::default(),
+            ping_at: Instant::NEVER,
+            deadline: Instant::NEVER,
+            // The epoch: the first check is due now.
+            wake: Instant(0),
+            ping_interval: match timeouts.ping_interval {
+                Some(interval) => Millis::new(interval),
+                None => Millis::NEVER,
+            },
+            pong_timeout: Millis::new(timeouts.pong_timeout),
+            close_timeout: Millis::new(timeouts.close_timeout),
+            phase: Phase::New,
+            sign: false,
+            waits: false,
+            called: false,
         }
     }
 
     /// Bytes were received, whatever they were.
     #[inline]
-    pub const fn heard(&mut self) {
-        self.since.heard = true;
+    pub const fn on_received(&mut self) {
+        // A peer that we are closing has an end to its time, however much it says.
+        self.sign |= !self.phase.is_closing();
     }
 
-    /// A Pong was received: it answers this Ping or a later one, and shows life in any case.
+    /// The transport took some of what was to be sent.
+    ///
+    /// That alone is no sign of life: a transport takes bytes for a peer that is gone until its
+    /// own memory is full. To take more of what had to wait is one.
     #[inline]
-    pub const fn answered(&mut self) {
-        self.since.answered = true;
+    pub const fn on_written(&mut self) {
+        self.sign |= self.waits;
+        self.waits = true;
     }
 
-    /// Everything that was to be sent has been written to the transport. To be called before the
-    /// next check.
+    /// The transport has taken all that was to be sent.
     #[inline]
-    pub const fn flushed(&mut self) {
-        self.since.flushed = true;
+    pub const fn on_flushed(&mut self) {
+        self.waits = false;
+        let left = match self.phase {
+            Phase::PingQueued => Phase::PingLeft,
+            Phase::CloseQueued => Phase::CloseLeft,
+            _ => return,
+        };
+        self.phase = left;
+        // What was seen before is no answer.
+        self.sign = false;
     }
 
-    /// Some of what was to be sent has been written to the transport.
+    /// The transport took nothing of what is to be sent. To be called by an adapter whose
+    /// transport refuses a write as a whole: what it takes next is a sign of life then.
     #[inline]
-    pub const fn wrote(&mut self) {
-        self.since.wrote = true;
+    pub const fn on_blocked(&mut self) {
+        self.waits = true;
     }
 
     /// Looks at the clock: queues a Ping if one is due, and tells whether the peer is to be
     /// given up.
     ///
-    /// To be called when the last check's `wake` has come, and before waiting for the peer.
+    /// To be called when [`deadline`](Self::deadline) has come. More often does no harm, and
+    /// later neither: after a pause of the whole program comes one Ping, and not as many as were
+    /// missed.
     pub fn check(&mut self, now: Instant, connection: &mut Connection) -> Verdict {
-        let waited = matches!(self.phase, Phase::Waiting { .. });
-        self.phase = self.advance(now, connection.state());
-        // What was heard while waiting counts until the wait is over.
-        let waits = matches!(self.phase, Phase::Waiting { .. });
-        self.since = Since {
-            heard: self.since.heard && waited && waits,
-            ..Since::default()
+        let is_open = is_open(connection);
+        self.look(now, is_open, || connection.ping(&[]))
+    }
+
+    /// When the next check has something to do; a moment that has passed means now. It may come
+    /// nearer between two checks, when a Close is queued or received. `None` if only something
+    /// sent or received can change anything.
+    #[must_use]
+    pub const fn deadline(&self, connection: &Connection) -> Option<Instant> {
+        self.due(is_open(connection))
+    }
+
+    /// What [`check`](Self::check) is made of.
+    pub(crate) fn look(
+        &mut self,
+        now: Instant,
+        is_open: bool,
+        ping: impl FnOnce() -> Result<(), SendError>,
+    ) -> Verdict {
+        let begins_to_close = !is_open && !self.phase.is_closing();
+        if begins_to_close {
+            self.queued(Phase::CloseQueued, now);
+        } else {
+            self.advance(now);
+        }
+
+        if self.is_overdue(now) {
+            return self.judge();
+        }
+        self.called = false;
+
+        // Now if something was queued: then it is known whether it could leave at once.
+        self.wake = if begins_to_close || self.pings(now, ping) {
+            now
+        } else {
+            self.next(now)
         };
+        Verdict::Alive {
+            wake: self.due(is_open),
+        }
+    }
 
-        let overdue = |deadline| now >= deadline;
+    /// What [`deadline`](Self::deadline) is made of.
+    pub(crate) const fn due(&self, is_open: bool) -> Option<Instant> {
+        if !is_open && !self.phase.is_closing() {
+            return Some(Instant(0));
+        }
+        match self.wake {
+            Instant::NEVER => None,
+            wake => Some(wake),
+        }
+    }
+
+    /// Goes to the phase that follows from what happened since the last check.
+    fn advance(&mut self, now: Instant) {
+        let sign = mem::take(&mut self.sign);
         match self.phase {
-            Phase::Off => Verdict::Alive { wake: None },
-            Phase::Quiet { ping_at } if overdue(ping_at) => {
-                let deadline = now.after(self.timeouts.pong_timeout);
-                self.phase = match connection.ping(&[]) {
-                    // Who could not be asked owes no answer.
-                    Err(SendError::OutOfMemory) => Phase::Quiet { ping_at: deadline },
-                    // Else refused only behind a Close, and then the phase is another.
-                    _ => Phase::Queued { deadline },
+            Phase::New => {
+                self.phase = Phase::Quiet;
+                self.ping_at = self.ping_interval.after(now);
+            }
+            Phase::PingLeft | Phase::AwaitPong if sign => self.phase = Phase::Quiet,
+            Phase::PingLeft => {
+                self.phase = Phase::AwaitPong;
+                self.deadline = self.pong_timeout.after(now);
+            }
+            Phase::CloseLeft => {
+                self.phase = Phase::AwaitClose;
+                self.deadline = self.close_timeout.after(now);
+            }
+            Phase::PingQueued if sign => self.deadline = self.pong_timeout.after(now),
+            Phase::CloseQueued if sign => self.deadline = self.close_timeout.after(now),
+            _ => {}
+        }
+    }
+
+    /// From now on something that the peer has to answer waits to be written.
+    fn queued(&mut self, phase: Phase, now: Instant) {
+        self.phase = phase;
+        self.deadline = match phase.is_closing() {
+            true => self.close_timeout.after(now),
+            false => self.pong_timeout.after(now),
+        };
+        self.sign = false;
+        self.waits = true;
+    }
+
+    fn is_overdue(&self, now: Instant) -> bool {
+        !matches!(self.phase, Phase::New | Phase::Quiet) && self.deadline.is_due(now)
+    }
+
+    fn judge(&mut self) -> Verdict {
+        if !mem::replace(&mut self.called, true) {
+            return Verdict::LastCall;
+        }
+        Verdict::Dead(match self.phase.is_closing() {
+            true => TimedOut::Close,
+            false => TimedOut::Pong,
+        })
+    }
+
+    /// Whether a Ping was queued, because one was due and none is on its way.
+    fn pings(&mut self, now: Instant, ping: impl FnOnce() -> Result<(), SendError>) -> bool {
+        if !self.ping_at.is_due(now) {
+            return false;
+        }
+        let next = self.ping_interval.after(self.ping_at);
+        self.ping_at = match next.is_due(now) {
+            // So late that a Ping was missed.
+            true => self.ping_interval.after(now),
+            false => next,
+        };
+        // A peer that could not be asked, for want of memory, owes no answer.
+        let asked = self.phase == Phase::Quiet && ping().is_ok();
+        if asked {
+            self.queued(Phase::PingQueued, now);
+        }
+        asked
+    }
+
+    /// When the next check has something to do.
+    fn next(&self, now: Instant) -> Instant {
+        match self.phase {
+            Phase::New | Phase::Quiet => self.ping_at,
+            Phase::PingQueued => {
+                let look = self.pong_timeout.quarter_after(now);
+                self.ping_at.min(self.deadline).min(look)
+            }
+            Phase::PingLeft | Phase::AwaitPong => self.ping_at.min(self.deadline),
+            Phase::CloseQueued => self.deadline.min(self.close_timeout.quarter_after(now)),
+            Phase::CloseLeft | Phase::AwaitClose => self.deadline,
+        }
+    }
+}
+
+impl Phase {
+    const fn is_closing(self) -> bool {
+        matches!(self, Self::CloseQueued | Self::CloseLeft | Self::AwaitClose)
+    }
+}
+
+/// A duration in a third of the space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Millis(u32);
+
+impl Millis {
+    const NEVER: Self = Self(u32::MAX);
+
+    const fn new(duration: Duration) -> Self {
+        let millis = duration.as_nanos().div_ceil(1_000_000);
+        if millis >= Self::NEVER.0 as u128 {
+            return Self::NEVER;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "compared above")]
+        let millis = millis as u32;
+        // Nothing would be on time.
+        Self(if millis == 0 { 1 } else { millis })
+    }
+
+    const fn after(self, now: Instant) -> Instant {
+        self.nanos_after(now, 1_000_000)
+    }
+
+    const fn quarter_after(self, now: Instant) -> Instant {
+        self.nanos_after(now, 250_000)
+    }
+
+    const fn nanos_after(self, now: Instant, nanos: u64) -> Instant {
+        match self {
+            Self::NEVER => Instant::NEVER,
+            Self(millis) => Instant(now.0.saturating_add(millis as u64 * nanos)),
+        }
+    }
+}
+
+const fn is_open(connection: &Connection) -> bool {
+    matches!(connection.state(), State::Open)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// There is one for each of tens of thousands of connections.
+    #[test]
+    fn it_takes_40_bytes() {
+        assert_eq!(size_of::<Liveness>(), 40);
+    }
+
+    /// Where each phase leads: when all is taken; at a check, with nothing new and with a sign of
+    /// life; when a Ping is due; when the time is over; when a Close was queued. With `!` the
+    /// clock is set.
+    const MACHINE: &str = "
+        New         : New        | Quiet       | Quiet        | Quiet       | Quiet       | CloseQueued!
+        Quiet       : Quiet      | Quiet       | Quiet        | PingQueued! | Quiet       | CloseQueued!
+        PingQueued  : PingLeft   | PingQueued  | PingQueued!  | PingQueued  | LastCall    | CloseQueued!
+        PingLeft    : PingLeft   | AwaitPong!  | Quiet        | AwaitPong!  | AwaitPong!  | CloseQueued!
+        AwaitPong   : AwaitPong  | AwaitPong   | Quiet        | AwaitPong   | LastCall    | CloseQueued!
+        CloseQueued : CloseLeft  | CloseQueued | CloseQueued! | CloseQueued | LastCall    | CloseQueued
+        CloseLeft   : CloseLeft  | AwaitClose! | AwaitClose!  | AwaitClose! | AwaitClose! | AwaitClose!
+        AwaitClose  : AwaitClose | AwaitClose  | AwaitClose   | AwaitClose  | LastCall    | AwaitClose
+    ";
+
+    #[test]
+    fn the_machine_is_as_printed() {
+        const SECOND: u64 = 1_000_000_000;
+        const DEADLINE: Instant = Instant(50 * SECOND);
+        let phases = [
+            Phase::New,
+            Phase::Quiet,
+            Phase::PingQueued,
+            Phase::PingLeft,
+            Phase::AwaitPong,
+            Phase::CloseQueued,
+            Phase::CloseLeft,
+            Phase::AwaitClose,
+        ];
+        let rows = MACHINE.lines().filter(|row| !row.trim().is_empty());
+        for (phase, row) in phases.into_iter().zip(rows) {
+            let led = |lead: &dyn Fn(&mut Liveness) -> Option<Verdict>| {
+                let mut liveness = Liveness {
+                    phase,
+                    ping_at: Instant(45 * SECOND),
+                    deadline: DEADLINE,
+                    ..Liveness::new(&Timeouts::DEFAULT)
                 };
-                Verdict::Alive {
-                    wake: Some(deadline),
+                match lead(&mut liveness) {
+                    Some(Verdict::LastCall) => "LastCall".into(),
+                    _ if liveness.deadline == DEADLINE => format!("{:?}", liveness.phase),
+                    _ => format!("{:?}!", liveness.phase),
                 }
-            }
-            Phase::Quiet { ping_at: wake } => Verdict::Alive { wake: Some(wake) },
-            Phase::Queued { deadline } | Phase::Waiting { deadline, .. } if overdue(deadline) => {
-                Verdict::Dead(Silence::NoPong)
-            }
-            Phase::Closing { deadline } if overdue(deadline) => Verdict::Dead(Silence::NoClose),
-            Phase::Queued { deadline }
-            | Phase::Waiting { deadline, .. }
-            | Phase::Closing { deadline } => Verdict::Alive {
-                wake: Some(deadline),
-            },
-        }
-    }
-
-    /// The phase at `now`, from what happened since the last check.
-    fn advance(&self, now: Instant, state: State) -> Phase {
-        if state != State::Open {
-            return match self.phase {
-                closing @ Phase::Closing { .. } => closing,
-                _ => Phase::Closing {
-                    deadline: now.after(self.timeouts.close_timeout),
-                },
             };
+            let check = |liveness: &mut Liveness, seconds: u64| {
+                let is_open = !liveness.phase.is_closing();
+                Some(liveness.look(Instant(seconds * SECOND), is_open, || Ok(())))
+            };
+            let all_taken = led(&|liveness| {
+                liveness.on_flushed();
+                None
+            });
+            let nothing_new = led(&|liveness| check(liveness, 10));
+            let sign = led(&|liveness| {
+                liveness.sign = true;
+                check(liveness, 10)
+            });
+            let ping_due = led(&|liveness| check(liveness, 45));
+            let over = led(&|liveness| {
+                liveness.ping_at = Instant::NEVER;
+                check(liveness, 50)
+            });
+            let closed = led(&|liveness| Some(liveness.look(Instant(0), false, || Ok(()))));
+            let (name, printed) = row.split_once(':').expect("a phase");
+            assert_eq!(name.trim(), format!("{phase:?}"));
+            let printed: Vec<_> = printed.split('|').map(str::trim).collect();
+            let found = [all_taken, nothing_new, sign, ping_due, over, closed];
+            assert_eq!(found[..], printed[..], "{phase:?}");
         }
-        let later = now.after(self.timeouts.pong_timeout);
-        match self.phase {
-            Phase::Queued { .. } | Phase::Waiting { .. } if self.since.answered => {
-                Self::quiet(&self.timeouts, now)
-            }
-            Phase::Queued { .. } if self.since.flushed => Phase::Waiting {
-                deadline: later,
-                extended: Extended::No,
-            },
-            Phase::Queued { .. } if self.since.wrote => Phase::Queued { deadline: later },
-            Phase::Waiting {
-                deadline,
-                extended: Extended::No,
-            } if self.since.heard && now >= deadline => Phase::Waiting {
-                deadline: later,
-                extended: Extended::Once,
-            },
-            phase => phase,
-        }
+        assert_eq!(MACHINE.matches(':').count(), phases.len());
     }
 
-    fn quiet(timeouts: &Timeouts, now: Instant) -> Phase {
-        match timeouts.ping_interval {
-            Some(interval) => Phase::Quiet {
-                ping_at: now.after(interval),
-            },
-            None => Phase::Off,
-        }
+    #[test]
+    fn millis_are_rounded_up_and_never_is_never() {
+        let millis = |nanos| Millis::new(Duration::from_nanos(nanos)).0;
+        assert_eq!([0, 1, 999_999].map(millis), [1, 1, 1]);
+        assert_eq!([1_000_000, 1_000_001].map(millis), [1, 2]);
+        let longest = u64::from(u32::MAX - 1) * 1_000_000;
+        assert_eq!(millis(longest), u32::MAX - 1);
+        assert_eq!(millis(longest + 1), u32::MAX);
+        assert_eq!(Millis::new(Duration::MAX), Millis::NEVER);
+        assert_eq!(Millis::NEVER.after(Instant(5)), Instant::NEVER);
+        assert_eq!(Millis::NEVER.quarter_after(Instant(5)), Instant::NEVER);
+        assert_eq!(Millis(8).quarter_after(Instant(5)), Instant(2_000_005));
     }
 }

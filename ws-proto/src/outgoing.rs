@@ -222,12 +222,16 @@ impl Outgoing {
         self.outbox.unsent()
     }
 
-    /// The first `len` unsent bytes were written.
+    /// The first `len` unsent bytes were written; none if the transport takes nothing for now.
     #[inline]
     pub fn sent(&mut self, len: usize) {
         self.outbox.sent(len);
         if len > 0 {
             self.flushed();
+        } else if self.wants_write()
+            && let Some(liveness) = &mut self.liveness
+        {
+            liveness.on_blocked();
         }
     }
 
@@ -243,9 +247,9 @@ impl Outgoing {
     pub fn flushed(&mut self) {
         let all = !self.wants_write();
         if let Some(liveness) = &mut self.liveness {
-            liveness.wrote();
+            liveness.on_written();
             if all {
-                liveness.flushed();
+                liveness.on_flushed();
             }
         }
     }
@@ -377,13 +381,13 @@ impl Outgoing {
         queued
     }
 
-    pub(crate) fn watch(&mut self, timeouts: Timeouts, now: Instant) {
-        self.liveness = Some(Liveness::new(timeouts, now));
+    pub(crate) fn watch(&mut self, timeouts: &Timeouts) {
+        self.liveness = Some(Liveness::new(timeouts));
     }
 
     pub(crate) fn heard(&mut self) {
         if let Some(liveness) = &mut self.liveness {
-            liveness.heard();
+            liveness.on_received();
         }
     }
 
@@ -392,12 +396,6 @@ impl Outgoing {
     pub(crate) fn answer(&mut self) {
         if self.outbox.takes_answer() {
             self.push_control();
-        }
-    }
-
-    pub(crate) fn answered(&mut self) {
-        if let Some(liveness) = &mut self.liveness {
-            liveness.answered();
         }
     }
 

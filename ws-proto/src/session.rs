@@ -127,11 +127,11 @@ impl Session {
         }
     }
 
-    /// Has the peer pinged and the close timed: see [`check`](Self::check). Without it the
-    /// session knows no time.
+    /// Has the peer pinged and the close timed: see [`check`](Self::check), with the first of
+    /// which time begins. Without it the session knows no time.
     #[must_use]
-    pub fn watched(mut self, timeouts: Timeouts, now: Instant) -> Self {
-        self.outgoing.watch(timeouts, now);
+    pub fn watched(mut self, timeouts: &Timeouts) -> Self {
+        self.outgoing.watch(timeouts);
         self
     }
 

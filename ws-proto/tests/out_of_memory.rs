@@ -29,7 +29,7 @@ use life::{agreed, deflated, settings};
 use scenarios::Scenario;
 use support::Seen;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
-use ws_proto::{Instant, Limits, ProtocolError, Session, Silence, Timeouts, Verdict};
+use ws_proto::{Instant, Limits, ProtocolError, Session, TimedOut, Timeouts, Verdict};
 #[cfg(feature = "deflate")]
 use ws_proto::{Kind, Part, SendError};
 
@@ -239,17 +239,20 @@ fn a_fragment_that_cannot_be_queued_fails_a_connection_that_compresses() {
 /// Who could not be asked has not failed to answer.
 #[test]
 fn a_keepalive_ping_that_cannot_be_had_is_asked_for_again() {
-    let at = |secs| Instant::since_epoch(Duration::from_secs(secs));
+    let at = |secs| Instant::from_epoch(Duration::from_secs(secs));
     let until = |secs| Verdict::Alive {
         wake: Some(at(secs)),
     };
-    let mut session = Session::server(&Limits::DEFAULT).watched(Timeouts::default(), at(0));
+    let mut session = Session::server(&Limits::DEFAULT).watched(&Timeouts::default());
+    assert_eq!(session.check(at(0)), until(20));
     let (verdict, failed) = failing(Failing::From(1), || session.check(at(20)));
-    assert_eq!((verdict, failed), (until(40), 1));
+    assert_eq!((verdict, failed), (until(40), 1), "an interval later");
     assert_eq!(session.unsent(), []);
-    assert_eq!(session.check(at(40)), until(60), "there is memory again");
+    assert_eq!(session.check(at(40)), until(40), "there is memory again");
     assert_eq!(session.unsent(), [0x89, 0]);
     session.sent(2);
-    assert_eq!(session.check(at(41)), until(61));
-    assert_eq!(session.check(at(61)), Verdict::Dead(Silence::NoPong));
+    assert_eq!(session.check(at(41)), until(60));
+    assert_eq!(session.check(at(60)), until(61));
+    assert_eq!(session.check(at(61)), Verdict::LastCall);
+    assert_eq!(session.check(at(61)), Verdict::Dead(TimedOut::Pong));
 }
