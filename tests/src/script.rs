@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ws_proto::{Kind, MaskKeys, Part, Role, Shutdown, Silence};
+use ws_proto::{Kind, MaskKeys, Part, Role, Shutdown, TimedOut};
 
 use crate::engine::{Got, Setup};
 use crate::notation::{Words, lines, payload, peer_mask, wire};
@@ -71,7 +71,7 @@ pub enum Expected {
     /// The application's command is refused with this error, as `Debug` writes it.
     Refused(String),
     /// The peer is given up.
-    Dead(Silence),
+    Dead(TimedOut),
     /// When to close the TCP connection.
     Shutdown(Shutdown),
     /// Where the connection stands, as `Debug` begins to write it.
@@ -171,8 +171,8 @@ impl Parser {
             "error" => Step::Expect(Expected::Error(debug(&mut words))),
             "refused" => Step::Expect(Expected::Refused(debug(&mut words))),
             "dead" => Step::Expect(Expected::Dead(match words.expect("the reason")? {
-                "no-pong" => Silence::NoPong,
-                "no-close" => Silence::NoClose,
+                "no-pong" => TimedOut::Pong,
+                "no-close" => TimedOut::Close,
                 word => return Err(format!("{word} kills nobody")),
             })),
             "shutdown" => Step::Expect(Expected::Shutdown(match words.expect("when")? {

@@ -9,7 +9,7 @@ use std::thread;
 
 use recordings::{KEY, Recording, accepted, offer, recordings, session};
 use ws_proto::handshake::{Compression, HandshakeError, Request, Scan};
-use ws_proto::{Instant, Role, Shutdown, State};
+use ws_proto::{Role, Shutdown, State};
 use ws_tests::{Core, Driven, Engine, Frame, Got, Inlet};
 
 /// What reads it.
@@ -65,7 +65,7 @@ impl Recording {
         let mut driven = Driven::new(&self.setup, inlet);
         if let Some(agreed) = agreed {
             let session = session(self.setup.role, &self.setup, &agreed);
-            *driven.session() = session.watched(self.setup.timeouts, Instant::default());
+            *driven.session() = session.watched(&self.setup.timeouts);
         }
         Box::new(driven)
     }

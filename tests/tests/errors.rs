@@ -136,7 +136,7 @@ fn served(timeouts: Timeouts) -> (WebSocket, Raw) {
     let peer = Raw::connect(listener.local_addr().expect("its address"));
     let (stream, _) = listener.accept().expect("it is there");
     let clock = Clock::system();
-    let session = Session::server(&Limits::DEFAULT).watched(timeouts, clock.now());
+    let session = Session::server(&Limits::DEFAULT).watched(&timeouts);
     let ws = WebSocket::over(stream, session, clock).expect("a connection");
     (ws, peer)
 }

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use ws_proto::{CloseCode, Kind, Message, Role, Session, Silence};
+use ws_proto::{CloseCode, Kind, Message, Role, Session, TimedOut};
 use ws_std::{Clock, Error, Next, WebSocket};
 use ws_tests::{Action, Expected, Frame, Got, Script, Setup, Step};
 
@@ -108,7 +108,7 @@ struct Run {
     reader: Option<JoinHandle<()>>,
     got: VecDeque<Got>,
     refused: Option<String>,
-    dead: Option<Silence>,
+    dead: Option<TimedOut>,
     /// Whether it has said that the connection is over.
     over: bool,
     /// Whether a Close of ours was accepted.
@@ -141,7 +141,7 @@ impl Run {
             Role::Server => Session::server(limits),
             Role::Client => Session::client(limits, Setup::seed()),
         };
-        let session = session.watched(*timeouts, clock.now());
+        let session = session.watched(timeouts);
         let written = Arc::new(Written::default());
         let reader = {
             let (peer, written) = (peer.try_clone()?, Arc::clone(&written));

@@ -200,7 +200,7 @@ impl Client {
             limits, timeouts, ..
         } = self.options;
         let clock = Clock::system();
-        let session = Session::client(&limits, seed).watched(timeouts, clock.now());
+        let session = Session::client(&limits, seed).watched(&timeouts);
         let mut session = self.options.agreed(session, agreed);
         session.push(&received[len..]);
         let setup = Setup {

@@ -37,7 +37,7 @@ impl Clock {
     /// The time.
     #[must_use]
     pub fn now(&self) -> Instant {
-        Instant::since_epoch(match &self.0 {
+        Instant::from_epoch(match &self.0 {
             Source::System { epoch } => epoch.elapsed(),
             Source::Manual { nanos } => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use ws_proto::handshake::HandshakeError;
-use ws_proto::{ProtocolError, SendError, Silence};
+use ws_proto::{ProtocolError, SendError, TimedOut};
 
 use crate::Response;
 
@@ -28,7 +28,7 @@ pub enum Error {
     Send(#[from] SendError),
     /// The peer did not answer in time, and was given up.
     #[error(transparent)]
-    Silence(#[from] Silence),
+    Silence(#[from] TimedOut),
     /// The transport failed.
     #[error("transport failed: {0}")]
     Io(#[from] io::Error),
@@ -38,7 +38,7 @@ pub enum Error {
 /// copied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Failure {
-    Silence(Silence),
+    Silence(TimedOut),
     /// An error that std or we found.
     Kind(io::ErrorKind),
     /// An error of the operating system, by its number.
@@ -59,8 +59,8 @@ impl From<io::ErrorKind> for Failure {
     }
 }
 
-impl From<Silence> for Failure {
-    fn from(silence: Silence) -> Self {
+impl From<TimedOut> for Failure {
+    fn from(silence: TimedOut) -> Self {
         Self::Silence(silence)
     }
 }

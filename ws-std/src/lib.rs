@@ -86,7 +86,7 @@ pub use writer::{Corked, Writer};
 pub use http;
 pub use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,
-    Silence, Timeouts,
+    TimedOut, Timeouts,
 };
 #[cfg(feature = "deflate")]
 pub use ws_proto::{

@@ -259,6 +259,11 @@ impl Reader {
                 let _ = self.shared.flush_soon();
                 Ok(wake)
             }
+            // One more read, which does not wait.
+            Verdict::LastCall => {
+                let _ = self.shared.flush_soon();
+                Ok(Some(now))
+            }
             Verdict::Dead(silence) => Err(self.lost(silence)),
         }
     }

@@ -6,7 +6,7 @@ use std::thread;
 
 use common::{BINARY, CLOSE, Raw, TEXT, echo, frame, pattern, run, server, timeouts, within};
 use ws_std::{
-    Client, CloseCode, Error, Message, Next, ProtocolError, SendError, Silence, WebSocket,
+    Client, CloseCode, Error, Message, Next, ProtocolError, SendError, TimedOut, WebSocket,
 };
 
 mod common;
@@ -99,7 +99,7 @@ fn a_peer_that_does_not_answer_our_close_is_given_up() {
     for ping in [None, Some(60_000)] {
         let (mut ws, peer) = client_and_peer(|client| client.timeouts(timeouts(ping, 60_000, 50)));
         let error = within(move || ws.close(CloseCode::NORMAL, "").unwrap_err());
-        assert!(matches!(error, Error::Silence(Silence::NoClose)), "{error}");
+        assert!(matches!(error, Error::Silence(TimedOut::Close)), "{error}");
         drop(peer);
     }
 }
@@ -113,7 +113,7 @@ fn a_peer_that_talks_instead_of_answering_our_close_is_given_up() {
         while peer.stream.write_all(&words).is_ok() {}
     });
     let error = within(move || ws.close(CloseCode::NORMAL, "").unwrap_err());
-    assert!(matches!(error, Error::Silence(Silence::NoClose)), "{error}");
+    assert!(matches!(error, Error::Silence(TimedOut::Close)), "{error}");
     within(move || talking.join().unwrap());
 }
 
@@ -133,7 +133,7 @@ fn a_close_by_another_thread_is_timed_too() {
     writer.close(CloseCode::NORMAL, "bye").unwrap();
     assert_eq!(peer.next_close(), (1000, "bye".into()));
     let error = within(move || reading.join().unwrap());
-    assert!(matches!(error, Error::Silence(Silence::NoClose)), "{error}");
+    assert!(matches!(error, Error::Silence(TimedOut::Close)), "{error}");
 }
 
 #[test]

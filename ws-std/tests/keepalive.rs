@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{PING, PONG, Raw, TEXT, echo, run, server, timeouts, within};
-use ws_std::{Client, CloseCode, Error, Message, Next, Silence};
+use ws_std::{Client, CloseCode, Error, Message, Next, TimedOut};
 
 mod common;
 
@@ -25,7 +25,7 @@ fn a_peer_that_answers_no_ping_is_given_up() {
     assert_eq!(silent.next(), (PING, vec![]));
     silent.ends(); // without a word: it would not read one
     let error = told.recv_timeout(common::PATIENCE).unwrap();
-    assert!(matches!(error, Error::Silence(Silence::NoPong)), "{error}");
+    assert!(matches!(error, Error::Silence(TimedOut::Pong)), "{error}");
     assert_eq!(error.to_string(), "the peer did not answer a ping in time");
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -38,7 +38,7 @@ fn a_peer_that_answers_no_ping_is_given_up() {
     let mut silent = Raw::accept(&listener);
     assert_eq!(silent.next(), (PING, vec![]));
     let error = within(move || client.join().unwrap());
-    assert!(matches!(error, Error::Silence(Silence::NoPong)), "{error}");
+    assert!(matches!(error, Error::Silence(TimedOut::Pong)), "{error}");
     silent.ends();
 }
 
@@ -111,13 +111,13 @@ fn a_handler_that_sends_to_a_peer_that_never_reads_is_released() {
     let mut deaf = Raw::connect_small(server.addr);
     deaf.upgrade();
     let error = told.recv_timeout(common::PATIENCE).unwrap();
-    assert!(matches!(error, Error::Silence(Silence::NoPong)), "{error}");
+    assert!(matches!(error, Error::Silence(TimedOut::Pong)), "{error}");
 
     let mut deaf = Raw::connect_small(server.addr);
     deaf.write(common::upgrade("/corked", ""));
     deaf.send(TEXT, "a question");
     let error = told.recv_timeout(common::PATIENCE).unwrap();
-    assert!(matches!(error, Error::Silence(Silence::NoPong)), "{error}");
+    assert!(matches!(error, Error::Silence(TimedOut::Pong)), "{error}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn served_on(limits: &Limits, timeouts: Timeouts, clock: Clock) -> (WebSocket, T
     socket2::SockRef::from(&stream)
         .set_send_buffer_size(4096)
         .unwrap();
-    let session = Session::server(limits).watched(timeouts, clock.now());
+    let session = Session::server(limits).watched(&timeouts);
     let below = stream.try_clone().unwrap();
     (
         WebSocket::over(stream, session, clock).unwrap(),
@@ -305,7 +305,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
     });
     let error = within(move || reading.join().unwrap());
     assert!(
-        matches!(error, Error::Silence(ws_std::Silence::NoPong)),
+        matches!(error, Error::Silence(ws_std::TimedOut::Pong)),
         "{error}"
     );
     within(move || sending.join().unwrap()).unwrap_err();

@@ -170,7 +170,7 @@ impl<'a> Load<'a> {
     /// When the warm-up is over, and after that, when the run is.
     fn due(&self, started: Instant) -> Instant {
         match (self.plan.span, self.began) {
-            (Span::Messages(_), _) => Instant::since_epoch(Duration::MAX),
+            (Span::Messages(_), _) => Instant::from_epoch(Duration::MAX),
             (Span::Time { warm_up, .. }, None) => started.after(warm_up),
             (Span::Time { measured, .. }, Some(began)) => began.after(measured),
         }

@@ -62,8 +62,8 @@ fn a_reader_is_told_that_nobody_takes_what_was_queued() {
     let (mut reader, writer) = ws.split();
     // The pump waits for the peer, and in vain.
     let _ = writer.queue("hello");
-    assert_eq!(told(reader.recv()), "Silence(NoPong)");
-    assert_eq!(told(writer.send("more")), "Silence(NoPong)");
+    assert_eq!(told(reader.recv()), "Silence(Pong)");
+    assert_eq!(told(writer.send("more")), "Silence(Pong)");
 }
 
 #[test]

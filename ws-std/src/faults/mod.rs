@@ -196,13 +196,13 @@ fn open(side: Side, stream: Stream, clock: Clock) -> std::io::Result<WebSocket> 
         _ => Session::server(&limits),
     };
     let setup = Setup {
-        clock: clock.clone(),
+        clock,
         timeouts,
         tap: None,
         #[cfg(feature = "deflate")]
         pool: None,
     };
-    let session = session.watched(timeouts, clock.now());
+    let session = session.watched(&timeouts);
     let peer = stream.peer_addr()?;
     WebSocket::new(Arc::new(stream), peer, session, setup, About::default())
 }

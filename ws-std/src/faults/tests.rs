@@ -108,7 +108,7 @@ fn tells(error: &str, fault: Fault, failed: &[Call]) -> bool {
         return false;
     }
     match fault {
-        Fault::Error(ErrorKind::WouldBlock) => error == "Silence(NoPong)",
+        Fault::Error(ErrorKind::WouldBlock) => error == "Silence(Pong)",
         Fault::Zero => match error {
             "Protocol(UnexpectedEof)" | "Io(Kind(UnexpectedEof))" => read,
             _ => wrote && error == "Io(Kind(WriteZero))",
@@ -194,7 +194,7 @@ fn a_peer_that_stalls_for_good_is_given_up() {
             assert!(expected.bytes.starts_with(&outcome.bytes), "{told:?}");
             match &told.end {
                 End::Failed(error) => {
-                    let silent = ["Silence(NoPong)", "Silence(NoClose)"];
+                    let silent = ["Silence(Pong)", "Silence(Close)"];
                     assert!(silent.contains(&error.as_str()), "{}: {error}", talk.name);
                     given_up += 1;
                 }

@@ -195,7 +195,7 @@ fn open(
     drop(head);
     let clock = Clock::system();
     let (limits, timeouts) = (core.options.limits, core.options.timeouts);
-    let session = Session::server(&limits).watched(timeouts, clock.now());
+    let session = Session::server(&limits).watched(&timeouts);
     let mut session = core.options.agreed(session, compression);
     session.push(&rest);
     drop(rest);

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use ws_proto::{Message, SendError, Silence, State, Verdict};
+use ws_proto::{Message, SendError, State, TimedOut, Verdict};
 
 use super::{Shared, lock};
 use crate::error::Error;
@@ -159,7 +159,7 @@ impl Shared {
                     self.progressed()?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => return Err(self.lost(Silence::NoPong)),
+                Err(error) if is_timeout(&error) => return Err(self.lost(TimedOut::Pong)),
                 Err(error) => return Err(self.lost(error)),
             }
         }

@@ -76,7 +76,7 @@ impl Run {
             Role::Server => Session::server(&limits),
             Role::Client => Session::client(&limits, [7; 32]),
         };
-        let mut session = session.watched(timeouts, Instant::default());
+        let mut session = session.watched(&timeouts);
         // Making a context takes longer than all the rest: few have one.
         let compressed = agreed >= 0xF0;
         if compressed {
@@ -327,7 +327,12 @@ impl Run {
     fn pass(&mut self, duration: Duration) {
         self.now = self.now.after(duration);
         match self.session.check(self.now) {
-            Verdict::Alive { wake } => assert!(wake.is_none_or(|wake| wake > self.now)),
+            // Now, if there is something to be written first.
+            Verdict::Alive { wake } => assert!(wake.is_none_or(|wake| wake >= self.now)),
+            Verdict::LastCall => {
+                assert!(matches!(self.session.check(self.now), Verdict::Dead(_)));
+                self.dead = true;
+            }
             dead @ Verdict::Dead(_) => {
                 assert_eq!(self.session.check(self.now), dead);
                 self.dead = true;
@@ -339,6 +344,7 @@ impl Run {
     fn pass_until_wake(&mut self) {
         let wake = match self.session.check(self.now) {
             Verdict::Alive { wake } => wake,
+            Verdict::LastCall => Some(self.now),
             Verdict::Dead(_) => return self.dead = true,
         };
         if let Some(wake) = wake {
