@@ -111,7 +111,7 @@ impl Core {
                 Role::Server => Connection::server(&setup.limits),
                 Role::Client => Connection::client(&setup.limits, Setup::seed()),
             },
-            liveness: Liveness::new(setup.timeouts, Instant::default()),
+            liveness: Liveness::new(&setup.timeouts),
             piece,
             echo: setup.echo,
             unread: Vec::new(),
@@ -142,9 +142,6 @@ impl Core {
                 break;
             };
             assert!(received.consumed > 0, "an event out of nothing");
-            if matches!(event, Event::Pong(_)) {
-                self.liveness.answered();
-            }
             let whole;
             let message = match event {
                 Event::Message(message) => message,
@@ -196,7 +193,7 @@ impl Core {
 impl Engine for Core {
     fn receive(&mut self, bytes: &[u8], got: &mut Vec<Got>) {
         for piece in bytes.chunks(self.piece) {
-            self.liveness.heard();
+            self.liveness.on_received();
             self.unread.extend(piece);
             self.drain(got);
         }
@@ -258,9 +255,9 @@ impl Engine for Core {
             bytes.extend(close.as_ref());
         }
         if !bytes.is_empty() {
-            self.liveness.wrote();
+            self.liveness.on_written();
         }
-        self.liveness.flushed();
+        self.liveness.on_flushed();
         bytes
     }
 

@@ -154,45 +154,41 @@ impl Peer {
         if self.end.is_some() {
             return;
         }
-        let verdict = loop {
-            let verdict = self.engine.check(now);
-            if matches!(verdict, Verdict::Dead(_)) {
-                break verdict;
-            }
-            let unsent = self.engine.session().unsent();
-            let written = unsent[..unsent.len().min(wire.room)].to_vec();
-            self.engine.session().sent(written.len());
-            if written.is_empty() {
-                break verdict;
-            }
-            self.look_at(&written);
-            wire.room -= written.len();
-            if !wire.ended {
-                wire.in_flight.extend(written);
-            }
-        };
-        match verdict {
-            Verdict::Dead(silence) => {
-                let clean = self.state() == State::Closed && self.close_written;
-                self.let_go(
-                    if clean {
+        let wake = loop {
+            let (wake, due) = match self.engine.check(now) {
+                Verdict::Alive { wake } => (wake, wake.is_some_and(|wake| wake <= now)),
+                // What the peer has sent was received.
+                Verdict::LastCall => (None, true),
+                Verdict::Dead(silence) => {
+                    let clean = self.state() == State::Closed && self.close_written;
+                    let end = if clean {
                         End::Clean
                     } else {
                         End::Dead(silence)
-                    },
-                    wire,
-                );
-            }
-            Verdict::Alive { wake } => {
-                self.wake = wake;
-                if self.shutdown() == Shutdown::Now {
-                    let end = match self.state() {
-                        State::Failed(error) => End::Failed(error),
-                        _ => End::Clean,
                     };
-                    self.let_go(end, wire);
+                    return self.let_go(end, wire);
                 }
+            };
+            let unsent = self.engine.session().unsent();
+            let written = unsent[..unsent.len().min(wire.room)].to_vec();
+            self.engine.session().sent(written.len());
+            if !written.is_empty() {
+                self.look_at(&written);
+                wire.room -= written.len();
+                if !wire.ended {
+                    wire.in_flight.extend(written);
+                }
+            } else if !due {
+                break wake;
             }
+        };
+        self.wake = wake;
+        if self.shutdown() == Shutdown::Now {
+            let end = match self.state() {
+                State::Failed(error) => End::Failed(error),
+                _ => End::Clean,
+            };
+            self.let_go(end, wire);
         }
     }
 

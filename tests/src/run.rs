@@ -97,16 +97,22 @@ impl Run<'_> {
     }
 
     /// Does what an adapter does before it waits for its peer: looks at the clock and writes,
-    /// until there is nothing to write.
+    /// until there is nothing to write and nothing to do.
     fn settle(&mut self) {
+        let now = Instant::from_epoch(self.now);
         loop {
-            self.verdict = self.engine.check(Instant::from_epoch(self.now));
-            if let Verdict::Dead(silence) = self.verdict {
-                self.dead = Some(silence);
-                return;
-            }
+            self.verdict = self.engine.check(now);
+            let due = match self.verdict {
+                Verdict::Alive { wake } => wake.is_some_and(|wake| wake <= now),
+                // What the peer has sent was received.
+                Verdict::LastCall => true,
+                Verdict::Dead(silence) => {
+                    self.dead = Some(silence);
+                    return;
+                }
+            };
             let written = self.engine.transmit();
-            if written.is_empty() {
+            if written.is_empty() && !due {
                 return;
             }
             self.out.extend(written);
@@ -144,7 +150,7 @@ impl Run<'_> {
                 }
             }
             Expected::Wake(at) => {
-                let wake = at.map(Instant::since_epoch);
+                let wake = at.map(Instant::from_epoch);
                 same(&Verdict::Alive { wake }, Some(&self.verdict))
             }
         }

@@ -53,7 +53,7 @@ fn every_order_comes_to_a_good_end() {
     }
     println!("{orders} orders: {ends:#?}");
     assert_eq!(orders, (0..=5).map(|len| ALPHABET.len().pow(len)).sum());
-    for end in ["Clean", "Failed", "NoPong", "NoClose"] {
+    for end in ["Clean", "Failed", "Pong", "Close"] {
         for side in ["client", "server"] {
             let some = format!("{side} {end}");
             assert!(ends.keys().any(|ends| ends.contains(&some)), "never {some}");

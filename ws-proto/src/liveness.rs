@@ -6,17 +6,19 @@
 //! Any byte is a sign of life, for no Pong can come within a frame.
 //!
 //! ```text
-//!                 a Ping is due              all is taken            the clock is set
-//!   New ─▶ Quiet ──────────────▶ PingQueued ──────────────▶ PingLeft ────────────────▶ AwaitPong ─▶ Dead(Pong)
-//!            ▲                       ▲ │ sign of life           │                          │
-//!            │                       └─┘ sets the clock anew    │ sign of life             │ sign of life
-//!            └──────────────────────────────────────────────────┴──────────────────────────┘
+//!        Ping due              all taken           check
+//! New ─▶ Quiet ───▶ PingQueued ─────────▶ PingLeft ──────▶ AwaitPong ─▶ Dead(Pong)
+//!          ▲          sign: ↺                │ sign            │ sign
+//!          └─────────────────────────────────┴─────────────────┘
 //!
-//!              our Close is queued, or the peer's came      all is taken             the clock is set
-//!   any of these ──────────────────────────────▶ CloseQueued ────────────▶ CloseLeft ───────────────▶ AwaitClose ─▶ Dead(Close)
-//!                                                    ▲ │ more is taken
-//!                                                    └─┘ sets the clock anew
+//!     a Close            all taken            check
+//! any ──────▶ CloseQueued ────────▶ CloseLeft ─────▶ AwaitClose ─▶ Dead(Close)
+//!             more taken: ↺
 //! ```
+//!
+//! The clock runs in what is queued and what is awaited: it is set when such a phase begins, and
+//! anew (↺) by a sign of life while our own bytes stand before what is queued. A sign is any byte
+//! received, and any byte taken of what had to wait.
 //!
 //! Before each `Dead` comes one `LastCall`: what lies in the socket already is read before the
 //! peer is judged. Pings are due on a grid, every interval from the first check, and not an
@@ -102,7 +104,8 @@ pub struct Timeouts {
     /// Default: 20 s.
     pub pong_timeout: Duration,
     /// How long the closing handshake may take after our Close has left, whatever still comes.
-    /// The same while the Close cannot leave and nothing of the bytes before it is taken.
+    /// The same while the Close cannot leave and nothing of the bytes before it is taken;
+    /// progress is then looked at every quarter of this.
     ///
     /// Default: 10 s.
     pub close_timeout: Duration,
@@ -198,7 +201,8 @@ pub enum Verdict {
         wake: Option<Instant>,
     },
     /// The time is over. Read what the transport holds and write what it takes, without waiting,
-    /// then check again: the peer may have answered while we did something else.
+    /// then check again: the peer may have answered while we did something else. If it is the
+    /// time of our Close, only the peer's counts, as [`Connection::shutdown`] says then.
     LastCall,
     /// The connection is to be dropped.
     Dead(TimedOut),
@@ -310,7 +314,7 @@ impl Liveness {
         }
 
         if self.is_overdue(now) {
-            return self.judge(now);
+            return self.judge();
         }
         self.called = false;
 
@@ -359,7 +363,7 @@ impl Liveness {
         }
     }
 
-    /// Something that the peer has to answer waits to be written from now on.
+    /// From now on something that the peer has to answer waits to be written.
     fn queued(&mut self, phase: Phase, now: Instant) {
         self.phase = phase;
         self.deadline = match phase.is_closing() {
@@ -368,15 +372,13 @@ impl Liveness {
         };
         self.sign = false;
         self.waits = true;
-        self.called = false;
     }
 
     fn is_overdue(&self, now: Instant) -> bool {
         !matches!(self.phase, Phase::New | Phase::Quiet) && self.deadline.is_due(now)
     }
 
-    fn judge(&mut self, now: Instant) -> Verdict {
-        self.wake = now;
+    fn judge(&mut self) -> Verdict {
         if !mem::replace(&mut self.called, true) {
             return Verdict::LastCall;
         }
@@ -388,7 +390,7 @@ impl Liveness {
 
     /// Whether a Ping was queued, because one was due and none is on its way.
     fn pings(&mut self, now: Instant, ping: impl FnOnce() -> Result<(), SendError>) -> bool {
-        if self.phase.is_closing() || !self.ping_at.is_due(now) {
+        if !self.ping_at.is_due(now) {
             return false;
         }
         let next = self.ping_interval.after(self.ping_at);
@@ -405,7 +407,7 @@ impl Liveness {
         asked
     }
 
-    /// When something can be done that is not known of now.
+    /// When the next check has something to do.
     fn next(&self, now: Instant) -> Instant {
         match self.phase {
             Phase::New | Phase::Quiet => self.ping_at,
@@ -466,12 +468,86 @@ const fn is_open(connection: &Connection) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::format;
+    use std::vec::Vec;
+
     use super::*;
 
     /// There is one for each of tens of thousands of connections.
     #[test]
     fn it_takes_40_bytes() {
         assert_eq!(size_of::<Liveness>(), 40);
+    }
+
+    /// Where each phase leads: when all is taken; at a check, with nothing new and with a sign of
+    /// life; when a Ping is due; when the time is over; when a Close was queued. With `!` the
+    /// clock is set.
+    const MACHINE: &str = "
+        New         : New        | Quiet       | Quiet        | Quiet       | Quiet       | CloseQueued!
+        Quiet       : Quiet      | Quiet       | Quiet        | PingQueued! | Quiet       | CloseQueued!
+        PingQueued  : PingLeft   | PingQueued  | PingQueued!  | PingQueued  | LastCall    | CloseQueued!
+        PingLeft    : PingLeft   | AwaitPong!  | Quiet        | AwaitPong!  | AwaitPong!  | CloseQueued!
+        AwaitPong   : AwaitPong  | AwaitPong   | Quiet        | AwaitPong   | LastCall    | CloseQueued!
+        CloseQueued : CloseLeft  | CloseQueued | CloseQueued! | CloseQueued | LastCall    | CloseQueued
+        CloseLeft   : CloseLeft  | AwaitClose! | AwaitClose!  | AwaitClose! | AwaitClose! | AwaitClose!
+        AwaitClose  : AwaitClose | AwaitClose  | AwaitClose   | AwaitClose  | LastCall    | AwaitClose
+    ";
+
+    #[test]
+    fn the_machine_is_as_printed() {
+        const SECOND: u64 = 1_000_000_000;
+        const DEADLINE: Instant = Instant(50 * SECOND);
+        let phases = [
+            Phase::New,
+            Phase::Quiet,
+            Phase::PingQueued,
+            Phase::PingLeft,
+            Phase::AwaitPong,
+            Phase::CloseQueued,
+            Phase::CloseLeft,
+            Phase::AwaitClose,
+        ];
+        let rows = MACHINE.lines().filter(|row| !row.trim().is_empty());
+        for (phase, row) in phases.into_iter().zip(rows) {
+            let led = |lead: &dyn Fn(&mut Liveness) -> Option<Verdict>| {
+                let mut liveness = Liveness {
+                    phase,
+                    ping_at: Instant(45 * SECOND),
+                    deadline: DEADLINE,
+                    ..Liveness::new(&Timeouts::DEFAULT)
+                };
+                match lead(&mut liveness) {
+                    Some(Verdict::LastCall) => "LastCall".into(),
+                    _ if liveness.deadline == DEADLINE => format!("{:?}", liveness.phase),
+                    _ => format!("{:?}!", liveness.phase),
+                }
+            };
+            let check = |liveness: &mut Liveness, seconds: u64| {
+                let is_open = !liveness.phase.is_closing();
+                Some(liveness.look(Instant(seconds * SECOND), is_open, || Ok(())))
+            };
+            let all_taken = led(&|liveness| {
+                liveness.on_flushed();
+                None
+            });
+            let nothing_new = led(&|liveness| check(liveness, 10));
+            let sign = led(&|liveness| {
+                liveness.sign = true;
+                check(liveness, 10)
+            });
+            let ping_due = led(&|liveness| check(liveness, 45));
+            let over = led(&|liveness| {
+                liveness.ping_at = Instant::NEVER;
+                check(liveness, 50)
+            });
+            let closed = led(&|liveness| Some(liveness.look(Instant(0), false, || Ok(()))));
+            let (name, printed) = row.split_once(':').expect("a phase");
+            assert_eq!(name.trim(), format!("{phase:?}"));
+            let printed: Vec<_> = printed.split('|').map(str::trim).collect();
+            let found = [all_taken, nothing_new, sign, ping_due, over, closed];
+            assert_eq!(found[..], printed[..], "{phase:?}");
+        }
+        assert_eq!(MACHINE.matches(':').count(), phases.len());
     }
 
     #[test]

@@ -253,10 +253,13 @@ impl Outgoing {
         }
     }
 
-    /// The transport has taken the first `len` unsent bytes.
+    /// The transport has taken the first `len` unsent bytes; with 0, that it took none.
     #[inline]
     pub fn sent(&mut self, len: usize) {
         if len == 0 {
+            if self.wants_write() {
+                self.on_blocked();
+            }
             return;
         }
         if let Some(held) = &mut self.buffer {

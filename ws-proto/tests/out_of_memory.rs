@@ -246,11 +246,13 @@ fn a_keepalive_ping_that_cannot_be_had_is_asked_for_again() {
     let mut session = Session::server(&Limits::DEFAULT.into());
     assert_eq!(session.check(at(0)), until(20));
     let (verdict, failed) = failing(Failing::From(1), || session.check(at(20)));
-    assert_eq!((verdict, failed), (until(40), 1));
+    assert_eq!((verdict, failed), (until(40), 1), "an interval later");
     assert_eq!(session.unsent(), []);
-    assert_eq!(session.check(at(40)), until(60), "there is memory again");
+    assert_eq!(session.check(at(40)), until(40), "there is memory again");
     assert_eq!(session.unsent(), [0x89, 0]);
     session.sent(2);
-    assert_eq!(session.check(at(41)), until(61));
+    assert_eq!(session.check(at(41)), until(60));
+    assert_eq!(session.check(at(60)), until(61));
+    assert_eq!(session.check(at(61)), Verdict::LastCall);
     assert_eq!(session.check(at(61)), Verdict::Dead(TimedOut::Pong));
 }

@@ -6,7 +6,9 @@ use std::mem;
 
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
-use ws_proto::{Close, CloseCode, Instant, Limits, ProtocolError, SendError, Session, Step};
+use ws_proto::{
+    Buffers, Close, CloseCode, Instant, Limits, ProtocolError, SendError, Session, Step,
+};
 use ws_std::Clock;
 
 use super::payload::{Check, Payload};
@@ -25,7 +27,7 @@ pub(crate) struct Work {
     /// When something was received last.
     pub(crate) heard: Instant,
     /// Where all connections read to: it stays in the processor's cache.
-    buffer: Vec<u8>,
+    buffers: Buffers,
 }
 
 impl Work {
@@ -41,7 +43,7 @@ impl Work {
             payload,
             latencies: Histogram::new_with_bounds(1, LONGEST, DIGITS)?,
             left,
-            buffer: vec![0; limits.read_buffer],
+            buffers: Buffers::new(limits.read_buffer),
         })
     }
 
@@ -110,17 +112,20 @@ impl Peer {
 
     /// Reads what is there, and sends as many messages as were answered.
     pub(crate) fn turn(&mut self, wake: Wake, work: &mut Work) -> Result<(), String> {
+        self.session.attach(mem::take(&mut work.buffers));
+        let turned = self.turn_attached(wake, work);
+        // Where there is no memory for what is left over, they stay with it.
+        work.buffers = self.session.detach().unwrap_or_default();
+        turned
+    }
+
+    fn turn_attached(&mut self, wake: Wake, work: &mut Work) -> Result<(), String> {
         let mut now = None;
         if wake.is_readable {
-            let lent = mem::take(&mut work.buffer);
-            // What it had itself was only what did not fill a message.
-            drop(self.session.lend(lent));
-            let received = self.receive(wake, work);
-            work.buffer = self.session.lend(Vec::new());
-            match received {
+            match self.receive(wake, work) {
                 Ok(at) => now = at,
                 Err(line) => {
-                    // Who broke the protocol is told so, if that takes no waiting.
+                    // A peer that broke the protocol is told so, if that takes no waiting.
                     let _ = self.write();
                     return Err(line);
                 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Buffers, Close, CloseCode, Instant, Limits, Message, Outgoing, Prepared, ProtocolError, Ready,
-    SendError, Session, State, Step, Verdict,
+    SendError, Session, State, Step,
 };
 
 use crate::counting::spared;
@@ -104,8 +104,7 @@ impl<'s> Life<'s> {
             }
             Act::Wait(seconds) => {
                 let now = Instant::from_epoch(Duration::from_secs(*seconds));
-                let verdict = self.session.check(now);
-                assert!(matches!(verdict, Verdict::Alive { .. } | Verdict::Dead(_)));
+                let _ = self.session.check(now);
             }
             Act::Release => self.session.release(),
         }

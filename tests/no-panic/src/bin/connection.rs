@@ -110,12 +110,17 @@ fn both(given: &mut Given<'_>) {
 fn watch(given: &mut Given<'_>) {
     let liveness = &mut given.liveness;
     given.verdict = liveness.check(given.now, &mut given.connection);
-    liveness.heard();
-    liveness.answered();
-    liveness.wrote();
-    liveness.flushed();
+    liveness.on_received();
+    liveness.on_blocked();
+    liveness.on_written();
+    liveness.on_flushed();
     let later = given.now.after(given.duration);
     given.verdict = liveness.check(later, &mut given.connection);
     given.duration = given.now.saturating_duration_since(later);
-    *liveness = Liveness::new(given.timeouts, Instant::from_epoch(given.duration));
+    given.now = Instant::from_epoch(given.duration);
+    given.duration = given.now.since_epoch();
+    if let Some(deadline) = liveness.deadline(&given.connection) {
+        given.now = deadline;
+    }
+    *liveness = Liveness::new(&given.timeouts);
 }

@@ -219,7 +219,7 @@ impl Run {
         }
     }
 
-    fn send_prepared(&self, kind: Kind, payload: &[u8]) {
+    fn send_prepared(&mut self, kind: Kind, payload: &[u8]) {
         let (_, outgoing) = self.session.halves();
         let before = outgoing.unsent_len();
         let result = outgoing.send_prepared(&Prepared::new(message(kind, payload)));
@@ -335,7 +335,12 @@ impl Run {
     fn pass(&mut self, duration: Duration) {
         self.now = self.now.after(duration);
         match self.session.check(self.now) {
-            Verdict::Alive { wake } => assert!(wake.is_none_or(|wake| wake > self.now)),
+            // Now, if there is something to be written first.
+            Verdict::Alive { wake } => assert!(wake.is_none_or(|wake| wake >= self.now)),
+            Verdict::LastCall => {
+                assert!(matches!(self.session.check(self.now), Verdict::Dead(_)));
+                self.dead = true;
+            }
             dead @ Verdict::Dead(_) => {
                 assert_eq!(self.session.check(self.now), dead);
                 self.dead = true;
@@ -347,6 +352,7 @@ impl Run {
     fn pass_until_wake(&mut self) {
         let wake = match self.session.check(self.now) {
             Verdict::Alive { wake } => wake,
+            Verdict::LastCall => Some(self.now),
             Verdict::Dead(_) => return self.dead = true,
         };
         if let Some(wake) = wake {
