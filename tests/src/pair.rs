@@ -160,11 +160,10 @@ impl Peer {
                 // What the peer has sent was received.
                 Verdict::LastCall => (None, true),
                 Verdict::Dead(silence) => {
-                    let clean = self.state() == State::Closed && self.close_written;
-                    let end = if clean {
-                        End::Clean
-                    } else {
-                        End::Dead(silence)
+                    let end = match self.state() {
+                        State::Closed if self.close_written => End::Clean,
+                        State::Failed(error) if self.close_written => End::Failed(error),
+                        _ => End::Dead(silence),
                     };
                     return self.let_go(end, wire);
                 }
@@ -183,12 +182,19 @@ impl Peer {
             }
         };
         self.wake = wake;
-        if self.shutdown() == Shutdown::Now {
-            let end = match self.state() {
-                State::Failed(error) => End::Failed(error),
-                _ => End::Clean,
-            };
-            self.let_go(end, wire);
+        match self.shutdown() {
+            Shutdown::Write => {
+                wire.ended = true;
+                self.engine.session().write_shut();
+            }
+            Shutdown::Now => {
+                let end = match self.state() {
+                    State::Failed(error) => End::Failed(error),
+                    _ => End::Clean,
+                };
+                self.let_go(end, wire);
+            }
+            Shutdown::NotYet | Shutdown::AwaitPeer | Shutdown::Drain => {}
         }
     }
 
@@ -323,7 +329,9 @@ impl Pair {
         wire.end_seen |= end;
         // Who has let go reads nothing.
         if reader.end.is_none() {
-            if !bytes.is_empty() {
+            if reader.shutdown() == Shutdown::Drain {
+                reader.engine.session().dropped(bytes.len());
+            } else if !bytes.is_empty() {
                 reader.engine.receive(&bytes, &mut reader.got);
             }
             if end {

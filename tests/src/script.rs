@@ -178,8 +178,9 @@ impl Parser {
             "shutdown" => Step::Expect(Expected::Shutdown(match words.expect("when")? {
                 "not-yet" => Shutdown::NotYet,
                 "await-peer" => Shutdown::AwaitPeer,
+                "write" => Shutdown::Write,
                 "now" => Shutdown::Now,
-                "by-role" if role == Role::Server => Shutdown::Now,
+                "by-role" if role == Role::Server => Shutdown::Write,
                 "by-role" => Shutdown::AwaitPeer,
                 word => return Err(format!("{word} is no time")),
             })),

@@ -241,6 +241,7 @@ fn the_trace_is_above_the_prompt_too() {
     let mut terminal = Terminal::start(&["-v", &served.url("/echo")]);
     terminal.expect("> GET /echo HTTP/1.1\r\n");
     terminal.expect("< HTTP/1.1 101 Switching Protocols\r\n");
+    terminal.expect("\u{1b}[K> ");
     terminal.press("hello\r");
     terminal.expect("> text FIN len=5 \"hello\"\r\n");
     terminal.expect("< text FIN len=5 \"hello\"\r\n");

@@ -10,6 +10,7 @@
 //!
 //! Nothing of it is stored twice, so that no two answers can contradict each other.
 
+use crate::close::CloseCode;
 use crate::error::ProtocolError;
 use crate::receiver::Role;
 use crate::sender::Sender;
@@ -51,10 +52,10 @@ pub enum Shutdown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
     Open,
-    /// It has sent its Close.
-    Closed,
+    /// It has sent its Close, with this code if there was one.
+    Closed(Option<CloseCode>),
     /// Its stream has ended after that.
-    Ended,
+    Ended(Option<CloseCode>),
     /// It broke the protocol, or its stream ended without a Close, or memory could not be had.
     Failed(ProtocolError),
 }
@@ -104,7 +105,7 @@ pub(crate) const fn state(peer: Peer, sender: &Sender) -> State {
     match (peer, sender.is_open()) {
         (Peer::Failed(error), _) => State::Failed(error),
         (Peer::Open, true) => State::Open,
-        (Peer::Closed | Peer::Ended, false) if sender.is_closed() => State::Closed,
+        (Peer::Closed(_) | Peer::Ended(_), false) if sender.is_closed() => State::Closed,
         _ => State::Closing,
     }
 }
@@ -115,12 +116,12 @@ pub(crate) const fn shutdown(peer: Peer, sender: &Sender, linger: Linger) -> Shu
         return Shutdown::NotYet;
     }
     match peer {
-        Peer::Ended | Peer::Failed(ProtocolError::UnexpectedEof) => Shutdown::Now,
+        Peer::Ended(_) | Peer::Failed(ProtocolError::UnexpectedEof) => Shutdown::Now,
         _ if linger.is_over() => Shutdown::Now,
         // "the underlying TCP connection … SHOULD be closed first by the server" (§7.1.1)
-        Peer::Closed if matches!(sender.role(), Role::Client) => Shutdown::AwaitPeer,
+        Peer::Closed(_) if matches!(sender.role(), Role::Client) => Shutdown::AwaitPeer,
         _ if linger.is_write_shut() => Shutdown::Drain,
         Peer::Open => Shutdown::NotYet,
-        Peer::Closed | Peer::Failed(_) => Shutdown::Write,
+        Peer::Closed(_) | Peer::Failed(_) => Shutdown::Write,
     }
 }

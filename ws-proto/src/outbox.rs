@@ -34,6 +34,9 @@ pub(crate) struct Outbox {
     controls_end: usize,
     /// Control frames that wait for the next boundary.
     controls: Vec<u8>,
+    /// A batch of them has gone before a message: now it is the message's turn, or a peer that pings
+    /// on and on would never get it.
+    message_next: bool,
     /// Payloads that are elsewhere, in order.
     shared: VecDeque<Shared>,
     /// Unsent bytes in all of them.
@@ -126,6 +129,7 @@ impl Outbox {
         if self.is_plain() {
             let own = len.min(self.end - self.cursor.start);
             self.cursor.start += own;
+            self.message_next &= own == 0;
             self.referred -= (len - own).min(self.referred);
         } else {
             self.sent_in_pieces(len);
@@ -133,6 +137,7 @@ impl Outbox {
         if self.cursor.start == self.end && self.shared.is_empty() {
             (self.end, self.controls_end) = (0, 0);
             (self.cursor.start, self.cursor.boundary) = (0, 0);
+            self.message_next = false;
         }
     }
 
@@ -235,7 +240,10 @@ impl Outbox {
     /// and does not read cannot make the outbox grow.
     #[inline]
     pub(crate) fn takes_controls(&self) -> bool {
-        self.controls.is_empty() && self.cursor.start >= self.controls_end && self.referred == 0
+        self.controls.is_empty()
+            && !self.message_next
+            && self.cursor.start >= self.controls_end
+            && self.referred == 0
     }
 
     /// Whether a Pong may join the control frames that wait: while no message is there, and they
@@ -289,6 +297,7 @@ impl Outbox {
         self.end = len;
         self.controls_end = other.controls_end.saturating_sub(start);
         core::mem::swap(&mut self.controls, &mut other.controls);
+        self.message_next = core::mem::take(&mut other.message_next);
         core::mem::swap(&mut self.shared, &mut other.shared);
         for shared in &mut self.shared {
             shared.at -= start;
@@ -346,6 +355,7 @@ impl Outbox {
             }
             len -= piece;
             self.advance(&mut cursor, next, piece);
+            self.message_next = matches!(next, Piece::Controls);
             if matches!(next, Piece::Shared) {
                 self.shared_len -= piece;
             }
@@ -569,7 +579,8 @@ mod tests {
                 assert_eq!(first.is_empty(), expected.is_empty(), "{step}");
                 assert_eq!(outbox.len(), expected.len());
                 let waits = naive.frames.iter().any(|frame| frame[0] == 0x8A);
-                assert_eq!(outbox.takes_controls(), !waits, "one batch at a time");
+                let takes = !waits && !outbox.message_next;
+                assert_eq!(outbox.takes_controls(), takes, "one batch at a time");
             }
         }
         assert!(controls > 3 * ROUNDS || cfg!(miri), "{controls}");
@@ -627,6 +638,23 @@ mod tests {
         assert!(outbox.owes() && !outbox.takes_controls());
         outbox.sent(3);
         assert!(!outbox.owes() && outbox.takes_controls());
+    }
+
+    /// A peer that pings after each write gets the message all the same.
+    #[test]
+    fn outbox_gives_messages_their_turn() {
+        let mut outbox = Outbox::default();
+        outbox.put(&data(10, 1));
+        outbox.put(&data(10, 2));
+        for _ in 0..2 {
+            assert!(outbox.takes_controls());
+            outbox.put_control(&pong(9));
+            assert_eq!(outbox.unsent(), pong(9).as_ref());
+            outbox.sent(5);
+            assert!(!outbox.takes_controls(), "it is the message's turn");
+            outbox.sent(12);
+        }
+        assert!(outbox.is_empty() && outbox.takes_controls());
     }
 
     /// A payload that many have is where it was.

@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::buffers::{self, Buffers, Place};
-use crate::close::{Close, CloseCode};
+use crate::close::Close;
 use crate::closing::{self, Linger, Peer, Shutdown, State};
 use crate::config::Config;
 #[cfg(feature = "deflate")]
@@ -34,7 +34,8 @@ pub struct Outgoing {
     buffer: Place<Outbox>,
     liveness: Liveness,
     peer: Peer,
-    peer_close: Option<TryBox<(CloseCode, String)>>,
+    /// The reason of the peer's Close, if it has one.
+    peer_reason: Option<TryBox<String>>,
     linger: Linger,
     max_unsent: u32,
     #[cfg(feature = "deflate")]
@@ -48,7 +49,7 @@ impl Outgoing {
             buffer: None,
             liveness: Liveness::new(&config.timeouts),
             peer: Peer::Open,
-            peer_close: None,
+            peer_reason: None,
             linger: Linger::NONE,
             max_unsent: u32::try_from(config.limits.max_unsent).unwrap_or(u32::MAX),
             #[cfg(feature = "deflate")]
@@ -364,8 +365,11 @@ impl Outgoing {
     /// What the peer's Close said, once it was received: `None` before, and if it said nothing.
     #[must_use]
     pub fn peer_close(&self) -> Option<Close<'_>> {
-        let (code, reason) = &**self.peer_close.as_ref()?;
-        Close::new(*code, reason).ok()
+        let (Peer::Closed(code) | Peer::Ended(code)) = self.peer else {
+            return None;
+        };
+        let reason = self.peer_reason.as_ref().map_or("", |reason| reason);
+        Close::new(code?, reason).ok()
     }
 
     /// Uses `buffers` to send from for now. What is left over from before goes first.
@@ -484,14 +488,13 @@ impl Outgoing {
 
     /// A Close was received.
     pub(crate) fn on_close(&mut self, close: Option<Close<'_>>) -> Result<(), ProtocolError> {
-        self.peer = Peer::Closed;
-        if let Some(close) = &close {
-            let mut reason = String::new();
-            // Without memory for the reason the code will do.
-            if reason.try_reserve_exact(close.reason().len()).is_ok() {
-                reason.push_str(close.reason());
-            }
-            self.peer_close = try_box((close.code(), reason));
+        self.peer = Peer::Closed(close.map(|close| close.code()));
+        let said = close.map_or("", |close| close.reason());
+        let mut reason = String::new();
+        // Without memory for the reason the code will do.
+        if !said.is_empty() && reason.try_reserve_exact(said.len()).is_ok() {
+            reason.push_str(said);
+            self.peer_reason = try_box(reason);
         }
         self.sender.answer_close(close)
     }
@@ -499,9 +502,10 @@ impl Outgoing {
     /// The stream has ended, well or not.
     pub(crate) fn on_end(&mut self, peer: Peer) {
         self.linger.ended();
-        match peer {
-            Peer::Failed(error) => self.fail(error),
-            peer => self.peer = peer,
+        match (peer, self.peer) {
+            (Peer::Failed(error), _) => self.fail(error),
+            (Peer::Ended(_), Peer::Closed(code)) => self.peer = Peer::Ended(code),
+            (peer, _) => self.peer = peer,
         }
     }
 

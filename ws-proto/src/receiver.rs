@@ -325,12 +325,12 @@ impl Receiver {
         self.rsv1 = Rsv1::Compressed;
     }
 
-    /// What is known of the peer's end.
+    /// What is known of the peer's end, but for the code of its Close.
     pub(crate) const fn peer(&self) -> Peer {
         match self.state {
             State::Header | State::Payload(_) => Peer::Open,
-            State::Closed => Peer::Closed,
-            State::Ended => Peer::Ended,
+            State::Closed => Peer::Closed(None),
+            State::Ended => Peer::Ended(None),
             State::Failed(error) => Peer::Failed(error),
         }
     }

@@ -201,10 +201,11 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// The most pieces of one write.
 pub(crate) const PIECES: usize = 16;
 
-/// The most bytes that the system keeps unsent before it takes no more. A peer that reads 64 KiB a
-/// second meets a Ping after them within four.
+/// The most bytes that the system keeps unsent before it takes no more. Less would have two ends that
+/// write at the same time, and read after that, wait for each other sooner; more, and a peer that
+/// reads 50 KiB a second would meet a Ping after them too late.
 #[cfg(any(target_os = "android", target_os = "linux"))]
-const UNSENT: u32 = 256 << 10;
+const UNSENT: u32 = 512 << 10;
 
 /// The first `most` bytes of `pieces`, and how many slices they are.
 fn cut<'a>(pieces: &[&'a [u8]], mut most: usize) -> ([IoSlice<'a>; PIECES], usize) {

@@ -108,8 +108,8 @@ fn receives(role: Role, payload: &[u8]) {
     let answer = written(&mut connection, role);
     assert_eq!(answer.payload, told);
     let (state, shutdown) = match (expected, role) {
-        (Err(error), _) => (State::Failed(error), Shutdown::Now),
-        (Ok(_), Role::Server) => (State::Closed, Shutdown::Now),
+        (Err(error), _) => (State::Failed(error), Shutdown::Write),
+        (Ok(_), Role::Server) => (State::Closed, Shutdown::Write),
         (Ok(_), Role::Client) => (State::Closed, Shutdown::AwaitPeer),
     };
     assert_eq!(

@@ -242,13 +242,14 @@ impl Shared {
         }
     }
 
-    fn tap_written(&self, pieces: &[&[u8]], mut len: usize) {
-        for piece in pieces {
-            let written = &piece[..len.min(piece.len())];
-            if !written.is_empty() {
-                self.tapped(Tapped::Sent(written));
-            }
-            len -= written.len();
+    /// Shows what one write took.
+    fn tap_written(&self, pieces: &[&[u8]], len: usize) {
+        if self.setup.tap.is_none() {
+            return;
+        }
+        match pieces {
+            [piece] => self.tapped(Tapped::Sent(&piece[..len])),
+            pieces => self.tapped(Tapped::Sent(&pieces.concat()[..len])),
         }
     }
 }
