@@ -5,7 +5,7 @@ use core::fmt::Debug;
 
 use proptest::prelude::*;
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Offer, Request, Response, Scan};
+use ws_proto::handshake::{HandshakeError, Key, Offer, Request, Response, Scan, Uri};
 
 /// What a client writes.
 fn encoded(offer: &Offer<'_>, key: &Key) -> Vec<u8> {
@@ -324,6 +324,26 @@ fn header() -> impl Strategy<Value = (String, String)> {
     )
 }
 
+/// The bytes that a percent-encoded text stands for.
+fn decoded(text: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after
+            .get(..2)
+            .and_then(|digits| str::from_utf8(digits).ok());
+        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let escaped = escaped.filter(|_| byte == b'%');
+        bytes.push(escaped.unwrap_or(byte));
+        rest = if escaped.is_some() {
+            &after[2..]
+        } else {
+            after
+        };
+    }
+    bytes
+}
+
 /// Mostly harmless strings with something in the middle that may not be.
 fn suspicious() -> impl Strategy<Value = String> {
     let middle = prop_oneof![
@@ -357,7 +377,7 @@ proptest! {
 
         let head = encoded(&offer, &key);
         let request = Request::parse(&head)?;
-        prop_assert_eq!(request.target(), &target);
+        prop_assert_eq!(decoded(request.target()), decoded(&target));
         prop_assert_eq!(request.header("Host"), Some(host.as_str()));
         prop_assert_eq!(request.protocols().collect::<Vec<_>>(), &*protocols);
         let received: Vec<_> = request.headers().iter().map(|(n, v)| (n.as_bytes(), v)).collect();
@@ -378,6 +398,29 @@ proptest! {
         let other = Key::new(nonce.map(|byte| byte.wrapping_add(1)));
         let verdict = offer.verify(&other, &mut Scan::new(), &input, &Limits::default());
         prop_assert_eq!(verdict.map(drop), Err(HandshakeError::WrongAccept));
+    }
+
+    #[test]
+    fn any_uri_becomes_a_request_for_what_it_names_or_is_refused(
+        text in suspicious(),
+        start in prop::sample::select(&["", "ws://", "ws://a", "WSS://[::1]:1/", "ws://a/b?c="]),
+    ) {
+        let text = format!("{start}{text}");
+        if let Ok(uri) = Uri::parse(&text) {
+            let head = encoded(&Offer::to(&uri), &Key::new([0; 16]));
+            prop_assert_eq!(lines(&head).len(), 6);
+            let request = Request::parse(&head)?;
+            prop_assert!(request.accept().is_ok());
+            prop_assert_eq!(request.header("Host"), Some(uri.authority()));
+            let resource = uri.resource_name();
+            prop_assert_eq!(request.target(), resource.to_string());
+            prop_assert_eq!(decoded(request.path()), decoded(resource.path()));
+            prop_assert_eq!(request.query().map(decoded), resource.query().map(decoded));
+            prop_assert!(text.ends_with(resource.query().unwrap_or_default()));
+            // What is sent is encoded once, however often it is parsed.
+            let again = format!("{}://{}{}", uri.scheme(), uri.authority(), request.target());
+            prop_assert_eq!(Uri::parse(&again)?.resource_name().to_string(), request.target());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::headers::{Headers, Listed, Only};
 use super::origin::Origin;
 use super::syntax::{ListFault, check_own_headers, is_token, unique_tokens};
 use super::target::Target;
+use super::uri::{ResourceName, Uri};
 use super::write::Writer;
 use super::{HttpVersion, Key, authority::Authority};
 use crate::error::NoRoom;
@@ -40,7 +41,7 @@ const MAX_INTERIM: u8 = 8;
 #[must_use]
 pub struct Offer<'a> {
     host: &'a str,
-    target: &'a str,
+    resource: ResourceName<'a>,
     origin: Option<&'a str>,
     protocols: &'a [&'a str],
     compression: Option<Compression>,
@@ -62,14 +63,23 @@ impl<'a> Offer<'a> {
         let Some(Target::Origin { .. }) = Target::parse(target) else {
             return Err(HandshakeError::OwnTarget);
         };
-        Ok(Self {
+        Ok(Self::of(host, ResourceName::of(target)))
+    }
+
+    /// Makes an offer to the server that a URI names, for the resource that it names.
+    pub const fn to(uri: &Uri<'a>) -> Self {
+        Self::of(uri.authority(), uri.resource_name())
+    }
+
+    const fn of(host: &'a str, resource: ResourceName<'a>) -> Self {
+        Self {
             host,
-            target,
+            resource,
             origin: None,
             protocols: &[],
             compression: None,
             headers: &[],
-        })
+        }
     }
 
     /// Sets the Origin, for clients that act for a page as browsers do (§4.1 (8)).
@@ -130,9 +140,9 @@ impl<'a> Offer<'a> {
     /// [`NoRoom`] if `out` is shorter than the request.
     pub fn encode(&self, key: &Key, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut writer = Writer::new(out);
-        for text in ["GET ", self.target, " HTTP/1.1\r\n"] {
-            writer.put(text);
-        }
+        writer.put("GET ");
+        self.resource.pieces(|piece| writer.put(piece));
+        writer.put(" HTTP/1.1\r\n");
         writer.header("Host", self.host);
         writer.header("Upgrade", "websocket");
         writer.header("Connection", "Upgrade");

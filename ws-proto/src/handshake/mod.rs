@@ -129,6 +129,7 @@ mod origin;
 mod server;
 mod syntax;
 mod target;
+mod uri;
 mod write;
 
 #[cfg(test)]
@@ -142,6 +143,7 @@ pub use head::Scan;
 pub use headers::{HeaderIter, Headers};
 pub use origin::Origin;
 pub use server::{Accept, Request};
+pub use uri::{ResourceName, Scheme, Uri, UriError};
 
 /// The nonce of a handshake: 16 bytes, which travel as base64 in Sec-WebSocket-Key.
 ///
