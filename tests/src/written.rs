@@ -227,7 +227,7 @@ impl Asking {
         assert_one_line(&format!("{error} {error:?} {:?}", self.client));
         match error {
             ConnectError::Timeout(_) => true,
-            ConnectError::Url(_) | ConnectError::Handshake(_) => false,
+            ConnectError::Url(_) | ConnectError::Argument(_) => false,
             error => panic!("{}: {error}", self.place),
         }
     }

@@ -13,9 +13,9 @@ use std::net::Shutdown;
 use common::{TEXT, frame, run, server};
 use exchange::{received, refusal, send};
 use heads::{Row, rows};
-use verdicts::{Verdict, assert_judged};
+use verdicts::{Verdict, assert_judged, name};
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Request, Scan};
+use ws_proto::handshake::{HeadError, Key, Request, RequestError, Scan};
 
 /// The table, and how many rows it has to have: it is only to grow.
 fn table() -> Vec<Row> {
@@ -24,7 +24,7 @@ fn table() -> Vec<Row> {
     rows
 }
 
-fn judged(scan: &mut Scan, input: &[u8]) -> Verdict {
+fn judged(scan: &mut Scan, input: &[u8]) -> Verdict<RequestError> {
     match Request::parse_prefix(scan, input, &Limits::DEFAULT)? {
         Some((request, len)) => request.accept().map(|_| Some(len)),
         None => Ok(None),
@@ -35,8 +35,8 @@ fn judged(scan: &mut Scan, input: &[u8]) -> Verdict {
 fn the_core_judges_each_as_the_table_says() {
     assert_judged(&table(), judged, |verdict| match verdict {
         Ok(Some(_)) => "101".into(),
-        Ok(None) => format!("eof {:?}", HandshakeError::Truncated),
-        Err(error) => format!("{} {error:?}", error.status()),
+        Ok(None) => format!("eof {:?}", HeadError::Truncated),
+        Err(error) => format!("{} {}", error.status(), name(&error)),
     });
 }
 

@@ -11,7 +11,7 @@ use std::net::Shutdown;
 use common::{run, server};
 use exchange::{received, refusal, send};
 use heads::{Row, rows};
-use ws_proto::handshake::{HandshakeError, Origin, Request};
+use ws_proto::handshake::{Origin, Request, RequestError};
 use ws_std::Origins;
 
 /// Who is on the list.
@@ -30,11 +30,11 @@ fn table() -> Vec<Row> {
 }
 
 /// What the core says under the policies of the table, in its order.
-fn judged(head: &[u8]) -> [Result<(), HandshakeError>; 3] {
+fn judged(head: &[u8]) -> [Result<(), RequestError>; 3] {
     let accepted = Request::parse(head).and_then(|request| request.accept().map(|_| request));
     let listed = |request: Request<'_>| match request.origin()? {
         Some(origin) if !LIST.iter().any(|own| Origin::parse(own) == Ok(origin)) => {
-            Err(HandshakeError::Origin)
+            Err(RequestError::Origin)
         }
         _ => Ok(()),
     };
@@ -75,7 +75,7 @@ fn the_server_answers_each_as_the_table_says() {
             let (status, head, body) = refusal(&received(stream, place), place);
             assert_eq!(status.to_string(), *verdict, "{place}\n{head}");
             if verdict == "403" {
-                assert_eq!(body, format!("{}\n", HandshakeError::Origin), "{place}");
+                assert_eq!(body, format!("{}\n", RequestError::Origin), "{place}");
             }
         }
     }

@@ -112,7 +112,7 @@ mod session;
 
 pub use close::{Close, CloseCode};
 pub use connection::{Connection, Shutdown, State};
-pub use error::{NoRoom, ProtocolError, SendError};
+pub use error::{HeaderError, NoRoom, ProtocolError, SendError};
 pub use header::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 pub use limits::Limits;
 pub use liveness::{Instant, Liveness, Silence, Timeouts, Verdict};

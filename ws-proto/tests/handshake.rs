@@ -5,7 +5,9 @@ use core::fmt::Debug;
 
 use proptest::prelude::*;
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Offer, Request, Response, Scan, Uri};
+use ws_proto::handshake::{
+    ArgumentError, Key, Offer, Request, RequestError, Response, ResponseError, Scan, Uri,
+};
 
 /// What a client writes.
 fn encoded(offer: &Offer<'_>, key: &Key) -> Vec<u8> {
@@ -20,8 +22,9 @@ fn answered(
     head: &[u8],
     protocol: Option<&str>,
     headers: &[(&str, &str)],
-) -> Result<Vec<u8>, HandshakeError> {
-    let mut accept = Request::parse(head)?.accept()?.headers(headers)?;
+) -> Result<Vec<u8>, ArgumentError> {
+    let request = Request::parse(head).expect("a request");
+    let mut accept = request.accept().expect("a handshake").headers(headers)?;
     if let Some(protocol) = protocol {
         accept = accept.protocol(protocol)?;
     }
@@ -87,7 +90,7 @@ fn the_exchange_of_section_1_2() {
 }
 
 /// Everything a request says, so that two readings can be compared.
-fn request_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, HandshakeError> {
+fn request_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, RequestError> {
     let mut scan = Scan::new();
     let mut received = Vec::new();
     for piece in pieces {
@@ -100,7 +103,7 @@ fn request_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, HandshakeEr
     Ok(None)
 }
 
-fn response_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, HandshakeError> {
+fn response_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, ResponseError> {
     let (offer, key) = sample();
     let mut scan = Scan::new();
     let mut received = Vec::new();
@@ -227,26 +230,26 @@ fn hostile_lists_are_gone_through_to_their_end() {
     ];
     let verdicts = |wrong, list: [bool; 8]| list.map(|good| if good { Ok(()) } else { Err(wrong) });
     let mut protocols = verdicts(
-        HandshakeError::InvalidProtocol,
+        RequestError::InvalidProtocol,
         [false, true, true, false, false, false, false, false],
     );
-    protocols[3] = Err(HandshakeError::TooManyProtocols);
+    protocols[3] = Err(RequestError::TooManyProtocols);
     let tokens = [false, true, true, true, false, false, false, false];
     for (name, expected) in [
         ("Sec-WebSocket-Protocol", protocols),
         (
             "Sec-WebSocket-Extensions",
             verdicts(
-                HandshakeError::InvalidExtensions,
+                RequestError::InvalidExtensions,
                 [false, false, true, true, true, true, true, false],
             ),
         ),
         (
             "Connection",
-            verdicts(HandshakeError::InvalidConnection, tokens),
+            verdicts(RequestError::InvalidConnection, tokens),
         ),
-        ("Upgrade", verdicts(HandshakeError::InvalidUpgrade, tokens)),
-        ("Host", verdicts(HandshakeError::RepeatedHost, [false; 8])),
+        ("Upgrade", verdicts(RequestError::InvalidUpgrade, tokens)),
+        ("Host", verdicts(RequestError::RepeatedHost, [false; 8])),
     ] {
         for (value, expected) in values.iter().zip(expected) {
             let head = [
@@ -397,7 +400,7 @@ proptest! {
         // The same answer does not fit another key.
         let other = Key::new(nonce.map(|byte| byte.wrapping_add(1)));
         let verdict = offer.verify(&other, &mut Scan::new(), &input, &Limits::default());
-        prop_assert_eq!(verdict.map(drop), Err(HandshakeError::WrongAccept));
+        prop_assert_eq!(verdict.map(drop), Err(ResponseError::WrongAccept));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod support;
 
 use counting::{Counting, short_of_memory, usage};
 use support::{BINARY, CONTINUATION, End, PING, TEXT, head, session};
-use ws_proto::handshake::{HandshakeError, Scan};
+use ws_proto::handshake::{HeadError, Scan};
 use ws_proto::{Limits, MessageBuf, ProtocolError, Ready, SendError, Session, Step};
 
 #[global_allocator]
@@ -337,25 +337,31 @@ fn no_trust_a_head_without_end_costs_nothing_and_ends_at_its_limit() {
             "GET /",
             "x",
             limits.max_head_line,
-            HandshakeError::FirstLineTooLong,
+            HeadError::FirstLineTooLong {
+                limit: limits.max_head_line,
+            },
         ),
         (
             "GET / HTTP/1.1\r\nA:",
             "x",
             limits.max_head_line,
-            HandshakeError::LineTooLong,
+            HeadError::LineTooLong {
+                limit: limits.max_head_line,
+            },
         ),
         (
             "GET / HTTP/1.1\r\n",
             "A: b\r\n",
             128 * 6,
-            HandshakeError::TooManyHeaders,
+            HeadError::TooManyHeaders { limit: 128 },
         ),
         (
             "GET / HTTP/1.1\r\n",
             &long,
             limits.max_head,
-            HandshakeError::HeadTooLong,
+            HeadError::HeadTooLong {
+                limit: limits.max_head,
+            },
         ),
     ] {
         let head = first.to_owned() + &rest.repeat(20_000);

@@ -1,7 +1,7 @@
 //! What values say of themselves in logs: what is needed to understand them, and nothing that is
 //! secret or could break a line.
 
-use ws_proto::handshake::{AcceptToken, HandshakeError, Key, Offer, Request, Scan};
+use ws_proto::handshake::{AcceptToken, HeadError, Key, Offer, Request, RequestError, Scan};
 #[cfg(feature = "deflate")]
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{Close, CloseCode, MaskKeys, Message, ProtocolError};
@@ -88,21 +88,19 @@ fn a_binary_message_is_no_text_and_a_text_is_binary() {
 #[test]
 fn refusals_have_the_phrase_of_their_status() {
     for (error, line) in [
-        (HandshakeError::BareLf, "400 Bad Request"),
-        (HandshakeError::Origin, "403 Forbidden"),
-        (HandshakeError::Method, "405 Method Not Allowed"),
-        (HandshakeError::FirstLineTooLong, "414 URI Too Long"),
-        (HandshakeError::MissingUpgrade, "426 Upgrade Required"),
+        (HeadError::BareLf.into(), "400 Bad Request"),
+        (RequestError::Origin, "403 Forbidden"),
+        (RequestError::Method, "405 Method Not Allowed"),
         (
-            HandshakeError::HeadTooLong,
+            HeadError::FirstLineTooLong { limit: 1 }.into(),
+            "414 URI Too Long",
+        ),
+        (RequestError::MissingUpgrade, "426 Upgrade Required"),
+        (
+            HeadError::HeadTooLong { limit: 1 }.into(),
             "431 Request Header Fields Too Large",
         ),
-        (HandshakeError::OwnHost, "500 Internal Server Error"),
-        (HandshakeError::WrongAccept, "502 Bad Gateway"),
-        (
-            HandshakeError::HttpVersion,
-            "505 HTTP Version Not Supported",
-        ),
+        (RequestError::HttpVersion, "505 HTTP Version Not Supported"),
     ] {
         let mut out = [0; 512];
         let len = error.encode_refusal(&mut out).expect("512 are enough");

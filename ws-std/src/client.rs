@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
-use ws_proto::handshake::{self, Compression, HandshakeError, Key, Offer, Scan};
+use ws_proto::handshake::{self, Compression, Key, Offer, ResponseError, Scan};
 use ws_proto::{Limits, Session, Timeouts};
 
 use crate::clock::Clock;
@@ -237,7 +237,7 @@ impl Client {
                     };
                     return Ok((about, offer.agreed(&response)?, len));
                 }
-                Err(HandshakeError::Refused(_)) => {
+                Err(ResponseError::Refused(_)) => {
                     let head = scan.head().unwrap_or_default();
                     self.tapped(Tapped::HeadReceived(&received[head.clone()]));
                     return Err(refusal(stream, deadline, received, head)?);
@@ -315,9 +315,9 @@ fn dial(url: &Url, deadline: Deadline) -> Result<Stream, ConnectError> {
     Err(failed(last))
 }
 
-fn entropy<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
+    getrandom::fill(&mut bytes).map_err(|error| ConnectError::Entropy(error.into()))?;
     Ok(bytes)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
-use ws_proto::handshake::HandshakeError;
+use ws_proto::handshake::{ArgumentError, ResponseError};
 use ws_proto::{ProtocolError, SendError, Silence};
 
 use crate::Response;
@@ -80,32 +80,36 @@ impl From<Failure> for Error {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL is not one of a WebSocket, or of a kind this build does not speak.
-    #[error("invalid URL: {0}")]
-    Url(UrlError),
+    #[error("invalid URL")]
+    Url(#[source] UrlError),
     /// No address of the host could be connected to.
-    #[error("cannot connect to {host}: {error}")]
+    #[error("cannot connect to {host}")]
     Connect {
         /// Host and port, as they were looked up.
         host: String,
         /// The failure of the last address tried, or of the look-up.
+        #[source]
         error: io::Error,
     },
     /// The transport failed during the opening handshake.
-    #[error("connection lost during the handshake: {0}")]
+    #[error("connection lost during the handshake")]
     Io(#[from] io::Error),
     /// It was not done within the deadline.
-    #[error("no connection within {}", seconds(.0))]
+    #[error("timed out after {}", seconds(.0))]
     Timeout(Duration),
     /// The server answered with something other than an upgrade. It may be a redirect, a demand
     /// for credentials, or an ordinary page.
     #[error("the server refused with status {}", .0.status())]
     Refused(Box<Response>),
-    /// The server's answer breaks the rules, or what was to be sent does.
-    #[error("handshake failed: {0}")]
-    Handshake(#[from] HandshakeError),
+    /// The server's answer breaks the rules.
+    #[error("handshake failed")]
+    Handshake(#[from] ResponseError),
+    /// A header, a subprotocol or an origin of ours cannot be sent.
+    #[error("invalid request")]
+    Argument(#[from] ArgumentError),
     /// The operating system gave no entropy for the keys.
-    #[error("no entropy: {0}")]
-    Entropy(#[from] getrandom::Error),
+    #[error("system random number generator failed")]
+    Entropy(#[source] io::Error),
 }
 
 /// What is wrong with a URL (RFC 6455 §3).
@@ -113,7 +117,7 @@ pub enum ConnectError {
 #[non_exhaustive]
 pub enum UrlError {
     /// It does not parse: a space, a control or non-ASCII character, a bad port.
-    #[error("it does not parse")]
+    #[error("malformed URL")]
     Malformed,
     /// The scheme is not `ws`.
     #[error("the scheme must be ws://")]
@@ -122,11 +126,11 @@ pub enum UrlError {
     #[error("wss:// needs TLS, which this build does not have")]
     NoTls,
     /// There is no host.
-    #[error("it has no host")]
+    #[error("URL has no host")]
     NoHost,
     /// A fragment: "Fragment identifiers are meaningless in the context of WebSocket URIs and
     /// MUST NOT be used on these URIs."
-    #[error("a fragment (#) has no meaning here")]
+    #[error("URL has a fragment (#)")]
     Fragment,
     /// A user or a password. Credentials go into a header.
     #[error("credentials go into an Authorization header, not into the URL")]

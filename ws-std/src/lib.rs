@@ -84,6 +84,8 @@ pub use writer::{Corked, Writer};
 
 /// The HTTP types that appear in this crate's API.
 pub use http;
+/// What a [`ConnectError`] holds.
+pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError};
 pub use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,
     Silence, Timeouts,

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Scan};
+use ws_proto::handshake::Scan;
 
 use super::input::pieces;
 
@@ -35,9 +35,9 @@ pub(super) fn in_pieces<'b, T: Debug, E: Debug>(
     None
 }
 
-pub(super) fn same_verdict<T: Debug>(
-    whole: Result<Option<T>, HandshakeError>,
-    pieced: Option<Result<T, HandshakeError>>,
+pub(super) fn same_verdict<T: Debug, E: Debug>(
+    whole: Result<Option<T>, E>,
+    pieced: Option<Result<T, E>>,
 ) {
     assert_eq!(format!("{:?}", whole.transpose()), format!("{pieced:?}"));
 }

@@ -1,7 +1,7 @@
 //! The server's side of the opening handshake: RFC 6455 §4.2.
 
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Offer, Request, Scan};
+use ws_proto::handshake::{Key, Offer, Request, RequestError, Scan};
 
 use super::head::{
     assert_within, in_pieces, limits, naive_headers, same_verdict, scan_looks_once, values,
@@ -112,7 +112,7 @@ fn assert_is_handshake(head: &[u8], request: &Request<'_>) {
     assert_eq!((response.protocol(), end), (protocol, len));
 }
 
-fn assert_refusal(error: HandshakeError) {
+fn assert_refusal(error: RequestError) {
     let mut answer = [0; 512];
     let len = error.encode_refusal(&mut answer).expect("512 are enough");
     let answer = str::from_utf8(&answer[..len]).expect("it is text");

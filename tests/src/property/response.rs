@@ -1,7 +1,7 @@
 //! The client's side of the opening handshake: RFC 6455 §4.1.
 
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Offer, Response, Scan};
+use ws_proto::handshake::{Key, Offer, Response, ResponseError, Scan};
 
 use super::head::{assert_within, in_pieces, limits, naive_headers, same_verdict, values};
 use super::input::cuts;
@@ -54,14 +54,14 @@ pub fn handshake_response(input: &[u8]) {
             ));
         }
         Ok(None) => {}
-        Err(HandshakeError::Refused(status)) => {
+        Err(ResponseError::Refused(status)) => {
             let head = whole_scan.head().expect("it was found");
             let response = Response::parse(&input[head]).expect("it was parsed");
             assert_eq!(response.status(), status);
             let _ = (response.reason(), response.version(), response.protocol());
             assert!(response.headers().iter().count() <= Limits::HEADERS);
         }
-        // On a server it would be told; here it only has to be sayable.
+        // It only has to be sayable.
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use ws_proto::handshake::{Compression, HandshakeError, Key, Scan};
+use ws_proto::handshake::{Compression, Key, ResponseError, Scan};
 use ws_proto::{Limits, Session};
 
 use super::peer::Peer;
@@ -43,7 +43,7 @@ impl Opening {
             .register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)
             .map_err(|error| cannot(target, &error))?;
         let key = Key::new(entropy()?);
-        let offer = target.offer().map_err(failed)?;
+        let offer = target.offer().map_err(|error| error.to_string())?;
         let mut request = Vec::new();
         while let Err(short) = offer.encode(&key, &mut request) {
             request.resize(short.needed, 0);
@@ -68,7 +68,7 @@ impl Opening {
         if !self.ask().map_err(lost)? {
             return Ok(Turned::Opening(self));
         }
-        let offer = target.offer().map_err(failed)?;
+        let offer = target.offer().map_err(|error| error.to_string())?;
         loop {
             let is_drained = self.read().map_err(lost)?;
             let verified = offer
@@ -139,9 +139,9 @@ fn cannot(target: &Target, error: &io::Error) -> String {
     format!("cannot connect to {}: {what}", target.address)
 }
 
-fn failed(error: HandshakeError) -> String {
+fn failed(error: ResponseError) -> String {
     match error {
-        HandshakeError::Refused(status) => format!("the server refused with status {status}"),
+        ResponseError::Refused(status) => format!("the server refused with status {status}"),
         error => format!("handshake failed: {error}"),
     }
 }

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ws_proto::handshake::{HandshakeError, Offer, Request};
+use ws_proto::handshake::{ArgumentError, Offer, Request};
 use ws_std::{Client, CloseCode, ConnectError, Deflate, Tapped, Timeouts};
 
 use super::{CLOSING, PATIENCE};
 use crate::args::without_number;
-use crate::text::Escaped;
+use crate::text::{Escaped, chain};
 
 /// A server that takes connections, and how it is asked for one.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ impl Target {
         }
         let mut ws = client.connect().map_err(|error| {
             let line = match error {
-                ConnectError::Url(error) => format!("invalid URL: {error} in {url:?}"),
-                error => without_number(&error.to_string()),
+                ConnectError::Url(_) => format!("{} in {url:?}", chain(&error)),
+                error => without_number(&chain(&error)),
             };
             Escaped(&line).to_string()
         })?;
@@ -59,7 +59,7 @@ impl Target {
         })
     }
 
-    pub(crate) fn offer(&self) -> Result<Offer<'_>, HandshakeError> {
+    pub(crate) fn offer(&self) -> Result<Offer<'_>, ArgumentError> {
         let compression = self.deflate.map(|deflate| deflate.compression);
         Ok(Offer::new(&self.host, &self.path)?.compression(compression))
     }

@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 use core::str;
 
 use super::deflate::Compression;
-use super::error::HandshakeError;
+use super::error::{ArgumentError, ResponseError};
 use super::extensions::Extensions;
 use super::head::{Scan, check};
 use super::headers::{Headers, Listed, Only};
@@ -35,7 +35,7 @@ const MAX_INTERIM: u8 = 8;
 /// let mut out = [0; 512];
 /// let len = offer.encode(&Key::new([7; 16]), &mut out).unwrap();
 /// assert!(out[..len].starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com:9001\r\n"));
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::ArgumentError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -54,14 +54,14 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnHost`](HandshakeError::OwnHost) or [`OwnTarget`](HandshakeError::OwnTarget): "If any
+    /// [`Host`](ArgumentError::Host) or [`Target`](ArgumentError::Target): "If any
     /// of the components are invalid, the client MUST _Fail the WebSocket Connection_" (§4.1).
-    pub fn new(host: &'a str, target: &'a str) -> Result<Self, HandshakeError> {
+    pub fn new(host: &'a str, target: &'a str) -> Result<Self, ArgumentError> {
         if Authority::parse(host).is_none() {
-            return Err(HandshakeError::OwnHost);
+            return Err(ArgumentError::Host);
         }
         let Some(Target::Origin { .. }) = Target::parse(target) else {
-            return Err(HandshakeError::OwnTarget);
+            return Err(ArgumentError::Target);
         };
         Ok(Self::of(host, ResourceName::of(target)))
     }
@@ -86,10 +86,10 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnOrigin`](HandshakeError::OwnOrigin) if it is neither a serialized origin nor `null`.
-    pub fn origin(self, origin: &'a str) -> Result<Self, HandshakeError> {
+    /// [`Origin`](ArgumentError::Origin) if it is neither a serialized origin nor `null`.
+    pub fn origin(self, origin: &'a str) -> Result<Self, ArgumentError> {
         if origin != "null" && Origin::parse(origin).is_err() {
-            return Err(HandshakeError::OwnOrigin);
+            return Err(ArgumentError::Origin);
         }
         Ok(Self {
             origin: Some(origin),
@@ -101,15 +101,15 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnProtocol`](HandshakeError::OwnProtocol),
-    /// [`OwnRepeatedProtocol`](HandshakeError::OwnRepeatedProtocol) or
-    /// [`OwnTooManyProtocols`](HandshakeError::OwnTooManyProtocols).
-    pub fn protocols(self, protocols: &'a [&'a str]) -> Result<Self, HandshakeError> {
+    /// [`Protocol`](ArgumentError::Protocol),
+    /// [`RepeatedProtocol`](ArgumentError::RepeatedProtocol) or
+    /// [`TooManyProtocols`](ArgumentError::TooManyProtocols).
+    pub fn protocols(self, protocols: &'a [&'a str]) -> Result<Self, ArgumentError> {
         match unique_tokens(protocols.iter().map(|protocol| protocol.as_bytes())) {
             Ok(_) => Ok(Self { protocols, ..self }),
-            Err(ListFault::NotAToken) => Err(HandshakeError::OwnProtocol),
-            Err(ListFault::Repeated) => Err(HandshakeError::OwnRepeatedProtocol),
-            Err(ListFault::TooMany) => Err(HandshakeError::OwnTooManyProtocols),
+            Err(ListFault::NotAToken) => Err(ArgumentError::Protocol),
+            Err(ListFault::Repeated) => Err(ArgumentError::RepeatedProtocol),
+            Err(ListFault::TooMany) => Err(ArgumentError::TooManyProtocols),
         }
     }
 
@@ -125,10 +125,10 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnHeaderName`](HandshakeError::OwnHeaderName),
-    /// [`OwnHeaderValue`](HandshakeError::OwnHeaderValue) if one could break its line, and
-    /// [`OwnReservedHeader`](HandshakeError::OwnReservedHeader) if it is one of the handshake's.
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, HandshakeError> {
+    /// [`HeaderName`](ArgumentError::HeaderName),
+    /// [`HeaderValue`](ArgumentError::HeaderValue) if one could break its line, and
+    /// [`ReservedHeader`](ArgumentError::ReservedHeader) if it is one of the handshake's.
+    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, ArgumentError> {
         check_own_headers(headers)?;
         Ok(Self { headers, ..self })
     }
@@ -178,9 +178,9 @@ impl<'a> Offer<'a> {
     /// # Errors
     ///
     /// Those of [`Scan::advance`] as early as they show,
-    /// [`StatusLine`](HandshakeError::StatusLine),
-    /// [`TooManyInterim`](HandshakeError::TooManyInterim),
-    /// [`Refused`](HandshakeError::Refused) for any final status but 101 ([`Scan::head`] tells
+    /// [`StatusLine`](ResponseError::StatusLine),
+    /// [`TooManyInterim`](ResponseError::TooManyInterim),
+    /// [`Refused`](ResponseError::Refused) for any final status but 101 ([`Scan::head`] tells
     /// where that response lies, for [`Response::parse`]), and the first rule of §4.1 that a 101
     /// breaks. Close the connection after each of them.
     pub fn verify<'b>(
@@ -189,7 +189,7 @@ impl<'a> Offer<'a> {
         scan: &mut Scan,
         input: &'b [u8],
         limits: &Limits,
-    ) -> Result<Option<(Response<'b>, usize)>, HandshakeError> {
+    ) -> Result<Option<(Response<'b>, usize)>, ResponseError> {
         while let Some(len) = scan.advance(input, limits)? {
             let head = scan.head().and_then(|head| input.get(head));
             let response = Response::parse(head.unwrap_or_default())?;
@@ -199,10 +199,10 @@ impl<'a> Offer<'a> {
                     return Ok(Some((response, len)));
                 }
                 100..=199 if scan.skipped() < MAX_INTERIM => scan.skip_head(),
-                100..=199 => return Err(HandshakeError::TooManyInterim),
+                100..=199 => return Err(ResponseError::TooManyInterim),
                 // "If the status code received from the server is not 101, the client handles
                 // the response per HTTP [RFC2616] procedures." (§4.1)
-                status => return Err(HandshakeError::Refused(status)),
+                status => return Err(ResponseError::Refused(status)),
             }
         }
         Ok(None)
@@ -213,39 +213,40 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`UnofferedExtension`](HandshakeError::UnofferedExtension),
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions).
-    pub fn agreed(&self, response: &Response<'_>) -> Result<Option<Compression>, HandshakeError> {
+    /// [`UnofferedExtension`](ResponseError::UnofferedExtension),
+    /// [`InvalidExtensions`](ResponseError::InvalidExtensions).
+    pub fn agreed(&self, response: &Response<'_>) -> Result<Option<Compression>, ResponseError> {
         let mut answers = Extensions::of(response.headers);
         match (self.compression, answers.next()) {
             (_, None) => Ok(None),
-            (None, Some(extension)) => extension.and(Err(HandshakeError::UnofferedExtension)),
+            (None, Some(Ok(_))) => Err(ResponseError::UnofferedExtension),
+            (None, Some(Err(malformed))) => Err(malformed.into()),
             (Some(offered), Some(_)) => offered.confirm(Extensions::of(response.headers)),
         }
     }
 
-    fn check(&self, key: &Key, response: &Response<'_>) -> Result<(), HandshakeError> {
+    fn check(&self, key: &Key, response: &Response<'_>) -> Result<(), ResponseError> {
         let headers = response.headers;
         if response.version != HttpVersion::Http11 {
-            return Err(HandshakeError::ResponseVersion);
+            return Err(ResponseError::HttpVersion);
         }
         // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains
         // a value that is not an ASCII case-insensitive match for the value "websocket"" (§4.1)
         match headers.only("Upgrade") {
             Only::Value(value) if value.eq_ignore_ascii_case(b"websocket") => {}
-            _ => return Err(HandshakeError::ResponseUpgrade),
+            _ => return Err(ResponseError::MissingUpgrade),
         }
         // "If the response lacks a |Connection| header field or the |Connection| header field
         // doesn't contain a token that is an ASCII case-insensitive match for the value
         // "Upgrade"" (§4.1)
         if headers.listed("Connection", "upgrade", is_token) != Listed::Yes {
-            return Err(HandshakeError::ResponseConnection);
+            return Err(ResponseError::MissingConnection);
         }
         match headers.only("Sec-WebSocket-Accept") {
             Only::Value(value) if value == key.accept_token().as_str().as_bytes() => {}
-            Only::Value(_) => return Err(HandshakeError::WrongAccept),
-            Only::Missing => return Err(HandshakeError::MissingAccept),
-            Only::Repeated => return Err(HandshakeError::RepeatedAccept),
+            Only::Value(_) => return Err(ResponseError::WrongAccept),
+            Only::Missing => return Err(ResponseError::MissingAccept),
+            Only::Repeated => return Err(ResponseError::RepeatedAccept),
         }
         // "this header field indicates the use of an extension that was not present in the
         // client's handshake" (§4.1)
@@ -257,8 +258,8 @@ impl<'a> Offer<'a> {
             Only::Value(value) if self.protocols.iter().any(|own| own.as_bytes() == value) => {
                 Ok(())
             }
-            Only::Value(_) => Err(HandshakeError::UnofferedProtocol),
-            Only::Repeated => Err(HandshakeError::SeveralProtocols),
+            Only::Value(_) => Err(ResponseError::UnofferedProtocol),
+            Only::Repeated => Err(ResponseError::SeveralProtocols),
         }
     }
 }
@@ -272,7 +273,7 @@ impl<'a> Offer<'a> {
 /// let response = Response::parse(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n")?;
 /// assert_eq!((response.status(), response.reason()), (401, "Unauthorized"));
 /// assert_eq!(response.header("www-authenticate"), Some("Basic"));
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::ResponseError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Response<'b> {
@@ -287,10 +288,10 @@ impl<'b> Response<'b> {
     ///
     /// # Errors
     ///
-    /// Those of [`Scan::advance`], limits aside; [`Truncated`](HandshakeError::Truncated) or
-    /// [`TrailingBytes`](HandshakeError::TrailingBytes) if `head` is not exactly one head; and
-    /// [`StatusLine`](HandshakeError::StatusLine), also for a status outside 100 to 599.
-    pub fn parse(head: &'b [u8]) -> Result<Self, HandshakeError> {
+    /// Those of [`Scan::advance`], limits aside; [`Truncated`](HeadError::Truncated) or
+    /// [`TrailingBytes`](HeadError::TrailingBytes) if `head` is not exactly one head; and
+    /// [`StatusLine`](ResponseError::StatusLine), also for a status outside 100 to 599.
+    pub fn parse(head: &'b [u8]) -> Result<Self, ResponseError> {
         check(head)?;
         let (version, status, reason) = parse_status_line(head)?;
         Ok(Self {
@@ -340,7 +341,7 @@ impl<'b> Response<'b> {
 
 /// Version, status and reason, by `httparse`, in 4 KiB of stack that are given back.
 #[inline(never)]
-fn parse_status_line(head: &[u8]) -> Result<(HttpVersion, u16, &str), HandshakeError> {
+fn parse_status_line(head: &[u8]) -> Result<(HttpVersion, u16, &str), ResponseError> {
     let mut headers = [const { MaybeUninit::uninit() }; Limits::HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -350,16 +351,16 @@ fn parse_status_line(head: &[u8]) -> Result<(HttpVersion, u16, &str), HandshakeE
     );
     match parsed {
         Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        _ => return Err(HandshakeError::StatusLine),
+        _ => return Err(ResponseError::StatusLine),
     }
     let version = match response.version {
         Some(0) => HttpVersion::Http10,
         Some(1) => HttpVersion::Http11,
-        _ => return Err(HandshakeError::StatusLine),
+        _ => return Err(ResponseError::StatusLine),
     };
     match response.code {
         Some(code @ 100..=599) => Ok((version, code, response.reason.unwrap_or_default())),
-        _ => Err(HandshakeError::StatusLine),
+        _ => Err(ResponseError::StatusLine),
     }
 }
 
@@ -369,7 +370,8 @@ mod tests {
 
     use std::string::String;
 
-    use super::HandshakeError as E;
+    use super::super::HeadError;
+    use super::ResponseError as E;
     use super::*;
 
     /// The example of §1.2.
@@ -404,7 +406,7 @@ mod tests {
             (">HTTP/1.1 101 ", Ok(())),
             (">HTTP/1.1 101 Web Socket Protocol Handshake", Ok(())),
             (">HTTP/1.1 101 \u{e9}", Ok(())),
-            (">HTTP/1.0 101 Switching Protocols", Err(E::ResponseVersion)),
+            (">HTTP/1.0 101 Switching Protocols", Err(E::HttpVersion)),
             (">HTTP/1.1 200 OK", Err(E::Refused(200))),
             (">HTTP/1.1 302 Found", Err(E::Refused(302))),
             (">HTTP/1.1 401 Unauthorized", Err(E::Refused(401))),
@@ -421,22 +423,22 @@ mod tests {
             (">http/1.1 101 x", Err(E::StatusLine)),
             (">SSH-2.0-OpenSSH_9.6", Err(E::StatusLine)),
             (">GET / HTTP/1.1", Err(E::StatusLine)),
-            (">", Err(E::EmptyFirstLine)),
+            (">", Err(E::Head(HeadError::EmptyFirstLine))),
             // Upgrade.
             ("=Upgrade: WebSocket", Ok(())),
-            ("-Upgrade", Err(E::ResponseUpgrade)),
-            ("=Upgrade:", Err(E::ResponseUpgrade)),
-            ("=Upgrade: h2c", Err(E::ResponseUpgrade)),
-            ("=Upgrade: websocket, h2c", Err(E::ResponseUpgrade)),
-            ("=Upgrade: websocket,", Err(E::ResponseUpgrade)),
-            ("+Upgrade: websocket", Err(E::ResponseUpgrade)),
+            ("-Upgrade", Err(E::MissingUpgrade)),
+            ("=Upgrade:", Err(E::MissingUpgrade)),
+            ("=Upgrade: h2c", Err(E::MissingUpgrade)),
+            ("=Upgrade: websocket, h2c", Err(E::MissingUpgrade)),
+            ("=Upgrade: websocket,", Err(E::MissingUpgrade)),
+            ("+Upgrade: websocket", Err(E::MissingUpgrade)),
             // Connection.
             ("=Connection: upgrade", Ok(())),
             ("=Connection: keep-alive, UPGRADE", Ok(())),
             ("+Connection: keep-alive", Ok(())),
-            ("-Connection", Err(E::ResponseConnection)),
-            ("=Connection: close", Err(E::ResponseConnection)),
-            ("=Connection: close Upgrade", Err(E::ResponseConnection)),
+            ("-Connection", Err(E::MissingConnection)),
+            ("=Connection: close", Err(E::MissingConnection)),
+            ("=Connection: close Upgrade", Err(E::MissingConnection)),
             // Accept.
             (
                 "=Sec-WebSocket-Accept:\t s3pPLMBiTxaQ9kYGzzhZRbK+xOo= ",
@@ -497,10 +499,10 @@ mod tests {
             ("+Content-Length: 0", Ok(())),
             ("+Set-Cookie: a=b & +Set-Cookie: c=d & +Date: now", Ok(())),
             // The head.
-            ("+X : y", Err(E::SpaceBeforeColon)),
-            ("+X: y\r\n z", Err(E::FoldedLine)),
-            ("+X: y\nZ: z", Err(E::BareLf)),
-            ("+X: y\0", Err(E::ControlCharacter)),
+            ("+X : y", Err(E::Head(HeadError::SpaceBeforeColon))),
+            ("+X: y\r\n z", Err(E::Head(HeadError::FoldedLine))),
+            ("+X: y\nZ: z", Err(E::Head(HeadError::BareLf))),
+            ("+X: y\0", Err(E::Head(HeadError::ControlCharacter))),
         ];
         assert!(cases.len() >= 40);
         for (edits, expected) in cases {
@@ -561,7 +563,10 @@ mod tests {
         let over =
             String::from("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 101 x\r\n") + &"A: b\r\n".repeat(129);
         let verdict = verify(&mut Scan::new(), over.as_bytes()).map(drop);
-        assert_eq!(verdict, Err(E::TooManyHeaders));
+        assert_eq!(
+            verdict,
+            Err(E::Head(HeadError::TooManyHeaders { limit: 128 }))
+        );
 
         let filler = "f".repeat(2000);
         let interim = String::from("HTTP/1.1 103 x\r\nA: ") + &filler + "\r\n\r\n";
@@ -574,7 +579,10 @@ mod tests {
         );
         let long = input.replacen("A: ", &(String::from("A: ") + &filler), 1);
         let verdict = verify(&mut Scan::new(), long.as_bytes()).map(drop);
-        assert_eq!(verdict, Err(E::HeadTooLong));
+        assert_eq!(
+            verdict,
+            Err(E::Head(HeadError::HeadTooLong { limit: 16_384 }))
+        );
 
         // A buffer that interim responses fill is not left waiting for more.
         let filler = "f".repeat(8178);
@@ -582,7 +590,10 @@ mod tests {
             String::from("HTTP/1.1 103 x\r\nA: ") + &filler + "\r\nB: " + &filler + "\r\n\r\n";
         assert_eq!(full.len(), 16_384);
         let verdict = verify(&mut Scan::new(), full.as_bytes()).map(drop);
-        assert_eq!(verdict, Err(E::HeadTooLong));
+        assert_eq!(
+            verdict,
+            Err(E::Head(HeadError::HeadTooLong { limit: 16_384 }))
+        );
     }
 
     #[test]
@@ -643,7 +654,7 @@ mod tests {
             "::1",
             "a\0",
         ] {
-            assert_eq!(new(host, "/"), Err(E::OwnHost), "{host:?}");
+            assert_eq!(new(host, "/"), Err(ArgumentError::Host), "{host:?}");
         }
         for target in ["/", "/a?b", "/%0d%0aX", "/?", "//a"] {
             assert_eq!(new("a", target), Ok(()), "{target:?}");
@@ -661,7 +672,7 @@ mod tests {
             "/\0",
             "/\t",
         ] {
-            assert_eq!(new("a", target), Err(E::OwnTarget), "{target:?}");
+            assert_eq!(new("a", target), Err(ArgumentError::Target), "{target:?}");
         }
         let offer = Offer::new("a", "/").unwrap();
         assert_eq!(offer.origin("null").map(drop), Ok(()));
@@ -674,22 +685,27 @@ mod tests {
         ] {
             assert_eq!(
                 offer.origin(origin).map(drop),
-                Err(E::OwnOrigin),
+                Err(ArgumentError::Origin),
                 "{origin:?}"
             );
         }
         let protocols = |list| offer.protocols(list).map(drop);
         assert_eq!(protocols(&[]), Ok(()));
         assert_eq!(protocols(&["a", "A"]), Ok(()));
-        assert_eq!(protocols(&["a", ""]), Err(E::OwnProtocol));
-        assert_eq!(protocols(&["a, b"]), Err(E::OwnProtocol));
-        assert_eq!(protocols(&["a\r\n"]), Err(E::OwnProtocol));
-        assert_eq!(protocols(&["a", "b", "a"]), Err(E::OwnRepeatedProtocol));
+        assert_eq!(protocols(&["a", ""]), Err(ArgumentError::Protocol));
+        assert_eq!(protocols(&["a, b"]), Err(ArgumentError::Protocol));
+        assert_eq!(protocols(&["a\r\n"]), Err(ArgumentError::Protocol));
+        assert_eq!(
+            protocols(&["a", "b", "a"]),
+            Err(ArgumentError::RepeatedProtocol)
+        );
         let headers = |list| offer.headers(list).map(drop);
         assert_eq!(headers(&[("A", "b")]), Ok(()));
-        assert_eq!(headers(&[("A b", "c")]), Err(E::OwnHeaderName));
-        assert_eq!(headers(&[("A", "b\r\n")]), Err(E::OwnHeaderValue));
-        assert_eq!(headers(&[("host", "b")]), Err(E::OwnReservedHeader));
-        assert_eq!(E::OwnHost.status(), 500);
+        assert_eq!(headers(&[("A b", "c")]), Err(ArgumentError::HeaderName));
+        assert_eq!(headers(&[("A", "b\r\n")]), Err(ArgumentError::HeaderValue));
+        assert_eq!(
+            headers(&[("host", "b")]),
+            Err(ArgumentError::ReservedHeader)
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! on by itself: the sender promises the size of its window and whether a message may refer to
 //! those before it, and the receiver needs as much memory.
 
-use super::error::HandshakeError;
+use super::error::{InvalidExtensions, ResponseError};
 use super::extensions::{Extension, Extensions, ParamValue};
 use super::write::Writer;
 
@@ -120,7 +120,7 @@ impl Direction {
 ///
 /// let agreed = Compression { server: small, client: small }.agree(request.extensions())?;
 /// assert_eq!(agreed.unwrap().compression(), Compression { server: small, client: small });
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
@@ -140,8 +140,8 @@ impl Compression {
     ///
     /// # Errors
     ///
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions) if the list is malformed.
-    pub fn agree(self, offers: Extensions<'_>) -> Result<Option<Agreed>, HandshakeError> {
+    /// [`InvalidExtensions`] if the list is malformed.
+    pub fn agree(self, offers: Extensions<'_>) -> Result<Option<Agreed>, InvalidExtensions> {
         let mut agreed = None;
         for offer in offers {
             let offer = offer?;
@@ -187,18 +187,18 @@ impl Compression {
     ///
     /// # Errors
     ///
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions) if the list is malformed,
-    /// [`UnofferedExtension`](HandshakeError::UnofferedExtension) if it is not an answer to what
+    /// [`InvalidExtensions`](ResponseError::InvalidExtensions) if the list is malformed,
+    /// [`UnofferedExtension`](ResponseError::UnofferedExtension) if it is not an answer to what
     /// we offered: "the client MUST _Fail the WebSocket Connection_" (§7.1).
-    pub(super) fn confirm(self, answers: Extensions<'_>) -> Result<Option<Self>, HandshakeError> {
+    pub(super) fn confirm(self, answers: Extensions<'_>) -> Result<Option<Self>, ResponseError> {
         let mut confirmed = None;
         for answer in answers {
             let answer = answer?;
             if confirmed.is_some() || answer.name() != NAME {
-                return Err(HandshakeError::UnofferedExtension);
+                return Err(ResponseError::UnofferedExtension);
             }
             let answer = Parameters::parse(&answer).and_then(|answer| self.judge(&answer));
-            confirmed = Some(answer.ok_or(HandshakeError::UnofferedExtension)?);
+            confirmed = Some(answer.ok_or(ResponseError::UnofferedExtension)?);
         }
         Ok(confirmed)
     }

@@ -9,7 +9,7 @@
 use core::fmt;
 use core::str;
 
-use super::error::HandshakeError;
+use super::error::InvalidExtensions;
 use super::headers::{HeaderIter, Headers};
 use super::syntax::is_token_byte;
 
@@ -35,7 +35,7 @@ use super::syntax::is_token_byte;
 /// assert!(params.next().is_some_and(|(name, value)| name == "flow" && value.is_none()));
 /// assert_eq!(extensions.next().unwrap()?.name(), "b");
 /// assert!(extensions.next().is_none());
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Extensions<'b> {
@@ -63,14 +63,14 @@ impl<'b> Extensions<'b> {
         }
     }
 
-    fn fail(&mut self) -> HandshakeError {
+    fn fail(&mut self) -> InvalidExtensions {
         *self = Self::of(Headers::default());
-        HandshakeError::InvalidExtensions
+        InvalidExtensions
     }
 }
 
 impl<'b> Iterator for Extensions<'b> {
-    type Item = Result<Extension<'b>, HandshakeError>;
+    type Item = Result<Extension<'b>, InvalidExtensions>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     /// Writes what was parsed in one canonical way.
-    fn parsed(values: &[&str]) -> Result<String, HandshakeError> {
+    fn parsed(values: &[&str]) -> Result<String, InvalidExtensions> {
         let mut head = String::from("GET / HTTP/1.1\r\n");
         for value in values {
             head += &format!("sec-websocket-EXTENSIONS:{value}\r\nOther: x\r\n");
@@ -305,7 +305,7 @@ mod tests {
         ];
         for (value, expected) in good {
             let expected = match expected {
-                "!" => Err(HandshakeError::InvalidExtensions),
+                "!" => Err(InvalidExtensions),
                 expected => Ok(String::from(expected)),
             };
             assert_eq!(parsed(&[value]), expected, "{value:?}");
@@ -345,7 +345,7 @@ mod tests {
             "a, b c",
         ];
         for value in bad {
-            let expected = Err(HandshakeError::InvalidExtensions);
+            let expected = Err(InvalidExtensions);
             assert_eq!(parsed(&[value]), expected, "{value:?}");
         }
     }
@@ -355,10 +355,7 @@ mod tests {
         assert_eq!(parsed(&[]), Ok(String::new()));
         assert_eq!(parsed(&["foo", "bar; baz=2"]), parsed(&["foo, bar; baz=2"]));
         assert_eq!(parsed(&["", "foo"]), parsed(&["foo"]));
-        assert_eq!(
-            parsed(&["a;b=\"c", "d\""]),
-            Err(HandshakeError::InvalidExtensions)
-        );
+        assert_eq!(parsed(&["a;b=\"c", "d\""]), Err(InvalidExtensions));
     }
 
     #[test]
@@ -368,7 +365,7 @@ mod tests {
         let results: Vec<_> = Extensions::of(Headers::of(head)).collect();
         assert_eq!(results.len(), 2);
         assert!(results[0].is_ok());
-        assert_eq!(results[1], Err(HandshakeError::InvalidExtensions));
+        assert_eq!(results[1], Err(InvalidExtensions));
     }
 
     #[test]

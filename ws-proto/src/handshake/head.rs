@@ -11,7 +11,7 @@
 
 use core::ops::Range;
 
-use super::error::HandshakeError;
+use super::error::HeadError;
 use super::syntax::is_token_byte;
 use crate::limits::Limits;
 
@@ -23,7 +23,7 @@ use crate::limits::Limits;
 ///
 /// ```
 /// use ws_proto::Limits;
-/// use ws_proto::handshake::{HandshakeError, Scan};
+/// use ws_proto::handshake::{HeadError, Scan};
 ///
 /// let input = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\nwhat follows";
 /// let limits = Limits::default();
@@ -33,8 +33,8 @@ use crate::limits::Limits;
 ///
 /// // A TLS client on a plain port is turned away at its first byte.
 /// let hello = Scan::new().advance(&[0x16], &limits);
-/// assert_eq!(hello, Err(HandshakeError::ControlCharacter));
-/// # Ok::<(), HandshakeError>(())
+/// assert_eq!(hello, Err(HeadError::ControlCharacter));
+/// # Ok::<(), HeadError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scan {
@@ -60,7 +60,7 @@ enum Place {
     /// Behind the CR of the empty line.
     HeadEnd,
     Complete,
-    Failed(HandshakeError),
+    Failed(HeadError),
 }
 
 impl Scan {
@@ -85,26 +85,22 @@ impl Scan {
     ///
     /// # Errors
     ///
-    /// [`BareLf`](HandshakeError::BareLf), [`BareCr`](HandshakeError::BareCr),
-    /// [`ControlCharacter`](HandshakeError::ControlCharacter),
-    /// [`EmptyFirstLine`](HandshakeError::EmptyFirstLine),
-    /// [`FoldedLine`](HandshakeError::FoldedLine),
-    /// [`SpaceBeforeColon`](HandshakeError::SpaceBeforeColon) and
-    /// [`HeaderName`](HandshakeError::HeaderName) at the offending byte, and
-    /// [`FirstLineTooLong`](HandshakeError::FirstLineTooLong),
-    /// [`LineTooLong`](HandshakeError::LineTooLong), [`HeadTooLong`](HandshakeError::HeadTooLong)
-    /// and [`TooManyHeaders`](HandshakeError::TooManyHeaders) as soon as a limit cannot hold. A
+    /// [`BareLf`](HeadError::BareLf), [`BareCr`](HeadError::BareCr),
+    /// [`ControlCharacter`](HeadError::ControlCharacter),
+    /// [`EmptyFirstLine`](HeadError::EmptyFirstLine),
+    /// [`FoldedLine`](HeadError::FoldedLine),
+    /// [`SpaceBeforeColon`](HeadError::SpaceBeforeColon) and
+    /// [`HeaderName`](HeadError::HeaderName) at the offending byte, and
+    /// [`FirstLineTooLong`](HeadError::FirstLineTooLong),
+    /// [`LineTooLong`](HeadError::LineTooLong), [`HeadTooLong`](HeadError::HeadTooLong)
+    /// and [`TooManyHeaders`](HeadError::TooManyHeaders) as soon as a limit cannot hold. A
     /// buffer of [`Limits::max_head`] bytes is always enough.
-    pub fn advance(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-    ) -> Result<Option<usize>, HandshakeError> {
+    pub fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
         self.search(input, &Bounds::from(limits))
     }
 
     /// Where the head lies in the input, once it is complete: how a client finds the response
-    /// behind a [`Refused`](HandshakeError::Refused). A body starts where it ends.
+    /// behind a [`Refused`](HeadError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
         match self.place {
@@ -129,7 +125,7 @@ impl Scan {
         self.skipped
     }
 
-    fn search(&mut self, input: &[u8], bounds: &Bounds) -> Result<Option<usize>, HandshakeError> {
+    fn search(&mut self, input: &[u8], bounds: &Bounds) -> Result<Option<usize>, HeadError> {
         match self.place {
             Place::Complete => return Ok(Some(self.seen)),
             Place::Failed(error) => return Err(error),
@@ -152,19 +148,19 @@ impl Scan {
                 return Ok(Some(self.seen));
             }
         }
-        Err(self.fail(HandshakeError::HeadTooLong))
+        Err(self.fail(HeadError::HeadTooLong { limit: bounds.head }))
     }
 
-    const fn fail(&mut self, error: HandshakeError) -> HandshakeError {
+    const fn fail(&mut self, error: HeadError) -> HeadError {
         self.place = Place::Failed(error);
         error
     }
 
     #[inline]
-    fn step(&mut self, byte: u8, bounds: &Bounds) -> Result<Place, HandshakeError> {
+    fn step(&mut self, byte: u8, bounds: &Bounds) -> Result<Place, HeadError> {
         match self.place {
             Place::LineEnd | Place::HeadEnd if byte != b'\n' => {
-                return Err(HandshakeError::BareCr);
+                return Err(HeadError::BareCr);
             }
             Place::LineEnd => {
                 self.line = self.seen + 1;
@@ -175,46 +171,48 @@ impl Scan {
         }
         match byte {
             b'\r' => return self.line_ends(),
-            b'\n' => return Err(HandshakeError::BareLf),
+            b'\n' => return Err(HeadError::BareLf),
             // A tab is allowed in values; where a name should be it has an error of its own.
             b'\t' if self.place != Place::FirstLine => {}
-            0..=0x1f | 0x7f => return Err(HandshakeError::ControlCharacter),
+            0..=0x1f | 0x7f => return Err(HeadError::ControlCharacter),
             _ => {}
         }
         if self.seen - self.line >= bounds.line {
             return Err(match self.place {
-                Place::FirstLine => HandshakeError::FirstLineTooLong,
-                _ => HandshakeError::LineTooLong,
+                Place::FirstLine => HeadError::FirstLineTooLong { limit: bounds.line },
+                _ => HeadError::LineTooLong { limit: bounds.line },
             });
         }
         match self.place {
             Place::LineStart => {
                 self.headers += 1;
                 if self.headers > bounds.headers {
-                    return Err(HandshakeError::TooManyHeaders);
+                    return Err(HeadError::TooManyHeaders {
+                        limit: bounds.headers,
+                    });
                 }
                 match byte {
-                    b' ' | b'\t' => Err(HandshakeError::FoldedLine),
+                    b' ' | b'\t' => Err(HeadError::FoldedLine),
                     _ if is_token_byte(byte) => Ok(Place::Name),
-                    _ => Err(HandshakeError::HeaderName),
+                    _ => Err(HeadError::HeaderName),
                 }
             }
             Place::Name => match byte {
                 b':' => Ok(Place::Value),
-                b' ' | b'\t' => Err(HandshakeError::SpaceBeforeColon),
+                b' ' | b'\t' => Err(HeadError::SpaceBeforeColon),
                 _ if is_token_byte(byte) => Ok(Place::Name),
-                _ => Err(HandshakeError::HeaderName),
+                _ => Err(HeadError::HeaderName),
             },
             place => Ok(place),
         }
     }
 
     /// A CR, and what it ends.
-    const fn line_ends(&self) -> Result<Place, HandshakeError> {
+    const fn line_ends(&self) -> Result<Place, HeadError> {
         match self.place {
             Place::LineStart => Ok(Place::HeadEnd),
-            Place::FirstLine if self.seen == self.start => Err(HandshakeError::EmptyFirstLine),
-            Place::Name => Err(HandshakeError::HeaderName),
+            Place::FirstLine if self.seen == self.start => Err(HeadError::EmptyFirstLine),
+            Place::Name => Err(HeadError::HeaderName),
             _ => Ok(Place::LineEnd),
         }
     }
@@ -228,7 +226,7 @@ impl Default for Scan {
 
 /// Checks that `head` is one whole head and nothing more. No limit but the number of headers:
 /// the caller holds the bytes already.
-pub(super) fn check(head: &[u8]) -> Result<(), HandshakeError> {
+pub(super) fn check(head: &[u8]) -> Result<(), HeadError> {
     let bounds = Bounds {
         head: usize::MAX,
         line: usize::MAX,
@@ -236,8 +234,8 @@ pub(super) fn check(head: &[u8]) -> Result<(), HandshakeError> {
     };
     match Scan::new().search(head, &bounds)? {
         Some(len) if len == head.len() => Ok(()),
-        Some(_) => Err(HandshakeError::TrailingBytes),
-        None => Err(HandshakeError::Truncated),
+        Some(_) => Err(HeadError::TrailingBytes),
+        None => Err(HeadError::Truncated),
     }
 }
 
@@ -281,12 +279,12 @@ mod tests {
         Limits::default()
     }
 
-    fn whole(input: &[u8]) -> Result<Option<usize>, HandshakeError> {
+    fn whole(input: &[u8]) -> Result<Option<usize>, HeadError> {
         Scan::new().advance(input, &limits())
     }
 
     /// Feeds the input one byte at a time: the verdict, and after how many bytes it came.
-    fn dripped(input: &[u8]) -> (Result<Option<usize>, HandshakeError>, usize) {
+    fn dripped(input: &[u8]) -> (Result<Option<usize>, HeadError>, usize) {
         let mut scan = Scan::new();
         for len in 0..=input.len() {
             match scan.advance(&input[..len], &limits()) {
@@ -299,12 +297,12 @@ mod tests {
 
     #[test]
     fn refused_at_the_first_offending_byte() {
-        use HandshakeError::{
+        use HeadError::{
             BareCr, BareLf, ControlCharacter, EmptyFirstLine, FoldedLine, HeaderName,
             SpaceBeforeColon,
         };
         // The last byte of each is the one that is refused.
-        let cases: &[(&[u8], HandshakeError)] = &[
+        let cases: &[(&[u8], HeadError)] = &[
             (b"\r", EmptyFirstLine),
             (b"\n", BareLf),
             (b"GET / HTTP/1.1\n", BareLf),
@@ -360,8 +358,8 @@ mod tests {
     #[test]
     fn the_verdict_stays() {
         let mut scan = Scan::new();
-        assert_eq!(scan.advance(b"\n", &limits()), Err(HandshakeError::BareLf));
-        assert_eq!(scan.advance(b"G", &limits()), Err(HandshakeError::BareLf));
+        assert_eq!(scan.advance(b"\n", &limits()), Err(HeadError::BareLf));
+        assert_eq!(scan.advance(b"G", &limits()), Err(HeadError::BareLf));
         assert_eq!(scan.head(), None);
     }
 
@@ -389,7 +387,7 @@ mod tests {
     }
 
     /// Finds the longest `n` for which `input(n)` is a head, and the error of the next one.
-    fn edge(input: impl Fn(usize) -> String) -> (usize, HandshakeError) {
+    fn edge(input: impl Fn(usize) -> String) -> (usize, HeadError) {
         let mut n = 0;
         loop {
             match whole(input(n).as_bytes()) {
@@ -404,16 +402,19 @@ mod tests {
     #[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
     fn limits_are_exact_and_refuse_at_once() {
         let first = edge(|n| format!("GET /{:a<n$} HTTP/1.1\r\n\r\n", ""));
-        assert_eq!(first, (8192 - 14, HandshakeError::FirstLineTooLong));
+        assert_eq!(
+            first,
+            (8192 - 14, HeadError::FirstLineTooLong { limit: 8192 })
+        );
 
         let line = edge(|n| format!("GET / HTTP/1.1\r\na: {:b<n$}\r\n\r\n", ""));
-        assert_eq!(line, (8192 - 3, HandshakeError::LineTooLong));
+        assert_eq!(line, (8192 - 3, HeadError::LineTooLong { limit: 8192 }));
 
         let name = edge(|n| format!("GET / HTTP/1.1\r\n{:b<n$}b:\r\n\r\n", ""));
-        assert_eq!(name, (8192 - 2, HandshakeError::LineTooLong));
+        assert_eq!(name, (8192 - 2, HeadError::LineTooLong { limit: 8192 }));
 
         let count = edge(|n| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n)));
-        assert_eq!(count, (128, HandshakeError::TooManyHeaders));
+        assert_eq!(count, (128, HeadError::TooManyHeaders { limit: 128 }));
 
         let head = |n: usize| {
             let filler = "f".repeat(8000);
@@ -423,19 +424,22 @@ mod tests {
             )
         };
         let (most, error) = edge(head);
-        assert_eq!(error, HandshakeError::HeadTooLong);
+        assert_eq!(error, HeadError::HeadTooLong { limit: 16_384 });
         assert_eq!(head(most).len(), 16_384);
 
         // Refused when the limit is passed, not when the line or the head is complete.
         let (verdict, after) = dripped("G".repeat(20_000).as_bytes());
         assert_eq!(
             (verdict, after),
-            (Err(HandshakeError::FirstLineTooLong), 8193)
+            (Err(HeadError::FirstLineTooLong { limit: 8192 }), 8193)
         );
         let (verdict, after) = dripped(&head(most).as_bytes()[..head(most).len() - 1]);
         assert_eq!((verdict, after), (Ok(None), 16_383));
         let (verdict, after) = dripped(head(most + 9).as_bytes());
-        assert_eq!((verdict, after), (Err(HandshakeError::HeadTooLong), 16_384));
+        assert_eq!(
+            (verdict, after),
+            (Err(HeadError::HeadTooLong { limit: 16_384 }), 16_384)
+        );
     }
 
     #[test]
@@ -445,24 +449,21 @@ mod tests {
         limits.max_headers = 3;
         assert!(Scan::new().advance(head(3).as_bytes(), &limits).is_ok());
         let over = Scan::new().advance(head(4).as_bytes(), &limits);
-        assert_eq!(over, Err(HandshakeError::TooManyHeaders));
+        assert_eq!(over, Err(HeadError::TooManyHeaders { limit: 3 }));
         limits.max_headers = usize::MAX;
         let over = Scan::new().advance(head(129).as_bytes(), &limits);
-        assert_eq!(over, Err(HandshakeError::TooManyHeaders));
+        assert_eq!(over, Err(HeadError::TooManyHeaders { limit: 128 }));
     }
 
     #[test]
     fn check_takes_one_whole_head() {
         let head = b"GET / HTTP/1.1\r\na: b\r\n\r\n";
         assert_eq!(check(head), Ok(()));
-        assert_eq!(
-            check(&head[..head.len() - 1]),
-            Err(HandshakeError::Truncated)
-        );
-        assert_eq!(check(b""), Err(HandshakeError::Truncated));
+        assert_eq!(check(&head[..head.len() - 1]), Err(HeadError::Truncated));
+        assert_eq!(check(b""), Err(HeadError::Truncated));
         assert_eq!(
             check(b"GET / HTTP/1.1\r\n\r\nx"),
-            Err(HandshakeError::TrailingBytes)
+            Err(HeadError::TrailingBytes)
         );
     }
 }

@@ -21,7 +21,7 @@ use super::syntax::elements;
 /// assert_eq!(headers.get("host"), Some(&b"a"[..]));
 /// assert_eq!(headers.get_all("Cookie").count(), 2);
 /// assert_eq!(headers.iter().last(), Some(("cookie", &b"c=2"[..])));
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Headers<'b> {

@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use ws_proto::Limits;
-//! use ws_proto::handshake::{HandshakeError, Request, Scan};
+//! use ws_proto::handshake::{Request, RequestError, Scan};
 //!
 //! # let wire = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
 //! #     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -37,7 +37,7 @@
 //! let mut scan = Scan::new();
 //! let mut out = [0; 512];
 //!
-//! let answer: Result<usize, HandshakeError> = loop {
+//! let answer: Result<usize, RequestError> = loop {
 //!     filled += read(&mut buffer[filled..]); // Ok(0) from a socket: the client went away
 //!     match Request::parse_prefix(&mut scan, &buffer[..filled], &limits) {
 //!         Ok(None) => continue,
@@ -45,7 +45,8 @@
 //!             // Here `request.path()` decides who answers. The frames begin at `len`.
 //!             # assert_eq!((request.path(), &buffer[len..filled]), ("/chat", &[0x81, 0x85][..]));
 //!             break request.same_origin().and_then(|()| {
-//!                 let accept = request.accept()?.protocol("chat")?;
+//!                 let accept = request.accept()?;
+//!                 let accept = accept.protocol("chat").unwrap_or(accept); // if it is offered
 //!                 Ok(accept.encode(&mut out).expect("512 bytes are enough for this one"))
 //!             });
 //!         }
@@ -66,9 +67,9 @@
 //!
 //! ```
 //! use ws_proto::Limits;
-//! use ws_proto::handshake::{HandshakeError, Key, Offer, Response, Scan};
+//! use ws_proto::handshake::{Key, Offer, Response, ResponseError, Scan};
 //!
-//! # fn main() -> Result<(), HandshakeError> {
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
 //! # let entropy = *b"the sample nonce";
 //! # let wire = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
 //! #     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
@@ -99,12 +100,12 @@
 //!             assert_eq!(response.protocol(), Some("chat"));
 //!             break;
 //!         }
-//!         Err(HandshakeError::Refused(401)) => {
+//!         Err(ResponseError::Refused(401)) => {
 //!             let refusal = Response::parse(&buffer[scan.head().expect("it was parsed")])?;
 //!             println!("{:?}", refusal.header("WWW-Authenticate"));
 //!             break;
 //!         }
-//!         Err(error) => return Err(error), // and close
+//!         Err(error) => return Err(error.into()), // and close
 //!     }
 //! }
 //! # Ok(())
@@ -137,7 +138,9 @@ mod edits;
 
 pub use client::{Offer, Response};
 pub use deflate::{Agreed, Compression, Direction, Takeover, WindowBits};
-pub use error::HandshakeError;
+pub use error::{
+    ArgumentError, HeadError, InvalidExtensions, InvalidOrigin, RequestError, ResponseError,
+};
 pub use extensions::{Extension, Extensions, ParamValue, Params};
 pub use head::Scan;
 pub use headers::{HeaderIter, Headers};
@@ -171,16 +174,16 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// [`InvalidKey`](HandshakeError::InvalidKey) if `text` is not 16 bytes in the base64 of
+    /// [`InvalidKey`](RequestError::InvalidKey) if `text` is not 16 bytes in the base64 of
     /// RFC 4648 §4: 24 characters, two of them padding, with no bits left over (§4.2.1 (5)).
-    pub fn parse(text: &str) -> Result<Self, HandshakeError> {
+    pub fn parse(text: &str) -> Result<Self, RequestError> {
         // 24 characters without padding are 18 bytes.
         let mut bytes = [0; 18];
         match STANDARD.decode_slice(text, &mut bytes) {
             Ok(16) => bytes.first_chunk().copied().map(Self),
             _ => None,
         }
-        .ok_or(HandshakeError::InvalidKey)
+        .ok_or(RequestError::InvalidKey)
     }
 
     /// The text of the key, as it is sent.
@@ -315,11 +318,7 @@ mod tests {
             "ÀQIDBAUGBwgJCgsMDQ4PEA==",
         ];
         for text in refused {
-            assert_eq!(
-                Key::parse(text),
-                Err(HandshakeError::InvalidKey),
-                "{text:?}"
-            );
+            assert_eq!(Key::parse(text), Err(RequestError::InvalidKey), "{text:?}");
         }
     }
 }

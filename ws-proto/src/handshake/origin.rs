@@ -1,7 +1,7 @@
 //! Who asks: the Origin header (§4.1 (8), §10.2, RFC 6454).
 
 use super::authority::{Authority, default_port, is_scheme};
-use super::error::HandshakeError;
+use super::error::InvalidOrigin;
 
 /// A serialized origin: scheme, host and port (RFC 6454 §6.2).
 ///
@@ -18,7 +18,7 @@ use super::error::HandshakeError;
 /// assert_ne!(origin, Origin::parse("https://good.example.evil.com")?);
 /// assert!(origin.same_host("good.example"));
 /// assert!(Origin::parse("null").is_err());
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::InvalidOrigin>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
@@ -31,15 +31,15 @@ impl<'a> Origin<'a> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Origin`] for everything else, `null` and several origins included.
-    pub fn parse(text: &'a str) -> Result<Self, HandshakeError> {
+    /// [`InvalidOrigin`] for everything else, `null` and several origins included.
+    pub fn parse(text: &'a str) -> Result<Self, InvalidOrigin> {
         text.split_once("://")
             .filter(|(scheme, _)| is_scheme(scheme))
             .and_then(|(scheme, rest)| {
                 let authority = Authority::parse(rest)?;
                 Some(Self { scheme, authority })
             })
-            .ok_or(HandshakeError::Origin)
+            .ok_or(InvalidOrigin)
     }
 
     /// The scheme, as it was written.

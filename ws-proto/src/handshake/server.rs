@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 use core::str;
 
 use super::deflate::Agreed;
-use super::error::HandshakeError;
+use super::error::{ArgumentError, RequestError};
 use super::extensions::Extensions;
 use super::head::{Scan, check};
 use super::headers::{Headers, Listed, Only};
@@ -21,7 +21,7 @@ use crate::limits::Limits;
 ///
 /// Whether it is a handshake [`accept`](Self::accept) tells. If it is not, it has to say whether
 /// it has a body; one that [wants an upgrade](Self::wants_upgrade) should be refused with
-/// [`encode_refusal`](HandshakeError::encode_refusal), and the connection closed.
+/// [`encode_refusal`](RequestError::encode_refusal), and the connection closed.
 ///
 /// ```
 /// use ws_proto::handshake::Request;
@@ -30,7 +30,7 @@ use crate::limits::Limits;
 /// assert_eq!((request.path(), request.query()), ("/chat", Some("room=7")));
 /// assert_eq!(request.header("host"), Some("example.com"));
 /// assert!(!request.wants_upgrade());
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'b> {
@@ -46,17 +46,17 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     ///
-    /// Those of [`Scan::advance`], limits aside; [`Truncated`](HandshakeError::Truncated) or
-    /// [`TrailingBytes`](HandshakeError::TrailingBytes) if `head` is not exactly one head; and
-    /// [`RequestLine`](HandshakeError::RequestLine), [`Target`](HandshakeError::Target) or
-    /// [`HttpVersion`](HandshakeError::HttpVersion) for the first line.
-    pub fn parse(head: &'b [u8]) -> Result<Self, HandshakeError> {
+    /// Those of [`Scan::advance`], limits aside; [`Truncated`](super::HeadError::Truncated) or
+    /// [`TrailingBytes`](super::HeadError::TrailingBytes) if `head` is not exactly one head; and
+    /// [`RequestLine`](RequestError::RequestLine), [`Target`](RequestError::Target) or
+    /// [`HttpVersion`](RequestError::HttpVersion) for the first line.
+    pub fn parse(head: &'b [u8]) -> Result<Self, RequestError> {
         check(head)?;
         let (method, text, version) = parse_request_line(head)?;
         Ok(Self {
             method,
             text,
-            target: Target::parse(text).ok_or(HandshakeError::Target)?,
+            target: Target::parse(text).ok_or(RequestError::Target)?,
             version,
             headers: Headers::of(head),
         })
@@ -73,7 +73,7 @@ impl<'b> Request<'b> {
         scan: &mut Scan,
         input: &'b [u8],
         limits: &Limits,
-    ) -> Result<Option<(Self, usize)>, HandshakeError> {
+    ) -> Result<Option<(Self, usize)>, RequestError> {
         let Some(len) = scan.advance(input, limits)? else {
             return Ok(None);
         };
@@ -89,18 +89,18 @@ impl<'b> Request<'b> {
     /// # Errors
     ///
     /// The first rule that is broken, in the order of the variants from
-    /// [`Method`](HandshakeError::Method) to
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions). Answer with
-    /// [`encode_refusal`](HandshakeError::encode_refusal).
-    pub fn accept(&self) -> Result<Accept<'b>, HandshakeError> {
+    /// [`Method`](RequestError::Method) to
+    /// [`InvalidExtensions`](RequestError::InvalidExtensions). Answer with
+    /// [`encode_refusal`](RequestError::encode_refusal).
+    pub fn accept(&self) -> Result<Accept<'b>, RequestError> {
         let headers = self.headers;
         // "An HTTP/1.1 or higher GET request, including a "Request-URI" […] that should be
         // interpreted as a /resource name/" (§4.2.1)
         if self.method != "GET" {
-            return Err(HandshakeError::Method);
+            return Err(RequestError::Method);
         }
         if self.version != HttpVersion::Http11 {
-            return Err(HandshakeError::HttpVersion);
+            return Err(RequestError::HttpVersion);
         }
         // "A |Host| header field containing the server's authority." (§4.2.1)
         let host = self.host()?;
@@ -112,28 +112,28 @@ impl<'b> Request<'b> {
                 ..
             } => {
                 if !authority.is_same(&host, Some(default_port)) {
-                    return Err(HandshakeError::HostMismatch);
+                    return Err(RequestError::HostMismatch);
                 }
             }
-            Target::NoResource => return Err(HandshakeError::Target),
+            Target::NoResource => return Err(RequestError::Target),
         }
         // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
         // case-insensitive value." (§4.2.1)
         match headers.listed("Upgrade", "websocket", is_protocol) {
             Listed::Yes => {}
-            Listed::No => return Err(HandshakeError::MissingUpgrade),
-            Listed::Malformed => return Err(HandshakeError::InvalidUpgrade),
+            Listed::No => return Err(RequestError::MissingUpgrade),
+            Listed::Malformed => return Err(RequestError::InvalidUpgrade),
         }
         // "A |Connection| header field that includes the token "Upgrade", treated as an ASCII
         // case-insensitive value." (§4.2.1)
         match headers.listed("Connection", "upgrade", is_token) {
             Listed::Yes => {}
-            Listed::No => return Err(HandshakeError::MissingConnection),
-            Listed::Malformed => return Err(HandshakeError::InvalidConnection),
+            Listed::No => return Err(RequestError::MissingConnection),
+            Listed::Malformed => return Err(RequestError::InvalidConnection),
         }
         // "A |Sec-WebSocket-Version| header field, with a value of 13." (§4.2.1)
         if headers.only("Sec-WebSocket-Version") != Only::Value(b"13") {
-            return Err(HandshakeError::WebSocketVersion);
+            return Err(RequestError::WebSocketVersion);
         }
         let key = self.key()?;
         self.check_no_body()?;
@@ -225,26 +225,26 @@ impl<'b> Request<'b> {
     /// be interpreted as coming from a browser client." (§4.2.1 (7))
     ///
     /// ```
-    /// # use ws_proto::handshake::{HandshakeError, Origin, Request};
+    /// # use ws_proto::handshake::{Origin, Request, RequestError};
     /// # let request = Request::parse(b"GET / HTTP/1.1\r\nOrigin: https://a.example\r\n\r\n")?;
     /// let allowed = [Origin::parse("https://a.example")?, Origin::parse("https://b.example")?];
     /// if request.origin()?.is_some_and(|origin| !allowed.contains(&origin)) {
-    ///     return Err(HandshakeError::Origin);
+    ///     return Err(RequestError::Origin);
     /// }
-    /// # Ok::<(), HandshakeError>(())
+    /// # Ok::<(), RequestError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Origin`] if it is malformed, `null` or sent more than once.
-    pub fn origin(&self) -> Result<Option<Origin<'b>>, HandshakeError> {
+    /// [`RequestError::Origin`] if it is malformed, `null` or sent more than once.
+    pub fn origin(&self) -> Result<Option<Origin<'b>>, RequestError> {
         match self.headers.only("Origin") {
             Only::Missing => Ok(None),
             Only::Value(value) => {
-                let text = str::from_utf8(value).map_err(|_| HandshakeError::Origin)?;
-                Origin::parse(text).map(Some)
+                let text = str::from_utf8(value).map_err(|_| RequestError::Origin)?;
+                Ok(Some(Origin::parse(text)?))
             }
-            Only::Repeated => Err(HandshakeError::Origin),
+            Only::Repeated => Err(RequestError::Origin),
         }
     }
 
@@ -252,8 +252,8 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Origin`], which is answered with 403 (§10.2).
-    pub fn same_origin(&self) -> Result<(), HandshakeError> {
+    /// [`RequestError::Origin`], which is answered with 403 (§10.2).
+    pub fn same_origin(&self) -> Result<(), RequestError> {
         let Some(origin) = self.origin()? else {
             return Ok(());
         };
@@ -261,52 +261,52 @@ impl<'b> Request<'b> {
             Only::Value(host) if str::from_utf8(host).is_ok_and(|host| origin.same_host(host)) => {
                 Ok(())
             }
-            _ => Err(HandshakeError::Origin),
+            _ => Err(RequestError::Origin),
         }
     }
 
-    fn host(&self) -> Result<Authority<'b>, HandshakeError> {
+    fn host(&self) -> Result<Authority<'b>, RequestError> {
         match self.headers.only("Host") {
-            Only::Missing => Err(HandshakeError::MissingHost),
-            Only::Repeated => Err(HandshakeError::RepeatedHost),
+            Only::Missing => Err(RequestError::MissingHost),
+            Only::Repeated => Err(RequestError::RepeatedHost),
             Only::Value(value) => str::from_utf8(value)
                 .ok()
                 .and_then(Authority::parse)
-                .ok_or(HandshakeError::InvalidHost),
+                .ok_or(RequestError::InvalidHost),
         }
     }
 
     /// > A |Sec-WebSocket-Key| header field with a base64-encoded […] value that, when decoded, is
     /// > 16 bytes in length. (§4.2.1)
-    fn key(&self) -> Result<Key, HandshakeError> {
+    fn key(&self) -> Result<Key, RequestError> {
         match self.headers.only("Sec-WebSocket-Key") {
-            Only::Missing => Err(HandshakeError::MissingKey),
-            Only::Repeated => Err(HandshakeError::RepeatedKey),
+            Only::Missing => Err(RequestError::MissingKey),
+            Only::Repeated => Err(RequestError::RepeatedKey),
             Only::Value(value) => {
-                Key::parse(str::from_utf8(value).map_err(|_| HandshakeError::InvalidKey)?)
+                Key::parse(str::from_utf8(value).map_err(|_| RequestError::InvalidKey)?)
             }
         }
     }
 
-    fn check_no_body(&self) -> Result<(), HandshakeError> {
+    fn check_no_body(&self) -> Result<(), RequestError> {
         let length = self.headers.only("Content-Length");
         if !matches!(length, Only::Missing | Only::Value(b"0"))
             || self.headers.only("Transfer-Encoding") != Only::Missing
         {
-            return Err(HandshakeError::Body);
+            return Err(RequestError::Body);
         }
         Ok(())
     }
 
-    fn check_protocols(&self) -> Result<(), HandshakeError> {
+    fn check_protocols(&self) -> Result<(), RequestError> {
         const NAME: &str = "Sec-WebSocket-Protocol";
         match unique_tokens(self.headers.list(NAME)) {
             // "Sec-WebSocket-Protocol-Client = 1#token" (§4.3)
-            Ok(0) if self.headers.get(NAME).is_some() => Err(HandshakeError::InvalidProtocol),
+            Ok(0) if self.headers.get(NAME).is_some() => Err(RequestError::InvalidProtocol),
             Ok(_) => Ok(()),
-            Err(ListFault::NotAToken) => Err(HandshakeError::InvalidProtocol),
-            Err(ListFault::Repeated) => Err(HandshakeError::RepeatedProtocol),
-            Err(ListFault::TooMany) => Err(HandshakeError::TooManyProtocols),
+            Err(ListFault::NotAToken) => Err(RequestError::InvalidProtocol),
+            Err(ListFault::Repeated) => Err(RequestError::RepeatedProtocol),
+            Err(ListFault::TooMany) => Err(RequestError::TooManyProtocols),
         }
     }
 }
@@ -327,16 +327,16 @@ impl<'a> Accept<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnProtocol`](HandshakeError::OwnProtocol) if it is not a token, and
-    /// [`OwnUnofferedProtocol`](HandshakeError::OwnUnofferedProtocol): "The value chosen MUST be
+    /// [`Protocol`](ArgumentError::Protocol) if it is not a token, and
+    /// [`UnofferedProtocol`](ArgumentError::UnofferedProtocol): "The value chosen MUST be
     /// derived from the client's handshake" (§4.2.2).
-    pub fn protocol(self, protocol: &'a str) -> Result<Self, HandshakeError> {
+    pub fn protocol(self, protocol: &'a str) -> Result<Self, ArgumentError> {
         if !is_token(protocol.as_bytes()) {
-            return Err(HandshakeError::OwnProtocol);
+            return Err(ArgumentError::Protocol);
         }
         let mut offered = self.offered.list("Sec-WebSocket-Protocol");
         if !offered.any(|offered| offered == protocol.as_bytes()) {
-            return Err(HandshakeError::OwnUnofferedProtocol);
+            return Err(ArgumentError::UnofferedProtocol);
         }
         Ok(Self {
             protocol: Some(protocol),
@@ -359,10 +359,10 @@ impl<'a> Accept<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnHeaderName`](HandshakeError::OwnHeaderName),
-    /// [`OwnHeaderValue`](HandshakeError::OwnHeaderValue) if one could break its line, and
-    /// [`OwnReservedHeader`](HandshakeError::OwnReservedHeader) if it is one of the handshake's.
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, HandshakeError> {
+    /// [`HeaderName`](ArgumentError::HeaderName),
+    /// [`HeaderValue`](ArgumentError::HeaderValue) if one could break its line, and
+    /// [`ReservedHeader`](ArgumentError::ReservedHeader) if it is one of the handshake's.
+    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, ArgumentError> {
         check_own_headers(headers)?;
         Ok(Self { headers, ..self })
     }
@@ -395,20 +395,20 @@ impl<'a> Accept<'a> {
 /// Method, target and version. `httparse` also reads the headers again: a second opinion, in 4 KiB
 /// of stack that are given back before anything else happens.
 #[inline(never)]
-fn parse_request_line(head: &[u8]) -> Result<(&str, &str, HttpVersion), HandshakeError> {
+fn parse_request_line(head: &[u8]) -> Result<(&str, &str, HttpVersion), RequestError> {
     let mut headers = [const { MaybeUninit::uninit() }; Limits::HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, &mut headers) {
         Ok(httparse::Status::Complete(len)) if len == head.len() => {}
         Err(httparse::Error::Version) if has_a_version(head) => {
-            return Err(HandshakeError::HttpVersion);
+            return Err(RequestError::HttpVersion);
         }
-        _ => return Err(HandshakeError::RequestLine),
+        _ => return Err(RequestError::RequestLine),
     }
     match (request.method, request.path, request.version) {
         (Some(method), Some(path), Some(0)) => Ok((method, path, HttpVersion::Http10)),
         (Some(method), Some(path), Some(1)) => Ok((method, path, HttpVersion::Http11)),
-        _ => Err(HandshakeError::RequestLine),
+        _ => Err(RequestError::RequestLine),
     }
 }
 
@@ -433,7 +433,8 @@ mod tests {
 
     use std::{format, string::String, vec::Vec};
 
-    use super::HandshakeError as E;
+    use super::super::HeadError;
+    use super::RequestError as E;
     use super::*;
 
     /// The example of §1.2.
@@ -512,8 +513,11 @@ mod tests {
             (">GET /chat HTTP/11", Err(E::RequestLine)),
             ("> GET /chat HTTP/1.1", Err(E::RequestLine)),
             (">G(T /chat HTTP/1.1", Err(E::RequestLine)),
-            (">GET\t/chat HTTP/1.1", Err(E::ControlCharacter)),
-            (">", Err(E::EmptyFirstLine)),
+            (
+                ">GET\t/chat HTTP/1.1",
+                Err(E::Head(HeadError::ControlCharacter)),
+            ),
+            (">", Err(E::Head(HeadError::EmptyFirstLine))),
             // Host.
             ("=Host: server.example.com:9001", Ok(())),
             ("=Host: [::1]:9001", Ok(())),
@@ -634,19 +638,25 @@ mod tests {
                 Ok(()),
             ),
             ("-Origin", Ok(())),
-            ("+X : y", Err(E::SpaceBeforeColon)),
-            ("+X\t: y", Err(E::SpaceBeforeColon)),
-            ("+X\u{e9}: y", Err(E::HeaderName)),
-            ("+X", Err(E::HeaderName)),
-            ("+: y", Err(E::HeaderName)),
-            ("+(X): y", Err(E::HeaderName)),
-            ("+X: y\r\n z", Err(E::FoldedLine)),
-            ("+X: y\nZ: z", Err(E::BareLf)),
-            ("+X: y\rZ: z", Err(E::BareCr)),
-            ("+X: y\0", Err(E::ControlCharacter)),
-            ("+X: y\u{7f}", Err(E::ControlCharacter)),
-            ("+\rTransfer-Encoding: chunked", Err(E::BareCr)),
-            ("+Transfer-Encoding\x0b: chunked", Err(E::ControlCharacter)),
+            ("+X : y", Err(E::Head(HeadError::SpaceBeforeColon))),
+            ("+X\t: y", Err(E::Head(HeadError::SpaceBeforeColon))),
+            ("+X\u{e9}: y", Err(E::Head(HeadError::HeaderName))),
+            ("+X", Err(E::Head(HeadError::HeaderName))),
+            ("+: y", Err(E::Head(HeadError::HeaderName))),
+            ("+(X): y", Err(E::Head(HeadError::HeaderName))),
+            ("+X: y\r\n z", Err(E::Head(HeadError::FoldedLine))),
+            ("+X: y\nZ: z", Err(E::Head(HeadError::BareLf))),
+            ("+X: y\rZ: z", Err(E::Head(HeadError::BareCr))),
+            ("+X: y\0", Err(E::Head(HeadError::ControlCharacter))),
+            ("+X: y\u{7f}", Err(E::Head(HeadError::ControlCharacter))),
+            (
+                "+\rTransfer-Encoding: chunked",
+                Err(E::Head(HeadError::BareCr)),
+            ),
+            (
+                "+Transfer-Encoding\x0b: chunked",
+                Err(E::Head(HeadError::ControlCharacter)),
+            ),
         ];
         assert!(cases.len() >= 80);
         for (edits, expected) in cases {
@@ -690,16 +700,16 @@ mod tests {
         let accept = Request::parse(head.as_bytes()).unwrap().accept().unwrap();
         let chosen = |protocol| accept.protocol(protocol).map(drop);
         assert_eq!(chosen("chat"), Ok(()));
-        assert_eq!(chosen("Chat"), Err(E::OwnUnofferedProtocol));
-        assert_eq!(chosen("cha"), Err(E::OwnUnofferedProtocol));
-        assert_eq!(chosen("chat, superchat"), Err(E::OwnProtocol));
-        assert_eq!(chosen("chat\r\nX: y"), Err(E::OwnProtocol));
-        assert_eq!(chosen(""), Err(E::OwnProtocol));
+        assert_eq!(chosen("Chat"), Err(ArgumentError::UnofferedProtocol));
+        assert_eq!(chosen("cha"), Err(ArgumentError::UnofferedProtocol));
+        assert_eq!(chosen("chat, superchat"), Err(ArgumentError::Protocol));
+        assert_eq!(chosen("chat\r\nX: y"), Err(ArgumentError::Protocol));
+        assert_eq!(chosen(""), Err(ArgumentError::Protocol));
         assert_eq!(
             accept
                 .headers(&[("Sec-WebSocket-Protocol", "chat")])
                 .map(drop),
-            Err(E::OwnReservedHeader)
+            Err(ArgumentError::ReservedHeader)
         );
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::HOST;
-use ws_proto::handshake::{self, Accept, Compression, HandshakeError, HttpVersion, Scan};
+use ws_proto::handshake::{
+    self, Accept, ArgumentError, Compression, HttpVersion, RequestError, Scan,
+};
 use ws_proto::{CloseCode, Session};
 
 use super::accept::{answer_and_end, unavailable};
@@ -88,7 +90,7 @@ fn read_request(
     }
 }
 
-fn refusal(error: HandshakeError) -> Answer {
+fn refusal(error: RequestError) -> Answer {
     Answer::Bytes(encoded(|out| error.encode_refusal(out)))
 }
 
@@ -97,17 +99,17 @@ fn answer(
     parsed: &handshake::Request<'_>,
     peer: SocketAddr,
     rest: &[u8],
-) -> Result<Answer, HandshakeError> {
-    let request = Request::new(parsed, peer).ok_or(HandshakeError::Target)?;
+) -> Result<Answer, RequestError> {
+    let request = Request::new(parsed, peer).ok_or(RequestError::Target)?;
     // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
     // that lacks a Host header field" or has several (RFC 9112 §3.2).
     match (
         parsed.version(),
         request.headers().get_all(HOST).iter().count(),
     ) {
-        (HttpVersion::Http11, 0) => return Err(HandshakeError::MissingHost),
+        (HttpVersion::Http11, 0) => return Err(RequestError::MissingHost),
         (_, 0 | 1) => {}
-        _ => return Err(HandshakeError::RepeatedHost),
+        _ => return Err(RequestError::RepeatedHost),
     }
     let page = |response: Response| {
         let body = match *request.method() {
@@ -155,7 +157,10 @@ fn answer(
         Some(ours) => ours.agree(parsed.extensions())?,
         None => None,
     };
-    let head = switch(accept.compression(agreed), subprotocol.as_deref())?;
+    // The choice of the application's that the client did not offer is an error of the application's.
+    let Ok(head) = switch(accept.compression(agreed), subprotocol.as_deref()) else {
+        return page(failed());
+    };
     Ok(Answer::Open(Box::new(Opened {
         subprotocol,
         compression: agreed.map(|agreed| agreed.compression()),
@@ -166,7 +171,7 @@ fn answer(
 }
 
 /// The 101.
-fn switch(accept: Accept<'_>, subprotocol: Option<&str>) -> Result<Vec<u8>, HandshakeError> {
+fn switch(accept: Accept<'_>, subprotocol: Option<&str>) -> Result<Vec<u8>, ArgumentError> {
     let accept = match subprotocol {
         Some(name) => accept.protocol(name)?,
         None => accept,
