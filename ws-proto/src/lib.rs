@@ -100,9 +100,15 @@ mod sender;
 mod utf8;
 
 #[cfg(feature = "alloc")]
+mod accepting;
+#[cfg(feature = "alloc")]
 mod buffer;
 #[cfg(feature = "alloc")]
+mod connecting;
+#[cfg(feature = "alloc")]
 mod incoming;
+#[cfg(feature = "alloc")]
+mod opening;
 #[cfg(feature = "alloc")]
 mod outgoing;
 #[cfg(feature = "alloc")]
@@ -128,7 +134,9 @@ pub use utf8::{InvalidUtf8, Utf8};
 pub use deflate::{Compress, Compressor, Deflate, WhenIdle};
 #[cfg(feature = "alloc")]
 pub use {
+    accepting::{AcceptStep, Accepting, Asked},
     config::Config,
+    connecting::{ConnectStep, Connecting},
     incoming::Incoming,
     outgoing::Outgoing,
     prepared::Prepared,

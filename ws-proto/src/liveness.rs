@@ -158,6 +158,9 @@ pub enum Silence {
     /// It did not answer a Ping, or took nothing from us for as long.
     #[error("the peer did not answer a ping in time")]
     NoPong,
+    /// It did not complete the opening handshake.
+    #[error("the peer did not complete the opening handshake in time")]
+    NoHandshake,
     /// It did not complete the closing handshake.
     #[error("the peer did not complete the closing handshake in time")]
     NoClose,

@@ -71,6 +71,17 @@ impl<'a> Offer<'a> {
         Self::of(uri.authority(), uri.resource_name())
     }
 
+    /// What the answer to an offer that was sent is held against.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn sent(protocols: &'a [&'a str], compression: Option<Compression>) -> Self {
+        let resource = ResourceName::of("/");
+        Self {
+            protocols,
+            compression,
+            ..Self::of("", resource)
+        }
+    }
+
     const fn of(host: &'a str, resource: ResourceName<'a>) -> Self {
         Self {
             host,

@@ -149,6 +149,10 @@ pub enum RequestError {
     /// A Sec-WebSocket-Extensions that does not follow the grammar (§9.1).
     #[error("the Sec-WebSocket-Extensions header is malformed")]
     InvalidExtensions,
+    /// It was not complete within
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
+    #[error("the request took too long")]
+    Timeout,
     /// The Origin is malformed, `null`, sent twice, or not one the server talks to (§10.2).
     #[error("origin not allowed")]
     Origin,
@@ -222,6 +226,9 @@ pub enum ArgumentError {
     /// break the line (RFC 9110 §5.5).
     #[error("header value is not printable ASCII")]
     HeaderValue,
+    /// The status of an answer that opens nothing is not one from 200 to 599.
+    #[error("status is not one from 200 to 599")]
+    Status,
     /// A header that the handshake writes itself, or that frames a body.
     #[error("header is reserved for the handshake")]
     ReservedHeader,
@@ -283,6 +290,7 @@ impl RequestError {
             // Forbidden status code." (§10.2)
             Self::Origin => 403,
             Self::Method => 405,
+            Self::Timeout => 408,
             Self::Head(HeadError::FirstLineTooLong { .. }) => 414,
             // "send an appropriate HTTP error code (such as 426 Upgrade Required)" (§4.2.2)
             Self::WebSocketVersion | Self::MissingUpgrade => 426,
@@ -345,15 +353,25 @@ impl RequestError {
     }
 }
 
-const fn reason(status: u16) -> &'static str {
+/// "The first-line […] is useful only for humans" (RFC 9112 §4): a status that is not here has
+/// none.
+pub(super) const fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
+        302 => "Found",
+        400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
+        404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         414 => "URI Too Long",
         426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
-        _ => "Bad Request",
+        _ => "",
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Headers<'b> {
 
 impl<'b> Headers<'b> {
     /// Takes the header lines of a head that `Scan` found no fault with.
-    pub(super) fn of(head: &'b [u8]) -> Self {
+    pub(crate) fn of(head: &'b [u8]) -> Self {
         let first = head.iter().position(|&byte| byte == b'\n');
         let lines = first.and_then(|lf| head.get(lf + 1..head.len().checked_sub(2)?));
         Self {
@@ -85,7 +85,7 @@ impl<'b> Headers<'b> {
     }
 
     /// The elements of a list that may be spread over several headers of that name.
-    pub(super) fn list<'n>(
+    pub(crate) fn list<'n>(
         self,
         name: &'n str,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'b, 'n> {

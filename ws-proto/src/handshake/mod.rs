@@ -127,6 +127,7 @@ mod extensions;
 mod head;
 mod headers;
 mod origin;
+mod refusal;
 mod server;
 mod syntax;
 mod target;
@@ -145,6 +146,7 @@ pub use extensions::{Extension, Extensions, ParamValue, Params};
 pub use head::Scan;
 pub use headers::{HeaderIter, Headers};
 pub use origin::Origin;
+pub use refusal::Refusal;
 pub use server::{Accept, Request};
 pub use uri::{ResourceName, Scheme, Uri, UriError};
 

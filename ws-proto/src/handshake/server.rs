@@ -265,6 +265,21 @@ impl<'b> Request<'b> {
         }
     }
 
+    /// Checks Host, of a request for a page too.
+    ///
+    /// > A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
+    /// > that lacks a Host header field and to any request message that contains more than one Host
+    /// > header field line or a Host header field with an invalid field value. (RFC 9112 §3.2)
+    #[cfg(feature = "alloc")]
+    pub(crate) fn check_host(&self) -> Result<(), RequestError> {
+        match (self.host(), self.headers.only("Host")) {
+            // A target may have no authority, and then Host is there and empty (RFC 9112 §3.2).
+            (Err(RequestError::InvalidHost), Only::Value(b"")) => Ok(()),
+            (Err(RequestError::MissingHost), _) if self.version == HttpVersion::Http10 => Ok(()),
+            (host, _) => host.map(drop),
+        }
+    }
+
     fn host(&self) -> Result<Authority<'b>, RequestError> {
         match self.headers.only("Host") {
             Only::Missing => Err(RequestError::MissingHost),

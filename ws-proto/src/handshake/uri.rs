@@ -71,7 +71,7 @@ impl<'a> Uri<'a> {
             return Err(UriError::UserInfo);
         }
         let (bracketed, port) = split_port(written)?;
-        let port = port.unwrap_or(scheme.default_port());
+        let port = port.unwrap_or_else(|| scheme.default_port());
         Ok(Self {
             scheme,
             host: look_up_name(bracketed)?,

@@ -22,11 +22,15 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn put(&mut self, text: &str) {
+        self.put_bytes(text.as_bytes());
+    }
+
+    pub(super) fn put_bytes(&mut self, bytes: &[u8]) {
         let room = self.out.get_mut(self.len..);
-        if let Some(place) = room.and_then(|room| room.get_mut(..text.len())) {
-            place.copy_from_slice(text.as_bytes());
+        if let Some(place) = room.and_then(|room| room.get_mut(..bytes.len())) {
+            place.copy_from_slice(bytes);
         }
-        self.len = self.len.saturating_add(text.len());
+        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Writes one header line. Both parts have been checked: neither can end the line early.
