@@ -299,8 +299,8 @@ impl<'b> Response<'b> {
     ///
     /// # Errors
     ///
-    /// Those of [`Scan::advance`], limits aside; [`Truncated`](HeadError::Truncated) or
-    /// [`TrailingBytes`](HeadError::TrailingBytes) if `head` is not exactly one head; and
+    /// Those of [`Scan::advance`], limits aside; [`Truncated`](super::HeadError::Truncated) or
+    /// [`TrailingBytes`](super::HeadError::TrailingBytes) if `head` is not exactly one head; and
     /// [`StatusLine`](ResponseError::StatusLine), also for a status outside 100 to 599.
     pub fn parse(head: &'b [u8]) -> Result<Self, ResponseError> {
         check(head)?;

@@ -100,7 +100,7 @@ impl Scan {
     }
 
     /// Where the head lies in the input, once it is complete: how a client finds the response
-    /// behind a [`Refused`](HeadError::Refused). A body starts where it ends.
+    /// behind a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
         match self.place {
