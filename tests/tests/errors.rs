@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
 use heads::rows;
-use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_proto::handshake::{Key, Offer, Refusal, Request, Scan};
 use ws_proto::{
-    Close, CloseCode, Config, Connection, Kind, Limits, Message, Part, SendError, Sender, Session,
+    AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
+    Part, SendError, Sender, Session,
 };
 use ws_std::{Client, Clock, ConnectError, Timeouts, WebSocket};
 use ws_tests::{name_of, variants};
@@ -99,7 +100,17 @@ fn every_handshake_error_occurs() {
         offer.protocols(&many).unwrap_err(),
         accept.protocol("never offered").unwrap_err(),
         accept.protocol("neveroffered").unwrap_err(),
+        Refusal::new(100).unwrap_err(),
     ];
+
+    let mut late = Accepting::new(&Config::DEFAULT);
+    for time in [Duration::ZERO, Duration::MAX] {
+        let _ = late.check(Instant::since_epoch(time));
+    }
+    late.sent(usize::MAX);
+    if let AcceptStep::Over(why) = late.step() {
+        refused.extend(why);
+    }
 
     let source = include_str!("../../ws-proto/src/handshake/error.rs");
     let heads = of_heads(&refused).into_iter().chain(of_heads(&failed));
@@ -199,6 +210,7 @@ fn every_connect_error_occurs() {
     let occurred = names([
         left,
         failed(Client::new("")),
+        failed(Client::new("wss://127.0.0.1/")),
         // A port that nobody can have.
         failed(Client::new("ws://127.0.0.1:0/")),
         // The system accepts it, and nobody answers.
@@ -212,12 +224,14 @@ fn every_connect_error_occurs() {
 }
 
 #[test]
-fn every_url_error_occurs() {
+fn every_uri_error_occurs() {
     let urls = [
         "ws://h/a b",
         "http://h/",
-        "wss://h/",
         "ws://:80/",
+        "ws://a\\b/",
+        "ws://münchen.example/",
+        "ws://h:99999/",
         "ws://h/#top",
         "ws://user@h/",
     ];
@@ -225,7 +239,8 @@ fn every_url_error_occurs() {
         Err(ConnectError::Url(error)) => error,
         other => panic!("{url}: {other:?}"),
     }));
-    assert_eq!(missing(STD, "UrlError", &occurred), [""; 0]);
+    let source = include_str!("../../ws-proto/src/handshake/uri.rs");
+    assert_eq!(missing(source, "UriError", &occurred), [""; 0]);
 }
 
 /// What can go wrong with a connection.

@@ -108,7 +108,10 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_causes() {
         let error = ws_std::connect("http://h/").expect_err("not a WebSocket");
-        assert_eq!(chain(&error), "invalid URL: the scheme must be ws://");
+        assert_eq!(
+            chain(&error),
+            "invalid URL: the scheme is neither ws:// nor wss://"
+        );
     }
 
     #[test]

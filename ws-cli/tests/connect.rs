@@ -219,7 +219,7 @@ fn no_connection_is_one_line_and_status_two() {
     for (url, says) in [
         (
             "http://127.0.0.1/".into(),
-            "invalid URL: the scheme must be ws:// in \"http://127.0.0.1/\"",
+            "invalid URL: the scheme is neither ws:// nor wss:// in \"http://127.0.0.1/\"",
         ),
         ("nonsense".into(), "invalid URL"),
         ("ws://127.0.0.1:99999/".into(), "invalid URL"),

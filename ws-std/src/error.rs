@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
-use ws_proto::handshake::{ArgumentError, ResponseError};
+use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
 use ws_proto::{ProtocolError, SendError, Silence};
 
 use crate::Response;
@@ -79,9 +79,12 @@ impl From<Failure> for Error {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL is not one of a WebSocket, or of a kind this build does not speak.
+    /// The URL is not one of a WebSocket.
     #[error("invalid URL")]
-    Url(#[source] UrlError),
+    Url(#[source] UriError),
+    /// `wss`: this build has no TLS.
+    #[error("wss:// needs TLS, which this build does not have")]
+    NoTls,
     /// No address of the host could be connected to.
     #[error("cannot connect to {host}")]
     Connect {
@@ -110,31 +113,6 @@ pub enum ConnectError {
     /// The operating system gave no entropy for the keys.
     #[error("system random number generator failed")]
     Entropy(#[source] io::Error),
-}
-
-/// What is wrong with a URL (RFC 6455 §3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// It does not parse: a space, a control or non-ASCII character, a bad port.
-    #[error("malformed URL")]
-    Malformed,
-    /// The scheme is not `ws`.
-    #[error("the scheme must be ws://")]
-    Scheme,
-    /// `wss`: this build has no TLS.
-    #[error("wss:// needs TLS, which this build does not have")]
-    NoTls,
-    /// There is no host.
-    #[error("URL has no host")]
-    NoHost,
-    /// A fragment: "Fragment identifiers are meaningless in the context of WebSocket URIs and
-    /// MUST NOT be used on these URIs."
-    #[error("URL has a fragment (#)")]
-    Fragment,
-    /// A user or a password. Credentials go into a header.
-    #[error("credentials go into an Authorization header, not into the URL")]
-    Credentials,
 }
 
 fn seconds(duration: &Duration) -> String {

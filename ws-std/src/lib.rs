@@ -51,12 +51,12 @@ extern crate self as ws_std;
 
 mod client;
 mod clock;
+mod deadline;
 mod error;
 #[cfg(test)]
 mod faults;
 mod group;
-mod head;
-mod options;
+mod http_types;
 #[cfg(feature = "deflate")]
 mod pool;
 mod reader;
@@ -67,12 +67,11 @@ mod shared;
 mod socket;
 mod stream;
 mod tap;
-mod url;
 mod writer;
 
 pub use client::{Client, connect};
 pub use clock::Clock;
-pub use error::{ConnectError, Error, UrlError};
+pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
 pub use request::Request;
@@ -85,7 +84,7 @@ pub use writer::{Corked, Writer};
 /// The HTTP types that appear in this crate's API.
 pub use http;
 /// What a [`ConnectError`] holds.
-pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError};
+pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
 pub use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,
     Silence, Timeouts,

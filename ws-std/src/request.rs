@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use http::{HeaderMap, Method, Uri};
 use ws_proto::handshake;
 
-use crate::head::header_map;
+use crate::http_types::header_map;
 
 /// The request that a connection began with.
 #[derive(Clone, Debug)]

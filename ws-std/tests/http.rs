@@ -6,7 +6,7 @@ use std::iter;
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
-use ws_std::{Client, ConnectError, Limits, Origins, Response, Server, UrlError};
+use ws_std::{Client, ConnectError, Limits, Origins, Response, Server, UriError};
 
 mod common;
 
@@ -321,8 +321,11 @@ fn a_client_says_what_it_could_not_do() {
     let failed = |url: String| ws_std::connect(url).unwrap_err();
     assert!(matches!(
         failed("http://h/".into()),
-        ConnectError::Url(UrlError::Scheme)
+        ConnectError::Url(UriError::Scheme)
     ));
+    // There is no TLS yet, and nothing is connected to for it.
+    let secure = failed(format!("wss://{nobody}/"));
+    assert!(matches!(secure, ConnectError::NoTls), "{secure}");
     let error = failed(format!("ws://{nobody}/"));
     assert!(
         matches!(&error, ConnectError::Connect { host, .. } if *host == nobody.to_string()),

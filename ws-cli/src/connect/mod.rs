@@ -181,7 +181,9 @@ impl Args {
     /// Why there is no connection, on one line.
     fn no_connection(&self, error: &ConnectError) -> String {
         let mut line = match error {
-            ConnectError::Url(_) => format!("{} in {:?}", chain(error), self.url),
+            ConnectError::Url(_) | ConnectError::NoTls => {
+                format!("{} in {:?}", chain(error), self.url)
+            }
             _ => without_number(&chain(error)),
         };
         if let ConnectError::Refused(answer) = error {
