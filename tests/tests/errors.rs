@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
 use heads::rows;
-use ws_proto::handshake::{Key, Offer, Refusal, Request, Scan};
+use ws_proto::handshake::{Answer, Key, Offer, Request, Scan};
 use ws_proto::{
     AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
     Part, SendError, Sender, Session,
@@ -100,7 +100,7 @@ fn every_handshake_error_occurs() {
         offer.protocols(&many).unwrap_err(),
         accept.protocol("never offered").unwrap_err(),
         accept.protocol("neveroffered").unwrap_err(),
-        Refusal::new(100).unwrap_err(),
+        Answer::new(100).unwrap_err(),
     ];
 
     let mut late = Accepting::new(&Config::DEFAULT);

@@ -14,7 +14,7 @@ use core::fmt;
 
 use crate::config::Config;
 use crate::error::NoRoom;
-use crate::handshake::{Accept, Compression, HeadError, Refusal, Request, RequestError, Scan};
+use crate::handshake::{Accept, Answer, Compression, HeadError, Request, RequestError, Scan};
 use crate::liveness::{Instant, Verdict};
 use crate::opening::{Patience, Received, Unsent, opened};
 use crate::session::Session;
@@ -351,10 +351,10 @@ impl<'a> Asked<'a> {
     }
 
     /// Answers with something else: a redirect, a demand for credentials, a page.
-    pub fn answer(self, refusal: &Refusal<'_>) {
+    pub fn answer(self, answer: &Answer<'_>) {
         let method = self.request.method();
         self.reply.stage = Stage::Refusing(None);
-        self.reply.send(|out| refusal.encode(method, out));
+        self.reply.send(|out| answer.encode(method, out));
         self.reply.patience.restart();
     }
 }

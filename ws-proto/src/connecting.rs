@@ -8,14 +8,12 @@
 
 use alloc::boxed::Box;
 use alloc::collections::TryReserveError;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::str;
 
 use crate::config::Config;
-use crate::handshake::{
-    Compression, HeadError, Headers, Key, Offer, Response, ResponseError, Scan,
-};
+use crate::handshake::{Compression, HeadError, Key, Offer, Response, ResponseError, Scan};
 use crate::liveness::{Instant, Verdict};
 use crate::opening::{Patience, Received, Unsent, opened};
 use crate::session::Session;
@@ -80,8 +78,9 @@ struct Inner {
     seed: Option<[u8; 32]>,
     scan: Scan,
     received: Received,
-    /// It is kept until it is answered: it says what was offered.
     request: Unsent,
+    /// The subprotocols that were offered, with commas between them: tokens have none.
+    protocols: String,
     patience: Patience,
     compression: Option<Compression>,
     body: Option<Body>,
@@ -138,6 +137,7 @@ impl Connecting {
             scan: Scan::new(),
             received: Received::default(),
             request: request.into(),
+            protocols: offer.offered().join(","),
             patience: Patience::new(config.handshake_timeout),
             compression: None,
             body: None,
@@ -207,7 +207,7 @@ impl Connecting {
         if inner.scan.advance(input, limits)?.is_none() {
             return need_data;
         }
-        let protocols = offered(inner.request.as_slice());
+        let protocols: Vec<_> = inner.protocols.split_terminator([',']).collect();
         let offer = Offer::sent(&protocols, inner.config.compression());
         match offer.verify(&inner.key, &mut inner.scan, input, limits) {
             Ok(None) => need_data,
@@ -292,14 +292,6 @@ impl fmt::Debug for Connecting {
             .field("deadline", &self.deadline())
             .finish_non_exhaustive()
     }
-}
-
-/// The subprotocols in a request that we wrote.
-fn offered(request: &[u8]) -> Vec<&str> {
-    Headers::of(request)
-        .list("Sec-WebSocket-Protocol")
-        .filter_map(|name| str::from_utf8(name).ok())
-        .collect()
 }
 
 /// How much of the body of a refusal is waited for (RFC 9112 §6.3).

@@ -101,11 +101,6 @@ impl Unsent {
         Ok(Self { bytes, sent: 0 })
     }
 
-    /// All of it, sent or not.
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.bytes
-    }
-
     pub(crate) fn unsent(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()
     }

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use ws_proto::handshake::{HeadError, Offer, Refusal, Request, RequestError, ResponseError, Uri};
+use ws_proto::handshake::{Answer, HeadError, Offer, Request, RequestError, ResponseError, Uri};
 use ws_proto::{
     AcceptStep, Accepting, Config, ConnectStep, Connecting, Instant, Limits, Message, Session,
     Silence, Step, Verdict,
@@ -42,8 +42,8 @@ fn answer(asked: ws_proto::Asked<'_>) {
             Ok(accept) => asked.accept(accept.protocol("chat").unwrap_or(accept)),
             Err(error) => asked.refuse(error),
         },
-        "/page" => asked.answer(&Refusal::new(200).unwrap().body(b"a page\n")),
-        _ => asked.answer(&Refusal::new(404).unwrap().body(b"nothing is here\n")),
+        "/page" => asked.answer(&Answer::new(200).unwrap().body(b"a page\n")),
+        _ => asked.answer(&Answer::new(404).unwrap().body(b"nothing is here\n")),
     }
 }
 
@@ -420,8 +420,8 @@ fn refusal_an_answer_of_the_application_is_the_answer() {
         panic!("a request");
     };
     let headers = [("Location", "/x")];
-    let refusal = Refusal::new(302).unwrap().headers(&headers).unwrap();
-    asked.answer(&refusal.body(b"over there"));
+    let answer = Answer::new(302).unwrap().headers(&headers).unwrap();
+    asked.answer(&answer.body(b"over there"));
     assert!(matches!(accepting.step(), AcceptStep::NeedWrite));
     let sent = str::from_utf8(accepting.unsent()).unwrap().to_owned();
     assert_eq!(

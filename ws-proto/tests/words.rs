@@ -59,14 +59,14 @@ fn masking_keys_to_come_are_not_shown() {
 }
 
 #[test]
-fn header_lines_are_shown_with_their_bytes_escaped() {
+fn of_header_lines_the_names_are_shown() {
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nX: \xFF\r\n\r\n";
     let request = Request::parse(head).expect("a request");
     let mut headers = request.headers().iter();
     let all = format!("{headers:?}");
-    assert_eq!(all, r#"{"Host": "a", "X": "\xff"}"#);
+    assert_eq!(all, r#"["Host", "X"]"#);
     assert_eq!(headers.next(), Some(("Host", &b"a"[..])));
-    assert_eq!(format!("{headers:?}"), r#"{"X": "\xff"}"#);
+    assert_eq!(format!("{headers:?}"), r#"["X"]"#);
 }
 
 #[test]

@@ -10,12 +10,7 @@
 //! One variant per fact; none carries the peer's text, so that a message is safe to log and to
 //! send. Sections without a number before them are of RFC 6455.
 
-use core::fmt::Write as _;
-
 use thiserror::Error;
-
-use super::write::Writer;
-use crate::error::NoRoom;
 
 /// Bytes that are not the head of an HTTP/1.x message, whichever side sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -94,8 +89,9 @@ pub enum RequestError {
     /// Not HTTP/1.1 (§4.2.1 (1)); HTTP/1.0 is parsed, but cannot upgrade.
     #[error("the handshake requires HTTP/1.1")]
     HttpVersion,
-    /// The method is not GET (§4.2.1 (1)).
-    #[error("the handshake requires the method GET")]
+    /// The method is not GET (§4.2.1 (1)), or over HTTP/2 and HTTP/3 it is no extended CONNECT
+    /// (RFC 8441 §4).
+    #[error("the handshake requires the method GET, or an extended CONNECT over HTTP/2")]
     Method,
     /// No Host (§4.2.1 (2)).
     #[error("no Host header")]
@@ -109,6 +105,9 @@ pub enum RequestError {
     /// The target is an absolute URI with another authority than Host (RFC 9112 §3.2.2).
     #[error("the Host header and the request target name different hosts")]
     HostMismatch,
+    /// An extended CONNECT for another `:protocol` than `websocket` (RFC 9220 §3).
+    #[error("the :protocol is not websocket")]
+    UnknownProtocol,
     /// No Upgrade with the value `websocket` (§4.2.1 (3)).
     #[error("missing or wrong Upgrade header: the handshake requires websocket")]
     MissingUpgrade,
@@ -283,6 +282,8 @@ impl From<InvalidOrigin> for ArgumentError {
 
 impl RequestError {
     /// The HTTP status of the answer.
+    ///
+    /// Over HTTP/2 one of 426 is 400 instead: see [`Refusal::status`](super::Refusal::status).
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -299,79 +300,14 @@ impl RequestError {
                 | HeadError::HeadTooLong { .. }
                 | HeadError::TooManyHeaders { .. },
             ) => 431,
+            // "the server SHOULD respond to the request with a 501 (Not Implemented) status code
+            // (RFC 9220 §3)
+            Self::UnknownProtocol => 501,
             Self::HttpVersion => 505,
             // "return an HTTP response with an appropriate error code (such as 400 Bad
             // Request)." (§4.2.1)
             _ => 400,
         }
-    }
-
-    /// Writes the whole answer: head, and the reason as a line of plain text. Returns its length
-    /// in bytes.
-    ///
-    /// It says `Connection: close`. Close the connection after it, and read nothing more: what
-    /// follows a refused upgrade may be frames, or a request smuggled past a proxy.
-    ///
-    /// ```
-    /// use ws_proto::handshake::RequestError;
-    ///
-    /// let mut out = [0; 512];
-    /// let len = RequestError::WebSocketVersion.encode_refusal(&mut out)?;
-    /// let answer = core::str::from_utf8(&out[..len]).unwrap();
-    /// assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
-    /// assert!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"));
-    /// # Ok::<(), ws_proto::NoRoom>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`NoRoom`] if `out` is shorter than the answer. 512 bytes are always enough.
-    pub fn encode_refusal(self, out: &mut [u8]) -> Result<usize, NoRoom> {
-        let status = self.status();
-        let mut writer = Writer::new(out);
-        // Writing to a `Writer` cannot fail: it counts on past its end.
-        let _ = write!(writer, "HTTP/1.1 {status} {}\r\n", reason(status));
-        writer.put("Connection: close\r\n");
-        match status {
-            // "and a |Sec-WebSocket-Version| header field indicating the version(s) the server is
-            // capable of understanding." (§4.2.2). Upgrade, and its option in Connection, are
-            // what RFC 9110 §15.5.22 and §7.8 want of a 426.
-            426 => writer
-                .put("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"),
-            // RFC 9110 §15.5.6: a 405 lists what is allowed.
-            405 => writer.put("Allow: GET\r\n"),
-            _ => {}
-        }
-        let mut body = Writer::new(&mut []);
-        let _ = writeln!(body, "{self}");
-        let _ = write!(
-            writer,
-            "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{self}\n",
-            body.len(),
-        );
-        writer.finish()
-    }
-}
-
-/// "The first-line […] is useful only for humans" (RFC 9112 §4): a status that is not here has
-/// none.
-pub(super) const fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        302 => "Found",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        414 => "URI Too Long",
-        426 => "Upgrade Required",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        505 => "HTTP Version Not Supported",
-        _ => "",
     }
 }
 
@@ -383,58 +319,6 @@ mod tests {
     use std::string::ToString as _;
 
     use super::*;
-
-    /// One of each status, and the longest message.
-    const SAMPLES: [(RequestError, u16); 7] = [
-        (RequestError::Head(HeadError::BareLf), 400),
-        (RequestError::Origin, 403),
-        (RequestError::Method, 405),
-        (
-            RequestError::Head(HeadError::FirstLineTooLong { limit: usize::MAX }),
-            414,
-        ),
-        (RequestError::WebSocketVersion, 426),
-        (
-            RequestError::Head(HeadError::HeadTooLong { limit: usize::MAX }),
-            431,
-        ),
-        (RequestError::HttpVersion, 505),
-    ];
-
-    #[test]
-    fn a_refusal_is_a_whole_response_that_names_its_reason_and_closes() {
-        for (error, status) in SAMPLES {
-            assert_eq!(error.status(), status);
-            let mut out = [0; 512];
-            let len = error.encode_refusal(&mut out).unwrap();
-            let text = core::str::from_utf8(&out[..len]).unwrap();
-            let (head, body) = text.split_once("\r\n\r\n").unwrap();
-            let response = crate::handshake::Response::parse(&out[..head.len() + 4]).unwrap();
-            assert_eq!(response.status(), status);
-            assert!(!response.reason().is_empty());
-            assert_eq!(response.headers().get("connection"), Some(&b"close"[..]));
-            assert_eq!(
-                response.header("content-length"),
-                Some(&*body.len().to_string())
-            );
-            assert_eq!(body, error.to_string() + "\n");
-            assert_eq!(
-                response.header("sec-websocket-version"),
-                (status == 426).then_some("13")
-            );
-            assert_eq!(
-                response.header("upgrade"),
-                (status == 426).then_some("websocket")
-            );
-            assert_eq!(response.header("allow"), (status == 405).then_some("GET"));
-            for short in 0..len {
-                assert_eq!(
-                    error.encode_refusal(&mut out[..short]),
-                    Err(NoRoom { needed: len })
-                );
-            }
-        }
-    }
 
     #[test]
     fn a_chain_of_errors_says_each_thing_once() {

@@ -7,7 +7,9 @@
 //!  skipped                           |not looked at yet
 //! ```
 //!
-//! Every byte is looked at once, and the first that cannot be part of a head ends the search.
+//! Every byte is looked at once, and the first that cannot be part of a head ends the search. Most
+//! bytes of a head are inside a name, a value or the first line, where nothing can change: there
+//! the search takes as many at a time as there are.
 
 use core::ops::Range;
 
@@ -42,6 +44,8 @@ pub struct Scan {
     start: usize,
     /// Where the current line starts.
     line: usize,
+    /// Where the first header line starts, once the first line is complete.
+    lines: usize,
     seen: usize,
     headers: usize,
     skipped: u8,
@@ -70,6 +74,7 @@ impl Scan {
         Self {
             start: 0,
             line: 0,
+            lines: 0,
             seen: 0,
             headers: 0,
             skipped: 0,
@@ -109,6 +114,28 @@ impl Scan {
         }
     }
 
+    /// Searches a whole head, the empty line included, and nothing more. No limit but the number of
+    /// headers: the caller holds the bytes already.
+    pub(super) fn whole(&mut self, head: &[u8]) -> Result<(), HeadError> {
+        let bounds = Bounds {
+            head: usize::MAX,
+            line: usize::MAX,
+            headers: Limits::HEADERS,
+        };
+        match self.search(head, &bounds)? {
+            Some(len) if len == head.len() => Ok(()),
+            Some(_) => Err(HeadError::TrailingBytes),
+            None => Err(HeadError::Truncated),
+        }
+    }
+
+    /// A complete head, and its header lines without the empty one.
+    pub(super) fn parts<'b>(&self, input: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+        let head = input.get(self.start..self.seen);
+        let lines = input.get(self.lines..self.line);
+        (head.unwrap_or_default(), lines.unwrap_or_default())
+    }
+
     /// Starts over behind a complete head: it was an interim response.
     pub(super) const fn skip_head(&mut self) {
         *self = Self {
@@ -134,11 +161,15 @@ impl Scan {
         // A head that fills a buffer of that size without ending is refused right then, so that
         // nobody has to find room for one byte more.
         while self.seen < bounds.head {
+            self.run(input, bounds);
+            if self.seen >= bounds.head {
+                break;
+            }
             let Some(&byte) = input.get(self.seen) else {
                 return Ok(None);
             };
             #[cfg(test)]
-            tests::count_one();
+            tests::count(1);
             self.place = match self.step(byte, bounds) {
                 Ok(place) => place,
                 Err(error) => return Err(self.fail(error)),
@@ -149,6 +180,24 @@ impl Scan {
             }
         }
         Err(self.fail(HeadError::HeadTooLong { limit: bounds.head }))
+    }
+
+    /// Passes over what leaves the search where it is: within the limits, bytes of a name, or of a
+    /// value or a first line but controls. What ends them is for [`step`](Self::step) to judge.
+    #[inline]
+    fn run(&mut self, input: &[u8], bounds: &Bounds) {
+        let is_name = match self.place {
+            Place::FirstLine | Place::Value => false,
+            Place::Name => true,
+            _ => return,
+        };
+        let most = bounds.head.min(self.line.saturating_add(bounds.line));
+        let input = input.get(..most).unwrap_or(input);
+        let rest = input.get(self.seen..).unwrap_or_default();
+        let run = if is_name { token(rest) } else { visible(rest) };
+        #[cfg(test)]
+        tests::count(run);
+        self.seen += run;
     }
 
     const fn fail(&mut self, error: HeadError) -> HeadError {
@@ -163,6 +212,9 @@ impl Scan {
                 return Err(HeadError::BareCr);
             }
             Place::LineEnd => {
+                if self.line == self.start {
+                    self.lines = self.seen + 1;
+                }
                 self.line = self.seen + 1;
                 return Ok(Place::LineStart);
             }
@@ -224,19 +276,40 @@ impl Default for Scan {
     }
 }
 
-/// Checks that `head` is one whole head and nothing more. No limit but the number of headers:
-/// the caller holds the bytes already.
-pub(super) fn check(head: &[u8]) -> Result<(), HeadError> {
-    let bounds = Bounds {
-        head: usize::MAX,
-        line: usize::MAX,
-        headers: Limits::HEADERS,
-    };
-    match Scan::new().search(head, &bounds)? {
-        Some(len) if len == head.len() => Ok(()),
-        Some(_) => Err(HeadError::TrailingBytes),
-        None => Err(HeadError::Truncated),
+/// How many bytes at the start are no controls. Eight are looked at together, as a word.
+///
+/// ```text
+/// byte        +0x60, of its low 7 bits   +0x01, of its low 7 bits
+/// 0x00..1f    0x60..7f                                              a control: no high bit
+/// 0x20..7e    0x80..de                   0x21..7f
+/// 0x7f        0xdf                       0x80                       a control: a high bit
+/// 0x80..ff    (its own high bit tells)
+/// ```
+#[inline]
+fn visible(text: &[u8]) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = text.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let low = word & LOW;
+        let from_space = (low + u64::from_ne_bytes([0x60; 8])) | word;
+        let delete = (low + u64::from_ne_bytes([0x01; 8])) & !word;
+        let control = (!from_space | delete) & HIGH;
+        if control != 0 {
+            return index * 8 + control.trailing_zeros() as usize / 8;
+        }
     }
+    let tail = rest.iter().take_while(|byte| !byte.is_ascii_control());
+    text.len() - rest.len() + tail.count()
+}
+
+/// How many bytes at the start are a token's.
+#[inline]
+fn token(text: &[u8]) -> usize {
+    text.iter()
+        .position(|&byte| !is_token_byte(byte))
+        .unwrap_or(text.len())
 }
 
 /// The limits that concern a head, in bytes, bytes and lines.
@@ -271,8 +344,8 @@ mod tests {
     }
 
     /// Counts the bytes that the search looks at, on this thread.
-    pub(super) fn count_one() {
-        LOOKED_AT.set(LOOKED_AT.get() + 1);
+    pub(super) fn count(bytes: usize) {
+        LOOKED_AT.set(LOOKED_AT.get() + bytes);
     }
 
     fn limits() -> Limits {
@@ -456,14 +529,56 @@ mod tests {
     }
 
     #[test]
-    fn check_takes_one_whole_head() {
+    fn a_whole_head_is_one_and_nothing_more() {
+        let whole = |head| Scan::new().whole(head);
         let head = b"GET / HTTP/1.1\r\na: b\r\n\r\n";
-        assert_eq!(check(head), Ok(()));
-        assert_eq!(check(&head[..head.len() - 1]), Err(HeadError::Truncated));
-        assert_eq!(check(b""), Err(HeadError::Truncated));
+        assert_eq!(whole(head), Ok(()));
+        assert_eq!(whole(&head[..head.len() - 1]), Err(HeadError::Truncated));
+        assert_eq!(whole(b""), Err(HeadError::Truncated));
         assert_eq!(
-            check(b"GET / HTTP/1.1\r\n\r\nx"),
+            whole(b"GET / HTTP/1.1\r\n\r\nx"),
             Err(HeadError::TrailingBytes)
         );
+    }
+
+    #[test]
+    fn the_header_lines_are_where_the_first_line_ends() {
+        for (head, lines) in [
+            ("G\r\n\r\n", ""),
+            ("G\r\na: b\r\n\r\n", "a: b\r\n"),
+            ("G\r\na: b\r\nc:\r\n\r\n", "a: b\r\nc:\r\n"),
+        ] {
+            let input = format!("{head}{head}x");
+            let mut scan = Scan::new();
+            for _ in 0..2 {
+                scan.advance(input.as_bytes(), &limits()).unwrap();
+                let parts = scan.parts(input.as_bytes());
+                assert_eq!(parts, (head.as_bytes(), lines.as_bytes()));
+                scan.skip_head();
+            }
+        }
+    }
+
+    /// Each byte at each place in a word, and on its way through one.
+    #[test]
+    fn a_run_ends_where_a_walk_byte_by_byte_would() {
+        for len in 0..=24 {
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut text = [b'~'; 24];
+                    text[at] = byte;
+                    for filler in [b' ', 0xFF, 0x80, b'a'] {
+                        text.iter_mut().enumerate().for_each(|(i, b)| {
+                            if i != at {
+                                *b = filler;
+                            }
+                        });
+                        let text = &text[..len];
+                        let walked = text.iter().position(u8::is_ascii_control);
+                        assert_eq!(visible(text), walked.unwrap_or(len), "{text:x?}");
+                    }
+                }
+            }
+        }
     }
 }

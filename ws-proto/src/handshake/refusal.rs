@@ -1,114 +1,149 @@
-//! An answer of the application's that opens nothing (§4.2.2 (5.1): "the server MAY choose not to
-//! accept the connection").
+//! The answer to a request that is no handshake of ours (§4.2.1, §4.4).
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 
-use super::error::{ArgumentError, reason};
-use super::syntax::check_own_headers;
+use super::Bootstrap;
+use super::error::RequestError;
+use super::value::{FieldValue, Text};
 use super::write::Writer;
 use crate::error::NoRoom;
 
-/// A response to a request: a redirect, a demand for credentials, a page. What breaks a rule of
-/// the handshake has an answer [of its own](super::RequestError::encode_refusal).
+/// The answer to a request that was refused, in parts: for libraries that write heads themselves.
+///
+/// Those libraries add the length of the body. Close the connection after it, if it is one of
+/// HTTP/1.1: what follows a refused upgrade may be frames.
 ///
 /// ```
-/// use ws_proto::handshake::Refusal;
+/// use ws_proto::handshake::{Bootstrap, RequestError};
 ///
-/// let refusal = Refusal::new(401)?
-///     .headers(&[("WWW-Authenticate", "Basic"), ("Content-Type", "text/plain")])?
-///     .body(b"who are you?\n");
-/// let mut out = [0; 512];
-/// let len = refusal.encode("GET", &mut out).expect("room enough");
-/// assert!(out[..len].starts_with(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n"));
-/// assert!(out[..len].ends_with(b"\r\nContent-Length: 13\r\n\r\nwho are you?\n"));
-/// # Ok::<(), ws_proto::handshake::ArgumentError>(())
+/// let refusal = RequestError::Origin.refusal(Bootstrap::ExtendedConnect);
+/// assert_eq!(refusal.status(), 403);
+/// assert_eq!(refusal.body().to_string(), "origin not allowed\n");
+/// let (name, value) = refusal.fields().next().unwrap();
+/// assert_eq!((name, &*value.to_string()), ("Content-Type", "text/plain; charset=utf-8"));
 /// ```
-#[derive(Clone, Copy)]
-#[must_use]
-pub struct Refusal<'a> {
-    status: u16,
-    headers: &'a [(&'a str, &'a str)],
-    body: &'a [u8],
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    error: RequestError,
+    bootstrap: Bootstrap,
 }
 
-impl<'a> Refusal<'a> {
-    /// Makes a response without headers and body.
-    ///
-    /// # Errors
-    ///
-    /// [`Status`](ArgumentError::Status) if it is not a final one, from 200 to 599.
-    pub const fn new(status: u16) -> Result<Self, ArgumentError> {
-        match status {
-            200..=599 => Ok(Self {
-                status,
-                headers: &[],
-                body: &[],
-            }),
-            _ => Err(ArgumentError::Status),
-        }
-    }
-
-    /// Sets the headers, but for those that say how the response travels.
-    ///
-    /// # Errors
-    ///
-    /// As [`Accept::headers`](super::Accept::headers).
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, ArgumentError> {
-        check_own_headers(headers)?;
-        Ok(Self { headers, ..self })
-    }
-
-    /// Sets the body.
-    pub const fn body(self, body: &'a [u8]) -> Self {
-        Self { body, ..self }
-    }
-
-    /// The status.
+impl RequestError {
+    /// The answer in parts, to a request of this [`Request::bootstrap`](super::Request::bootstrap).
     #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.status
+    pub const fn refusal(self, bootstrap: Bootstrap) -> Refusal {
+        Refusal {
+            error: self,
+            bootstrap,
+        }
     }
 
-    /// Writes the answer to a request of that method, and returns its length in bytes. It says
-    /// `Connection: close`: close the connection after it.
+    /// Writes the whole answer as HTTP/1.1: head, and the reason as a line of plain text. Returns
+    /// its length in bytes.
+    ///
+    /// It says `Connection: close`. Close the connection after it, and read nothing more: what
+    /// follows a refused upgrade may be frames, or a request smuggled past a proxy.
+    ///
+    /// ```
+    /// use ws_proto::handshake::RequestError;
+    ///
+    /// let mut out = [0; 512];
+    /// let len = RequestError::WebSocketVersion.encode_refusal(&mut out)?;
+    /// let answer = core::str::from_utf8(&out[..len]).unwrap();
+    /// assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
+    /// assert!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"));
+    /// # Ok::<(), ws_proto::NoRoom>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`NoRoom`] if `out` is shorter than the answer.
-    pub fn encode(&self, method: &str, out: &mut [u8]) -> Result<usize, NoRoom> {
-        let Self {
-            status,
-            headers,
-            body,
-        } = *self;
-        let mut writer = Writer::new(out);
+    /// [`NoRoom`] if `out` is shorter than the answer. 512 bytes are always enough.
+    pub fn encode_refusal(self, out: &mut [u8]) -> Result<usize, NoRoom> {
+        let refusal = self.refusal(Bootstrap::Http1);
+        let status = refusal.status();
+        let mut body = Writer::new(&mut []);
         // Writing to a `Writer` cannot fail: it counts on past its end.
+        let _ = write!(body, "{}", refusal.body());
+        let len = body.len();
+
+        let mut writer = Writer::new(out);
         let _ = write!(writer, "HTTP/1.1 {status} {}\r\n", reason(status));
-        writer.put("Connection: close\r\n");
-        for (name, value) in headers {
-            writer.header(name, value);
+        for (name, value) in refusal.fields() {
+            let _ = write!(writer, "{name}: {value}\r\n");
         }
-        // "A server MUST NOT send a Content-Length header field in any response with a status code
-        // of 1xx (Informational) or 204 (No Content)." (RFC 9110 §8.6)
-        if status != 204 {
-            let _ = write!(writer, "Content-Length: {}\r\n", body.len());
-        }
-        writer.put("\r\n");
-        // (RFC 9110 §6.4.1, §9.3.2)
-        if !matches!(status, 204 | 304) && method != "HEAD" {
-            writer.put_bytes(body);
-        }
+        let _ = write!(writer, "Content-Length: {len}\r\n\r\n{}", refusal.body());
         writer.finish()
     }
 }
 
-impl core::fmt::Debug for Refusal<'_> {
-    /// Neither what a header says nor the body.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let names = self.headers.iter().map(|(name, _)| name);
-        write!(f, "Refusal {{ status: {}, headers: ", self.status)?;
-        f.debug_list().entries(names).finish()?;
-        write!(f, ", body: {} bytes }}", self.body.len())
+impl Refusal {
+    /// The HTTP status: that of the [error](RequestError::status), but for 426, which wants an
+    /// Upgrade beside it that HTTP/2 does not have (RFC 9110 §15.5.22, RFC 9113 §8.2.2).
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match (self.bootstrap, self.error.status()) {
+            (Bootstrap::ExtendedConnect, 426) => 400,
+            (_, status) => status,
+        }
+    }
+
+    /// The headers, in the order in which they are sent, without Content-Length.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, FieldValue<'static>)> + use<> {
+        let http1 = self.bootstrap == Bootstrap::Http1;
+        // "and a |Sec-WebSocket-Version| header field indicating the version(s) the server is
+        // capable of understanding." (§4.2.2)
+        let version = self.error.status() == 426;
+        // Upgrade, and its option in Connection, are what RFC 9110 §15.5.22 and §7.8 want of a 426.
+        let upgrade = http1 && version;
+        // RFC 9110 §15.5.6: a 405 lists what is allowed.
+        let allow = if http1 { "GET" } else { "CONNECT" };
+        [
+            http1.then_some(("Connection", "close")),
+            upgrade.then_some(("Upgrade", "websocket")),
+            upgrade.then_some(("Connection", "Upgrade")),
+            version.then_some(("Sec-WebSocket-Version", "13")),
+            (self.error.status() == 405).then_some(("Allow", allow)),
+            Some(("Content-Type", "text/plain; charset=utf-8")),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name, Text::Plain(value).into()))
+    }
+
+    /// The body: the reason as a line of plain text.
+    #[must_use]
+    pub fn body(&self) -> impl fmt::Display + use<> {
+        Line(self.error)
+    }
+}
+
+struct Line(RequestError);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.0)
+    }
+}
+
+/// A status that is not here has no words (RFC 9112 §4: they are for people).
+pub(super) const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        302 => "Found",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
     }
 }
 
@@ -116,77 +151,86 @@ impl core::fmt::Debug for Refusal<'_> {
 mod tests {
     extern crate std;
 
-    use std::format;
-    use std::string::String;
-    use std::vec;
+    use std::string::ToString as _;
+    use std::vec::Vec;
 
+    use super::super::HeadError;
     use super::*;
-    use crate::handshake::Response;
 
-    fn encoded(refusal: Refusal<'_>, method: &str) -> String {
-        let needed = refusal.encode(method, &mut []).unwrap_err().needed;
-        let mut out = vec![0; needed];
-        assert_eq!(refusal.encode(method, &mut out), Ok(needed));
-        let short = refusal.encode(method, &mut vec![0; needed - 1]);
-        assert_eq!(short, Err(NoRoom { needed }));
-        String::from_utf8(out).unwrap()
+    /// One of each status, and the longest message.
+    const SAMPLES: [(RequestError, u16); 7] = [
+        (RequestError::Head(HeadError::BareLf), 400),
+        (RequestError::Origin, 403),
+        (RequestError::Method, 405),
+        (
+            RequestError::Head(HeadError::FirstLineTooLong { limit: usize::MAX }),
+            414,
+        ),
+        (RequestError::WebSocketVersion, 426),
+        (
+            RequestError::Head(HeadError::HeadTooLong { limit: usize::MAX }),
+            431,
+        ),
+        (RequestError::HttpVersion, 505),
+    ];
+
+    #[test]
+    fn a_refusal_is_a_whole_response_that_names_its_reason_and_closes() {
+        for (error, status) in SAMPLES {
+            assert_eq!(error.status(), status);
+            let mut out = [0; 512];
+            let len = error.encode_refusal(&mut out).unwrap();
+            let text = core::str::from_utf8(&out[..len]).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let response = crate::handshake::Response::parse(&out[..head.len() + 4]).unwrap();
+            assert_eq!(response.status(), status);
+            assert!(!response.reason().is_empty());
+            assert_eq!(response.headers().get("connection"), Some(&b"close"[..]));
+            assert_eq!(
+                response.header("content-length"),
+                Some(&*body.len().to_string())
+            );
+            assert_eq!(body, error.to_string() + "\n");
+            assert_eq!(
+                response.header("sec-websocket-version"),
+                (status == 426).then_some("13")
+            );
+            assert_eq!(
+                response.header("upgrade"),
+                (status == 426).then_some("websocket")
+            );
+            assert_eq!(response.header("allow"), (status == 405).then_some("GET"));
+            for short in 0..len {
+                assert_eq!(
+                    error.encode_refusal(&mut out[..short]),
+                    Err(NoRoom { needed: len })
+                );
+            }
+        }
     }
 
     #[test]
-    fn a_refusal_is_a_whole_response_that_closes() {
-        let headers = [("Location", "/x"), ("Set-Cookie", "a=1")];
-        let refusal = Refusal::new(302).unwrap().headers(&headers).unwrap();
-        let text = encoded(refusal.body(b"there\n"), "GET");
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert_eq!(body, "there\n");
-        let head = format!("{head}\r\n\r\n");
-        let response = Response::parse(head.as_bytes()).unwrap();
-        assert_eq!((response.status(), response.reason()), (302, "Found"));
-        let headers = ["Connection", "location", "set-cookie", "Content-Length"];
-        let values = headers.map(|name| response.header(name).unwrap());
-        assert_eq!(values, ["close", "/x", "a=1", "6"]);
-    }
-
-    #[test]
-    fn what_has_no_content_is_sent_without() {
-        for (status, method, length, body) in [
-            (200, "GET", "\r\nContent-Length: 1\r\n", "x"),
-            (200, "HEAD", "\r\nContent-Length: 1\r\n", ""),
-            (304, "GET", "\r\nContent-Length: 1\r\n", ""),
-            (204, "GET", "", ""),
-            (299, "GET", "HTTP/1.1 299 \r\n", "x"),
+    fn over_http_2_nothing_is_said_of_the_connection() {
+        for error in [
+            RequestError::WebSocketVersion,
+            RequestError::Method,
+            RequestError::UnknownProtocol,
+            RequestError::Body,
         ] {
-            let text = encoded(Refusal::new(status).unwrap().body(b"x"), method);
-            assert!(text.contains(length), "{text}");
-            assert_eq!(text.contains("Content-Length"), status != 204, "{text}");
-            assert_eq!(text.split_once("\r\n\r\n").unwrap().1, body, "{status}");
+            let refusal = error.refusal(Bootstrap::ExtendedConnect);
+            let names: Vec<_> = refusal.fields().map(|(name, _)| name).collect();
+            assert!(!names.contains(&"Connection") && !names.contains(&"Upgrade"));
+            let versions = names
+                .iter()
+                .filter(|name| **name == "Sec-WebSocket-Version");
+            let told = usize::from(error == RequestError::WebSocketVersion);
+            assert_eq!(versions.count(), told);
+            assert_ne!(refusal.status(), 426);
         }
-    }
-
-    #[test]
-    fn a_refusal_is_final_and_does_not_say_how_it_travels() {
-        for status in [0, 99, 100, 101, 199, 600, 999, 1000, u16::MAX] {
-            assert!(matches!(Refusal::new(status), Err(ArgumentError::Status)));
-        }
-        for (name, error) in [
-            ("Content-Length", ArgumentError::ReservedHeader),
-            ("connection", ArgumentError::ReservedHeader),
-            ("Transfer-Encoding", ArgumentError::ReservedHeader),
-            ("a b", ArgumentError::HeaderName),
-        ] {
-            let headers = [(name, "5")];
-            let refusal = Refusal::new(200).unwrap().headers(&headers);
-            assert_eq!(refusal.unwrap_err(), error, "{name}");
-        }
-    }
-
-    #[test]
-    fn quiet_what_is_shown_of_a_refusal_has_no_values() {
-        let headers = [("Set-Cookie", "id=s3cret")];
-        let refusal = Refusal::new(200).unwrap().headers(&headers).unwrap();
-        assert_eq!(
-            format!("{:?}", refusal.body(b"s3cret")),
-            "Refusal { status: 200, headers: [\"Set-Cookie\"], body: 6 bytes }"
-        );
+        let method = RequestError::Method.refusal(Bootstrap::ExtendedConnect);
+        let allow = method.fields().find(|(name, _)| *name == "Allow").unwrap();
+        assert_eq!(allow.1.to_string(), "CONNECT");
+        let unknown = RequestError::UnknownProtocol.refusal(Bootstrap::ExtendedConnect);
+        assert_eq!(unknown.status(), 501);
     }
 }

@@ -72,10 +72,28 @@ pub(super) fn is_token(text: &[u8]) -> bool {
 
 #[inline]
 pub(super) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte,
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
-        | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
-        | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+    // A table of 256: as a `match` it is a chain of comparisons, which a head pays for each byte of
+    // its names.
+    const TOKEN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 0x7F {
+            table[byte as usize] = matches!(byte,
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
+                | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
+                | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
+            byte += 1;
+        }
+        table
+    };
+    TOKEN[byte as usize]
+}
+
+/// A value as it may be received: no control characters but tabs (RFC 9110 §5.5).
+pub(super) fn is_field_value(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|&byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
 /// What a value of ours may consist of. Narrower than what is accepted: nothing above ASCII.

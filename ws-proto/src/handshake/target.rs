@@ -1,5 +1,7 @@
 //! The request-target (§3, §4.1 (3), RFC 9112 §3.2).
 
+use core::fmt;
+
 use super::authority::{Authority, default_port, is_scheme};
 
 /// A request-target in one of its four forms.
@@ -59,6 +61,33 @@ impl<'b> Target<'b> {
             return None;
         };
         split_query(resource).map(|(_, query)| query)
+    }
+}
+
+/// A target as it may be shown: with the names of its parameters, and without their values, which
+/// hold tokens.
+pub(super) struct Redacted<'b>(pub(super) &'b str);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, query) = match split_query(self.0) {
+            Some((path, query)) => (path, Some(query)),
+            None => (self.0, None),
+        };
+        write!(f, "\"{}", path.escape_debug())?;
+        for (index, param) in query
+            .iter()
+            .flat_map(|query| query.split(['&', ';']))
+            .enumerate()
+        {
+            f.write_str(if index == 0 { "?" } else { "&" })?;
+            match param.split_once(['=']) {
+                Some((name, _)) => write!(f, "{}=..", name.escape_debug())?,
+                // Without a name it may be a token itself.
+                None => f.write_str("..")?,
+            }
+        }
+        f.write_str("\"")
     }
 }
 

@@ -13,6 +13,7 @@ use core::str;
 use thiserror::Error;
 
 use super::authority::{is_reg_name, parse_port};
+use super::target::Redacted;
 
 /// A `ws` or `wss` URI, read where it lies: nothing is copied, so that it fits wherever its text
 /// does.
@@ -98,14 +99,15 @@ impl<'a> Uri<'a> {
         self.host
     }
 
-    /// The port: "If /port/ is absent, use the default of the scheme" (§3), which is 80 or 443.
+    /// The port: "The port component is OPTIONAL; the default for "ws" is port 80, while the
+    /// default for "wss" is port 443." (§3)
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// The value of the Host header: the host as it was written, an IPv6 address in brackets,
-    /// followed by the port "if not using the default port" (§4.1 (4)).
+    /// followed by the port "(when not using the default port)" (§4.1 (4)).
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
@@ -120,7 +122,10 @@ impl<'a> Uri<'a> {
 
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{:?}", self.scheme, self.authority, self.resource)
+        let (path, query) = self.resource.split();
+        let hidden = query.map_or("", |_| "?…");
+        let path = ResourceName(path);
+        write!(f, "{}://{}{path}{hidden}", self.scheme, self.authority)
     }
 }
 
@@ -140,7 +145,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// "If the URI is […] not a `ws` or `wss` URI" (§3) there is none. Case does not count.
+    /// In any case: "schemes are case-insensitive" (RFC 3986 §3.1).
     fn parse(text: &str) -> Option<Self> {
         [Self::Ws, Self::Wss]
             .into_iter()
@@ -178,8 +183,8 @@ impl fmt::Display for Scheme {
 /// > component is empty; the path component; "?" if the query component is non-empty; the query
 /// > component
 ///
-/// `Display` writes it as it is sent, percent-encoded where it has to be; `Debug` leaves the query
-/// out.
+/// `Display` writes it as it is sent, percent-encoded where it has to be; `Debug` leaves out what
+/// the parameters of the query are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ResourceName<'a>(&'a str);
 
@@ -245,12 +250,7 @@ impl fmt::Display for ResourceName<'_> {
 
 impl fmt::Debug for ResourceName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, query) = self.split();
-        write!(f, "{}", ResourceName(path))?;
-        if query.is_some() {
-            f.write_str("?…")?;
-        }
-        Ok(())
+        Redacted(self.0).fmt(f)
     }
 }
 
@@ -545,14 +545,12 @@ mod tests {
     #[test]
     fn quiet_what_is_shown_of_a_uri_has_no_query() {
         let uri = Uri::parse("wss://h:1/a\u{202e}?token=s3cret&s3cret").unwrap();
-        for shown in [
-            format!("{uri}"),
-            format!("{uri:?}"),
-            format!("{:?}", uri.resource_name()),
-        ] {
-            assert!(!shown.contains("s3cret"), "{shown}");
+        for shown in [format!("{uri}"), format!("{uri:?}")] {
             assert!(shown.contains("/a%E2%80%AE?…"), "{shown}");
+            assert!(!shown.contains("s3cret"), "{shown}");
         }
+        let shown = format!("{:?}", uri.resource_name());
+        assert!(!shown.contains("s3cret"), "{shown}");
         let uri = Uri::parse("WS://h:80").unwrap();
         assert_eq!(format!("{uri} {uri:?}"), "ws://h/ Uri(ws://h/)");
     }

@@ -33,13 +33,6 @@ impl<'a> Writer<'a> {
         self.len = self.len.saturating_add(bytes.len());
     }
 
-    /// Writes one header line. Both parts have been checked: neither can end the line early.
-    pub(super) fn header(&mut self, name: &str, value: &str) {
-        for text in [name, ": ", value, "\r\n"] {
-            self.put(text);
-        }
-    }
-
     /// How much was written, or would have been.
     pub(super) const fn len(&self) -> usize {
         self.len
@@ -79,7 +72,7 @@ mod tests {
     fn an_exact_fit_fits() {
         let mut out = [0; 6];
         let mut writer = Writer::new(&mut out);
-        writer.header("a", "b");
+        writer.put("a: b\r\n");
         assert_eq!(writer.finish(), Ok(6));
         assert_eq!(&out, b"a: b\r\n");
     }

@@ -1,19 +1,21 @@
-//! The client's side: sending our handshake, and reading the server's (§4.1).
+//! The client's side: sending our handshake, and judging the server's (§4.1; RFC 8441 §4, §5).
 
-use core::mem::MaybeUninit;
-use core::str;
+use core::fmt;
 
+use super::HttpVersion;
+use super::authority::Authority;
 use super::deflate::Compression;
 use super::error::{ArgumentError, ResponseError};
-use super::extensions::Extensions;
-use super::head::{Scan, check};
-use super::headers::{Headers, Listed, Only};
+use super::fields::{Field, Listed};
+use super::head::Scan;
+use super::key::Key;
 use super::origin::Origin;
+use super::response::Response;
 use super::syntax::{ListFault, check_own_headers, is_token, unique_tokens};
 use super::target::Target;
 use super::uri::{ResourceName, Uri};
+use super::value::{FieldValue, Text, write_fields};
 use super::write::Writer;
-use super::{HttpVersion, Key, authority::Authority};
 use crate::error::NoRoom;
 use crate::limits::Limits;
 
@@ -26,6 +28,10 @@ const MAX_INTERIM: u8 = 8;
 /// request. The [`Key`] is no part of it: "The nonce MUST be selected randomly for each
 /// connection." (§4.1)
 ///
+/// Where another library writes heads, it is given [`fields`](Self::fields) and what it reads is
+/// held against the offer by [`confirm`](Self::confirm); over HTTP/2 and HTTP/3 by
+/// [`extended_fields`](Self::extended_fields) and [`confirm_extended`](Self::confirm_extended).
+///
 /// ```
 /// use ws_proto::handshake::{Key, Offer};
 ///
@@ -37,11 +43,11 @@ const MAX_INTERIM: u8 = 8;
 /// assert!(out[..len].starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com:9001\r\n"));
 /// # Ok::<(), ws_proto::handshake::ArgumentError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[must_use]
 pub struct Offer<'a> {
     host: &'a str,
-    resource: ResourceName<'a>,
+    target: ResourceName<'a>,
     origin: Option<&'a str>,
     protocols: &'a [&'a str],
     compression: Option<Compression>,
@@ -74,18 +80,17 @@ impl<'a> Offer<'a> {
     /// What the answer to an offer that was sent is held against.
     #[cfg(feature = "alloc")]
     pub(crate) const fn sent(protocols: &'a [&'a str], compression: Option<Compression>) -> Self {
-        let resource = ResourceName::of("/");
         Self {
             protocols,
             compression,
-            ..Self::of("", resource)
+            ..Self::of("", ResourceName::of("/"))
         }
     }
 
-    const fn of(host: &'a str, resource: ResourceName<'a>) -> Self {
+    const fn of(host: &'a str, target: ResourceName<'a>) -> Self {
         Self {
             host,
-            resource,
+            target,
             origin: None,
             protocols: &[],
             compression: None,
@@ -144,7 +149,58 @@ impl<'a> Offer<'a> {
         Ok(Self { headers, ..self })
     }
 
-    /// Writes the request and returns its length in bytes.
+    /// The subprotocols.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn offered(&self) -> &'a [&'a str] {
+        self.protocols
+    }
+
+    /// The host, for Host or `:authority`.
+    #[must_use]
+    pub const fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The target, for the request line or `:path`: its `Display` is what is sent.
+    #[must_use]
+    pub const fn target(&self) -> ResourceName<'a> {
+        self.target
+    }
+
+    /// The headers of the request, a GET over HTTP/1.1, in the order in which they are sent.
+    pub fn fields(&self, key: &Key) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
+        let upgrade = [
+            ("Host", Text::Plain(self.host)),
+            ("Upgrade", Text::Plain("websocket")),
+            ("Connection", Text::Plain("Upgrade")),
+            ("Sec-WebSocket-Key", Text::Key(key.encode())),
+        ];
+        upgrade
+            .into_iter()
+            .map(|(name, text)| (name, text.into()))
+            .chain(self.extended_fields())
+    }
+
+    /// The headers of an extended CONNECT over HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), in the order
+    /// in which they are sent. Its `:protocol` is `websocket`, its `:authority` the
+    /// [`host`](Self::host) and its `:path` the [`target`](Self::target).
+    pub fn extended_fields(&self) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
+        let list = (!self.protocols.is_empty()).then_some(Text::List(self.protocols));
+        let own = [
+            Some(("Sec-WebSocket-Version", Text::Plain("13"))),
+            self.origin.map(|origin| ("Origin", Text::Plain(origin))),
+            list.map(|list| ("Sec-WebSocket-Protocol", list)),
+            self.compression
+                .map(|offered| ("Sec-WebSocket-Extensions", Text::Offered(offered))),
+        ];
+        let added = self.headers.iter();
+        own.into_iter()
+            .flatten()
+            .chain(added.map(|&(name, value)| (name, Text::Plain(value))))
+            .map(|(name, text)| (name, text.into()))
+    }
+
+    /// Writes the request as HTTP/1.1 and returns its length in bytes.
     ///
     /// # Errors
     ///
@@ -152,32 +208,9 @@ impl<'a> Offer<'a> {
     pub fn encode(&self, key: &Key, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut writer = Writer::new(out);
         writer.put("GET ");
-        self.resource.pieces(|piece| writer.put(piece));
+        self.target.pieces(|piece| writer.put(piece));
         writer.put(" HTTP/1.1\r\n");
-        writer.header("Host", self.host);
-        writer.header("Upgrade", "websocket");
-        writer.header("Connection", "Upgrade");
-        writer.header("Sec-WebSocket-Key", key.encode().as_str());
-        writer.header("Sec-WebSocket-Version", "13");
-        if let Some(origin) = self.origin {
-            writer.header("Origin", origin);
-        }
-        if let Some((first, rest)) = self.protocols.split_first() {
-            writer.put("Sec-WebSocket-Protocol: ");
-            writer.put(first);
-            for protocol in rest {
-                writer.put(", ");
-                writer.put(protocol);
-            }
-            writer.put("\r\n");
-        }
-        if let Some(compression) = &self.compression {
-            compression.write_offer(&mut writer);
-        }
-        for (name, value) in self.headers {
-            writer.header(name, value);
-        }
-        writer.put("\r\n");
+        write_fields(&mut writer, self.fields(key));
         writer.finish()
     }
 
@@ -202,21 +235,83 @@ impl<'a> Offer<'a> {
         limits: &Limits,
     ) -> Result<Option<(Response<'b>, usize)>, ResponseError> {
         while let Some(len) = scan.advance(input, limits)? {
-            let head = scan.head().and_then(|head| input.get(head));
-            let response = Response::parse(head.unwrap_or_default())?;
-            match response.status {
-                101 => {
-                    self.check(key, &response)?;
+            let response = Response::read(scan, input)?;
+            match response.status() {
+                100 | 102..=199 if scan.skipped() < MAX_INTERIM => scan.skip_head(),
+                100 | 102..=199 => return Err(ResponseError::TooManyInterim),
+                _ => {
+                    self.confirm(key, &response)?;
                     return Ok(Some((response, len)));
                 }
-                100..=199 if scan.skipped() < MAX_INTERIM => scan.skip_head(),
-                100..=199 => return Err(ResponseError::TooManyInterim),
-                // "If the status code received from the server is not 101, the client handles
-                // the response per HTTP [RFC2616] procedures." (§4.1)
-                status => return Err(ResponseError::Refused(status)),
             }
         }
         Ok(None)
+    }
+
+    /// Judges the answer to our request over HTTP/1.1, by every rule of §4.1.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](ResponseError::Refused) for any status but 101, and the first rule that a 101
+    /// breaks.
+    pub fn confirm(&self, key: &Key, response: &Response<'_>) -> Result<(), ResponseError> {
+        let fields = response.fields();
+        // "If the status code received from the server is not 101, the client handles the response
+        // per HTTP [RFC2616] procedures." (§4.1)
+        if response.status() != 101 {
+            return Err(ResponseError::Refused(response.status()));
+        }
+        if response.version() != HttpVersion::Http11 {
+            return Err(ResponseError::HttpVersion);
+        }
+        // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains
+        // a value that is not an ASCII case-insensitive match for the value "websocket"" (§4.1)
+        match fields.upgrade().field {
+            Field::Value(value) if value.eq_ignore_ascii_case(b"websocket") => {}
+            _ => return Err(ResponseError::MissingUpgrade),
+        }
+        // "If the response lacks a |Connection| header field or the |Connection| header field
+        // doesn't contain a token that is an ASCII case-insensitive match for the value
+        // "Upgrade"" (§4.1)
+        if fields.connection().lists("upgrade", is_token) != Listed::Yes {
+            return Err(ResponseError::MissingConnection);
+        }
+        match fields.accept {
+            Field::Value(value) if value == key.accept_token().as_str().as_bytes() => {}
+            Field::Value(_) => return Err(ResponseError::WrongAccept),
+            Field::Missing => return Err(ResponseError::MissingAccept),
+            Field::Repeated => return Err(ResponseError::RepeatedAccept),
+        }
+        self.confirm_choices(response)
+    }
+
+    /// Judges the answer to our extended CONNECT over HTTP/2 or HTTP/3 (RFC 8441 §5).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](ResponseError::Refused) for any status but 2xx, and the rules of §4.1 about
+    /// extensions and subprotocols.
+    pub fn confirm_extended(&self, response: &Response<'_>) -> Result<(), ResponseError> {
+        match response.status() {
+            200..=299 => self.confirm_choices(response),
+            status => Err(ResponseError::Refused(status)),
+        }
+    }
+
+    fn confirm_choices(&self, response: &Response<'_>) -> Result<(), ResponseError> {
+        // "this header field indicates the use of an extension that was not present in the
+        // client's handshake" (§4.1)
+        self.agreed(response)?;
+        // "this header field indicates the use of a subprotocol that was not present in the
+        // client's handshake" (§4.1)
+        match response.fields().protocol().field {
+            Field::Missing => Ok(()),
+            Field::Value(value) if self.protocols.iter().any(|own| own.as_bytes() == value) => {
+                Ok(())
+            }
+            Field::Value(_) => Err(ResponseError::UnofferedProtocol),
+            Field::Repeated => Err(ResponseError::SeveralProtocols),
+        }
     }
 
     /// What the server agreed to about compression, if it did; [`verify`](Self::verify) has found
@@ -227,151 +322,33 @@ impl<'a> Offer<'a> {
     /// [`UnofferedExtension`](ResponseError::UnofferedExtension),
     /// [`InvalidExtensions`](ResponseError::InvalidExtensions).
     pub fn agreed(&self, response: &Response<'_>) -> Result<Option<Compression>, ResponseError> {
-        let mut answers = Extensions::of(response.headers);
+        let mut answers = response.extensions();
         match (self.compression, answers.next()) {
             (_, None) => Ok(None),
             (None, Some(Ok(_))) => Err(ResponseError::UnofferedExtension),
             (None, Some(Err(malformed))) => Err(malformed.into()),
-            (Some(offered), Some(_)) => offered.confirm(Extensions::of(response.headers)),
-        }
-    }
-
-    fn check(&self, key: &Key, response: &Response<'_>) -> Result<(), ResponseError> {
-        let headers = response.headers;
-        if response.version != HttpVersion::Http11 {
-            return Err(ResponseError::HttpVersion);
-        }
-        // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains
-        // a value that is not an ASCII case-insensitive match for the value "websocket"" (§4.1)
-        match headers.only("Upgrade") {
-            Only::Value(value) if value.eq_ignore_ascii_case(b"websocket") => {}
-            _ => return Err(ResponseError::MissingUpgrade),
-        }
-        // "If the response lacks a |Connection| header field or the |Connection| header field
-        // doesn't contain a token that is an ASCII case-insensitive match for the value
-        // "Upgrade"" (§4.1)
-        if headers.listed("Connection", "upgrade", is_token) != Listed::Yes {
-            return Err(ResponseError::MissingConnection);
-        }
-        match headers.only("Sec-WebSocket-Accept") {
-            Only::Value(value) if value == key.accept_token().as_str().as_bytes() => {}
-            Only::Value(_) => return Err(ResponseError::WrongAccept),
-            Only::Missing => return Err(ResponseError::MissingAccept),
-            Only::Repeated => return Err(ResponseError::RepeatedAccept),
-        }
-        // "this header field indicates the use of an extension that was not present in the
-        // client's handshake" (§4.1)
-        self.agreed(response)?;
-        // "this header field indicates the use of a subprotocol that was not present in the
-        // client's handshake" (§4.1)
-        match headers.only("Sec-WebSocket-Protocol") {
-            Only::Missing => Ok(()),
-            Only::Value(value) if self.protocols.iter().any(|own| own.as_bytes() == value) => {
-                Ok(())
-            }
-            Only::Value(_) => Err(ResponseError::UnofferedProtocol),
-            Only::Repeated => Err(ResponseError::SeveralProtocols),
+            (Some(offered), Some(_)) => offered.confirm(response.extensions()),
         }
     }
 }
 
-/// A response whose head is valid HTTP/1.0 or HTTP/1.1: the one that [`Offer::verify`] found in
-/// order, or any other.
-///
-/// ```
-/// use ws_proto::handshake::Response;
-///
-/// let response = Response::parse(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n")?;
-/// assert_eq!((response.status(), response.reason()), (401, "Unauthorized"));
-/// assert_eq!(response.header("www-authenticate"), Some("Basic"));
-/// # Ok::<(), ws_proto::handshake::ResponseError>(())
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Response<'b> {
-    version: HttpVersion,
-    status: u16,
-    reason: &'b str,
-    headers: Headers<'b>,
-}
-
-impl<'b> Response<'b> {
-    /// Parses a whole head, the empty line included. It says nothing about the handshake.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Scan::advance`], limits aside; [`Truncated`](super::HeadError::Truncated) or
-    /// [`TrailingBytes`](super::HeadError::TrailingBytes) if `head` is not exactly one head; and
-    /// [`StatusLine`](ResponseError::StatusLine), also for a status outside 100 to 599.
-    pub fn parse(head: &'b [u8]) -> Result<Self, ResponseError> {
-        check(head)?;
-        let (version, status, reason) = parse_status_line(head)?;
-        Ok(Self {
-            version,
-            status,
-            reason,
-            headers: Headers::of(head),
-        })
-    }
-
-    /// The status, from 100 to 599.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The reason phrase; empty if there is none, or one that is not ASCII.
-    #[must_use]
-    pub const fn reason(&self) -> &'b str {
-        self.reason
-    }
-
-    /// The version of HTTP.
-    #[must_use]
-    pub const fn version(&self) -> HttpVersion {
-        self.version
-    }
-
-    /// The subprotocol in use: one of those offered, if [`Offer::verify`] gave this response.
-    #[must_use]
-    pub fn protocol(&self) -> Option<&'b str> {
-        self.header("Sec-WebSocket-Protocol")
-    }
-
-    /// All headers.
-    #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
-    }
-
-    /// The value of the first header of that name, if it is UTF-8.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b str> {
-        str::from_utf8(self.headers.get(name)?).ok()
+/// Whom it asks and which headers it has: values hold credentials, and subprotocols hold tokens.
+impl fmt::Debug for Offer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("host", &self.host)
+            .field("target", &self.target)
+            .field("headers", &Names(self))
+            .finish()
     }
 }
 
-/// Version, status and reason, by `httparse`, in 4 KiB of stack that are given back.
-#[inline(never)]
-fn parse_status_line(head: &[u8]) -> Result<(HttpVersion, u16, &str), ResponseError> {
-    let mut headers = [const { MaybeUninit::uninit() }; Limits::HEADERS];
-    let mut response = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        head,
-        &mut headers,
-    );
-    match parsed {
-        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        _ => return Err(ResponseError::StatusLine),
-    }
-    let version = match response.version {
-        Some(0) => HttpVersion::Http10,
-        Some(1) => HttpVersion::Http11,
-        _ => return Err(ResponseError::StatusLine),
-    };
-    match response.code {
-        Some(code @ 100..=599) => Ok((version, code, response.reason.unwrap_or_default())),
-        _ => Err(ResponseError::StatusLine),
+struct Names<'s, 'a>(&'s Offer<'a>);
+
+impl fmt::Debug for Names<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.extended_fields().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
     }
 }
 
