@@ -97,7 +97,7 @@ struct Body {
 /// What a step of a [`Connecting`] gave.
 #[derive(Debug)]
 #[must_use]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "it is taken apart where it is made"
 )]

@@ -28,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// What a request comes to.
 enum Answer<'b> {
     Page(Vec<u8>),
-    Open(Accept<'b>, Opened),
+    Open(Accept<'b>, Box<Opened>),
 }
 
 /// What a connection was opened for.
@@ -40,7 +40,7 @@ struct Opened {
 pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &Entry) {
     let clock = Clock::system();
     match open(core, &stream, peer, &clock, entry) {
-        Ok((session, opened)) => run(core, (stream, peer, clock), session, opened, entry),
+        Ok((session, opened)) => run(core, (stream, peer, clock), session, *opened, entry),
         Err(Some(bytes)) => answer_and_end(&stream, &bytes, ANSWER),
         Err(None) => {}
     }
@@ -57,7 +57,7 @@ fn open(
     peer: SocketAddr,
     clock: &Clock,
     entry: &Entry,
-) -> Result<(Session, Opened), Option<Vec<u8>>> {
+) -> Result<(Session, Box<Opened>), Option<Vec<u8>>> {
     let mut accepting = Accepting::new(&core.config);
     let mut opened = None;
     loop {
@@ -135,13 +135,11 @@ fn answer<'b>(
         },
         None => None,
     };
-    Ok(Answer::Open(
-        accept,
-        Opened {
-            request,
-            subprotocol,
-        },
-    ))
+    let opened = Opened {
+        request,
+        subprotocol,
+    };
+    Ok(Answer::Open(accept, Box::new(opened)))
 }
 
 /// The answer to a request that is not for a WebSocket.
