@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
 use heads::rows;
-use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_proto::handshake::{HttpVersion, Key, Offer, Request, Scan};
 use ws_proto::{
     Close, CloseCode, Connection, Kind, Limits, Message, Part, SendError, Sender, Session,
 };
@@ -64,6 +64,9 @@ fn every_handshake_error_occurs() {
         Request::parse(&[head, &b"x"[..]].concat()).unwrap_err(),
         Request::parse(&with("Origin: null\r\n"))
             .and_then(|request| request.same_origin())
+            .unwrap_err(),
+        Request::extended_connect(HttpVersion::Http2, "h2c", "a", "/", &[][..])
+            .and_then(|request| request.accept().map(drop))
             .unwrap_err(),
     ]);
 

@@ -12,7 +12,7 @@ use super::key::Key;
 use super::origin::Origin;
 use super::response::Response;
 use super::syntax::{ListFault, check_own_headers, is_token, unique_tokens};
-use super::target::{Redacted, Target};
+use super::target::{Redacted, Target, is_sendable};
 use super::value::{FieldValue, Text, write_fields};
 use super::write::Writer;
 use crate::error::NoRoom;
@@ -65,7 +65,8 @@ impl<'a> Offer<'a> {
         if Authority::parse(host).is_none() {
             return Err(ArgumentError::Host);
         }
-        let Some(Target::Origin { .. }) = Target::parse(target) else {
+        let Some(Target::Origin { .. }) = Target::parse(target).filter(|_| is_sendable(target))
+        else {
             return Err(ArgumentError::Target);
         };
         Ok(Self {
@@ -82,11 +83,9 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`Origin`](ArgumentError::Origin) if it is neither a serialized origin nor `null`.
+    /// [`Origin`](ArgumentError::Origin) if it is none that [`Origin`] has.
     pub fn origin(self, origin: &'a str) -> Result<Self, ArgumentError> {
-        if origin != "null" && Origin::parse(origin).is_err() {
-            return Err(ArgumentError::Origin);
-        }
+        Origin::parse(origin)?;
         Ok(Self {
             origin: Some(origin),
             ..self
@@ -530,10 +529,10 @@ mod tests {
             Err(E::Head(HeadError::TooManyHeaders { limit: 128 }))
         );
 
-        let filler = "f".repeat(2000);
+        let filler = "f".repeat(4000);
         let interim = String::from("HTTP/1.1 103 x\r\nA: ") + &filler + "\r\n\r\n";
         let input = interim.repeat(8) + &edited("");
-        assert!(input.len() <= 16_384);
+        assert!(input.len() <= 32_768);
         assert!(
             verify(&mut Scan::new(), input.as_bytes())
                 .unwrap()
@@ -543,18 +542,18 @@ mod tests {
         let verdict = verify(&mut Scan::new(), long.as_bytes()).map(drop);
         assert_eq!(
             verdict,
-            Err(E::Head(HeadError::HeadTooLong { limit: 16_384 }))
+            Err(E::Head(HeadError::HeadTooLong { limit: 32_768 }))
         );
 
         // A buffer that interim responses fill is not left waiting for more.
-        let filler = "f".repeat(8178);
+        let filler = "f".repeat(16_370);
         let full =
             String::from("HTTP/1.1 103 x\r\nA: ") + &filler + "\r\nB: " + &filler + "\r\n\r\n";
-        assert_eq!(full.len(), 16_384);
+        assert_eq!(full.len(), 32_768);
         let verdict = verify(&mut Scan::new(), full.as_bytes()).map(drop);
         assert_eq!(
             verdict,
-            Err(E::Head(HeadError::HeadTooLong { limit: 16_384 }))
+            Err(E::Head(HeadError::HeadTooLong { limit: 32_768 }))
         );
     }
 
@@ -631,13 +630,18 @@ mod tests {
             "/a\r\nX: y",
             "/#",
             "/\u{e9}",
+            "/?\"",
+            "/<",
+            "/>",
             "/\0",
             "/\t",
         ] {
             assert_eq!(new("a", target), Err(ArgumentError::Target), "{target:?}");
         }
         let offer = Offer::new("a", "/").unwrap();
-        assert_eq!(offer.origin("null").map(drop), Ok(()));
+        for origin in ["null", "file://", "https://a:1"] {
+            assert_eq!(offer.origin(origin).map(drop), Ok(()));
+        }
         for origin in [
             "",
             "a",
