@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
 use heads::rows;
-use ws_proto::handshake::{Answer, Key, Offer, Request, Scan};
+use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan};
 use ws_proto::{
     AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
     Part, SendError, Sender, Session,
@@ -65,6 +65,9 @@ fn every_handshake_error_occurs() {
         Request::parse(&[head, &b"x"[..]].concat()).unwrap_err(),
         Request::parse(&with("Origin: null\r\n"))
             .and_then(|request| request.same_origin())
+            .unwrap_err(),
+        Request::extended_connect(HttpVersion::Http2, "h2c", "a", "/", &[][..])
+            .and_then(|request| request.accept().map(drop))
             .unwrap_err(),
     ]);
 

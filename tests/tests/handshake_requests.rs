@@ -48,7 +48,7 @@ fn the_server_answers_each_as_the_table_says() {
     let paths: BTreeSet<_> = rows
         .iter()
         .filter_map(|row| Request::parse(&row.head).ok())
-        .map(|request| request.path().to_owned())
+        .map(|request| encoded(request.path()))
         .chain(["*".into()])
         .collect();
     for path in paths {
@@ -81,6 +81,15 @@ fn the_server_answers_each_as_the_table_says() {
             }
         }
     }
+}
+
+/// The path as a URI has it.
+fn encoded(path: &str) -> String {
+    let encode = |byte| match byte {
+        b'"' | b'<' | b'>' | b'`' | 0x80.. => format!("%{byte:02X}"),
+        byte => char::from(byte).to_string(),
+    };
+    path.bytes().map(encode).collect()
 }
 
 /// The answer opens the connection, and the frames that came with the request were read.

@@ -80,3 +80,31 @@ fn the_server_answers_each_as_the_table_says() {
         }
     }
 }
+
+/// What devices and sandboxed pages send, for servers that list it; nothing else is let in by it.
+#[test]
+fn null_and_file_can_be_listed() {
+    let head = rows("request.txt", "origins.txt").swap_remove(0).head;
+    let with = |origin: &str| {
+        let (head, end) = head.split_at(head.len() - 2);
+        [head, format!("Origin: {origin}\r\n").as_bytes(), end].concat()
+    };
+    let site = || server().websocket("/chat", |_, _| Ok::<_, ws_std::Error>(()));
+    for (listed, others) in [
+        ("null", ["file://", "http://null", "NULL"]),
+        ("file://", ["null", "file://server.example.com", "file:///"]),
+    ] {
+        let list = Origins::List(vec!["https://good.example".into(), listed.into()]);
+        let server = run(site().origins(list));
+        for (origin, status) in [(listed, 101), ("https://good.example", 101)]
+            .into_iter()
+            .chain(others.map(|origin| (origin, 403)))
+        {
+            let stream = send(server.addr, &with(origin), origin);
+            stream.shutdown(Shutdown::Write).expect(origin);
+            let answer = received(stream, origin);
+            let line = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(line.as_bytes()), "{listed}: {origin}");
+        }
+    }
+}

@@ -38,8 +38,8 @@
 //! | opening handshake, absolute | 10 s | `handshake_timeout` |
 //! | ping, and the time to answer it | every 20 s, 20 s | `timeouts` |
 //! | closing handshake | 10 s | `timeouts` |
-//! | message; fragments of one | 1 MiB; 4096 | `max_message`, `limits` |
-//! | head; its lines; their number | 16 KiB; 8 KiB; 128 | `limits` |
+//! | message; fragments of one | 1 MiB; 65,536 | `max_message`, `limits` |
+//! | head; its lines; their number | 32 KiB; 16 KiB; 128 | `limits` |
 //! | unsent output of a connection | 1 MiB | `limits` |
 //! | connections, then 503 | 1024 | [`Server::max_connections`] |
 //! | pages that may connect | of the same host | [`Server::origins`] |

@@ -44,7 +44,7 @@ fn in_a_client(text: &str) {
         } else if taken {
             let text = format!("ws://{address}{}", asking.target);
             assert!(Uri::parse(&text).is_ok(), "{}", asking.place);
-            let ends_a_word = |char: char| char.is_ascii_control() || char == ' ';
+            let ends_a_word = |char: char| char.is_control() || char == ' ';
             assert!(!asking.target.contains(ends_a_word));
         }
     }

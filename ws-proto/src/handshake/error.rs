@@ -82,7 +82,7 @@ pub enum RequestError {
     /// The first line is not `method SP target SP HTTP/x.y` (RFC 9112 §3).
     #[error("the request line is malformed")]
     RequestLine,
-    /// The request-target has none of the forms of RFC 9112 §3.2, contains `#` or non-ASCII; or
+    /// The request-target has none of the forms of RFC 9112 §3.2, contains `#` or a control; or
     /// it names no resource: §4.2.1 (1) wants a path or an absolute http(s) URI.
     #[error("the request target does not name a resource")]
     Target,
@@ -136,7 +136,7 @@ pub enum RequestError {
     /// (RFC 9112 §6.3). Its bytes would be taken for frames, or for another request.
     #[error("the handshake request announces a body")]
     Body,
-    /// A subprotocol offered is not a token, or the list is empty (§4.1 (10)).
+    /// A subprotocol offered is not a token (§4.1 (10)).
     #[error("the Sec-WebSocket-Protocol header is not a list of tokens")]
     InvalidProtocol,
     /// A subprotocol is offered twice (§4.1 (10)).
@@ -152,7 +152,7 @@ pub enum RequestError {
     /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
     #[error("the request took too long")]
     Timeout,
-    /// The Origin is malformed, `null`, sent twice, or not one the server talks to (§10.2).
+    /// The Origin is malformed, sent twice, or not one the server talks to (§10.2).
     #[error("origin not allowed")]
     Origin,
 }
@@ -212,11 +212,11 @@ pub enum ArgumentError {
     /// A host that is not `host[:port]` (§3).
     #[error("invalid host: expected host[:port]")]
     Host,
-    /// A target that is not `/path[?query]` in visible ASCII without `#` (§3).
+    /// A target that is not `/path[?query]` in visible ASCII without `#`, `"`, `<` and `>` (§3).
     #[error("invalid request target: expected /path[?query]")]
     Target,
-    /// An origin that is neither `scheme://host[:port]` nor `null` (RFC 6454 §6.2).
-    #[error("invalid origin: expected scheme://host[:port]")]
+    /// An origin that is neither `scheme://host[:port]` nor `null` nor `file://` (RFC 6454 §6.2).
+    #[error("invalid origin: expected scheme://host[:port], null or file://")]
     Origin,
     /// The name of a header is not a token (RFC 9110 §5.1).
     #[error("header name is not a token")]
@@ -265,7 +265,7 @@ impl From<InvalidExtensions> for ResponseError {
 /// A text that is not a serialized origin (RFC 6454 §6.2): refused in a request of a peer's, and
 /// an argument error in a list of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("invalid origin: expected scheme://host[:port]")]
+#[error("invalid origin: expected scheme://host[:port], null or file://")]
 pub struct InvalidOrigin;
 
 impl From<InvalidOrigin> for RequestError {

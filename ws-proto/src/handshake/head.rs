@@ -477,41 +477,41 @@ mod tests {
         let first = edge(|n| format!("GET /{:a<n$} HTTP/1.1\r\n\r\n", ""));
         assert_eq!(
             first,
-            (8192 - 14, HeadError::FirstLineTooLong { limit: 8192 })
+            (16_384 - 14, HeadError::FirstLineTooLong { limit: 16_384 })
         );
 
         let line = edge(|n| format!("GET / HTTP/1.1\r\na: {:b<n$}\r\n\r\n", ""));
-        assert_eq!(line, (8192 - 3, HeadError::LineTooLong { limit: 8192 }));
+        assert_eq!(line, (16_384 - 3, HeadError::LineTooLong { limit: 16_384 }));
 
         let name = edge(|n| format!("GET / HTTP/1.1\r\n{:b<n$}b:\r\n\r\n", ""));
-        assert_eq!(name, (8192 - 2, HeadError::LineTooLong { limit: 8192 }));
+        assert_eq!(name, (16_384 - 2, HeadError::LineTooLong { limit: 16_384 }));
 
         let count = edge(|n| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n)));
         assert_eq!(count, (128, HeadError::TooManyHeaders { limit: 128 }));
 
         let head = |n: usize| {
-            let filler = "f".repeat(8000);
+            let filler = "f".repeat(16_000);
             format!(
                 "GET / HTTP/1.1\r\na: {filler}\r\nb: {filler}\r\nc: {:c<n$}\r\n\r\n",
                 ""
             )
         };
         let (most, error) = edge(head);
-        assert_eq!(error, HeadError::HeadTooLong { limit: 16_384 });
-        assert_eq!(head(most).len(), 16_384);
+        assert_eq!(error, HeadError::HeadTooLong { limit: 32_768 });
+        assert_eq!(head(most).len(), 32_768);
 
         // Refused when the limit is passed, not when the line or the head is complete.
         let (verdict, after) = dripped("G".repeat(20_000).as_bytes());
         assert_eq!(
             (verdict, after),
-            (Err(HeadError::FirstLineTooLong { limit: 8192 }), 8193)
+            (Err(HeadError::FirstLineTooLong { limit: 16_384 }), 16_385)
         );
         let (verdict, after) = dripped(&head(most).as_bytes()[..head(most).len() - 1]);
-        assert_eq!((verdict, after), (Ok(None), 16_383));
+        assert_eq!((verdict, after), (Ok(None), 32_767));
         let (verdict, after) = dripped(head(most + 9).as_bytes());
         assert_eq!(
             (verdict, after),
-            (Err(HeadError::HeadTooLong { limit: 16_384 }), 16_384)
+            (Err(HeadError::HeadTooLong { limit: 32_768 }), 32_768)
         );
     }
 

@@ -64,7 +64,11 @@ impl<'b> Request<'b> {
             (None, Some(authority)) => {
                 let target = absolute(uri.scheme_str(), authority, path);
                 let target = target.ok_or(RequestError::Target)?;
-                Self::of_parts(method.as_str(), (path, target), version, headers.into())
+                let text = match target {
+                    Target::NoResource => authority,
+                    _ => path,
+                };
+                Self::of_parts(method.as_str(), (text, target), version, headers.into())
             }
             (None, None) => Self::from_parts(method.as_str(), path, version, headers),
         }

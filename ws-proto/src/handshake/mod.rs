@@ -32,7 +32,7 @@
 //! #     piece.len()
 //! # };
 //! let limits = Limits::default();
-//! let mut buffer = [0; 16 * 1024]; // `limits.max_head` is always enough
+//! let mut buffer = [0; 32 * 1024]; // `limits.max_head` is always enough
 //! let mut filled = 0;
 //! let mut scan = Scan::new();
 //! let mut out = [0; 512];
@@ -87,7 +87,7 @@
 //! # assert!(out[..len].starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n"));
 //!
 //! let limits = Limits::default();
-//! let mut buffer = [0; 16 * 1024]; // `limits.max_head` is always enough
+//! let mut buffer = [0; 32 * 1024]; // `limits.max_head` is always enough
 //! let mut filled = 0;
 //! let mut scan = Scan::new();
 //! loop {

@@ -55,7 +55,7 @@ impl<'a> Uri<'a> {
     /// these steps."
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
         // They would end the request line, or the word in it.
-        if text.bytes().any(|byte| matches!(byte, 0..=b' ' | 0x7f)) {
+        if text.chars().any(|char| char == ' ' || char.is_control()) {
             return Err(UriError::Character);
         }
         let (scheme, rest) = text.split_once([':']).ok_or(UriError::Scheme)?;
@@ -493,6 +493,7 @@ mod tests {
             ("ws://h/\t", UriError::Character),
             ("ws://h/\0", UriError::Character),
             ("ws://h/\x7f", UriError::Character),
+            ("ws://h/\u{85}", UriError::Character),
             ("ws://a b/", UriError::Character),
         ];
         for (text, error) in cases {
