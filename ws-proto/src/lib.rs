@@ -12,11 +12,11 @@
 //! |---|---|---|
 //! | [`Header`], [`Mask`], [`Utf8`], [`Close`] | codecs: plain values, no state | nothing |
 //! | [`Connection`], [`handshake`], [`Liveness`] | the protocol, on slices of the caller's | nothing |
-//! | [`Session`] | a connection with its buffers: what adapters drive | feature `alloc` |
+//! | [`Connecting`], [`Accepting`], [`Session`] | the handshake and a connection, with their buffers: what adapters drive | feature `alloc` |
 //!
 //! **The one rule of use**: whatever was received or sent, write what is then to be written. For
-//! a [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`]
-//! [`unsent`](Session::unsent).
+//! a [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`], and
+//! for the handshake before it, [`unsent`](Session::unsent).
 //!
 //! The canonical loop, over anything that reads and writes:
 //!
@@ -26,7 +26,7 @@
 //! use ws_proto::{Config, Session, Shutdown, Step};
 //!
 //! fn echo(mut socket: impl Read + Write) -> io::Result<()> {
-//!     // The opening handshake comes before: see `handshake`.
+//!     // The opening handshake comes before: see `Accepting`.
 //!     let mut session = Session::server(&Config::default());
 //!     while session.shutdown() == Shutdown::NotYet {
 //!         // 1. Everything that was received.

@@ -42,8 +42,8 @@ pub(crate) struct About {
 
 impl WebSocket {
     /// Runs a connection whose opening handshake was done elsewhere, on what it left: a stream,
-    /// and a [`Session`] that was [given](Session::push) what was received behind the head. There
-    /// is keepalive, and an end to closing, if the session is [watched](Session::watched).
+    /// and a [`Session`] that has what was received after the head.
+    /// [`Accepting`](ws_proto::Accepting) and [`Connecting`](ws_proto::Connecting) give such a one.
     ///
     /// # Errors
     ///

@@ -11,9 +11,11 @@
 //! `------------------- head, `len` bytes --------------´`----- frames -----´
 //! ```
 //!
-//! Three things are left to whoever moves the bytes: an absolute deadline for the whole exchange,
-//! closing the connection after every error (§4.1, §4.2.1), and asking
-//! [`Request::same_origin`] or an own list who may connect (§10.2).
+//! With an allocator, [`Connecting`](crate::Connecting) and [`Accepting`](crate::Accepting) do the
+//! loops below, with buffers and a deadline, and end in a [`Session`](crate::Session). Without one,
+//! three things are left to the caller: an absolute deadline for the whole exchange, closing the
+//! connection after every error (§4.1, §4.2.1), and asking [`Request::same_origin`] or a list who
+//! may connect (§10.2).
 //!
 //! # The server
 //!
