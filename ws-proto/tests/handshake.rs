@@ -97,7 +97,9 @@ fn request_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, RequestErro
         received.extend_from_slice(piece);
         let found = Request::parse_prefix(&mut scan, &received, &Limits::default())?;
         if let Some((request, len)) = found {
-            return Ok(Some((format!("{request:?} {:?}", request.accept()), len)));
+            let lines: Vec<_> = request.headers().iter().collect();
+            let said = (request.method(), request.target(), request.version(), lines);
+            return Ok(Some((format!("{said:?} {:?}", request.accept()), len)));
         }
     }
     Ok(None)
@@ -111,7 +113,14 @@ fn response_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, ResponseEr
         received.extend_from_slice(piece);
         let found = offer.verify(&key, &mut scan, &received, &Limits::default())?;
         if let Some((response, len)) = found {
-            return Ok(Some((format!("{response:?}"), len)));
+            let lines: Vec<_> = response.headers().iter().collect();
+            let said = (
+                response.status(),
+                response.reason(),
+                response.version(),
+                lines,
+            );
+            return Ok(Some((format!("{said:?}"), len)));
         }
     }
     Ok(None)

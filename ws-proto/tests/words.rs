@@ -1,7 +1,9 @@
 //! What values say of themselves in logs: what is needed to understand them, and nothing that is
 //! secret or could break a line.
 
-use ws_proto::handshake::{AcceptToken, HeadError, Key, Offer, Request, RequestError, Scan};
+use ws_proto::handshake::{
+    AcceptToken, HeadError, Key, Offer, Request, RequestError, Response, Scan,
+};
 #[cfg(feature = "deflate")]
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{Close, CloseCode, MaskKeys, Message, ProtocolError};
@@ -67,6 +69,56 @@ fn of_header_lines_the_names_are_shown() {
     assert_eq!(all, r#"["Host", "X"]"#);
     assert_eq!(headers.next(), Some(("Host", &b"a"[..])));
     assert_eq!(format!("{headers:?}"), r#"["X"]"#);
+}
+
+/// Contract *quiet*, of handshakes: cookies, credentials, tokens in queries and in subprotocols are
+/// not shown, and nothing can break a line.
+#[test]
+fn quiet_no_secret_of_a_handshake_is_shown() {
+    const SECRET: &str = "s3cret";
+    let head = "GET /chat?token=s3cret&s3cret HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nCookie: s3cret\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer s3cret\r\n\
+        Sec-WebSocket-Protocol: chat, s3cret\r\n\r\n";
+    let request = Request::parse(head.as_bytes()).expect("a request");
+    let cookie = [("Set-Cookie", SECRET)];
+    let accept = request.accept().expect("a handshake");
+    let accept = accept.protocol(SECRET).expect("it is offered");
+    let accept = accept.headers(&cookie).expect("good ones");
+    let answer = "HTTP/1.1 401 s3cret\r\nSet-Cookie: s3cret\r\nLocation: /?s3cret\r\n\r\n";
+    let response = Response::parse(answer.as_bytes()).expect("a response");
+    let protocols = ["chat", SECRET];
+    let headers = [("Authorization", SECRET), ("Cookie", SECRET)];
+    let offer = Offer::new("a", "/chat?auth=s3cret;s3cret=1&=s3cret").expect("a good one");
+    let offer = offer
+        .protocols(&protocols)
+        .and_then(|offer| offer.headers(&headers));
+    let offer = offer.expect("good ones");
+    let key = Key::new([7; 16]);
+    let fields: Vec<_> = accept.fields().chain(offer.fields(&key)).collect();
+    for shown in [
+        format!("{request:?} {request:#?}"),
+        format!("{:?} {:?}", request.headers(), request.headers().iter()),
+        format!("{accept:?} {accept:#?} {fields:?}"),
+        format!("{response:?} {response:#?}"),
+        format!("{offer:?} {offer:#?}"),
+    ] {
+        let shown = shown.replace("s3cret=..", "");
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+    // What is needed to understand them is there.
+    assert_eq!(
+        format!("{request:?}"),
+        "Request { method: \"GET\", target: \"/chat?token=..&..\", version: Http11, headers: \
+         [\"Host\", \"Upgrade\", \"Connection\", \"Sec-WebSocket-Version\", \"Cookie\", \
+         \"Sec-WebSocket-Key\", \"Authorization\", \"Sec-WebSocket-Protocol\"] }"
+    );
+    let raw = "GET /\u{202e}\u{2028}?a\u{2029}=b HTTP/1.1\r\n\r\n";
+    let shown = format!("{:?}", Request::parse(raw.as_bytes()).expect("a request"));
+    assert!(
+        shown.contains("/\\u{202e}\\u{2028}?a\\u{2029}=.."),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -78,9 +78,9 @@ fn a_page_and_a_socket_may_share_a_path() {
 #[test]
 fn what_is_wrong_with_a_handshake_is_said() {
     let server = run(site());
-    let long = "x".repeat(9000);
+    let long = "x".repeat(17_000);
     let many = "a: b\r\n".repeat(129);
-    let much = format!("{}: {}\r\n", "a", "b".repeat(8000)).repeat(3);
+    let much = format!("{}: {}\r\n", "a", "b".repeat(16_000)).repeat(3);
     let without = |name: &str| -> String {
         let lines = UPGRADE.split_inclusive("\r\n");
         lines.filter(|line| !line.starts_with(name)).collect()

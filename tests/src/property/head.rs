@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 use ws_proto::Limits;
-use ws_proto::handshake::Scan;
+use ws_proto::handshake::{Headers, Scan};
 
 use super::input::pieces;
 
@@ -68,6 +68,11 @@ pub(super) fn assert_within(head: &[u8], limits: &Limits) {
     let lines = text.split(|byte| *byte == b'\n');
     // The CR is not counted.
     assert!(lines.map(<[u8]>::len).max() <= Some(limits.max_head_line + 1));
+}
+
+/// Names and values, as they are read.
+pub(super) fn lines(headers: Headers<'_>) -> Vec<(&str, &[u8])> {
+    headers.iter().collect()
 }
 
 /// Names in lower case, values without the white space around them.
