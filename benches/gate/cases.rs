@@ -1,6 +1,7 @@
 //! What is counted: the ways of a message, through the bare core and through a `Session`.
 
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_proto::{
@@ -110,6 +111,7 @@ pub(crate) fn all() -> Vec<Case> {
         cases.push(ping(layer));
     }
     cases.push(handshake_server());
+    cases.push(handshake_parsed());
     cases.push(handshake_client());
     cases.push(copy());
     cases
@@ -318,21 +320,23 @@ fn ping(layer: Layer) -> Case {
     })
 }
 
-/// What a browser asks, and the answer.
+/// What a browser asks.
+const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
+    Host: chat.example.com\r\n\
+    Connection: Upgrade\r\n\
+    Pragma: no-cache\r\n\
+    Cache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://chat.example.com\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br\r\n\
+    Accept-Language: en-GB,en;q=0.9\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+/// It is judged, and answered.
 fn handshake_server() -> Case {
-    const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
-        Host: chat.example.com\r\n\
-        Connection: Upgrade\r\n\
-        Pragma: no-cache\r\n\
-        Cache-Control: no-cache\r\n\
-        User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
-        Upgrade: websocket\r\n\
-        Origin: https://chat.example.com\r\n\
-        Sec-WebSocket-Version: 13\r\n\
-        Accept-Encoding: gzip, deflate, br\r\n\
-        Accept-Language: en-GB,en;q=0.9\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-        Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
     Case::new("bare/handshake/server", 1, 16, || {
         let (limits, mut out) = (Limits::default(), [0; 512]);
         Box::new(move || {
@@ -341,6 +345,20 @@ fn handshake_server() -> Case {
                 .expect("whole");
             let accept = request.accept().expect("a handshake");
             black_box(accept.encode(&mut out).expect("room"));
+        })
+    })
+}
+
+/// It is taken apart by `httparse`, and nothing else: the handshake is to cost six times that at
+/// most.
+fn handshake_parsed() -> Case {
+    Case::new("httparse/handshake/server", 1, 16, || {
+        Box::new(move || {
+            let mut headers = [const { MaybeUninit::uninit() }; Limits::HEADERS];
+            let mut request = httparse::Request::new(&mut []);
+            let status = request.parse_with_uninit_headers(black_box(REQUEST), &mut headers);
+            assert!(status.expect("in order").is_complete());
+            black_box(&request);
         })
     })
 }

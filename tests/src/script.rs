@@ -179,6 +179,7 @@ impl Parser {
                 "not-yet" => Shutdown::NotYet,
                 "await-peer" => Shutdown::AwaitPeer,
                 "write" => Shutdown::Write,
+                "drain" => Shutdown::Drain,
                 "now" => Shutdown::Now,
                 "by-role" if role == Role::Server => Shutdown::Write,
                 "by-role" => Shutdown::AwaitPeer,

@@ -8,7 +8,7 @@ mod recordings;
 use std::thread;
 
 use recordings::{KEY, Recording, accepted, offer, recordings, session};
-use ws_proto::handshake::{Compression, HandshakeError, Request, Scan};
+use ws_proto::handshake::{Compression, Request, RequestError, ResponseError, Scan};
 use ws_proto::{Role, Shutdown, State};
 use ws_tests::{Core, Driven, Engine, Frame, Got, Inlet};
 
@@ -22,11 +22,30 @@ enum Way {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
-    refused: Option<HandshakeError>,
+    refused: Option<Refused>,
     answer: Vec<u8>,
     got: Vec<Got>,
     out: Vec<u8>,
     ends: Option<(Shutdown, State)>,
+}
+
+/// Why the opening handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    Request(RequestError),
+    Response(ResponseError),
+}
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<ResponseError> for Refused {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(error)
+    }
 }
 
 /// An endpoint whose first bytes are those of a head.
@@ -108,7 +127,7 @@ impl<'r> Endpoint<'r> {
     }
 
     /// Where the head ends, and what was agreed on.
-    fn open(&mut self) -> Result<Option<(usize, Option<Compression>)>, HandshakeError> {
+    fn open(&mut self) -> Result<Option<(usize, Option<Compression>)>, Refused> {
         let limits = &self.recording.setup.limits;
         let ours = self.recording.compression;
         Ok(match self.recording.setup.role {

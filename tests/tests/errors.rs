@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
 use heads::rows;
-use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan};
 use ws_proto::{
-    Close, CloseCode, Config, Connection, Kind, Limits, Message, Part, SendError, Sender, Session,
+    AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
+    Part, SendError, Sender, Session,
 };
 use ws_std::{Client, Clock, ConnectError, Timeouts, WebSocket};
 use ws_tests::{name_of, variants};
@@ -33,6 +34,14 @@ fn names<E: std::fmt::Debug>(errors: impl IntoIterator<Item = E>) -> BTreeSet<St
     errors.into_iter().map(name).collect()
 }
 
+/// Those of heads, which come within errors of requests and of responses.
+fn of_heads<E: std::fmt::Debug>(errors: &[E]) -> BTreeSet<String> {
+    let shown = errors.iter().map(|error| format!("{error:?}"));
+    shown
+        .filter_map(|shown| Some(name_of(shown.strip_prefix("Head(")?).to_owned()))
+        .collect()
+}
+
 #[test]
 fn every_handshake_error_occurs() {
     let requests = rows("request.txt", "requests");
@@ -43,7 +52,7 @@ fn every_handshake_error_occurs() {
             .err()
             .inspect(|_| assert_ne!(row.verdict, ["101"], "{}", row.place))
     });
-    let mut occurred = names(judged);
+    let mut refused: Vec<_> = judged.collect();
     // What a whole head is judged by, the lists that are looked at when asked for, and pages.
     let upgrade = requests.iter().find(|row| row.verdict == ["101"]);
     let head = &upgrade.expect("a good one").head;
@@ -51,20 +60,21 @@ fn every_handshake_error_occurs() {
         let (head, end) = head.split_at(head.len() - 2);
         [head, line.as_bytes(), end].concat()
     };
-    occurred.extend(names([
+    refused.extend([
         Request::parse(&head[..head.len() - 1]).unwrap_err(),
         Request::parse(&[head, &b"x"[..]].concat()).unwrap_err(),
         Request::parse(&with("Origin: null\r\n"))
             .and_then(|request| request.same_origin())
             .unwrap_err(),
-    ]));
-    let extensions = with("Sec-WebSocket-Extensions: a;;\r\n");
-    let extensions = Request::parse(&extensions).expect("a request").extensions();
-    occurred.extend(names(extensions.filter_map(Result::err)));
+        Request::extended_connect(HttpVersion::Http2, "h2c", "a", "/", &[][..])
+            .and_then(|request| request.accept().map(drop))
+            .unwrap_err(),
+    ]);
 
     let key = Key::new(*b"the sample nonce");
     let offer = Offer::new("server.example.com", "/chat").expect("a good offer");
     let offered = offer.protocols(&["chat", "superchat"]).expect("good ones");
+    let mut failed = Vec::new();
     for row in rows("response.txt", "responses") {
         let input = [&row.head[..], &row.behind].concat();
         let verified = offered.verify(&key, &mut Scan::new(), &input, &Limits::DEFAULT);
@@ -74,14 +84,14 @@ fn every_handshake_error_occurs() {
             "{}",
             row.place
         );
-        occurred.extend(names(verified.err()));
+        failed.extend(verified.err());
     }
 
     let request = Request::parse(head).expect("a request");
     let accept = request.accept().expect("a handshake");
     let names_of_many: Vec<_> = (0..65).map(|number| number.to_string()).collect();
     let many: Vec<_> = names_of_many.iter().map(String::as_str).collect();
-    occurred.extend(names([
+    let asked = [
         Offer::new("a b", "/").unwrap_err(),
         Offer::new("a", "b").unwrap_err(),
         offer.origin("a").unwrap_err(),
@@ -93,10 +103,28 @@ fn every_handshake_error_occurs() {
         offer.protocols(&many).unwrap_err(),
         accept.protocol("never offered").unwrap_err(),
         accept.protocol("neveroffered").unwrap_err(),
-    ]));
+        Answer::new(100).unwrap_err(),
+    ];
+
+    let mut late = Accepting::new(&Config::DEFAULT);
+    for time in [Duration::ZERO, Duration::MAX] {
+        let _ = late.check(Instant::from_epoch(time));
+    }
+    late.sent(usize::MAX);
+    if let AcceptStep::Over(why) = late.step() {
+        refused.extend(why);
+    }
 
     let source = include_str!("../../ws-proto/src/handshake/error.rs");
-    assert_eq!(missing(source, "HandshakeError", &occurred), [""; 0]);
+    let heads = of_heads(&refused).into_iter().chain(of_heads(&failed));
+    for (error, occurred) in [
+        ("HeadError", heads.collect()),
+        ("RequestError", names(refused)),
+        ("ResponseError", names(failed)),
+        ("ArgumentError", names(asked)),
+    ] {
+        assert_eq!(missing(source, error, &occurred), [""; 0], "{error}");
+    }
 }
 
 #[test]
@@ -172,29 +200,41 @@ fn every_connect_error_occurs() {
     });
     drop(listener.accept().expect("it is there"));
     let left = left.join().expect("an error");
+    let misled = thread::spawn({
+        let url = url.clone();
+        || ws_std::connect(url).unwrap_err()
+    });
+    let mut peer = Raw::over(listener.accept().expect("it is there").0, false);
+    peer.head();
+    peer.write(b"SSH-2.0\r\n\r\n");
+    let broken = misled.join().expect("an error");
     let serving = run(server());
     let failed = |client: Client| client.connect().unwrap_err();
     let occurred = names([
         left,
         failed(Client::new("")),
+        failed(Client::new("wss://127.0.0.1/")),
         // A port that nobody can have.
         failed(Client::new("ws://127.0.0.1:0/")),
         // The system accepts it, and nobody answers.
         failed(Client::new(&url).handshake_timeout(Duration::from_millis(10))),
         failed(Client::new(serving.url("/nowhere"))),
         failed(Client::new(&url).subprotocol("a b")),
+        broken,
     ]);
     // That takes a system whose source of randomness fails: there is no call that makes it.
     assert_eq!(missing(STD, "ConnectError", &occurred), ["Entropy"]);
 }
 
 #[test]
-fn every_url_error_occurs() {
+fn every_uri_error_occurs() {
     let urls = [
         "ws://h/a b",
         "http://h/",
-        "wss://h/",
         "ws://:80/",
+        "ws://a\\b/",
+        "ws://münchen.example/",
+        "ws://h:99999/",
         "ws://h/#top",
         "ws://user@h/",
     ];
@@ -202,7 +242,8 @@ fn every_url_error_occurs() {
         Err(ConnectError::Url(error)) => error,
         other => panic!("{url}: {other:?}"),
     }));
-    assert_eq!(missing(STD, "UrlError", &occurred), [""; 0]);
+    let source = include_str!("../../ws-proto/src/handshake/uri.rs");
+    assert_eq!(missing(source, "UriError", &occurred), [""; 0]);
 }
 
 /// What can go wrong with a connection.

@@ -13,9 +13,9 @@ use std::net::Shutdown;
 use common::{TEXT, frame, run, server};
 use exchange::{received, refusal, send};
 use heads::{Row, rows};
-use verdicts::{Verdict, assert_judged};
+use verdicts::{Verdict, assert_judged, name};
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Request, Scan};
+use ws_proto::handshake::{HeadError, Key, Request, RequestError, Scan};
 
 /// The table, and how many rows it has to have: it is only to grow.
 fn table() -> Vec<Row> {
@@ -24,7 +24,7 @@ fn table() -> Vec<Row> {
     rows
 }
 
-fn judged(scan: &mut Scan, input: &[u8]) -> Verdict {
+fn judged(scan: &mut Scan, input: &[u8]) -> Verdict<RequestError> {
     match Request::parse_prefix(scan, input, &Limits::DEFAULT)? {
         Some((request, len)) => request.accept().map(|_| Some(len)),
         None => Ok(None),
@@ -35,8 +35,8 @@ fn judged(scan: &mut Scan, input: &[u8]) -> Verdict {
 fn the_core_judges_each_as_the_table_says() {
     assert_judged(&table(), judged, |verdict| match verdict {
         Ok(Some(_)) => "101".into(),
-        Ok(None) => format!("eof {:?}", HandshakeError::Truncated),
-        Err(error) => format!("{} {error:?}", error.status()),
+        Ok(None) => format!("eof {:?}", HeadError::Truncated),
+        Err(error) => format!("{} {}", error.status(), name(&error)),
     });
 }
 
@@ -48,7 +48,7 @@ fn the_server_answers_each_as_the_table_says() {
     let paths: BTreeSet<_> = rows
         .iter()
         .filter_map(|row| Request::parse(&row.head).ok())
-        .map(|request| request.path().to_owned())
+        .map(|request| encoded(request.path()))
         .chain(["*".into()])
         .collect();
     for path in paths {
@@ -81,6 +81,15 @@ fn the_server_answers_each_as_the_table_says() {
             }
         }
     }
+}
+
+/// The path as a URI has it.
+fn encoded(path: &str) -> String {
+    let encode = |byte| match byte {
+        b'"' | b'<' | b'>' | b'`' | 0x80.. => format!("%{byte:02X}"),
+        byte => char::from(byte).to_string(),
+    };
+    path.bytes().map(encode).collect()
 }
 
 /// The answer opens the connection, and the frames that came with the request were read.

@@ -11,7 +11,7 @@ use std::thread;
 
 use common::{Raw, TEXT, frame};
 use heads::{Row, rows};
-use verdicts::assert_judged;
+use verdicts::{assert_judged, name};
 use ws_proto::Limits;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_std::{Client, ConnectError};
@@ -42,7 +42,7 @@ fn the_core_judges_each_as_the_table_says() {
     assert_judged(&table(), judge, |verdict| match verdict {
         Ok(Some(_)) => "open".into(),
         Ok(None) => "more".into(),
-        Err(error) => format!("{error:?}"),
+        Err(error) => name(&error),
     });
 }
 
@@ -68,7 +68,7 @@ fn the_client_does_with_each_as_the_table_says() {
                 assert_eq!(message.as_text(), Some("hello"), "{place}");
                 "open".into()
             }
-            Err(ConnectError::Handshake(error)) => format!("{error:?}"),
+            Err(ConnectError::Handshake(error)) => name(&error),
             Err(ConnectError::Refused(response)) => format!("Refused({})", response.status()),
             Err(ConnectError::Io(_)) => "more".into(),
             Err(error) => panic!("{place}: {error:?}"),

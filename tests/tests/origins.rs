@@ -11,7 +11,7 @@ use std::net::Shutdown;
 use common::{run, server};
 use exchange::{received, refusal, send};
 use heads::{Row, rows};
-use ws_proto::handshake::{HandshakeError, Origin, Request};
+use ws_proto::handshake::{Origin, Request, RequestError};
 use ws_std::Origins;
 
 /// Who is on the list.
@@ -30,11 +30,11 @@ fn table() -> Vec<Row> {
 }
 
 /// What the core says under the policies of the table, in its order.
-fn judged(head: &[u8]) -> [Result<(), HandshakeError>; 3] {
+fn judged(head: &[u8]) -> [Result<(), RequestError>; 3] {
     let accepted = Request::parse(head).and_then(|request| request.accept().map(|_| request));
     let listed = |request: Request<'_>| match request.origin()? {
         Some(origin) if !LIST.iter().any(|own| Origin::parse(own) == Ok(origin)) => {
-            Err(HandshakeError::Origin)
+            Err(RequestError::Origin)
         }
         _ => Ok(()),
     };
@@ -75,8 +75,36 @@ fn the_server_answers_each_as_the_table_says() {
             let (status, head, body) = refusal(&received(stream, place), place);
             assert_eq!(status.to_string(), *verdict, "{place}\n{head}");
             if verdict == "403" {
-                assert_eq!(body, format!("{}\n", HandshakeError::Origin), "{place}");
+                assert_eq!(body, format!("{}\n", RequestError::Origin), "{place}");
             }
+        }
+    }
+}
+
+/// What devices and sandboxed pages send, for servers that list it; nothing else is let in by it.
+#[test]
+fn null_and_file_can_be_listed() {
+    let head = rows("request.txt", "origins.txt").swap_remove(0).head;
+    let with = |origin: &str| {
+        let (head, end) = head.split_at(head.len() - 2);
+        [head, format!("Origin: {origin}\r\n").as_bytes(), end].concat()
+    };
+    let site = || server().websocket("/chat", |_, _| Ok::<_, ws_std::Error>(()));
+    for (listed, others) in [
+        ("null", ["file://", "http://null", "NULL"]),
+        ("file://", ["null", "file://server.example.com", "file:///"]),
+    ] {
+        let list = Origins::List(vec!["https://good.example".into(), listed.into()]);
+        let server = run(site().origins(list));
+        for (origin, status) in [(listed, 101), ("https://good.example", 101)]
+            .into_iter()
+            .chain(others.map(|origin| (origin, 403)))
+        {
+            let stream = send(server.addr, &with(origin), origin);
+            stream.shutdown(Shutdown::Write).expect(origin);
+            let answer = received(stream, origin);
+            let line = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(line.as_bytes()), "{listed}: {origin}");
         }
     }
 }

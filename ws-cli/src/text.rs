@@ -1,6 +1,8 @@
-//! Text from others, made safe to show.
+//! Text from others, made safe to show, and errors on one line.
 
+use std::error::Error;
 use std::fmt::{self, Write};
+use std::iter;
 
 /// Shows text on a terminal: what would move its cursor, colour it, or turn it around is escaped.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,14 @@ impl fmt::Display for OneLine<'_> {
         }
         Ok(())
     }
+}
+
+/// An error and its causes: `cannot connect to a:1: connection refused`.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let all: Vec<_> = iter::successors(Some(error), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect();
+    all.join(": ")
 }
 
 /// Shows bytes as hexadecimal digits.
@@ -93,6 +103,15 @@ mod tests {
         for (text, line) in cases {
             assert_eq!(OneLine(text).to_string(), line);
         }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let error = ws_std::connect("http://h/").expect_err("not a WebSocket");
+        assert_eq!(
+            chain(&error),
+            "invalid URL: the scheme is neither ws:// nor wss://"
+        );
     }
 
     #[test]

@@ -219,7 +219,7 @@ fn no_connection_is_one_line_and_status_two() {
     for (url, says) in [
         (
             "http://127.0.0.1/".into(),
-            "invalid URL: the scheme must be ws:// in \"http://127.0.0.1/\"",
+            "invalid URL: the scheme is neither ws:// nor wss:// in \"http://127.0.0.1/\"",
         ),
         ("nonsense".into(), "invalid URL"),
         ("ws://127.0.0.1:99999/".into(), "invalid URL"),
@@ -234,7 +234,7 @@ fn no_connection_is_one_line_and_status_two() {
             at("/moved"),
             "refused with status 302, and points to http://example.com/",
         ),
-        (silent_url, "no connection within 0.5 s"),
+        (silent_url, "timed out after 0.5 s"),
     ] {
         let (status, out, err) = connect(&[&url, "--timeout", "0.5"], "hello\n");
         assert_eq!((status, &*out), (Some(2), ""), "{url}: {err}");

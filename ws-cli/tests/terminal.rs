@@ -270,6 +270,6 @@ fn the_server_closes_while_a_line_is_typed() {
 #[test]
 fn no_connection() {
     let terminal = Terminal::start(&["http://127.0.0.1/"]);
-    terminal.expect("ws: invalid URL: the scheme must be ws://");
+    terminal.expect("ws: invalid URL: the scheme is neither ws:// nor wss://");
     assert_eq!(terminal.finish(), Some(2));
 }

@@ -1,7 +1,10 @@
 //! What an adapter settles once and gives to each of its connections.
 
+use core::time::Duration;
+
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflate;
+use crate::handshake::Compression;
 use crate::limits::Limits;
 use crate::liveness::Timeouts;
 
@@ -27,6 +30,12 @@ pub struct Config {
     pub limits: Limits,
     /// How long to wait for a Pong, and for the closing handshake.
     pub timeouts: Timeouts,
+    /// How long the whole opening handshake may take, however slowly it drips: see
+    /// [`Connecting::check`](crate::Connecting::check) and
+    /// [`Accepting::check`](crate::Accepting::check).
+    ///
+    /// Default: 10 s.
+    pub handshake_timeout: Duration,
     /// The compression to offer or to accept (RFC 7692). Default: none.
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
@@ -37,9 +46,19 @@ impl Config {
     pub const DEFAULT: Self = Self {
         limits: Limits::DEFAULT,
         timeouts: Timeouts::DEFAULT,
+        handshake_timeout: Duration::from_secs(10),
         #[cfg(feature = "deflate")]
         deflate: None,
     };
+
+    /// The bounds to agree on compression within; `None` if messages are sent as they are.
+    pub(crate) const fn compression(&self) -> Option<Compression> {
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.deflate {
+            return Some(deflate.compression);
+        }
+        None
+    }
 }
 
 impl Default for Config {

@@ -1,7 +1,7 @@
 //! Errors, by blame: the peer broke the protocol, or we asked for something not allowed.
 //!
-//! A clean close is not an error. Errors of the opening handshake are
-//! [`HandshakeError`](crate::handshake::HandshakeError).
+//! A clean close is not an error. Those of the opening handshake are in
+//! [`handshake`](crate::handshake), by blame too.
 
 use core::fmt;
 
@@ -166,6 +166,24 @@ pub enum SendError {
         /// The limit in force, in bytes.
         limit: usize,
     },
+}
+
+/// We asked for the header of a frame that RFC 6455 does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// A control frame with more than 125 bytes (§5.5).
+    #[error("control frame payload exceeds 125 bytes")]
+    ControlTooLong,
+    /// A control frame in fragments (§5.5).
+    #[error("control frames cannot be fragmented")]
+    FragmentedControl,
+    /// A payload of 2^63 bytes or more (§5.2).
+    #[error("frame payload is 2^63 bytes or longer")]
+    LengthTooLarge,
+    /// A frame that begins no message cannot be marked as compressed (RFC 7692 §6).
+    #[error("only the first frame of a message can be marked as compressed")]
+    NotFirst,
 }
 
 /// The output is too short.

@@ -15,8 +15,9 @@
 //! A pure codec: bytes to a [`Header`] and back, with no state. What depends on the role of an
 //! endpoint, on what was negotiated or on the frames before is the receiver's to judge.
 
-use crate::error::ProtocolError;
+use crate::error::{HeaderError, ProtocolError};
 use crate::mask::Mask;
+use crate::message::Part;
 
 /// The longest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
@@ -74,7 +75,7 @@ impl Opcode {
 ///
 /// assert_eq!(Header::decode(&[0x81]), Ok(None)); // incomplete
 /// assert_eq!(Header::decode(header.encode().as_ref()), Ok(Some((header, 6))));
-/// # Ok::<(), ws_proto::ProtocolError>(())
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -93,14 +94,14 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// [`ControlTooLong`](ProtocolError::ControlTooLong) for a control frame over 125 bytes
-    /// (§5.5), [`LengthTooLarge`](ProtocolError::LengthTooLarge) from 2^63 (§5.2).
-    pub const fn new(opcode: Opcode, len: u64) -> Result<Self, ProtocolError> {
+    /// [`ControlTooLong`](HeaderError::ControlTooLong) for a control frame over 125 bytes
+    /// (§5.5), [`LengthTooLarge`](HeaderError::LengthTooLarge) from 2^63 (§5.2).
+    pub const fn new(opcode: Opcode, len: u64) -> Result<Self, HeaderError> {
         if opcode.is_control() && len > MAX_CONTROL as u64 {
-            return Err(ProtocolError::ControlTooLong);
+            return Err(HeaderError::ControlTooLong);
         }
         if len >> 63 != 0 {
-            return Err(ProtocolError::LengthTooLarge);
+            return Err(HeaderError::LengthTooLarge);
         }
         Ok(Self {
             opcode,
@@ -115,10 +116,10 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// [`FragmentedControl`](ProtocolError::FragmentedControl) for a control frame (§5.5).
-    pub const fn unfinished(self) -> Result<Self, ProtocolError> {
+    /// [`FragmentedControl`](HeaderError::FragmentedControl) for a control frame (§5.5).
+    pub const fn unfinished(self) -> Result<Self, HeaderError> {
         if self.opcode.is_control() {
-            return Err(ProtocolError::FragmentedControl);
+            return Err(HeaderError::FragmentedControl);
         }
         Ok(Self { fin: false, ..self })
     }
@@ -127,13 +128,29 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// [`ReservedBit`](ProtocolError::ReservedBit) for a continuation or a control frame: RSV1
-    /// is set on the first frame of a message only.
-    pub const fn compressed(self) -> Result<Self, ProtocolError> {
+    /// [`NotFirst`](HeaderError::NotFirst) for a continuation or a control frame: RSV1 is set on
+    /// the first frame of a message only.
+    pub const fn compressed(self) -> Result<Self, HeaderError> {
         match self.opcode {
             Opcode::Text | Opcode::Binary => Ok(Self { rsv1: true, ..self }),
-            _ => Err(ProtocolError::ReservedBit),
+            _ => Err(HeaderError::NotFirst),
         }
+    }
+
+    /// The header of a data frame without a mask, or `None` from 2^63 bytes: what a sender makes,
+    /// which knows that `opcode` is one of data.
+    #[inline]
+    pub(crate) const fn data(opcode: Opcode, len: u64, part: Part) -> Option<Self> {
+        if len >> 63 != 0 {
+            return None;
+        }
+        Some(Self {
+            opcode,
+            fin: matches!(part, Part::Last),
+            rsv1: false,
+            mask: None,
+            len,
+        })
     }
 
     /// Sets the masking key, or takes it away.

@@ -12,11 +12,11 @@
 //! |---|---|---|
 //! | [`Header`], [`Mask`], [`Utf8`], [`Close`] | codecs: plain values, no state | nothing |
 //! | [`Connection`], [`handshake`], [`Liveness`] | the protocol, on slices of the caller's | nothing |
-//! | [`Session`] | a connection with its buffers: what adapters drive | feature `alloc` |
+//! | [`Connecting`], [`Accepting`], [`Session`] | the handshake and a connection, with their buffers: what adapters drive | feature `alloc` |
 //!
 //! **The one rule of use**: whatever was received or sent, write what is then to be written. For
-//! a [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`]
-//! [`unsent`](Session::unsent).
+//! a [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`], and
+//! for the handshake before it, [`unsent`](Session::unsent).
 //!
 //! The canonical loop, over anything that reads and writes:
 //!
@@ -26,7 +26,7 @@
 //! use ws_proto::{Config, Session, Shutdown, Step};
 //!
 //! fn echo(mut socket: impl Read + Write) -> io::Result<()> {
-//!     // The opening handshake comes before: see `handshake`.
+//!     // The opening handshake comes before: see `Accepting`.
 //!     let mut session = Session::server(&Config::default());
 //!     while session.shutdown() == Shutdown::NotYet {
 //!         // 1. Everything that was received.
@@ -102,13 +102,19 @@ mod try_box;
 mod utf8;
 
 #[cfg(feature = "alloc")]
+mod accepting;
+#[cfg(feature = "alloc")]
 mod assembly;
 #[cfg(feature = "alloc")]
 mod buffers;
 #[cfg(feature = "alloc")]
+mod connecting;
+#[cfg(feature = "alloc")]
 mod inbox;
 #[cfg(feature = "alloc")]
 mod incoming;
+#[cfg(feature = "alloc")]
+mod opening;
 #[cfg(feature = "alloc")]
 mod outbox;
 #[cfg(feature = "alloc")]
@@ -123,7 +129,7 @@ mod step;
 pub use close::{Close, CloseCode};
 pub use closing::{Shutdown, State};
 pub use connection::Connection;
-pub use error::{NoRoom, ProtocolError, SendError};
+pub use error::{HeaderError, NoRoom, ProtocolError, SendError};
 pub use header::{Header, HeaderBytes, MAX_CONTROL, Opcode};
 pub use limits::Limits;
 pub use liveness::{Instant, Liveness, TimedOut, Timeouts, Verdict};
@@ -139,8 +145,10 @@ pub use utf8::{InvalidUtf8, Utf8};
 pub use deflate::{Compress, Compressor, Deflate, WhenIdle};
 #[cfg(feature = "alloc")]
 pub use {
+    accepting::{AcceptStep, Accepting, Asked},
     buffers::Buffers,
     config::Config,
+    connecting::{ConnectStep, Connecting},
     incoming::{Answer, Incoming},
     outgoing::Outgoing,
     prepared::Prepared,

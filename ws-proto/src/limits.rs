@@ -20,7 +20,7 @@ pub struct Limits {
     /// The most fragments of one message, at least 1, empty ones too. One more is refused: 1008. They take
     /// no memory each; the bound is on the work that a peer can ask for without end.
     ///
-    /// Default: 4096.
+    /// Default: 65,536: some programs cut a long message into pieces of a network packet or less.
     pub max_fragments: u32,
     /// The high-water mark of what waits to be sent in a session, in bytes. A message of any
     /// length is queued while less than this waits; from then on
@@ -38,11 +38,11 @@ pub struct Limits {
     /// The longest head of a request or response, in bytes: 431. Memory: the buffer that the
     /// head is collected in.
     ///
-    /// Default: 16 KiB.
+    /// Default: 32 KiB.
     pub max_head: usize,
     /// The longest line of a head, in bytes: 414 for the request line, 431 for the others.
     ///
-    /// Default: 8 KiB.
+    /// Default: 16 KiB: cookies of large sites come in one line of 12 KiB.
     pub max_head_line: usize,
     /// The most header lines in a head: 431. At most [`Limits::HEADERS`].
     ///
@@ -54,11 +54,11 @@ impl Limits {
     /// The defaults, as a constant.
     pub const DEFAULT: Self = Self {
         max_message: 1 << 20,
-        max_fragments: 4096,
+        max_fragments: 1 << 16,
         max_unsent: 1 << 20,
         read_buffer: 16 << 10,
-        max_head: 16 << 10,
-        max_head_line: 8 << 10,
+        max_head: 32 << 10,
+        max_head_line: 16 << 10,
         max_headers: Self::HEADERS,
     };
 

@@ -87,11 +87,6 @@ impl Instant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// How long the opening handshake may take, from the first byte to the last, however it
-    /// drips.
-    ///
-    /// Default: 10 s.
-    pub handshake: Duration,
     /// How often to ping; `None` never. A peer that vanishes is noticed within this and
     /// [`pong_timeout`](Self::pong_timeout): 40 s by default.
     ///
@@ -114,7 +109,6 @@ pub struct Timeouts {
 impl Timeouts {
     /// The defaults, as a constant.
     pub const DEFAULT: Self = Self {
-        handshake: Duration::from_secs(10),
         ping_interval: Some(Duration::from_secs(20)),
         pong_timeout: Duration::from_secs(20),
         close_timeout: Duration::from_secs(10),
@@ -214,6 +208,9 @@ pub enum TimedOut {
     /// It showed no sign of life after a Ping: it sent nothing, and took nothing that waits.
     #[error("the peer did not answer a ping in time")]
     Pong,
+    /// It did not complete the opening handshake.
+    #[error("the peer did not complete the opening handshake in time")]
+    Handshake,
     /// It did not complete the closing handshake.
     #[error("the peer did not complete the closing handshake in time")]
     Close,

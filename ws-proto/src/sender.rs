@@ -140,12 +140,7 @@ impl Sender {
             (Some(begun), kind) if begun == kind => Opcode::Continuation,
             (Some(_), _) => return Err(SendError::MessageInProgress),
         };
-        let mut header = Header::new(opcode, len).map_err(|_| SendError::PayloadTooLong)?;
-        if part == Part::More {
-            header = header
-                .unfinished()
-                .map_err(|_| SendError::MessageInProgress)?;
-        }
+        let header = Header::data(opcode, len, part).ok_or(SendError::PayloadTooLong)?;
         self.message = match part {
             Part::More => Some(kind),
             Part::Last => None,

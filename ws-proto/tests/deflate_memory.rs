@@ -197,6 +197,7 @@ fn ten_thousand_fragments_stop_at_their_limit() {
     let payload = deflated(&full, &[vec![0; 64 << 20]]).remove(0);
     let mut limits = Limits::default();
     limits.max_message = u64::MAX;
+    limits.max_fragments = 4096;
     let mut wire = Vec::new();
     for (at, piece) in payload.chunks(1).take(10_000).enumerate() {
         let opcode = if at == 0 {

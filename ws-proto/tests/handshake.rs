@@ -5,7 +5,9 @@ use core::fmt::Debug;
 
 use proptest::prelude::*;
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Offer, Request, Response, Scan};
+use ws_proto::handshake::{
+    ArgumentError, Key, Offer, Request, RequestError, Response, ResponseError, Scan, Uri,
+};
 
 /// What a client writes.
 fn encoded(offer: &Offer<'_>, key: &Key) -> Vec<u8> {
@@ -20,8 +22,9 @@ fn answered(
     head: &[u8],
     protocol: Option<&str>,
     headers: &[(&str, &str)],
-) -> Result<Vec<u8>, HandshakeError> {
-    let mut accept = Request::parse(head)?.accept()?.headers(headers)?;
+) -> Result<Vec<u8>, ArgumentError> {
+    let request = Request::parse(head).expect("a request");
+    let mut accept = request.accept().expect("a handshake").headers(headers)?;
     if let Some(protocol) = protocol {
         accept = accept.protocol(protocol)?;
     }
@@ -87,20 +90,22 @@ fn the_exchange_of_section_1_2() {
 }
 
 /// Everything a request says, so that two readings can be compared.
-fn request_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, HandshakeError> {
+fn request_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, RequestError> {
     let mut scan = Scan::new();
     let mut received = Vec::new();
     for piece in pieces {
         received.extend_from_slice(piece);
         let found = Request::parse_prefix(&mut scan, &received, &Limits::default())?;
         if let Some((request, len)) = found {
-            return Ok(Some((format!("{request:?} {:?}", request.accept()), len)));
+            let lines: Vec<_> = request.headers().iter().collect();
+            let said = (request.method(), request.target(), request.version(), lines);
+            return Ok(Some((format!("{said:?} {:?}", request.accept()), len)));
         }
     }
     Ok(None)
 }
 
-fn response_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, HandshakeError> {
+fn response_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, ResponseError> {
     let (offer, key) = sample();
     let mut scan = Scan::new();
     let mut received = Vec::new();
@@ -108,7 +113,14 @@ fn response_seen(pieces: &[&[u8]]) -> Result<Option<(String, usize)>, HandshakeE
         received.extend_from_slice(piece);
         let found = offer.verify(&key, &mut scan, &received, &Limits::default())?;
         if let Some((response, len)) = found {
-            return Ok(Some((format!("{response:?}"), len)));
+            let lines: Vec<_> = response.headers().iter().collect();
+            let said = (
+                response.status(),
+                response.reason(),
+                response.version(),
+                lines,
+            );
+            return Ok(Some((format!("{said:?}"), len)));
         }
     }
     Ok(None)
@@ -227,26 +239,26 @@ fn hostile_lists_are_gone_through_to_their_end() {
     ];
     let verdicts = |wrong, list: [bool; 8]| list.map(|good| if good { Ok(()) } else { Err(wrong) });
     let mut protocols = verdicts(
-        HandshakeError::InvalidProtocol,
+        RequestError::InvalidProtocol,
         [false, true, true, false, false, false, false, false],
     );
-    protocols[3] = Err(HandshakeError::TooManyProtocols);
+    protocols[3] = Err(RequestError::TooManyProtocols);
     let tokens = [false, true, true, true, false, false, false, false];
     for (name, expected) in [
         ("Sec-WebSocket-Protocol", protocols),
         (
             "Sec-WebSocket-Extensions",
             verdicts(
-                HandshakeError::InvalidExtensions,
+                RequestError::InvalidExtensions,
                 [false, false, true, true, true, true, true, false],
             ),
         ),
         (
             "Connection",
-            verdicts(HandshakeError::InvalidConnection, tokens),
+            verdicts(RequestError::InvalidConnection, tokens),
         ),
-        ("Upgrade", verdicts(HandshakeError::InvalidUpgrade, tokens)),
-        ("Host", verdicts(HandshakeError::RepeatedHost, [false; 8])),
+        ("Upgrade", verdicts(RequestError::InvalidUpgrade, tokens)),
+        ("Host", verdicts(RequestError::RepeatedHost, [false; 8])),
     ] {
         for (value, expected) in values.iter().zip(expected) {
             let head = [
@@ -324,6 +336,26 @@ fn header() -> impl Strategy<Value = (String, String)> {
     )
 }
 
+/// The bytes that a percent-encoded text stands for.
+fn decoded(text: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after
+            .get(..2)
+            .and_then(|digits| str::from_utf8(digits).ok());
+        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let escaped = escaped.filter(|_| byte == b'%');
+        bytes.push(escaped.unwrap_or(byte));
+        rest = if escaped.is_some() {
+            &after[2..]
+        } else {
+            after
+        };
+    }
+    bytes
+}
+
 /// Mostly harmless strings with something in the middle that may not be.
 fn suspicious() -> impl Strategy<Value = String> {
     let middle = prop_oneof![
@@ -357,7 +389,7 @@ proptest! {
 
         let head = encoded(&offer, &key);
         let request = Request::parse(&head)?;
-        prop_assert_eq!(request.target(), &target);
+        prop_assert_eq!(decoded(request.target()), decoded(&target));
         prop_assert_eq!(request.header("Host"), Some(host.as_str()));
         prop_assert_eq!(request.protocols().collect::<Vec<_>>(), &*protocols);
         let received: Vec<_> = request.headers().iter().map(|(n, v)| (n.as_bytes(), v)).collect();
@@ -377,7 +409,30 @@ proptest! {
         // The same answer does not fit another key.
         let other = Key::new(nonce.map(|byte| byte.wrapping_add(1)));
         let verdict = offer.verify(&other, &mut Scan::new(), &input, &Limits::default());
-        prop_assert_eq!(verdict.map(drop), Err(HandshakeError::WrongAccept));
+        prop_assert_eq!(verdict.map(drop), Err(ResponseError::WrongAccept));
+    }
+
+    #[test]
+    fn any_uri_becomes_a_request_for_what_it_names_or_is_refused(
+        text in suspicious(),
+        start in prop::sample::select(&["", "ws://", "ws://a", "WSS://[::1]:1/", "ws://a/b?c="]),
+    ) {
+        let text = format!("{start}{text}");
+        if let Ok(uri) = Uri::parse(&text) {
+            let head = encoded(&Offer::to(&uri), &Key::new([0; 16]));
+            prop_assert_eq!(lines(&head).len(), 6);
+            let request = Request::parse(&head)?;
+            prop_assert!(request.accept().is_ok());
+            prop_assert_eq!(request.header("Host"), Some(uri.authority()));
+            let resource = uri.resource_name();
+            prop_assert_eq!(request.target(), resource.to_string());
+            prop_assert_eq!(decoded(request.path()), decoded(resource.path()));
+            prop_assert_eq!(request.query().map(decoded), resource.query().map(decoded));
+            prop_assert!(text.ends_with(resource.query().unwrap_or_default()));
+            // What is sent is encoded once, however often it is parsed.
+            let again = format!("{}://{}{}", uri.scheme(), uri.authority(), request.target());
+            prop_assert_eq!(Uri::parse(&again)?.resource_name().to_string(), request.target());
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 mod support;
 
 use support::{BINARY, CONTINUATION, Driver, End, head};
-use ws_proto::{Connection, Event, Header, Kind, Limits, Mask, Opcode, Part, ProtocolError};
+use ws_proto::{
+    Connection, Event, Header, HeaderError, Kind, Limits, Mask, Opcode, Part, ProtocolError,
+};
 
 /// Encodes and decodes a length; checks the form against an encoder of the tests' own.
 fn round_trip(len: u64, key: Option<[u8; 4]>) {
@@ -45,7 +47,7 @@ fn round_trip_around_every_power_of_two() {
                 round_trip(len, Some(support::KEY));
             } else {
                 let made = Header::new(Opcode::Binary, len);
-                assert_eq!(made, Err(ProtocolError::LengthTooLarge));
+                assert_eq!(made, Err(HeaderError::LengthTooLarge));
                 assert_eq!(decode_long(len), Err(ProtocolError::LengthTooLarge));
             }
             cases += 1;
@@ -102,7 +104,7 @@ fn header_time_the_highest_bit_is_refused() {
         assert_eq!(decode_long(len), Err(ProtocolError::LengthTooLarge));
         assert_eq!(
             Header::new(Opcode::Text, len),
-            Err(ProtocolError::LengthTooLarge)
+            Err(HeaderError::LengthTooLarge)
         );
     }
 }

@@ -10,7 +10,7 @@ mod support;
 
 use counting::{Counting, usage};
 use support::{BINARY, CONTINUATION, End, PING, TEXT, session};
-use ws_proto::handshake::{HandshakeError, Scan};
+use ws_proto::handshake::{HeadError, Scan};
 use ws_proto::{Kind, Limits, Part, Session, Step};
 
 #[global_allocator]
@@ -87,7 +87,7 @@ fn linear_a_head_that_drips_is_looked_at_once() {
         }
         assert_eq!(
             Scan::new().advance(&scrambled, &limits),
-            Err(HandshakeError::ControlCharacter)
+            Err(HeadError::ControlCharacter)
         );
     }
 }

@@ -499,7 +499,6 @@ fn timeouts_of_the_callers_own_are_kept() {
 fn the_defaults_are_as_documented() {
     let timeouts = Timeouts::default();
     assert_eq!(timeouts, Timeouts::DEFAULT);
-    assert_eq!(timeouts.handshake, Duration::from_secs(10));
     assert_eq!(timeouts.ping_interval, Some(Duration::from_secs(20)));
     assert_eq!(timeouts.pong_timeout, Duration::from_secs(20));
     assert_eq!(timeouts.close_timeout, Duration::from_secs(10));

@@ -2,7 +2,8 @@
 //! combination of our bounds, of the parameters of an offer, and of those of an answer.
 
 use ws_proto::handshake::{
-    Compression, Direction, HandshakeError, Offer, Request, Response, Takeover, WindowBits,
+    Compression, Direction, InvalidExtensions, Offer, Request, Response, ResponseError, Takeover,
+    WindowBits,
 };
 
 /// A parameter without a value, as it may come.
@@ -250,7 +251,7 @@ fn every_answer_gets_the_verdict_of_the_oracle() {
             let parsed = Response::parse(head.as_bytes()).unwrap();
             let expected = client_oracle(&ours, &parameters)
                 .map(Some)
-                .ok_or(HandshakeError::UnofferedExtension);
+                .ok_or(ResponseError::UnofferedExtension);
             assert_eq!(
                 offer.agreed(&parsed),
                 expected,
@@ -295,7 +296,7 @@ fn the_first_acceptable_offer_is_taken_and_a_malformed_list_fails() {
         let head = request(extensions);
         let request = Request::parse(head.as_bytes()).unwrap();
         let agreed = ours.agree(request.extensions())?;
-        Ok::<_, HandshakeError>(agreed.map(|agreed| agreed.compression().server.window.get()))
+        Ok::<_, InvalidExtensions>(agreed.map(|agreed| agreed.compression().server.window.get()))
     };
     assert_eq!(agreed("mux, permessage-bzip2"), Ok(None));
     assert_eq!(
@@ -307,7 +308,7 @@ fn the_first_acceptable_offer_is_taken_and_a_malformed_list_fails() {
     );
     assert_eq!(
         agreed("permessage-deflate, permessage-deflate; server_max_window_bits=\"1"),
-        Err(HandshakeError::InvalidExtensions)
+        Err(InvalidExtensions)
     );
 }
 
@@ -324,7 +325,7 @@ fn an_answer_that_was_never_offered_fails() {
         let response = Response::parse(head.as_bytes()).unwrap();
         offer.agreed(&response)
     };
-    let unoffered = Err(HandshakeError::UnofferedExtension);
+    let unoffered = Err(ResponseError::UnofferedExtension);
     assert_eq!(verdict(&without, "permessage-deflate"), unoffered);
     assert_eq!(verdict(&with, "mux"), unoffered);
     assert_eq!(
@@ -334,7 +335,7 @@ fn an_answer_that_was_never_offered_fails() {
     assert_eq!(verdict(&with, "permessage-deflate, mux"), unoffered);
     assert_eq!(
         verdict(&with, "permessage-deflate;"),
-        Err(HandshakeError::InvalidExtensions)
+        Err(ResponseError::InvalidExtensions)
     );
 }
 

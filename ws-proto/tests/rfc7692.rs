@@ -6,7 +6,7 @@ mod support;
 
 use support::{BINARY, CONTINUATION, End, PING, TEXT, frames};
 use ws_proto::handshake::{
-    Compression, Direction, HandshakeError, Key, Offer, Request, Takeover, WindowBits,
+    ArgumentError, Compression, Direction, Key, Offer, Request, RequestError, Takeover, WindowBits,
 };
 use ws_proto::{Compress, Deflate, Kind, Limits, Message, Part, Session, Step};
 
@@ -59,7 +59,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 /// What our server answers to a client that offers this.
-fn negotiated(extensions: &str, ours: Compression) -> Result<String, HandshakeError> {
+fn negotiated(extensions: &str, ours: Compression) -> Result<String, RequestError> {
     let request = format!(
         "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -74,7 +74,7 @@ fn negotiated(extensions: &str, ours: Compression) -> Result<String, HandshakeEr
 }
 
 #[test]
-fn section_5_an_offer_names_the_extension_and_the_windows() -> Result<(), HandshakeError> {
+fn section_5_an_offer_names_the_extension_and_the_windows() -> Result<(), ArgumentError> {
     let mut out = [0; 512];
     let len = Offer::new("h", "/")?
         .compression(Some(both_ways(12, Takeover::Off)))
@@ -98,7 +98,7 @@ fn section_5_an_offer_names_the_extension_and_the_windows() -> Result<(), Handsh
 }
 
 #[test]
-fn section_5_a_server_that_declines_every_offer_names_no_extension() -> Result<(), HandshakeError> {
+fn section_5_a_server_that_declines_every_offer_names_no_extension() -> Result<(), RequestError> {
     let ours = both_ways(15, Takeover::Kept);
     for declined in [
         "permessage-bzip2",

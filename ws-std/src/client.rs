@@ -8,19 +8,18 @@ use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
-use ws_proto::handshake::{self, Compression, HandshakeError, Key, Offer, Scan};
-use ws_proto::{Limits, Session, Timeouts};
+use ws_proto::handshake::{Offer, Scheme, Uri};
+use ws_proto::{Config, ConnectStep, Connecting, Limits, Session, Timeouts};
 
 use crate::clock::Clock;
-use crate::error::{ConnectError, UrlError};
-use crate::head::{Deadline, encoded, header_map};
-use crate::options::Options;
+use crate::deadline::Deadline;
+use crate::error::ConnectError;
+use crate::http_types::header_map;
 use crate::response::Response;
 use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 use crate::stream::Stream;
 use crate::tap::{Tap, Tapped};
-use crate::url::Url;
 
 /// Connects to a `ws://` URL with the defaults: see [`Client`] for more.
 ///
@@ -62,7 +61,7 @@ pub struct Client {
     headers: Headers,
     subprotocols: Vec<String>,
     origin: Option<String>,
-    options: Options,
+    config: Config,
     tap: Option<Tap>,
 }
 
@@ -74,7 +73,7 @@ impl Client {
             headers: Headers(Vec::new()),
             subprotocols: Vec::new(),
             origin: None,
-            options: Options::DEFAULT,
+            config: Config::DEFAULT,
             tap: None,
         }
     }
@@ -99,25 +98,25 @@ impl Client {
 
     /// How long connecting may take, from the first attempt to the server's answer. Default: 10 s.
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.options.handshake = timeout;
+        self.config.handshake_timeout = timeout;
         self
     }
 
     /// Keepalive and the closing handshake: see [`Timeouts`].
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.options.timeouts = timeouts;
+        self.config.timeouts = timeouts;
         self
     }
 
     /// What the connection may use: see [`Limits`].
     pub const fn limits(mut self, limits: Limits) -> Self {
-        self.options.limits = limits;
+        self.config.limits = limits;
         self
     }
 
     /// The longest message that is accepted, in bytes. Default: 1 MiB.
     pub const fn max_message(mut self, bytes: u64) -> Self {
-        self.options.limits.max_message = bytes;
+        self.config.limits.max_message = bytes;
         self
     }
 
@@ -125,7 +124,7 @@ impl Client {
     /// otherwise.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: Deflate) -> Self {
-        self.options.deflate = Some(deflate);
+        self.config.deflate = Some(deflate);
         self
     }
 
@@ -143,30 +142,53 @@ impl Client {
     /// [`ConnectError`] says at which step it failed. If the server
     /// [refused](ConnectError::Refused), its answer comes with it.
     pub fn connect(&self) -> Result<WebSocket, ConnectError> {
-        let timeout = self.options.handshake;
-        let deadline = Deadline::after(timeout);
-        match self.connect_within(deadline) {
-            Err(ConnectError::Io(error) | ConnectError::Connect { error, .. })
-                if error.kind() == io::ErrorKind::TimedOut && deadline.left().is_err() =>
-            {
-                Err(ConnectError::Timeout(timeout))
-            }
-            result => result,
+        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
+        match uri.scheme() {
+            Scheme::Ws => self.open(&uri, |deadline| dial(&uri, deadline)),
+            Scheme::Wss => Err(ConnectError::NoTls),
         }
-    }
-
-    fn connect_within(&self, deadline: Deadline) -> Result<WebSocket, ConnectError> {
-        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
-        self.open(&url, deadline, || dial(&url, deadline))
     }
 
     /// Opens a WebSocket on what `dial` connects to, once there is something to say.
     pub(crate) fn open(
         &self,
-        url: &Url,
-        deadline: Deadline,
-        dial: impl FnOnce() -> Result<Stream, ConnectError>,
+        uri: &Uri<'_>,
+        dial: impl FnOnce(Deadline<'_>) -> Result<Stream, ConnectError>,
     ) -> Result<WebSocket, ConnectError> {
+        let mut connecting = self.connecting(uri)?;
+        let clock = Clock::system();
+        // Time begins with the attempt to connect.
+        let _ = connecting.check(clock.now());
+        let deadline = Deadline::at(&clock, connecting.deadline());
+        let opened = dial(deadline).and_then(|stream| {
+            let (session, about) = self.shake_hands(&mut connecting, &stream, deadline)?;
+            Ok((stream, session, about))
+        });
+        let (stream, session, about) = match opened {
+            Err(ConnectError::Io(error) | ConnectError::Connect { error, .. })
+                if error.kind() == io::ErrorKind::TimedOut && deadline.left().is_err() =>
+            {
+                return Err(ConnectError::Timeout(self.config.handshake_timeout));
+            }
+            opened => opened?,
+        };
+        drop(connecting);
+        let peer = stream.peer_addr()?;
+        let setup = Setup {
+            timeouts: self.config.timeouts,
+            tap: self.tap.clone(),
+            ..Setup::new(clock)
+        };
+        Ok(WebSocket::new(
+            Arc::new(stream),
+            peer,
+            session,
+            setup,
+            about,
+        )?)
+    }
+
+    fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
         let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<_> = self
             .headers
@@ -174,78 +196,53 @@ impl Client {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let mut offer = Offer::new(&url.authority, &url.target)
-            .map_err(|_| ConnectError::Url(UrlError::Malformed))?
-            .protocols(&protocols)?
-            .compression(self.options.compression())
-            .headers(&headers)?;
+        let mut offer = Offer::to(uri).protocols(&protocols)?.headers(&headers)?;
         if let Some(origin) = &self.origin {
             offer = offer.origin(origin)?;
         }
-        let key = Key::new(entropy()?);
-        let seed = entropy()?;
-
-        let stream = dial()?;
-        stream.set_nodelay()?;
-        let request = encoded(|out| offer.encode(&key, out));
-        self.tapped(Tapped::HeadSent(&request));
-        deadline.write(&stream, &request)?;
-
-        let mut received = Vec::new();
-        let (about, agreed, len) = self.answer(&offer, &key, &stream, deadline, &mut received)?;
-        self.tapped(Tapped::HeadReceived(&received[..len]));
-        self.tapped(Tapped::Received(&received[len..]));
-
-        let Options { timeouts, .. } = self.options;
-        let clock = Clock::system();
-        let session = Session::client(&self.options.config(), seed);
-        let mut session = self.options.agreed(session, agreed);
-        let _ = session.check(clock.now());
-        session.push(&received[len..]);
-        let setup = Setup {
-            clock,
-            timeouts,
-            tap: self.tap.clone(),
-            #[cfg(feature = "deflate")]
-            pool: None,
-        };
-        let peer = stream.peer_addr()?;
-        let stream = Arc::new(stream);
-        Ok(WebSocket::new(stream, peer, session, setup, about)?)
+        Ok(Connecting::new(&offer, &self.config, entropy()?))
     }
 
-    /// Reads the server's answer: what it says and agrees to, and how long it is.
-    fn answer(
+    /// Sends the request and reads the answer: the session, and what the server says about it.
+    fn shake_hands(
         &self,
-        offer: &Offer<'_>,
-        key: &Key,
+        connecting: &mut Connecting,
         stream: &Stream,
-        deadline: Deadline,
-        received: &mut Vec<u8>,
-    ) -> Result<(About, Option<Compression>, usize), ConnectError> {
-        let mut scan = Scan::new();
+        deadline: Deadline<'_>,
+    ) -> Result<(Session, About), ConnectError> {
+        stream.set_nodelay()?;
+        self.tapped(Tapped::HeadSent(connecting.unsent()));
+        deadline.write(stream, connecting.unsent())?;
+        connecting.sent(connecting.unsent().len());
         loop {
-            if deadline.read(stream, received)? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-            match offer.verify(key, &mut scan, received, &self.options.limits) {
-                Ok(None) => {}
-                Ok(Some((response, len))) => {
+            let refused = match connecting.step() {
+                Ok(ConnectStep::Open(session, response)) => {
                     let about = About {
                         subprotocol: response.protocol().map(Into::into),
                         headers: header_map(response.headers()),
                     };
-                    return Ok((about, offer.agreed(&response)?, len));
+                    let (head, rest) = connecting.received();
+                    self.tapped(Tapped::HeadReceived(head));
+                    self.tapped(Tapped::Received(rest));
+                    return Ok((session, about));
                 }
-                Err(HandshakeError::Refused(_)) => {
-                    let head = scan.head().unwrap_or_default();
-                    self.tapped(Tapped::HeadReceived(&received[head.clone()]));
-                    return Err(refusal(stream, deadline, received, head)?);
+                Ok(ConnectStep::Refused(response)) => {
+                    Some((response.status(), header_map(response.headers())))
                 }
+                Ok(ConnectStep::NeedData | ConnectStep::Over) => None,
                 Err(error) => {
-                    self.tapped(Tapped::HeadReceived(received));
+                    self.tapped(Tapped::HeadReceived(connecting.received().0));
                     return Err(error.into());
                 }
+            };
+            if let Some((status, headers)) = refused {
+                self.tapped(Tapped::HeadReceived(connecting.received().0));
+                read_body(connecting, stream, deadline.at_most(BODY));
+                let response = Response::from_parts(status, headers, connecting.body().into());
+                return Err(ConnectError::Refused(Box::new(response)));
+            }
+            if read(connecting, stream, deadline)? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
     }
@@ -257,55 +254,35 @@ impl Client {
     }
 }
 
-/// The most of a refusal's body that is kept, in bytes.
-const MAX_BODY: usize = 64 << 10;
-
-/// How long to wait for it.
+/// How long to wait for a refusal's body.
 const BODY: Duration = Duration::from_secs(2);
 
-/// The server's answer that was no upgrade, with as much of its body as it gives.
-fn refusal(
-    stream: &Stream,
-    deadline: Deadline,
-    received: &mut Vec<u8>,
-    head: core::ops::Range<usize>,
-) -> Result<ConnectError, ConnectError> {
-    let parsed = handshake::Response::parse(&received[head.clone()])?;
-    let status = parsed.status();
-    let headers = header_map(parsed.headers());
-    let length = parsed
-        .header("Content-Length")
-        .and_then(|length| length.parse().ok())
-        .map_or(MAX_BODY, |length: usize| length.min(MAX_BODY));
-    let length = match status {
-        204 | 304 => 0,
-        _ => length,
-    };
-    // Whatever ends the body early, the refusal is what there is to say. One whose length is not
-    // known goes on until the server closes, which it need not.
-    let deadline = deadline.at_most(BODY);
-    while received.len() - head.end < length {
-        match deadline.read(stream, received) {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
+/// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
+/// what there is to say. One whose length is not known goes on until the server closes, which it
+/// need not.
+fn read_body(connecting: &mut Connecting, stream: &Stream, deadline: Deadline<'_>) {
+    while !connecting.has_body() {
+        if !matches!(read(connecting, stream, deadline), Ok(1..)) {
+            return;
         }
     }
-    received.truncate(head.end + length.min(received.len() - head.end));
-    let response = Response::from_parts(status, headers, received.split_off(head.end));
-    Ok(ConnectError::Refused(Box::new(response)))
+}
+
+/// One read of the answer; 0 at the end of the stream.
+fn read(connecting: &mut Connecting, stream: &Stream, deadline: Deadline<'_>) -> io::Result<usize> {
+    let len = deadline.read(stream, connecting.spare_mut()?)?;
+    connecting.filled(len);
+    Ok(len)
 }
 
 /// Tries the addresses of the host, one after the other.
-fn dial(url: &Url, deadline: Deadline) -> Result<Stream, ConnectError> {
+fn dial(uri: &Uri<'_>, deadline: Deadline<'_>) -> Result<Stream, ConnectError> {
     let failed = |error| ConnectError::Connect {
-        host: url.authority.clone(),
+        host: uri.authority().into(),
         error,
     };
     let mut last = io::ErrorKind::AddrNotAvailable.into();
-    for address in (url.host.as_str(), url.port)
-        .to_socket_addrs()
-        .map_err(failed)?
-    {
+    for address in (uri.host(), uri.port()).to_socket_addrs().map_err(failed)? {
         let left = deadline.left().map_err(failed)?;
         match TcpStream::connect_timeout(&address, left) {
             Ok(stream) => return Ok(stream.into()),
@@ -315,9 +292,9 @@ fn dial(url: &Url, deadline: Deadline) -> Result<Stream, ConnectError> {
     Err(failed(last))
 }
 
-fn entropy<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
+    getrandom::fill(&mut bytes).map_err(|error| ConnectError::Entropy(error.into()))?;
     Ok(bytes)
 }
 

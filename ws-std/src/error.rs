@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
-use ws_proto::handshake::HandshakeError;
+use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
 use ws_proto::{ProtocolError, SendError, TimedOut};
 
 use crate::Response;
@@ -79,58 +79,40 @@ impl From<Failure> for Error {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL is not one of a WebSocket, or of a kind this build does not speak.
-    #[error("invalid URL: {0}")]
-    Url(UrlError),
+    /// The URL is not one of a WebSocket.
+    #[error("invalid URL")]
+    Url(#[source] UriError),
+    /// `wss`: this build has no TLS.
+    #[error("wss:// needs TLS, which this build does not have")]
+    NoTls,
     /// No address of the host could be connected to.
-    #[error("cannot connect to {host}: {error}")]
+    #[error("cannot connect to {host}")]
     Connect {
         /// Host and port, as they were looked up.
         host: String,
         /// The failure of the last address tried, or of the look-up.
+        #[source]
         error: io::Error,
     },
     /// The transport failed during the opening handshake.
-    #[error("connection lost during the handshake: {0}")]
+    #[error("connection lost during the handshake")]
     Io(#[from] io::Error),
     /// It was not done within the deadline.
-    #[error("no connection within {}", seconds(.0))]
+    #[error("timed out after {}", seconds(.0))]
     Timeout(Duration),
     /// The server answered with something other than an upgrade. It may be a redirect, a demand
     /// for credentials, or an ordinary page.
     #[error("the server refused with status {}", .0.status())]
     Refused(Box<Response>),
-    /// The server's answer breaks the rules, or what was to be sent does.
-    #[error("handshake failed: {0}")]
-    Handshake(#[from] HandshakeError),
+    /// The server's answer breaks the rules.
+    #[error("handshake failed")]
+    Handshake(#[from] ResponseError),
+    /// A header, a subprotocol or an origin of ours cannot be sent.
+    #[error("invalid request")]
+    Argument(#[from] ArgumentError),
     /// The operating system gave no entropy for the keys.
-    #[error("no entropy: {0}")]
-    Entropy(#[from] getrandom::Error),
-}
-
-/// What is wrong with a URL (RFC 6455 §3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// It does not parse: a space, a control or non-ASCII character, a bad port.
-    #[error("it does not parse")]
-    Malformed,
-    /// The scheme is not `ws`.
-    #[error("the scheme must be ws://")]
-    Scheme,
-    /// `wss`: this build has no TLS.
-    #[error("wss:// needs TLS, which this build does not have")]
-    NoTls,
-    /// There is no host.
-    #[error("it has no host")]
-    NoHost,
-    /// A fragment: "Fragment identifiers are meaningless in the context of WebSocket URIs and
-    /// MUST NOT be used on these URIs."
-    #[error("a fragment (#) has no meaning here")]
-    Fragment,
-    /// A user or a password. Credentials go into a header.
-    #[error("credentials go into an Authorization header, not into the URL")]
-    Credentials,
+    #[error("system random number generator failed")]
+    Entropy(#[source] io::Error),
 }
 
 fn seconds(duration: &Duration) -> String {

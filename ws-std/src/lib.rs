@@ -38,8 +38,8 @@
 //! | opening handshake, absolute | 10 s | `handshake_timeout` |
 //! | ping, and the time to answer it | every 20 s, 20 s | `timeouts` |
 //! | closing handshake | 10 s | `timeouts` |
-//! | message; fragments of one | 1 MiB; 4096 | `max_message`, `limits` |
-//! | head; its lines; their number | 16 KiB; 8 KiB; 128 | `limits` |
+//! | message; fragments of one | 1 MiB; 65,536 | `max_message`, `limits` |
+//! | head; its lines; their number | 32 KiB; 16 KiB; 128 | `limits` |
 //! | unsent output of a connection | 1 MiB | `limits` |
 //! | connections, then 503 | 1024 | [`Server::max_connections`] |
 //! | pages that may connect | of the same host | [`Server::origins`] |
@@ -51,12 +51,12 @@ extern crate self as ws_std;
 
 mod client;
 mod clock;
+mod deadline;
 mod error;
 #[cfg(test)]
 mod faults;
 mod group;
-mod head;
-mod options;
+mod http_types;
 #[cfg(feature = "deflate")]
 mod pool;
 mod reader;
@@ -67,12 +67,11 @@ mod shared;
 mod socket;
 mod stream;
 mod tap;
-mod url;
 mod writer;
 
 pub use client::{Client, connect};
 pub use clock::Clock;
-pub use error::{ConnectError, Error, UrlError};
+pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
 pub use request::Request;
@@ -84,6 +83,8 @@ pub use writer::{Corked, Writer};
 
 /// The HTTP types that appear in this crate's API.
 pub use http;
+/// What a [`ConnectError`] holds.
+pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
 pub use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,
     TimedOut, Timeouts,

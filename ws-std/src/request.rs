@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use http::{HeaderMap, Method, Uri};
 use ws_proto::handshake;
 
-use crate::head::header_map;
+use crate::http_types::header_map;
 
 /// The request that a connection began with.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ impl Request {
     pub(crate) fn new(request: &handshake::Request<'_>, peer: SocketAddr) -> Option<Self> {
         let mut head = http::Request::new(());
         *head.method_mut() = Method::from_bytes(request.method().as_bytes()).ok()?;
-        *head.uri_mut() = request.target().parse().ok()?;
+        *head.uri_mut() = encoded(request.target()).parse().ok()?;
         *head.headers_mut() = header_map(request.headers());
         Some(Self { head, peer })
     }
@@ -31,7 +31,7 @@ impl Request {
         self.head.method()
     }
 
-    /// The request target.
+    /// The request target. What no URI holds, raw UTF-8 and `"` for example, is percent-encoded.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         self.head.uri()
@@ -95,6 +95,23 @@ impl Request {
     }
 }
 
+/// The target with those bytes percent-encoded that clients send and no URI holds.
+fn encoded(target: &str) -> Cow<'_, str> {
+    let raw = |byte: u8| !byte.is_ascii() || matches!(byte, b'"' | b'<' | b'>' | b'`');
+    if !target.bytes().any(raw) {
+        return target.into();
+    }
+    let mut out = String::with_capacity(target.len() * 2);
+    for char in target.chars() {
+        let mut bytes = [0; 4];
+        match char.encode_utf8(&mut bytes).as_bytes() {
+            [byte] if !raw(*byte) => out.push(char),
+            bytes => out.extend(bytes.iter().map(|byte| format!("%{byte:02X}"))),
+        }
+    }
+    out.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +145,17 @@ mod tests {
             let request = request(&format!("GET {target} HTTP/1.1"));
             assert_eq!(request.param("a").as_deref(), value, "{target}");
         }
+    }
+
+    #[test]
+    fn what_no_uri_holds_is_encoded() {
+        let sent = request("GET /张/<b>?f={\"a\":1}&name=张三 HTTP/1.1");
+        assert_eq!(sent.path(), "/%E5%BC%A0/%3Cb%3E");
+        assert_eq!(sent.query(), Some("f={%22a%22:1}&name=%E5%BC%A0%E4%B8%89"));
+        assert_eq!(sent.param("f").as_deref(), Some("{\"a\":1}"));
+        assert_eq!(sent.param("name").as_deref(), Some("张三"));
+        let plain = request("GET /a%20b?c=%zz|^ HTTP/1.1");
+        assert_eq!(plain.uri(), "/a%20b?c=%zz|^");
     }
 
     #[test]

@@ -71,6 +71,19 @@ pub(crate) struct Setup {
     pub(crate) pool: Option<Arc<Pool>>,
 }
 
+impl Setup {
+    /// The defaults.
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            timeouts: Timeouts::DEFAULT,
+            tap: None,
+            #[cfg(feature = "deflate")]
+            pool: None,
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn new(
         stream: Arc<Stream>,
@@ -354,13 +367,7 @@ mod tests {
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, address) = listener.accept().unwrap();
         let (_, outgoing) = Session::server(&Limits::default().into()).split();
-        let setup = Setup {
-            clock: Clock::system(),
-            timeouts: Timeouts::default(),
-            tap: None,
-            #[cfg(feature = "deflate")]
-            pool: None,
-        };
+        let setup = Setup::new(Clock::system());
         let shared = Shared::new(Arc::new(stream.into()), address, outgoing, setup);
         (shared.unwrap(), peer)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 #[cfg(feature = "deflate")]
 use ws_proto::Compress;
-use ws_proto::{CloseCode, Kind, Message, MessageBuf, Part, Session, Timeouts};
+use ws_proto::{CloseCode, Kind, Message, MessageBuf, Part, Session};
 
 use crate::clock::Clock;
 use crate::error::Error;
@@ -42,32 +42,30 @@ pub(crate) struct About {
 
 impl WebSocket {
     /// Runs a connection whose opening handshake was done elsewhere, on what it left: a stream,
-    /// and a [`Session`] that was [given](Session::push) what was received behind the head. There
-    /// is keepalive, and an end to closing, if the session is [watched](Session::watched).
+    /// and a [`Session`] that has what was received after the head.
+    /// [`Accepting`](ws_proto::Accepting) and [`Connecting`](ws_proto::Connecting) give such a one.
     ///
     /// # Errors
     ///
     /// What asking for the peer's address or setting the socket's options gave.
     pub fn over(stream: TcpStream, session: Session, clock: Clock) -> io::Result<Self> {
-        let setup = Setup {
-            clock,
-            timeouts: Timeouts::default(),
-            tap: None,
-            #[cfg(feature = "deflate")]
-            pool: None,
-        };
-        let stream = Stream::from(stream);
-        let peer = stream.peer_addr()?;
+        Self::on(stream.into(), session, clock)
+    }
+
+    pub(crate) fn on(stream: Stream, session: Session, clock: Clock) -> io::Result<Self> {
+        let (peer, setup) = (stream.peer_addr()?, Setup::new(clock));
         Self::new(Arc::new(stream), peer, session, setup, About::default())
     }
 
     pub(crate) fn new(
         stream: Arc<Stream>,
         peer: SocketAddr,
-        session: Session,
+        mut session: Session,
         setup: Setup,
         about: About,
     ) -> io::Result<Self> {
+        // Time begins here, and not when the application first receives.
+        let _ = session.check(setup.clock.now());
         let (incoming, outgoing) = session.split();
         let shared = Shared::new(stream, peer, outgoing, setup)?;
         Ok(Self {

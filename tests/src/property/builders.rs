@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ws_proto::handshake::Offer;
+use ws_proto::handshake::Uri;
 
 use crate::written::{self, Asking};
 
@@ -42,10 +42,10 @@ fn in_a_client(text: &str) {
         if let Some((place, by_the_core)) = place {
             assert_eq!(taken, *by_the_core, "{place}");
         } else if taken {
-            let host = address.to_string();
-            let offer = Offer::new(&host, &asking.target);
-            assert!(offer.is_ok(), "{}", asking.place);
-            assert!(asking.target.bytes().all(|byte| byte.is_ascii_graphic()));
+            let text = format!("ws://{address}{}", asking.target);
+            assert!(Uri::parse(&text).is_ok(), "{}", asking.place);
+            let ends_a_word = |char: char| char.is_control() || char == ' ';
+            assert!(!asking.target.contains(ends_a_word));
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use ws_proto::Limits;
 use ws_proto::handshake::{
-    Compression, Direction, Extension, Extensions, HandshakeError, Key, Offer, Request, Response,
-    Scan, Takeover, WindowBits,
+    Compression, Direction, Extension, Extensions, InvalidExtensions, Key, Offer, Request,
+    Response, ResponseError, Scan, Takeover, WindowBits,
 };
 
 /// What makes a request a handshake, and an answer to it one.
@@ -51,7 +51,7 @@ pub fn extensions(input: &[u8]) {
 
     let agreed = bounds.agree(request.extensions());
     match &naive {
-        None => assert_eq!(agreed, Err(HandshakeError::InvalidExtensions)),
+        None => assert_eq!(agreed, Err(InvalidExtensions)),
         Some(offers) => {
             let agreed = agreed.expect("the list is in order");
             let expected = offers
@@ -77,13 +77,13 @@ pub fn extensions(input: &[u8]) {
     let offer = Offer::new("h", "/").expect("a good one");
     let offered = offer.compression(Some(bounds));
     let expected = match &naive {
-        None => Err(HandshakeError::InvalidExtensions),
+        None => Err(ResponseError::InvalidExtensions),
         Some(answers) => match answers.as_slice() {
             [] => Ok(None),
             [answer] => naive_verdict(answer, bounds)
                 .map(Some)
-                .ok_or(HandshakeError::UnofferedExtension),
-            _ => Err(HandshakeError::UnofferedExtension),
+                .ok_or(ResponseError::UnofferedExtension),
+            _ => Err(ResponseError::UnofferedExtension),
         },
     };
     let judged = offered.agreed(&response);
@@ -122,7 +122,7 @@ fn head(start: &str, lines: &[&[u8]]) -> Vec<u8> {
 /// An extension, with its parameters in order.
 type Naive = (String, Vec<(String, Option<String>)>);
 
-fn read(extensions: Extensions<'_>) -> Result<Vec<Naive>, HandshakeError> {
+fn read(extensions: Extensions<'_>) -> Result<Vec<Naive>, InvalidExtensions> {
     let owned = |extension: Extension<'_>| {
         let params = extension.params().map(|(name, value)| {
             let value = value.map(|value| value.to_string());

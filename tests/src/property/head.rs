@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Scan};
+use ws_proto::handshake::{Headers, Scan};
 
 use super::input::pieces;
 
@@ -35,9 +35,9 @@ pub(super) fn in_pieces<'b, T: Debug, E: Debug>(
     None
 }
 
-pub(super) fn same_verdict<T: Debug>(
-    whole: Result<Option<T>, HandshakeError>,
-    pieced: Option<Result<T, HandshakeError>>,
+pub(super) fn same_verdict<T: Debug, E: Debug>(
+    whole: Result<Option<T>, E>,
+    pieced: Option<Result<T, E>>,
 ) {
     assert_eq!(format!("{:?}", whole.transpose()), format!("{pieced:?}"));
 }
@@ -68,6 +68,11 @@ pub(super) fn assert_within(head: &[u8], limits: &Limits) {
     let lines = text.split(|byte| *byte == b'\n');
     // The CR is not counted.
     assert!(lines.map(<[u8]>::len).max() <= Some(limits.max_head_line + 1));
+}
+
+/// Names and values, as they are read.
+pub(super) fn lines(headers: Headers<'_>) -> Vec<(&str, &[u8])> {
+    headers.iter().collect()
 }
 
 /// Names in lower case, values without the white space around them.

@@ -1,9 +1,9 @@
 //! The client's side of the opening handshake: RFC 6455 §4.1.
 
 use ws_proto::Limits;
-use ws_proto::handshake::{HandshakeError, Key, Offer, Response, Scan};
+use ws_proto::handshake::{Key, Offer, Response, ResponseError, Scan};
 
-use super::head::{assert_within, in_pieces, limits, naive_headers, same_verdict, values};
+use super::head::{assert_within, in_pieces, limits, lines, naive_headers, same_verdict, values};
 use super::input::cuts;
 
 /// A response gives the same verdict whole and in pieces. One that is taken is a 101 by a naive
@@ -24,9 +24,11 @@ pub fn handshake_response(input: &[u8]) {
     let whole = offer.verify(&key, &mut whole_scan, input, &limits);
     let mut scan = Scan::new();
     let pieced = in_pieces(input, &cuts, |input| {
-        offer.verify(&key, &mut scan, input, &limits).transpose()
+        let verified = offer.verify(&key, &mut scan, input, &limits).transpose()?;
+        Some(verified.map(|(response, len)| (said(&response), len)))
     });
-    same_verdict(whole, pieced);
+    let all = whole.map(|verified| verified.map(|(response, len)| (said(&response), len)));
+    same_verdict(all, pieced);
     assert_eq!(scan.head(), whole_scan.head());
 
     match whole {
@@ -54,14 +56,21 @@ pub fn handshake_response(input: &[u8]) {
             ));
         }
         Ok(None) => {}
-        Err(HandshakeError::Refused(status)) => {
+        Err(ResponseError::Refused(status)) => {
             let head = whole_scan.head().expect("it was found");
             let response = Response::parse(&input[head]).expect("it was parsed");
             assert_eq!(response.status(), status);
             let _ = (response.reason(), response.version(), response.protocol());
             assert!(response.headers().iter().count() <= Limits::HEADERS);
         }
-        // On a server it would be told; here it only has to be sayable.
+        // It only has to be sayable.
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+}
+
+/// All that it says.
+fn said(response: &Response<'_>) -> String {
+    let headers = lines(response.headers());
+    let (status, reason) = (response.status(), response.reason());
+    format!("{status} {reason} {:?} {headers:?}", response.version())
 }

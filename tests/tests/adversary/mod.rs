@@ -8,7 +8,7 @@ use std::{io, iter, thread};
 
 use peer::{Ended, Peer, brief};
 use ws_proto::Role;
-use ws_proto::handshake::{Compression, Direction, Request};
+use ws_proto::handshake::{Compression, Direction, Request, RequestError};
 use ws_tests::Frame;
 use ws_tests::hostile::{Act, Case, Move, Reaction};
 
@@ -199,7 +199,7 @@ impl Adversary<'_> {
 
     /// The answer that a client's request should have.
     fn response(&self, deflate: bool) -> Result<String, Left> {
-        let refused = |error| Left::Failed(format!("its request is wrong: {error}"));
+        let refused = |error: RequestError| Left::Failed(format!("its request is wrong: {error}"));
         let request = Request::parse(self.request.as_bytes()).map_err(refused)?;
         let mut accept = request.accept().map_err(refused)?;
         if deflate {
@@ -207,7 +207,9 @@ impl Adversary<'_> {
                 server: Direction::FULL,
                 client: Direction::FULL,
             };
-            let agreed = ours.agree(request.extensions()).map_err(refused)?;
+            let agreed = ours
+                .agree(request.extensions())
+                .map_err(|error| refused(error.into()))?;
             accept = accept.compression(Some(agreed.ok_or(Left::Skipped)?));
         }
         let mut out = [0; 1024];

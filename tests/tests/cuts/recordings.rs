@@ -1,6 +1,6 @@
 //! What peers said, from the first byte of the head on.
 
-use ws_proto::handshake::{Compression, Direction, HandshakeError, Key, Offer, Request, Takeover};
+use ws_proto::handshake::{Compression, Direction, Key, Offer, Request, RequestError, Takeover};
 use ws_proto::{Deflate, Kind, Limits, Part, Role, Session};
 use ws_tests::{Action, Frame, Script, Setup, Step};
 
@@ -68,7 +68,7 @@ fn request(compression: Option<Compression>) -> Vec<u8> {
 pub(crate) fn accepted(
     request: &[u8],
     ours: Option<Compression>,
-) -> Result<(Vec<u8>, Option<Compression>), HandshakeError> {
+) -> Result<(Vec<u8>, Option<Compression>), RequestError> {
     let request = Request::parse(request)?;
     let agreed = match ours {
         Some(ours) => ours.agree(request.extensions())?,

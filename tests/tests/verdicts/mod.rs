@@ -1,18 +1,20 @@
 //! What the core says to the rows of a table.
 
-use ws_proto::handshake::{HandshakeError, Scan};
+use std::fmt::Debug;
+
+use ws_proto::handshake::Scan;
 
 use crate::heads::Row;
 
 /// The length of a head that is in order, or `None` if more is needed.
-pub(crate) type Verdict = Result<Option<usize>, HandshakeError>;
+pub(crate) type Verdict<E> = Result<Option<usize>, E>;
 
 /// The core says of each row what is written there, in `words`; whole, byte by byte, and with
 /// frames behind, which begin where the head ends.
-pub(crate) fn assert_judged(
+pub(crate) fn assert_judged<E: Copy + Debug + PartialEq>(
     rows: &[Row],
-    judge: impl Fn(&mut Scan, &[u8]) -> Verdict,
-    words: impl Fn(Verdict) -> String,
+    judge: impl Fn(&mut Scan, &[u8]) -> Verdict<E>,
+    words: impl Fn(Verdict<E>) -> String,
 ) {
     let mut wrong = Vec::new();
     for Row {
@@ -43,4 +45,15 @@ pub(crate) fn assert_judged(
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The fact that an error states, as the tables write it: what is wrong with a head stands alone,
+/// and the value of a limit is left out.
+pub(crate) fn name(error: &impl Debug) -> String {
+    let shown = format!("{error:?}");
+    let fact = match shown.strip_prefix("Head(") {
+        Some(head) => head.trim_end_matches(')'),
+        None => &shown,
+    };
+    fact.split(" {").next().unwrap_or(fact).into()
 }

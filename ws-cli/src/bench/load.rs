@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use mio::event::Event;
 use mio::{Events, Poll, Token};
-use ws_proto::{Instant, Limits};
+use ws_proto::{Config, Instant, Limits};
 
-use super::opening::{Opening, Turned};
+use super::opening::{Encoding, Opening, Turned};
 use super::payload::Payload;
 use super::peer::{Peer, Wake, Work};
 use super::progress::Progress;
@@ -41,9 +41,9 @@ pub(crate) enum Span {
 #[derive(Debug)]
 pub(crate) struct Load<'a> {
     plan: Plan,
-    target: &'a Target,
+    target: &'a Target<'a>,
     stop: &'a AtomicBool,
-    limits: Limits,
+    config: Config,
     poll: Poll,
     places: Vec<Place>,
     open: usize,
@@ -65,21 +65,22 @@ enum Place {
 impl<'a> Load<'a> {
     pub(crate) fn new(
         plan: Plan,
-        target: &'a Target,
+        target: &'a Target<'a>,
         payload: Payload,
         stop: &'a AtomicBool,
     ) -> Result<Self, String> {
-        let limits = limits(&payload, plan.in_flight);
+        let mut config = Config::from(limits(&payload, plan.in_flight));
+        config.deflate = target.deflate;
         let left = match plan.span {
             Span::Time { .. } => u64::MAX,
             Span::Messages(messages) => messages,
         };
-        let work = Work::new(payload, left, &limits).map_err(|error| error.to_string())?;
+        let work = Work::new(payload, left, &config.limits).map_err(|error| error.to_string())?;
         Ok(Self {
             plan,
             target,
             stop,
-            limits,
+            config,
             poll: Poll::new().map_err(|error| plain(&error))?,
             places: Vec::with_capacity(plan.connections),
             open: 0,
@@ -113,7 +114,8 @@ impl<'a> Load<'a> {
         while self.open < self.plan.connections && !self.is_stopped() {
             while self.places.len() < self.plan.connections.min(self.open + AT_ONCE) {
                 let token = Token(self.places.len());
-                let opening = Opening::start(self.target, self.poll.registry(), token)?;
+                let opening =
+                    Opening::start(self.target, &self.config, self.poll.registry(), token)?;
                 self.places.push(Place::Opening(Box::new(opening)));
             }
             progress.connecting(self.open, self.plan.connections);
@@ -251,12 +253,12 @@ impl<'a> Load<'a> {
                 let Place::Opening(opening) = mem::replace(place, Place::Over) else {
                     return Ok(());
                 };
-                match opening.turn(self.target, &self.limits)? {
+                match opening.turn(self.target)? {
                     Turned::Opening(opening) => *place = Place::Opening(opening),
-                    Turned::Open(peer, agreed) => {
+                    Turned::Open(peer, encoding) => {
                         *place = Place::Open(peer);
                         self.open += 1;
-                        self.is_compressed &= agreed.is_some();
+                        self.is_compressed &= encoding == Encoding::Compressed;
                         self.work.heard = self.work.clock.now();
                         // What came behind the handshake.
                         return self.turn(event);

@@ -1,11 +1,10 @@
-//! A connection until it is open: RFC 6455 section 4.1, without waiting.
+//! A connection until it is open: the bytes of its opening handshake, moved without waiting.
 
 use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use ws_proto::handshake::{Compression, HandshakeError, Key, Scan};
-use ws_proto::{Limits, Session};
+use ws_proto::{Config, ConnectStep, Connecting};
 
 use super::peer::Peer;
 use super::target::Target;
@@ -15,11 +14,8 @@ use crate::args::plain;
 #[derive(Debug)]
 pub(crate) struct Opening {
     socket: TcpStream,
-    key: Key,
-    request: Vec<u8>,
-    sent: usize,
-    received: Vec<u8>,
-    scan: Scan,
+    is_connected: bool,
+    connecting: Connecting,
 }
 
 /// How far it is.
@@ -28,13 +24,21 @@ pub(crate) enum Turned {
     /// It has to wait.
     Opening(Box<Opening>),
     /// Messages can go both ways, compressed or not.
-    Open(Box<Peer>, Option<Compression>),
+    Open(Box<Peer>, Encoding),
+}
+
+/// Whether it was agreed on to compress messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Compressed,
+    Plain,
 }
 
 impl Opening {
     /// Begins to connect.
     pub(crate) fn start(
-        target: &Target,
+        target: &Target<'_>,
+        config: &Config,
         registry: &Registry,
         token: Token,
     ) -> Result<Self, String> {
@@ -42,59 +46,53 @@ impl Opening {
         registry
             .register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)
             .map_err(|error| cannot(target, &error))?;
-        let key = Key::new(entropy()?);
-        let offer = target.offer().map_err(failed)?;
-        let mut request = Vec::new();
-        while let Err(short) = offer.encode(&key, &mut request) {
-            request.resize(short.needed, 0);
-        }
         Ok(Self {
             socket,
-            key,
-            request,
-            sent: 0,
-            received: Vec::new(),
-            scan: Scan::new(),
+            is_connected: false,
+            connecting: Connecting::new(&target.offer(), config, entropy()?),
         })
     }
 
     /// Goes on as far as it can without waiting.
-    pub(crate) fn turn(
-        mut self: Box<Self>,
-        target: &Target,
-        limits: &Limits,
-    ) -> Result<Turned, String> {
+    pub(crate) fn turn(mut self: Box<Self>, target: &Target<'_>) -> Result<Turned, String> {
         let lost = |error| cannot(target, &error);
-        if !self.ask().map_err(lost)? {
+        if !self.connect().map_err(lost)? {
             return Ok(Turned::Opening(self));
         }
-        let offer = target.offer().map_err(failed)?;
         loop {
-            let is_drained = self.read().map_err(lost)?;
-            let verified = offer
-                .verify(&self.key, &mut self.scan, &self.received, limits)
-                .map_err(failed)?;
-            if let Some((response, len)) = verified {
-                let agreed = offer.agreed(&response).map_err(failed)?;
-                let mut session = Session::client(&(*limits).into(), entropy()?);
-                if let (Some(deflate), Some(agreed)) = (&target.deflate, &agreed) {
-                    session = session.compressed(deflate, agreed);
+            self.write().map_err(lost)?;
+            match self.connecting.step() {
+                Ok(ConnectStep::Open(session, _)) => {
+                    let encoding = match self.connecting.compression() {
+                        Some(_) => Encoding::Compressed,
+                        None => Encoding::Plain,
+                    };
+                    let peer = Peer::new(self.socket, session);
+                    return Ok(Turned::Open(Box::new(peer), encoding));
                 }
-                session.push(&self.received[len..]);
-                return Ok(Turned::Open(
-                    Box::new(Peer::new(self.socket, session)),
-                    agreed,
-                ));
+                Ok(ConnectStep::Refused(response)) => {
+                    let status = response.status();
+                    return Err(format!("the server refused with status {status}"));
+                }
+                Ok(ConnectStep::NeedData | ConnectStep::Over) => {}
+                Err(error) => return Err(format!("handshake failed: {error}")),
             }
-            if is_drained {
-                return Ok(Turned::Opening(self));
+            let spare = self.connecting.spare_mut().map_err(|e| lost(e.into()))?;
+            match self.socket.read(spare) {
+                Ok(0) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(len) => self.connecting.filled(len),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Turned::Opening(self));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(lost(error)),
             }
         }
     }
 
-    /// Sends the request; whether all of it is sent.
-    fn ask(&mut self) -> io::Result<bool> {
-        if self.sent == 0 {
+    /// Whether the socket is connected.
+    fn connect(&mut self) -> io::Result<bool> {
+        if !self.is_connected {
             if let Some(error) = self.socket.take_error()? {
                 return Err(error);
             }
@@ -103,35 +101,26 @@ impl Opening {
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(false),
                 Err(error) => return Err(error),
             }
-        }
-        while self.sent < self.request.len() {
-            match self.socket.write(&self.request[self.sent..]) {
-                Ok(len) => self.sent += len,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            self.is_connected = true;
         }
         Ok(true)
     }
 
-    /// One read of the answer; whether there is nothing more for now.
-    fn read(&mut self) -> io::Result<bool> {
-        let mut piece = [0; 4096];
-        match self.socket.read(&mut piece) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(len) => {
-                self.received.extend_from_slice(&piece[..len]);
-                Ok(false)
+    /// Writes until nothing is unsent, or the socket takes no more.
+    fn write(&mut self) -> io::Result<()> {
+        while !self.connecting.unsent().is_empty() {
+            match self.socket.write(self.connecting.unsent()) {
+                Ok(len) => self.connecting.sent(len),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            Err(error) => Err(error),
         }
+        Ok(())
     }
 }
 
-fn cannot(target: &Target, error: &io::Error) -> String {
+fn cannot(target: &Target<'_>, error: &io::Error) -> String {
     let what = match error.kind() {
         io::ErrorKind::UnexpectedEof => "it ended during the handshake".into(),
         _ => plain(error),
@@ -139,15 +128,9 @@ fn cannot(target: &Target, error: &io::Error) -> String {
     format!("cannot connect to {}: {what}", target.address)
 }
 
-fn failed(error: HandshakeError) -> String {
-    match error {
-        HandshakeError::Refused(status) => format!("the server refused with status {status}"),
-        error => format!("handshake failed: {error}"),
-    }
-}
-
-fn entropy<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0; N];
+/// For the key and the masks of one connection.
+fn entropy() -> Result<[u8; 48], String> {
+    let mut bytes = [0; 48];
     getrandom::fill(&mut bytes).map_err(|error| format!("no entropy: {error}"))?;
     Ok(bytes)
 }

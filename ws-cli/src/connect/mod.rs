@@ -15,7 +15,7 @@ use ws_std::{
 
 use crate::args::{DeflateArgs, bytes, seconds, unless_zero, without_number};
 use crate::signals::on_signal;
-use crate::text::Escaped;
+use crate::text::{Escaped, chain};
 
 #[cfg(unix)]
 mod commands;
@@ -181,8 +181,10 @@ impl Args {
     /// Why there is no connection, on one line.
     fn no_connection(&self, error: &ConnectError) -> String {
         let mut line = match error {
-            ConnectError::Url(_) => format!("{error} in {:?}", self.url),
-            _ => without_number(&error.to_string()),
+            ConnectError::Url(_) | ConnectError::NoTls => {
+                format!("{} in {:?}", chain(error), self.url)
+            }
+            _ => without_number(&chain(error)),
         };
         if let ConnectError::Refused(answer) = error {
             let body = String::from_utf8_lossy(answer.body());

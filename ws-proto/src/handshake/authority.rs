@@ -57,7 +57,7 @@ pub(super) fn is_scheme(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
-fn parse_port(digits: &str) -> Option<u16> {
+pub(super) fn parse_port(digits: &str) -> Option<u16> {
     // `u16::from_str` would take a sign.
     digits
         .bytes()
@@ -67,7 +67,7 @@ fn parse_port(digits: &str) -> Option<u16> {
 }
 
 /// `*( unreserved / pct-encoded / sub-delims )` (RFC 3986 §3.2.2), but not empty.
-fn is_reg_name(mut rest: &[u8]) -> bool {
+pub(super) fn is_reg_name(mut rest: &[u8]) -> bool {
     if rest.is_empty() {
         return false;
     }

@@ -4,9 +4,11 @@
 //! on by itself: the sender promises the size of its window and whether a message may refer to
 //! those before it, and the receiver needs as much memory.
 
-use super::error::HandshakeError;
+use core::fmt;
+
+use super::error::{InvalidExtensions, ResponseError};
 use super::extensions::{Extension, Extensions, ParamValue};
-use super::write::Writer;
+use super::value::{FieldValue, Text};
 
 /// The extension's name, and its parameters (§7.1).
 const NAME: &str = "permessage-deflate";
@@ -120,7 +122,7 @@ impl Direction {
 ///
 /// let agreed = Compression { server: small, client: small }.agree(request.extensions())?;
 /// assert_eq!(agreed.unwrap().compression(), Compression { server: small, client: small });
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
@@ -140,8 +142,8 @@ impl Compression {
     ///
     /// # Errors
     ///
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions) if the list is malformed.
-    pub fn agree(self, offers: Extensions<'_>) -> Result<Option<Agreed>, HandshakeError> {
+    /// [`InvalidExtensions`] if the list is malformed.
+    pub fn agree(self, offers: Extensions<'_>) -> Result<Option<Agreed>, InvalidExtensions> {
         let mut agreed = None;
         for offer in offers {
             let offer = offer?;
@@ -187,18 +189,18 @@ impl Compression {
     ///
     /// # Errors
     ///
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions) if the list is malformed,
-    /// [`UnofferedExtension`](HandshakeError::UnofferedExtension) if it is not an answer to what
+    /// [`InvalidExtensions`](ResponseError::InvalidExtensions) if the list is malformed,
+    /// [`UnofferedExtension`](ResponseError::UnofferedExtension) if it is not an answer to what
     /// we offered: "the client MUST _Fail the WebSocket Connection_" (§7.1).
-    pub(super) fn confirm(self, answers: Extensions<'_>) -> Result<Option<Self>, HandshakeError> {
+    pub(super) fn confirm(self, answers: Extensions<'_>) -> Result<Option<Self>, ResponseError> {
         let mut confirmed = None;
         for answer in answers {
             let answer = answer?;
             if confirmed.is_some() || answer.name() != NAME {
-                return Err(HandshakeError::UnofferedExtension);
+                return Err(ResponseError::UnofferedExtension);
             }
             let answer = Parameters::parse(&answer).and_then(|answer| self.judge(&answer));
-            confirmed = Some(answer.ok_or(HandshakeError::UnofferedExtension)?);
+            confirmed = Some(answer.ok_or(ResponseError::UnofferedExtension)?);
         }
         Ok(confirmed)
     }
@@ -226,31 +228,29 @@ impl Compression {
         })
     }
 
-    /// Writes the one offer of a client that wants these bounds kept.
-    pub(super) fn write_offer(&self, writer: &mut Writer<'_>) {
+    /// Gives the one offer of a client that wants these bounds kept, in pieces.
+    pub(super) fn offered(&self, mut put: impl FnMut(&str)) {
         let names = Names {
             server: self.server.window < WindowBits::MAX,
             client: self.client.window < WindowBits::MAX,
         };
-        self.write(writer, names);
+        self.pieces(names, &mut put);
         if !names.client {
             // Without a value: whatever window the server names, we keep to.
-            writer.put("; ");
-            writer.put(CLIENT_WINDOW);
+            put("; ");
+            put(CLIENT_WINDOW);
         }
-        writer.put("\r\n");
     }
 
-    fn write(&self, writer: &mut Writer<'_>, names: Names) {
-        writer.put("Sec-WebSocket-Extensions: ");
-        writer.put(NAME);
+    fn pieces(&self, names: Names, put: &mut impl FnMut(&str)) {
+        put(NAME);
         for (takeover, name) in [
             (self.server.takeover, SERVER_NO_TAKEOVER),
             (self.client.takeover, CLIENT_NO_TAKEOVER),
         ] {
             if takeover == Takeover::Off {
-                writer.put("; ");
-                writer.put(name);
+                put("; ");
+                put(name);
             }
         }
         for (named, name, window) in [
@@ -259,14 +259,15 @@ impl Compression {
         ] {
             if named {
                 for text in ["; ", name, "=", window.as_str()] {
-                    writer.put(text);
+                    put(text);
                 }
             }
         }
     }
 }
 
-/// What a server agreed to, for [`Accept::compression`](super::Accept::compression).
+/// What a server agreed to, for [`Accept::compression`](super::Accept::compression). It is shown as
+/// the value of Sec-WebSocket-Extensions that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreed {
     compression: Compression,
@@ -287,9 +288,14 @@ impl Agreed {
         self.compression
     }
 
-    pub(super) fn write(&self, writer: &mut Writer<'_>) {
-        self.compression.write(writer, self.names);
-        writer.put("\r\n");
+    pub(super) fn pieces(&self, mut put: impl FnMut(&str)) {
+        self.compression.pieces(self.names, &mut put);
+    }
+}
+
+impl fmt::Display for Agreed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        FieldValue::from(Text::Agreed(*self)).fmt(f)
     }
 }
 

@@ -1,23 +1,21 @@
-//! What can be wrong with a handshake, and the HTTP answer to each (§4.2.1, §4.4, §10.2).
-
-use core::fmt::Write as _;
+//! What can be wrong with a handshake, by blame, and the HTTP answer to each (§4.2.1, §4.4, §10.2).
+//!
+//! ```text
+//! the client sent it   RequestError  ─┐
+//!                                     ├─ HeadError: the head itself, of either side
+//! the server sent it   ResponseError ─┘
+//! we asked for it      ArgumentError
+//! ```
+//!
+//! One variant per fact; none carries the peer's text, so that a message is safe to log and to
+//! send. Sections without a number before them are of RFC 6455.
 
 use thiserror::Error;
 
-use super::write::Writer;
-use crate::error::NoRoom;
-
-/// Why a handshake failed. One variant per fact; none carries the peer's text, so that a message
-/// is safe to log and to send.
-///
-/// Sections without a number before them are of RFC 6455. The variants come in four groups, and
-/// [`status`](Self::status) tells them apart: heads that are no HTTP/1.1 and requests that are no
-/// handshake (4xx, 505), responses that are none (502), and arguments of our own that could not
-/// be sent (500).
+/// Bytes that are not the head of an HTTP/1.x message, whichever side sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
-pub enum HandshakeError {
-    // Heads, of requests and of responses.
+pub enum HeadError {
     /// A line ends in LF alone (RFC 9112 §2.2: a recipient may accept it; desync attacks need it).
     #[error("a line ends in LF without CR")]
     BareLf,
@@ -37,43 +35,63 @@ pub enum HandshakeError {
     /// A space or a tab before the colon of a header (RFC 9112 §5.1).
     #[error("white space between a header name and its colon")]
     SpaceBeforeColon,
-    /// A header name is empty, is not a token, or has no colon behind it (RFC 9110 §5.1).
+    /// A header name is empty, is not a token, or has no colon after it (RFC 9110 §5.1).
     #[error("a header name that is not a token")]
     HeaderName,
     /// The first line is longer than [`Limits::max_head_line`](crate::Limits::max_head_line).
-    #[error("the first line is too long (Limits::max_head_line)")]
-    FirstLineTooLong,
+    #[error("the first line is too long (Limits::max_head_line is {limit} bytes)")]
+    FirstLineTooLong {
+        /// The limit in force, in bytes.
+        limit: usize,
+    },
     /// A header line is longer than [`Limits::max_head_line`](crate::Limits::max_head_line).
-    #[error("a header line is too long (Limits::max_head_line)")]
-    LineTooLong,
+    #[error("a header line is too long (Limits::max_head_line is {limit} bytes)")]
+    LineTooLong {
+        /// The limit in force, in bytes.
+        limit: usize,
+    },
     /// The head, with the interim responses before it, is longer than
     /// [`Limits::max_head`](crate::Limits::max_head).
-    #[error("the head is too long (Limits::max_head)")]
-    HeadTooLong,
+    #[error("the head is too long (Limits::max_head is {limit} bytes)")]
+    HeadTooLong {
+        /// The limit in force, in bytes.
+        limit: usize,
+    },
     /// More header lines than [`Limits::max_headers`](crate::Limits::max_headers), or than
     /// [`Limits::HEADERS`](crate::Limits::HEADERS), its ceiling.
-    #[error("too many header lines (Limits::max_headers)")]
-    TooManyHeaders,
+    #[error("too many header lines (Limits::max_headers is {limit})")]
+    TooManyHeaders {
+        /// The limit in force.
+        limit: usize,
+    },
     /// The bytes end before the head does: `parse` was called too early, or the peer went away.
     #[error("the head is not complete")]
     Truncated,
-    /// There are bytes behind the head that `parse` was given; `parse_prefix` leaves them alone.
+    /// Bytes follow the head that `parse` was given; `parse_prefix` leaves them alone.
     #[error("bytes follow the head")]
     TrailingBytes,
+}
 
-    // Requests.
+/// A client's request that is not a handshake, or not one that this server takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The head is not one of HTTP/1.x.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The first line is not `method SP target SP HTTP/x.y` (RFC 9112 §3).
     #[error("the request line is malformed")]
     RequestLine,
-    /// The request-target has none of the forms of RFC 9112 §3.2, contains `#` or non-ASCII; or
-    /// it is none that names a resource: §4.2.1 (1) wants a path or an absolute http(s) URI.
+    /// The request-target has none of the forms of RFC 9112 §3.2, contains `#` or a control; or
+    /// it names no resource: §4.2.1 (1) wants a path or an absolute http(s) URI.
     #[error("the request target does not name a resource")]
     Target,
     /// Not HTTP/1.1 (§4.2.1 (1)); HTTP/1.0 is parsed, but cannot upgrade.
-    #[error("the handshake takes HTTP/1.1")]
+    #[error("the handshake requires HTTP/1.1")]
     HttpVersion,
-    /// The method is not GET (§4.2.1 (1)).
-    #[error("the handshake takes the method GET")]
+    /// The method is not GET (§4.2.1 (1)), or over HTTP/2 and HTTP/3 it is no extended CONNECT
+    /// (RFC 8441 §4).
+    #[error("the handshake requires the method GET, or an extended CONNECT over HTTP/2")]
     Method,
     /// No Host (§4.2.1 (2)).
     #[error("no Host header")]
@@ -87,20 +105,23 @@ pub enum HandshakeError {
     /// The target is an absolute URI with another authority than Host (RFC 9112 §3.2.2).
     #[error("the Host header and the request target name different hosts")]
     HostMismatch,
+    /// An extended CONNECT for another `:protocol` than `websocket` (RFC 9220 §3).
+    #[error("the :protocol is not websocket")]
+    UnknownProtocol,
     /// No Upgrade with the value `websocket` (§4.2.1 (3)).
-    #[error("no Upgrade: websocket")]
+    #[error("missing or wrong Upgrade header: the handshake requires websocket")]
     MissingUpgrade,
     /// An Upgrade that is not a list of protocols (RFC 9110 §7.8).
     #[error("the Upgrade header is malformed")]
     InvalidUpgrade,
     /// No Connection with the token `Upgrade` (§4.2.1 (4)).
-    #[error("no Connection: Upgrade")]
+    #[error("missing or wrong Connection header: the handshake requires Upgrade")]
     MissingConnection,
     /// A Connection that is not a list of tokens (RFC 9110 §7.6.1).
     #[error("the Connection header is malformed")]
     InvalidConnection,
     /// Not exactly one Sec-WebSocket-Version of 13 (§4.2.1 (6), §4.4).
-    #[error("the handshake takes Sec-WebSocket-Version: 13")]
+    #[error("the handshake requires Sec-WebSocket-Version: 13")]
     WebSocketVersion,
     /// No Sec-WebSocket-Key (§4.2.1 (5)).
     #[error("no Sec-WebSocket-Key header")]
@@ -113,9 +134,9 @@ pub enum HandshakeError {
     InvalidKey,
     /// The request announces a body: Transfer-Encoding, or a Content-Length other than one 0
     /// (RFC 9112 §6.3). Its bytes would be taken for frames, or for another request.
-    #[error("a handshake has no body")]
+    #[error("the handshake request announces a body")]
     Body,
-    /// A subprotocol offered is not a token, or the list is empty (§4.1 (10)).
+    /// A subprotocol offered is not a token (§4.1 (10)).
     #[error("the Sec-WebSocket-Protocol header is not a list of tokens")]
     InvalidProtocol,
     /// A subprotocol is offered twice (§4.1 (10)).
@@ -124,14 +145,25 @@ pub enum HandshakeError {
     /// More than 64 subprotocols are offered.
     #[error("more than 64 subprotocols are offered")]
     TooManyProtocols,
-    /// A Sec-WebSocket-Extensions that does not follow the grammar (§9.1), on either side.
+    /// A Sec-WebSocket-Extensions that does not follow the grammar (§9.1).
     #[error("the Sec-WebSocket-Extensions header is malformed")]
     InvalidExtensions,
-    /// The Origin is malformed, `null`, sent twice, or not one the server talks to (§10.2).
-    #[error("this origin may not connect")]
+    /// It was not complete within
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
+    #[error("the request took too long")]
+    Timeout,
+    /// The Origin is malformed, sent twice, or not one the server talks to (§10.2).
+    #[error("origin not allowed")]
     Origin,
+}
 
-    // Responses.
+/// A server's answer that is not the 101 to our handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The head is not one of HTTP/1.x.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The first line is not `HTTP/x.y SP status SP reason` (RFC 9112 §4).
     #[error("the status line is malformed")]
     StatusLine,
@@ -142,74 +174,116 @@ pub enum HandshakeError {
     #[error("too many interim responses")]
     TooManyInterim,
     /// A 101 that is not of HTTP/1.1 (§4.2.2 (5)).
-    #[error("the 101 is not of HTTP/1.1")]
-    ResponseVersion,
+    #[error("the response is not HTTP/1.1")]
+    HttpVersion,
     /// A 101 without exactly one Upgrade of `websocket` (§4.1 (2)).
-    #[error("the 101 does not say Upgrade: websocket")]
-    ResponseUpgrade,
+    #[error("the response lacks Upgrade: websocket")]
+    MissingUpgrade,
     /// A 101 without a Connection that lists `Upgrade` (§4.1 (3)).
-    #[error("the 101 does not say Connection: Upgrade")]
-    ResponseConnection,
+    #[error("the response lacks Connection: Upgrade")]
+    MissingConnection,
     /// A 101 without Sec-WebSocket-Accept (§4.1 (4)).
-    #[error("the 101 has no Sec-WebSocket-Accept header")]
+    #[error("the response lacks Sec-WebSocket-Accept")]
     MissingAccept,
     /// A 101 with several Sec-WebSocket-Accepts (§11.3.3).
-    #[error("the 101 has more than one Sec-WebSocket-Accept header")]
+    #[error("the response has more than one Sec-WebSocket-Accept header")]
     RepeatedAccept,
     /// A Sec-WebSocket-Accept that does not belong to the key (§4.1 (4)).
     #[error("the Sec-WebSocket-Accept does not match the key")]
     WrongAccept,
+    /// A Sec-WebSocket-Extensions that does not follow the grammar (§9.1).
+    #[error("the Sec-WebSocket-Extensions header is malformed")]
+    InvalidExtensions,
     /// A 101 that uses an extension which was not offered (§4.1 (5)).
-    #[error("the 101 uses an extension that was not offered")]
+    #[error("the response uses an extension that was not offered")]
     UnofferedExtension,
-    /// A 101 that speaks a subprotocol which was not offered (§4.1 (6)).
-    #[error("the 101 uses a subprotocol that was not offered")]
+    /// A 101 that selects a subprotocol which was not offered (§4.1 (6)).
+    #[error("the response selects a subprotocol that was not offered")]
     UnofferedProtocol,
     /// A 101 with several Sec-WebSocket-Protocols (§11.3.4).
-    #[error("the 101 has more than one Sec-WebSocket-Protocol header")]
+    #[error("the response has more than one Sec-WebSocket-Protocol header")]
     SeveralProtocols,
-
-    // Our own arguments.
-    /// Our host is no `host[:port]` (§3).
-    #[error("our host is not host[:port]")]
-    OwnHost,
-    /// Our target is no `/path[?query]` in visible ASCII without `#` (§3).
-    #[error("our target is not /path[?query]")]
-    OwnTarget,
-    /// Our origin is neither `scheme://host[:port]` nor `null` (RFC 6454 §6.2).
-    #[error("our origin is not a serialized origin")]
-    OwnOrigin,
-    /// The name of a header of ours is not a token (RFC 9110 §5.1).
-    #[error("the name of a header of ours is not a token")]
-    OwnHeaderName,
-    /// The value of a header of ours has other characters than visible ASCII, space and tab:
-    /// it might break the line (RFC 9110 §5.5).
-    #[error("the value of a header of ours is not printable ASCII")]
-    OwnHeaderValue,
-    /// A header of ours is one that the handshake writes itself, or that frames a body.
-    #[error("a header of ours is the handshake's own")]
-    OwnReservedHeader,
-    /// A subprotocol of ours is not a token (§4.1 (10)).
-    #[error("a subprotocol of ours is not a token")]
-    OwnProtocol,
-    /// We offer a subprotocol twice (§4.1 (10)).
-    #[error("we offer a subprotocol twice")]
-    OwnRepeatedProtocol,
-    /// We offer more than 64 subprotocols.
-    #[error("we offer more than 64 subprotocols")]
-    OwnTooManyProtocols,
-    /// The subprotocol we chose is none of those the client offered (§4.2.2 (4)).
-    #[error("the subprotocol we chose was not offered")]
-    OwnUnofferedProtocol,
 }
 
-impl HandshakeError {
-    /// The HTTP status that says so.
+/// An argument of ours that cannot be sent in a handshake. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum ArgumentError {
+    /// A host that is not `host[:port]` (§3).
+    #[error("invalid host: expected host[:port]")]
+    Host,
+    /// A target that is not `/path[?query]` in visible ASCII without `#`, `"`, `<` and `>` (§3).
+    #[error("invalid request target: expected /path[?query]")]
+    Target,
+    /// An origin that is neither `scheme://host[:port]` nor `null` nor `file://` (RFC 6454 §6.2).
+    #[error("invalid origin: expected scheme://host[:port], null or file://")]
+    Origin,
+    /// The name of a header is not a token (RFC 9110 §5.1).
+    #[error("header name is not a token")]
+    HeaderName,
+    /// The value of a header has other characters than visible ASCII, space and tab: it might
+    /// break the line (RFC 9110 §5.5).
+    #[error("header value is not printable ASCII")]
+    HeaderValue,
+    /// The status of an answer that opens nothing is not one from 200 to 599.
+    #[error("status is not one from 200 to 599")]
+    Status,
+    /// A header that the handshake writes itself, or that frames a body.
+    #[error("header is reserved for the handshake")]
+    ReservedHeader,
+    /// A subprotocol is not a token (§4.1 (10)).
+    #[error("subprotocol is not a token")]
+    Protocol,
+    /// A subprotocol is listed twice (§4.1 (10)).
+    #[error("subprotocol is listed twice")]
+    RepeatedProtocol,
+    /// More than 64 subprotocols.
+    #[error("more than 64 subprotocols")]
+    TooManyProtocols,
+    /// The chosen subprotocol is none of those that the client offered (§4.2.2 (4)).
+    #[error("chosen subprotocol was not offered by the client")]
+    UnofferedProtocol,
+}
+
+/// A Sec-WebSocket-Extensions that does not follow the grammar (§9.1), on either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("the Sec-WebSocket-Extensions header is malformed")]
+pub struct InvalidExtensions;
+
+impl From<InvalidExtensions> for RequestError {
+    fn from(InvalidExtensions: InvalidExtensions) -> Self {
+        Self::InvalidExtensions
+    }
+}
+
+impl From<InvalidExtensions> for ResponseError {
+    fn from(InvalidExtensions: InvalidExtensions) -> Self {
+        Self::InvalidExtensions
+    }
+}
+
+/// A text that is not a serialized origin (RFC 6454 §6.2): refused in a request of a peer's, and
+/// an argument error in a list of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("invalid origin: expected scheme://host[:port], null or file://")]
+pub struct InvalidOrigin;
+
+impl From<InvalidOrigin> for RequestError {
+    fn from(InvalidOrigin: InvalidOrigin) -> Self {
+        Self::Origin
+    }
+}
+
+impl From<InvalidOrigin> for ArgumentError {
+    fn from(InvalidOrigin: InvalidOrigin) -> Self {
+        Self::Origin
+    }
+}
+
+impl RequestError {
+    /// The HTTP status of the answer.
     ///
-    /// On a server it is the one of the answer. A client sends none: there 502 means that the
-    /// server's response is at fault (what a gateway would answer), 500 that our own arguments
-    /// are, and the rest that the response's head is no HTTP/1.1. The status a server refused
-    /// with is in [`Refused`](Self::Refused).
+    /// Over HTTP/2 one of 426 is 400 instead: see [`Refusal::status`](super::Refusal::status).
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -217,97 +291,23 @@ impl HandshakeError {
             // Forbidden status code." (§10.2)
             Self::Origin => 403,
             Self::Method => 405,
-            Self::FirstLineTooLong => 414,
+            Self::Timeout => 408,
+            Self::Head(HeadError::FirstLineTooLong { .. }) => 414,
             // "send an appropriate HTTP error code (such as 426 Upgrade Required)" (§4.2.2)
             Self::WebSocketVersion | Self::MissingUpgrade => 426,
-            Self::LineTooLong | Self::HeadTooLong | Self::TooManyHeaders => 431,
-            Self::OwnHost
-            | Self::OwnTarget
-            | Self::OwnOrigin
-            | Self::OwnHeaderName
-            | Self::OwnHeaderValue
-            | Self::OwnReservedHeader
-            | Self::OwnProtocol
-            | Self::OwnRepeatedProtocol
-            | Self::OwnTooManyProtocols
-            | Self::OwnUnofferedProtocol => 500,
-            Self::StatusLine
-            | Self::Refused(_)
-            | Self::TooManyInterim
-            | Self::ResponseVersion
-            | Self::ResponseUpgrade
-            | Self::ResponseConnection
-            | Self::MissingAccept
-            | Self::RepeatedAccept
-            | Self::WrongAccept
-            | Self::UnofferedExtension
-            | Self::UnofferedProtocol
-            | Self::SeveralProtocols => 502,
+            Self::Head(
+                HeadError::LineTooLong { .. }
+                | HeadError::HeadTooLong { .. }
+                | HeadError::TooManyHeaders { .. },
+            ) => 431,
+            // "the server SHOULD respond to the request with a 501 (Not Implemented) status code
+            // (RFC 9220 §3)
+            Self::UnknownProtocol => 501,
             Self::HttpVersion => 505,
             // "return an HTTP response with an appropriate error code (such as 400 Bad
             // Request)." (§4.2.1)
             _ => 400,
         }
-    }
-
-    /// Writes the whole answer of a server: head, and the reason as a line of plain text.
-    /// Returns its length in bytes.
-    ///
-    /// It says `Connection: close`. Close the connection behind it, and read nothing more: what
-    /// follows a refused upgrade may be frames, or a request smuggled past a proxy.
-    ///
-    /// ```
-    /// use ws_proto::handshake::HandshakeError;
-    ///
-    /// let mut out = [0; 512];
-    /// let len = HandshakeError::WebSocketVersion.encode_refusal(&mut out)?;
-    /// let answer = core::str::from_utf8(&out[..len]).unwrap();
-    /// assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
-    /// assert!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"));
-    /// # Ok::<(), ws_proto::NoRoom>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`NoRoom`] if `out` is shorter than the answer. 512 bytes are always enough.
-    pub fn encode_refusal(self, out: &mut [u8]) -> Result<usize, NoRoom> {
-        let status = self.status();
-        let mut writer = Writer::new(out);
-        // Writing to a `Writer` cannot fail: it counts on past its end.
-        let _ = write!(writer, "HTTP/1.1 {status} {}\r\n", reason(status));
-        writer.put("Connection: close\r\n");
-        match status {
-            // "and a |Sec-WebSocket-Version| header field indicating the version(s) the server is
-            // capable of understanding." (§4.2.2). Upgrade, and its option in Connection, are
-            // what RFC 9110 §15.5.22 and §7.8 want of a 426.
-            426 => writer
-                .put("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"),
-            // RFC 9110 §15.5.6: a 405 lists what is allowed.
-            405 => writer.put("Allow: GET\r\n"),
-            _ => {}
-        }
-        let mut body = Writer::new(&mut []);
-        let _ = writeln!(body, "{self}");
-        let _ = write!(
-            writer,
-            "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{self}\n",
-            body.len(),
-        );
-        writer.finish()
-    }
-}
-
-const fn reason(status: u16) -> &'static str {
-    match status {
-        403 => "Forbidden",
-        405 => "Method Not Allowed",
-        414 => "URI Too Long",
-        426 => "Upgrade Required",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        505 => "HTTP Version Not Supported",
-        _ => "Bad Request",
     }
 }
 
@@ -315,64 +315,24 @@ const fn reason(status: u16) -> &'static str {
 mod tests {
     extern crate std;
 
+    use core::error::Error as _;
     use std::string::ToString as _;
 
     use super::*;
 
-    /// One of each status, and the longest message.
-    const SAMPLES: [(HandshakeError, u16); 9] = [
-        (HandshakeError::BareLf, 400),
-        (HandshakeError::Origin, 403),
-        (HandshakeError::Method, 405),
-        (HandshakeError::FirstLineTooLong, 414),
-        (HandshakeError::WebSocketVersion, 426),
-        (HandshakeError::HeadTooLong, 431),
-        (HandshakeError::OwnReservedHeader, 500),
-        (HandshakeError::SeveralProtocols, 502),
-        (HandshakeError::HttpVersion, 505),
-    ];
-
     #[test]
-    fn a_refusal_is_a_whole_response_that_names_its_reason_and_closes() {
-        for (error, status) in SAMPLES {
-            assert_eq!(error.status(), status);
-            let mut out = [0; 512];
-            let len = error.encode_refusal(&mut out).unwrap();
-            let text = core::str::from_utf8(&out[..len]).unwrap();
-            let (head, body) = text.split_once("\r\n\r\n").unwrap();
-            let response = crate::handshake::Response::parse(&out[..head.len() + 4]).unwrap();
-            assert_eq!(response.status(), status);
-            assert!(!response.reason().is_empty());
-            assert_eq!(response.headers().get("connection"), Some(&b"close"[..]));
-            assert_eq!(
-                response.header("content-length"),
-                Some(&*body.len().to_string())
-            );
-            assert_eq!(body, error.to_string() + "\n");
-            assert_eq!(
-                response.header("sec-websocket-version"),
-                (status == 426).then_some("13")
-            );
-            assert_eq!(
-                response.header("upgrade"),
-                (status == 426).then_some("websocket")
-            );
-            assert_eq!(response.header("allow"), (status == 405).then_some("GET"));
-            for short in 0..len {
-                assert_eq!(
-                    error.encode_refusal(&mut out[..short]),
-                    Err(NoRoom { needed: len })
-                );
-            }
-        }
+    fn a_chain_of_errors_says_each_thing_once() {
+        let head = HeadError::HeadTooLong { limit: 900 };
+        let said = "the head is too long (Limits::max_head is 900 bytes)";
+        assert_eq!(RequestError::from(head).to_string(), said);
+        assert!(RequestError::from(head).source().is_none());
+        assert_eq!(ResponseError::from(head).to_string(), said);
+        assert!(ResponseError::from(head).source().is_none());
     }
 
     #[test]
-    fn a_server_that_refuses_us_is_a_bad_gateway() {
-        assert_eq!(HandshakeError::Refused(401).status(), 502);
-        assert_eq!(
-            HandshakeError::Refused(401).to_string(),
-            "the server answered with status 401"
-        );
+    fn whose_fault_an_origin_is_depends_on_who_wrote_it() {
+        assert_eq!(RequestError::from(InvalidOrigin).status(), 403);
+        assert_eq!(ArgumentError::from(InvalidOrigin), ArgumentError::Origin);
     }
 }

@@ -9,8 +9,8 @@
 use core::fmt;
 use core::str;
 
-use super::error::HandshakeError;
-use super::headers::{HeaderIter, Headers};
+use super::error::InvalidExtensions;
+use super::fields::{List, Values};
 use super::syntax::is_token_byte;
 
 /// The extensions that a head lists, in order, over all its Sec-WebSocket-Extensions headers.
@@ -35,11 +35,11 @@ use super::syntax::is_token_byte;
 /// assert!(params.next().is_some_and(|(name, value)| name == "flow" && value.is_none()));
 /// assert_eq!(extensions.next().unwrap()?.name(), "b");
 /// assert!(extensions.next().is_none());
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Extensions<'b> {
-    headers: HeaderIter<'b>,
+    values: Values<'b>,
     /// What is left of the current header.
     rest: &'b str,
     found: Found,
@@ -55,22 +55,26 @@ enum Found {
 }
 
 impl<'b> Extensions<'b> {
-    pub(super) const fn of(headers: Headers<'b>) -> Self {
+    pub(super) fn of(list: List<'b>) -> Self {
         Self {
-            headers: headers.iter(),
+            values: list.values(),
             rest: "",
             found: Found::NoHeader,
         }
     }
 
-    fn fail(&mut self) -> HandshakeError {
-        *self = Self::of(Headers::default());
-        HandshakeError::InvalidExtensions
+    fn fail(&mut self) -> InvalidExtensions {
+        *self = Self {
+            values: Values::default(),
+            rest: "",
+            found: Found::NoHeader,
+        };
+        InvalidExtensions
     }
 }
 
 impl<'b> Iterator for Extensions<'b> {
-    type Item = Result<Extension<'b>, HandshakeError>;
+    type Item = Result<Extension<'b>, InvalidExtensions>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -83,10 +87,7 @@ impl<'b> Iterator for Extensions<'b> {
                 self.rest = rest;
                 return Some(Ok(extension));
             }
-            let header = self
-                .headers
-                .find(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"));
-            match (header.map(|(_, value)| str::from_utf8(value)), self.found) {
+            match (self.values.next().map(str::from_utf8), self.found) {
                 (Some(Ok(value)), found) => {
                     self.rest = value;
                     if found == Found::NoHeader {
@@ -103,6 +104,14 @@ impl<'b> Iterator for Extensions<'b> {
 }
 
 impl core::iter::FusedIterator for Extensions<'_> {}
+
+/// The names of those that are left.
+impl fmt::Debug for Extensions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.clone().map(|extension| extension.map(|it| it.name()));
+        f.debug_list().entries(names).finish()
+    }
+}
 
 /// An extension that is offered or agreed: a name, and parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,17 +267,23 @@ mod tests {
 
     use std::{format, string::String, vec::Vec};
 
+    use super::super::fields::Fields;
+    use super::super::headers::Headers;
     use super::*;
 
+    fn listed(lines: &[u8]) -> Extensions<'_> {
+        let headers = Headers::of_lines(lines);
+        Extensions::of(Fields::note(headers, headers.iter()).extensions())
+    }
+
     /// Writes what was parsed in one canonical way.
-    fn parsed(values: &[&str]) -> Result<String, HandshakeError> {
-        let mut head = String::from("GET / HTTP/1.1\r\n");
+    fn parsed(values: &[&str]) -> Result<String, InvalidExtensions> {
+        let mut head = String::new();
         for value in values {
             head += &format!("sec-websocket-EXTENSIONS:{value}\r\nOther: x\r\n");
         }
-        head += "\r\n";
         let mut all = Vec::new();
-        for extension in Extensions::of(Headers::of(head.as_bytes())) {
+        for extension in listed(head.as_bytes()) {
             let extension = extension?;
             let mut text = String::from(extension.name());
             for (name, value) in extension.params() {
@@ -305,7 +320,7 @@ mod tests {
         ];
         for (value, expected) in good {
             let expected = match expected {
-                "!" => Err(HandshakeError::InvalidExtensions),
+                "!" => Err(InvalidExtensions),
                 expected => Ok(String::from(expected)),
             };
             assert_eq!(parsed(&[value]), expected, "{value:?}");
@@ -345,7 +360,7 @@ mod tests {
             "a, b c",
         ];
         for value in bad {
-            let expected = Err(HandshakeError::InvalidExtensions);
+            let expected = Err(InvalidExtensions);
             assert_eq!(parsed(&[value]), expected, "{value:?}");
         }
     }
@@ -355,20 +370,16 @@ mod tests {
         assert_eq!(parsed(&[]), Ok(String::new()));
         assert_eq!(parsed(&["foo", "bar; baz=2"]), parsed(&["foo, bar; baz=2"]));
         assert_eq!(parsed(&["", "foo"]), parsed(&["foo"]));
-        assert_eq!(
-            parsed(&["a;b=\"c", "d\""]),
-            Err(HandshakeError::InvalidExtensions)
-        );
+        assert_eq!(parsed(&["a;b=\"c", "d\""]), Err(InvalidExtensions));
     }
 
     #[test]
     fn nothing_follows_an_error() {
-        let head =
-            b"G\r\nSec-WebSocket-Extensions: a, b;, c\r\nSec-WebSocket-Extensions: d\r\n\r\n";
-        let results: Vec<_> = Extensions::of(Headers::of(head)).collect();
+        let head = b"Sec-WebSocket-Extensions: a, b;, c\r\nSec-WebSocket-Extensions: d\r\n";
+        let results: Vec<_> = listed(head).collect();
         assert_eq!(results.len(), 2);
         assert!(results[0].is_ok());
-        assert_eq!(results[1], Err(HandshakeError::InvalidExtensions));
+        assert_eq!(results[1], Err(InvalidExtensions));
     }
 
     #[test]

@@ -7,11 +7,13 @@
 //!  skipped                           |not looked at yet
 //! ```
 //!
-//! Every byte is looked at once, and the first that cannot be part of a head ends the search.
+//! Every byte is looked at once, and the first that cannot be part of a head ends the search. Most
+//! bytes of a head are inside a name, a value or the first line, where nothing can change: there
+//! the search takes as many at a time as there are.
 
 use core::ops::Range;
 
-use super::error::HandshakeError;
+use super::error::HeadError;
 use super::syntax::is_token_byte;
 use crate::limits::Limits;
 
@@ -23,7 +25,7 @@ use crate::limits::Limits;
 ///
 /// ```
 /// use ws_proto::Limits;
-/// use ws_proto::handshake::{HandshakeError, Scan};
+/// use ws_proto::handshake::{HeadError, Scan};
 ///
 /// let input = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\nwhat follows";
 /// let limits = Limits::default();
@@ -33,8 +35,8 @@ use crate::limits::Limits;
 ///
 /// // A TLS client on a plain port is turned away at its first byte.
 /// let hello = Scan::new().advance(&[0x16], &limits);
-/// assert_eq!(hello, Err(HandshakeError::ControlCharacter));
-/// # Ok::<(), HandshakeError>(())
+/// assert_eq!(hello, Err(HeadError::ControlCharacter));
+/// # Ok::<(), HeadError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scan {
@@ -42,6 +44,8 @@ pub struct Scan {
     start: usize,
     /// Where the current line starts.
     line: usize,
+    /// Where the first header line starts, once the first line is complete.
+    lines: usize,
     seen: usize,
     headers: usize,
     skipped: u8,
@@ -60,7 +64,7 @@ enum Place {
     /// Behind the CR of the empty line.
     HeadEnd,
     Complete,
-    Failed(HandshakeError),
+    Failed(HeadError),
 }
 
 impl Scan {
@@ -70,6 +74,7 @@ impl Scan {
         Self {
             start: 0,
             line: 0,
+            lines: 0,
             seen: 0,
             headers: 0,
             skipped: 0,
@@ -85,32 +90,50 @@ impl Scan {
     ///
     /// # Errors
     ///
-    /// [`BareLf`](HandshakeError::BareLf), [`BareCr`](HandshakeError::BareCr),
-    /// [`ControlCharacter`](HandshakeError::ControlCharacter),
-    /// [`EmptyFirstLine`](HandshakeError::EmptyFirstLine),
-    /// [`FoldedLine`](HandshakeError::FoldedLine),
-    /// [`SpaceBeforeColon`](HandshakeError::SpaceBeforeColon) and
-    /// [`HeaderName`](HandshakeError::HeaderName) at the offending byte, and
-    /// [`FirstLineTooLong`](HandshakeError::FirstLineTooLong),
-    /// [`LineTooLong`](HandshakeError::LineTooLong), [`HeadTooLong`](HandshakeError::HeadTooLong)
-    /// and [`TooManyHeaders`](HandshakeError::TooManyHeaders) as soon as a limit cannot hold. A
+    /// [`BareLf`](HeadError::BareLf), [`BareCr`](HeadError::BareCr),
+    /// [`ControlCharacter`](HeadError::ControlCharacter),
+    /// [`EmptyFirstLine`](HeadError::EmptyFirstLine),
+    /// [`FoldedLine`](HeadError::FoldedLine),
+    /// [`SpaceBeforeColon`](HeadError::SpaceBeforeColon) and
+    /// [`HeaderName`](HeadError::HeaderName) at the offending byte, and
+    /// [`FirstLineTooLong`](HeadError::FirstLineTooLong),
+    /// [`LineTooLong`](HeadError::LineTooLong), [`HeadTooLong`](HeadError::HeadTooLong)
+    /// and [`TooManyHeaders`](HeadError::TooManyHeaders) as soon as a limit cannot hold. A
     /// buffer of [`Limits::max_head`] bytes is always enough.
-    pub fn advance(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-    ) -> Result<Option<usize>, HandshakeError> {
+    pub fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
         self.search(input, &Bounds::from(limits))
     }
 
     /// Where the head lies in the input, once it is complete: how a client finds the response
-    /// behind a [`Refused`](HandshakeError::Refused). A body starts where it ends.
+    /// behind a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
         match self.place {
             Place::Complete => Some(self.start..self.seen),
             _ => None,
         }
+    }
+
+    /// Searches a whole head, the empty line included, and nothing more. No limit but the number of
+    /// headers: the caller holds the bytes already.
+    pub(super) fn whole(&mut self, head: &[u8]) -> Result<(), HeadError> {
+        let bounds = Bounds {
+            head: usize::MAX,
+            line: usize::MAX,
+            headers: Limits::HEADERS,
+        };
+        match self.search(head, &bounds)? {
+            Some(len) if len == head.len() => Ok(()),
+            Some(_) => Err(HeadError::TrailingBytes),
+            None => Err(HeadError::Truncated),
+        }
+    }
+
+    /// A complete head, and its header lines without the empty one.
+    pub(super) fn parts<'b>(&self, input: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+        let head = input.get(self.start..self.seen);
+        let lines = input.get(self.lines..self.line);
+        (head.unwrap_or_default(), lines.unwrap_or_default())
     }
 
     /// Starts over behind a complete head: it was an interim response.
@@ -129,7 +152,7 @@ impl Scan {
         self.skipped
     }
 
-    fn search(&mut self, input: &[u8], bounds: &Bounds) -> Result<Option<usize>, HandshakeError> {
+    fn search(&mut self, input: &[u8], bounds: &Bounds) -> Result<Option<usize>, HeadError> {
         match self.place {
             Place::Complete => return Ok(Some(self.seen)),
             Place::Failed(error) => return Err(error),
@@ -138,11 +161,15 @@ impl Scan {
         // A head that fills a buffer of that size without ending is refused right then, so that
         // nobody has to find room for one byte more.
         while self.seen < bounds.head {
+            self.run(input, bounds);
+            if self.seen >= bounds.head {
+                break;
+            }
             let Some(&byte) = input.get(self.seen) else {
                 return Ok(None);
             };
             #[cfg(test)]
-            tests::count_one();
+            tests::count(1);
             self.place = match self.step(byte, bounds) {
                 Ok(place) => place,
                 Err(error) => return Err(self.fail(error)),
@@ -152,21 +179,42 @@ impl Scan {
                 return Ok(Some(self.seen));
             }
         }
-        Err(self.fail(HandshakeError::HeadTooLong))
+        Err(self.fail(HeadError::HeadTooLong { limit: bounds.head }))
     }
 
-    const fn fail(&mut self, error: HandshakeError) -> HandshakeError {
+    /// Passes over what leaves the search where it is: within the limits, bytes of a name, or of a
+    /// value or a first line but controls. What ends them is for [`step`](Self::step) to judge.
+    #[inline]
+    fn run(&mut self, input: &[u8], bounds: &Bounds) {
+        let is_name = match self.place {
+            Place::FirstLine | Place::Value => false,
+            Place::Name => true,
+            _ => return,
+        };
+        let most = bounds.head.min(self.line.saturating_add(bounds.line));
+        let input = input.get(..most).unwrap_or(input);
+        let rest = input.get(self.seen..).unwrap_or_default();
+        let run = if is_name { token(rest) } else { visible(rest) };
+        #[cfg(test)]
+        tests::count(run);
+        self.seen += run;
+    }
+
+    const fn fail(&mut self, error: HeadError) -> HeadError {
         self.place = Place::Failed(error);
         error
     }
 
     #[inline]
-    fn step(&mut self, byte: u8, bounds: &Bounds) -> Result<Place, HandshakeError> {
+    fn step(&mut self, byte: u8, bounds: &Bounds) -> Result<Place, HeadError> {
         match self.place {
             Place::LineEnd | Place::HeadEnd if byte != b'\n' => {
-                return Err(HandshakeError::BareCr);
+                return Err(HeadError::BareCr);
             }
             Place::LineEnd => {
+                if self.line == self.start {
+                    self.lines = self.seen + 1;
+                }
                 self.line = self.seen + 1;
                 return Ok(Place::LineStart);
             }
@@ -175,46 +223,48 @@ impl Scan {
         }
         match byte {
             b'\r' => return self.line_ends(),
-            b'\n' => return Err(HandshakeError::BareLf),
+            b'\n' => return Err(HeadError::BareLf),
             // A tab is allowed in values; where a name should be it has an error of its own.
             b'\t' if self.place != Place::FirstLine => {}
-            0..=0x1f | 0x7f => return Err(HandshakeError::ControlCharacter),
+            0..=0x1f | 0x7f => return Err(HeadError::ControlCharacter),
             _ => {}
         }
         if self.seen - self.line >= bounds.line {
             return Err(match self.place {
-                Place::FirstLine => HandshakeError::FirstLineTooLong,
-                _ => HandshakeError::LineTooLong,
+                Place::FirstLine => HeadError::FirstLineTooLong { limit: bounds.line },
+                _ => HeadError::LineTooLong { limit: bounds.line },
             });
         }
         match self.place {
             Place::LineStart => {
                 self.headers += 1;
                 if self.headers > bounds.headers {
-                    return Err(HandshakeError::TooManyHeaders);
+                    return Err(HeadError::TooManyHeaders {
+                        limit: bounds.headers,
+                    });
                 }
                 match byte {
-                    b' ' | b'\t' => Err(HandshakeError::FoldedLine),
+                    b' ' | b'\t' => Err(HeadError::FoldedLine),
                     _ if is_token_byte(byte) => Ok(Place::Name),
-                    _ => Err(HandshakeError::HeaderName),
+                    _ => Err(HeadError::HeaderName),
                 }
             }
             Place::Name => match byte {
                 b':' => Ok(Place::Value),
-                b' ' | b'\t' => Err(HandshakeError::SpaceBeforeColon),
+                b' ' | b'\t' => Err(HeadError::SpaceBeforeColon),
                 _ if is_token_byte(byte) => Ok(Place::Name),
-                _ => Err(HandshakeError::HeaderName),
+                _ => Err(HeadError::HeaderName),
             },
             place => Ok(place),
         }
     }
 
     /// A CR, and what it ends.
-    const fn line_ends(&self) -> Result<Place, HandshakeError> {
+    const fn line_ends(&self) -> Result<Place, HeadError> {
         match self.place {
             Place::LineStart => Ok(Place::HeadEnd),
-            Place::FirstLine if self.seen == self.start => Err(HandshakeError::EmptyFirstLine),
-            Place::Name => Err(HandshakeError::HeaderName),
+            Place::FirstLine if self.seen == self.start => Err(HeadError::EmptyFirstLine),
+            Place::Name => Err(HeadError::HeaderName),
             _ => Ok(Place::LineEnd),
         }
     }
@@ -226,19 +276,40 @@ impl Default for Scan {
     }
 }
 
-/// Checks that `head` is one whole head and nothing more. No limit but the number of headers:
-/// the caller holds the bytes already.
-pub(super) fn check(head: &[u8]) -> Result<(), HandshakeError> {
-    let bounds = Bounds {
-        head: usize::MAX,
-        line: usize::MAX,
-        headers: Limits::HEADERS,
-    };
-    match Scan::new().search(head, &bounds)? {
-        Some(len) if len == head.len() => Ok(()),
-        Some(_) => Err(HandshakeError::TrailingBytes),
-        None => Err(HandshakeError::Truncated),
+/// How many bytes at the start are no controls. Eight are looked at together, as a word.
+///
+/// ```text
+/// byte        +0x60, of its low 7 bits   +0x01, of its low 7 bits
+/// 0x00..1f    0x60..7f                                              a control: no high bit
+/// 0x20..7e    0x80..de                   0x21..7f
+/// 0x7f        0xdf                       0x80                       a control: a high bit
+/// 0x80..ff    (its own high bit tells)
+/// ```
+#[inline]
+fn visible(text: &[u8]) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = text.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let low = word & LOW;
+        let from_space = (low + u64::from_ne_bytes([0x60; 8])) | word;
+        let delete = (low + u64::from_ne_bytes([0x01; 8])) & !word;
+        let control = (!from_space | delete) & HIGH;
+        if control != 0 {
+            return index * 8 + control.trailing_zeros() as usize / 8;
+        }
     }
+    let tail = rest.iter().take_while(|byte| !byte.is_ascii_control());
+    text.len() - rest.len() + tail.count()
+}
+
+/// How many bytes at the start are a token's.
+#[inline]
+fn token(text: &[u8]) -> usize {
+    text.iter()
+        .position(|&byte| !is_token_byte(byte))
+        .unwrap_or(text.len())
 }
 
 /// The limits that concern a head, in bytes, bytes and lines.
@@ -273,20 +344,20 @@ mod tests {
     }
 
     /// Counts the bytes that the search looks at, on this thread.
-    pub(super) fn count_one() {
-        LOOKED_AT.set(LOOKED_AT.get() + 1);
+    pub(super) fn count(bytes: usize) {
+        LOOKED_AT.set(LOOKED_AT.get() + bytes);
     }
 
     fn limits() -> Limits {
         Limits::default()
     }
 
-    fn whole(input: &[u8]) -> Result<Option<usize>, HandshakeError> {
+    fn whole(input: &[u8]) -> Result<Option<usize>, HeadError> {
         Scan::new().advance(input, &limits())
     }
 
     /// Feeds the input one byte at a time: the verdict, and after how many bytes it came.
-    fn dripped(input: &[u8]) -> (Result<Option<usize>, HandshakeError>, usize) {
+    fn dripped(input: &[u8]) -> (Result<Option<usize>, HeadError>, usize) {
         let mut scan = Scan::new();
         for len in 0..=input.len() {
             match scan.advance(&input[..len], &limits()) {
@@ -299,12 +370,12 @@ mod tests {
 
     #[test]
     fn refused_at_the_first_offending_byte() {
-        use HandshakeError::{
+        use HeadError::{
             BareCr, BareLf, ControlCharacter, EmptyFirstLine, FoldedLine, HeaderName,
             SpaceBeforeColon,
         };
         // The last byte of each is the one that is refused.
-        let cases: &[(&[u8], HandshakeError)] = &[
+        let cases: &[(&[u8], HeadError)] = &[
             (b"\r", EmptyFirstLine),
             (b"\n", BareLf),
             (b"GET / HTTP/1.1\n", BareLf),
@@ -360,8 +431,8 @@ mod tests {
     #[test]
     fn the_verdict_stays() {
         let mut scan = Scan::new();
-        assert_eq!(scan.advance(b"\n", &limits()), Err(HandshakeError::BareLf));
-        assert_eq!(scan.advance(b"G", &limits()), Err(HandshakeError::BareLf));
+        assert_eq!(scan.advance(b"\n", &limits()), Err(HeadError::BareLf));
+        assert_eq!(scan.advance(b"G", &limits()), Err(HeadError::BareLf));
         assert_eq!(scan.head(), None);
     }
 
@@ -389,7 +460,7 @@ mod tests {
     }
 
     /// Finds the longest `n` for which `input(n)` is a head, and the error of the next one.
-    fn edge(input: impl Fn(usize) -> String) -> (usize, HandshakeError) {
+    fn edge(input: impl Fn(usize) -> String) -> (usize, HeadError) {
         let mut n = 0;
         loop {
             match whole(input(n).as_bytes()) {
@@ -404,38 +475,44 @@ mod tests {
     #[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
     fn limits_are_exact_and_refuse_at_once() {
         let first = edge(|n| format!("GET /{:a<n$} HTTP/1.1\r\n\r\n", ""));
-        assert_eq!(first, (8192 - 14, HandshakeError::FirstLineTooLong));
+        assert_eq!(
+            first,
+            (16_384 - 14, HeadError::FirstLineTooLong { limit: 16_384 })
+        );
 
         let line = edge(|n| format!("GET / HTTP/1.1\r\na: {:b<n$}\r\n\r\n", ""));
-        assert_eq!(line, (8192 - 3, HandshakeError::LineTooLong));
+        assert_eq!(line, (16_384 - 3, HeadError::LineTooLong { limit: 16_384 }));
 
         let name = edge(|n| format!("GET / HTTP/1.1\r\n{:b<n$}b:\r\n\r\n", ""));
-        assert_eq!(name, (8192 - 2, HandshakeError::LineTooLong));
+        assert_eq!(name, (16_384 - 2, HeadError::LineTooLong { limit: 16_384 }));
 
         let count = edge(|n| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n)));
-        assert_eq!(count, (128, HandshakeError::TooManyHeaders));
+        assert_eq!(count, (128, HeadError::TooManyHeaders { limit: 128 }));
 
         let head = |n: usize| {
-            let filler = "f".repeat(8000);
+            let filler = "f".repeat(16_000);
             format!(
                 "GET / HTTP/1.1\r\na: {filler}\r\nb: {filler}\r\nc: {:c<n$}\r\n\r\n",
                 ""
             )
         };
         let (most, error) = edge(head);
-        assert_eq!(error, HandshakeError::HeadTooLong);
-        assert_eq!(head(most).len(), 16_384);
+        assert_eq!(error, HeadError::HeadTooLong { limit: 32_768 });
+        assert_eq!(head(most).len(), 32_768);
 
         // Refused when the limit is passed, not when the line or the head is complete.
         let (verdict, after) = dripped("G".repeat(20_000).as_bytes());
         assert_eq!(
             (verdict, after),
-            (Err(HandshakeError::FirstLineTooLong), 8193)
+            (Err(HeadError::FirstLineTooLong { limit: 16_384 }), 16_385)
         );
         let (verdict, after) = dripped(&head(most).as_bytes()[..head(most).len() - 1]);
-        assert_eq!((verdict, after), (Ok(None), 16_383));
+        assert_eq!((verdict, after), (Ok(None), 32_767));
         let (verdict, after) = dripped(head(most + 9).as_bytes());
-        assert_eq!((verdict, after), (Err(HandshakeError::HeadTooLong), 16_384));
+        assert_eq!(
+            (verdict, after),
+            (Err(HeadError::HeadTooLong { limit: 32_768 }), 32_768)
+        );
     }
 
     #[test]
@@ -445,24 +522,63 @@ mod tests {
         limits.max_headers = 3;
         assert!(Scan::new().advance(head(3).as_bytes(), &limits).is_ok());
         let over = Scan::new().advance(head(4).as_bytes(), &limits);
-        assert_eq!(over, Err(HandshakeError::TooManyHeaders));
+        assert_eq!(over, Err(HeadError::TooManyHeaders { limit: 3 }));
         limits.max_headers = usize::MAX;
         let over = Scan::new().advance(head(129).as_bytes(), &limits);
-        assert_eq!(over, Err(HandshakeError::TooManyHeaders));
+        assert_eq!(over, Err(HeadError::TooManyHeaders { limit: 128 }));
     }
 
     #[test]
-    fn check_takes_one_whole_head() {
+    fn a_whole_head_is_one_and_nothing_more() {
+        let whole = |head| Scan::new().whole(head);
         let head = b"GET / HTTP/1.1\r\na: b\r\n\r\n";
-        assert_eq!(check(head), Ok(()));
+        assert_eq!(whole(head), Ok(()));
+        assert_eq!(whole(&head[..head.len() - 1]), Err(HeadError::Truncated));
+        assert_eq!(whole(b""), Err(HeadError::Truncated));
         assert_eq!(
-            check(&head[..head.len() - 1]),
-            Err(HandshakeError::Truncated)
+            whole(b"GET / HTTP/1.1\r\n\r\nx"),
+            Err(HeadError::TrailingBytes)
         );
-        assert_eq!(check(b""), Err(HandshakeError::Truncated));
-        assert_eq!(
-            check(b"GET / HTTP/1.1\r\n\r\nx"),
-            Err(HandshakeError::TrailingBytes)
-        );
+    }
+
+    #[test]
+    fn the_header_lines_are_where_the_first_line_ends() {
+        for (head, lines) in [
+            ("G\r\n\r\n", ""),
+            ("G\r\na: b\r\n\r\n", "a: b\r\n"),
+            ("G\r\na: b\r\nc:\r\n\r\n", "a: b\r\nc:\r\n"),
+        ] {
+            let input = format!("{head}{head}x");
+            let mut scan = Scan::new();
+            for _ in 0..2 {
+                scan.advance(input.as_bytes(), &limits()).unwrap();
+                let parts = scan.parts(input.as_bytes());
+                assert_eq!(parts, (head.as_bytes(), lines.as_bytes()));
+                scan.skip_head();
+            }
+        }
+    }
+
+    /// Each byte at each place in a word, and on its way through one.
+    #[test]
+    fn a_run_ends_where_a_walk_byte_by_byte_would() {
+        for len in 0..=24 {
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut text = [b'~'; 24];
+                    text[at] = byte;
+                    for filler in [b' ', 0xFF, 0x80, b'a'] {
+                        text.iter_mut().enumerate().for_each(|(i, b)| {
+                            if i != at {
+                                *b = filler;
+                            }
+                        });
+                        let text = &text[..len];
+                        let walked = text.iter().position(u8::is_ascii_control);
+                        assert_eq!(visible(text), walked.unwrap_or(len), "{text:x?}");
+                    }
+                }
+            }
+        }
     }
 }

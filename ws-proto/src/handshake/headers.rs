@@ -1,17 +1,21 @@
 //! The header lines of a head (RFC 9110 §5), read where they lie.
 
 use core::fmt;
+use core::slice;
 use core::str;
 
-use super::syntax::elements;
-
-/// The header lines of a head that has been checked: two words, whatever their number.
+/// The headers of a head that has been checked, wherever they are kept: a few words, whatever
+/// their number.
 ///
 /// A name is a token. A value has no white space around it and no control characters but tabs;
 /// it may be empty, and it need not be UTF-8. Names are compared without regard to ASCII case:
 ///
 /// > Please note that according to \[RFC2616\], all header field names in both HTTP requests and
 /// > HTTP responses are case-insensitive. (§4.1)
+///
+/// Those of a request or a response that came as bytes are read from these bytes. Where another
+/// library has taken the head apart, they come from a slice of pairs, or with the feature `http`
+/// from a `HeaderMap`: see [`Request::from_parts`](super::Request::from_parts).
 ///
 /// ```
 /// use ws_proto::handshake::Request;
@@ -21,27 +25,36 @@ use super::syntax::elements;
 /// assert_eq!(headers.get("host"), Some(&b"a"[..]));
 /// assert_eq!(headers.get_all("Cookie").count(), 2);
 /// assert_eq!(headers.iter().last(), Some(("cookie", &b"c=2"[..])));
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Headers<'b> {
-    lines: &'b [u8],
+#[derive(Clone, Copy)]
+pub struct Headers<'b>(Source<'b>);
+
+/// Where they are kept.
+#[derive(Clone, Copy)]
+enum Source<'b> {
+    /// The lines of a head that `Scan` found no fault with.
+    Lines(&'b [u8]),
+    Pairs(&'b [(&'b str, &'b [u8])]),
+    #[cfg(feature = "http")]
+    Map(&'b http::HeaderMap),
 }
 
 impl<'b> Headers<'b> {
-    /// Takes the header lines of a head that `Scan` found no fault with.
-    pub(super) fn of(head: &'b [u8]) -> Self {
-        let first = head.iter().position(|&byte| byte == b'\n');
-        let lines = first.and_then(|lf| head.get(lf + 1..head.len().checked_sub(2)?));
-        Self {
-            lines: lines.unwrap_or_default(),
-        }
+    /// Takes the header lines of a head that `Scan` found no fault with, each with its CRLF.
+    pub(super) const fn of_lines(lines: &'b [u8]) -> Self {
+        Self(Source::Lines(lines))
     }
 
     /// Goes through the headers, name and value, as they were received.
     #[must_use]
-    pub const fn iter(self) -> HeaderIter<'b> {
-        HeaderIter { rest: self.lines }
+    pub fn iter(self) -> HeaderIter<'b> {
+        HeaderIter(match self.0 {
+            Source::Lines(lines) => Rest::Lines(lines),
+            Source::Pairs(pairs) => Rest::Pairs(pairs.iter()),
+            #[cfg(feature = "http")]
+            Source::Map(map) => Rest::Map(super::http_types::MapIter::new(map)),
+        })
     }
 
     /// The value of the first header of that name.
@@ -59,37 +72,25 @@ impl<'b> Headers<'b> {
             .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
+}
 
-    /// The value of the only header of that name.
-    pub(super) fn only(self, name: &str) -> Only<'b> {
-        let mut values = self.get_all(name);
-        match (values.next(), values.next()) {
-            (None, _) => Only::Missing,
-            (Some(value), None) => Only::Value(value),
-            (Some(_), Some(_)) => Only::Repeated,
-        }
+impl Default for Headers<'_> {
+    /// No header.
+    fn default() -> Self {
+        Self::of_lines(&[])
     }
+}
 
-    /// Looks for an element, in any case, in a list whose elements are all `valid`.
-    pub(super) fn listed(self, name: &str, wanted: &str, valid: impl Fn(&[u8]) -> bool) -> Listed {
-        let mut listed = Listed::No;
-        for element in self.list(name) {
-            if !valid(element) {
-                return Listed::Malformed;
-            }
-            if element.eq_ignore_ascii_case(wanted.as_bytes()) {
-                listed = Listed::Yes;
-            }
-        }
-        listed
+impl<'b> From<&'b [(&'b str, &'b [u8])]> for Headers<'b> {
+    fn from(pairs: &'b [(&'b str, &'b [u8])]) -> Self {
+        Self(Source::Pairs(pairs))
     }
+}
 
-    /// The elements of a list that may be spread over several headers of that name.
-    pub(super) fn list<'n>(
-        self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'b, 'n> {
-        self.get_all(name).flat_map(elements)
+#[cfg(feature = "http")]
+impl<'b> From<&'b http::HeaderMap> for Headers<'b> {
+    fn from(map: &'b http::HeaderMap) -> Self {
+        Self(Source::Map(map))
     }
 }
 
@@ -102,32 +103,35 @@ impl<'b> IntoIterator for Headers<'b> {
     }
 }
 
+/// The names only: values hold cookies and credentials.
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(name, value)| (name, Escaped(value))))
-            .finish()
+        self.iter().fmt(f)
     }
 }
 
 /// The iterator over [`Headers`].
 #[derive(Clone)]
-pub struct HeaderIter<'b> {
-    rest: &'b [u8],
+pub struct HeaderIter<'b>(Rest<'b>);
+
+#[derive(Clone)]
+enum Rest<'b> {
+    Lines(&'b [u8]),
+    Pairs(slice::Iter<'b, (&'b str, &'b [u8])>),
+    #[cfg(feature = "http")]
+    Map(super::http_types::MapIter<'b>),
 }
 
 impl<'b> Iterator for HeaderIter<'b> {
     type Item = (&'b str, &'b [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = self.rest.iter().position(|&byte| byte == b'\r')?;
-        let (line, rest) = self.rest.split_at(end);
-        self.rest = rest.get(2..).unwrap_or_default();
-        let colon = line.iter().position(|&byte| byte == b':')?;
-        let (name, value) = line.split_at(colon);
-        // ASCII white space in a value is spaces and tabs: the OWS of RFC 9110 §5.6.3.
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        Some((str::from_utf8(name).ok()?, value))
+        match &mut self.0 {
+            Rest::Lines(rest) => next_line(rest),
+            Rest::Pairs(pairs) => pairs.next().copied(),
+            #[cfg(feature = "http")]
+            Rest::Map(map) => map.next(),
+        }
     }
 }
 
@@ -135,33 +139,22 @@ impl core::iter::FusedIterator for HeaderIter<'_> {}
 
 impl fmt::Debug for HeaderIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Headers { lines: self.rest }.fmt(f)
+        f.debug_list()
+            .entries(self.clone().map(|(name, _)| name))
+            .finish()
     }
 }
 
-/// What there is of a header that may come once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Only<'b> {
-    Missing,
-    Value(&'b [u8]),
-    Repeated,
-}
-
-/// Whether a list has an element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Listed {
-    Yes,
-    No,
-    Malformed,
-}
-
-/// Shows a value without letting it steer a terminal.
-struct Escaped<'b>(&'b [u8]);
-
-impl fmt::Debug for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
-    }
+/// Takes a header from the start of lines that have been checked.
+fn next_line<'b>(rest: &mut &'b [u8]) -> Option<(&'b str, &'b [u8])> {
+    let end = rest.iter().position(|&byte| byte == b'\r')?;
+    let (line, behind) = rest.split_at(end);
+    *rest = behind.get(2..).unwrap_or_default();
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let (name, value) = line.split_at(colon);
+    // ASCII white space in a value is spaces and tabs: the OWS of RFC 9110 §5.6.3.
+    let value = value.get(1..).unwrap_or_default().trim_ascii();
+    Some((str::from_utf8(name).ok()?, value))
 }
 
 #[cfg(test)]
@@ -172,23 +165,27 @@ mod tests {
 
     use super::*;
 
-    const HEAD: &[u8] =
-        b"GET / HTTP/1.1\r\nA: 1\r\nB:\r\na:\t 2 , x,, y\t \r\nC: \xff:\r\nD:  \t \r\n\r\n";
+    const FIRST: &str = "GET / HTTP/1.1\r\n";
+    const LINES: &[u8] = b"A: 1\r\nB:\r\na:\t 2 , x,, y\t \r\nC: \xff:\r\nD:  \t \r\n";
 
     #[test]
     fn the_same_headers_as_httparse() {
+        let head = [FIRST.as_bytes(), LINES, b"\r\n"].concat();
         let mut array = [httparse::EMPTY_HEADER; 8];
         let mut oracle = httparse::Request::new(&mut array);
-        assert!(oracle.parse(HEAD).unwrap().is_complete());
+        assert!(oracle.parse(&head).unwrap().is_complete());
         let oracle: Vec<_> = oracle.headers.iter().map(|h| (h.name, h.value)).collect();
-        let ours: Vec<_> = Headers::of(HEAD).into_iter().collect();
+        let ours: Vec<_> = Headers::of_lines(LINES).into_iter().collect();
         assert_eq!(ours, oracle);
         assert_eq!(ours.len(), 5);
+        // The same from pairs.
+        let pairs: Vec<_> = Headers::from(&*oracle).iter().collect();
+        assert_eq!(pairs, oracle);
     }
 
     #[test]
     fn lookups_ignore_case_and_keep_order() {
-        let headers = Headers::of(HEAD);
+        let headers = Headers::of_lines(LINES);
         assert_eq!(headers.get("a"), Some(&b"1"[..]));
         assert_eq!(headers.get("b"), Some(&b""[..]));
         assert_eq!(headers.get("e"), None);
@@ -196,39 +193,17 @@ mod tests {
             headers.get_all("A").collect::<Vec<_>>(),
             [&b"1"[..], b"2 , x,, y"]
         );
-        assert_eq!(
-            headers.list("A").collect::<Vec<_>>(),
-            [&b"1"[..], b"2", b"x", b"y"]
-        );
-        assert_eq!(headers.only("A"), Only::Repeated);
-        assert_eq!(headers.only("c"), Only::Value(b"\xff:"));
-        assert_eq!(headers.only("E"), Only::Missing);
     }
 
     #[test]
-    fn a_list_has_an_element_as_a_whole_or_not() {
-        let listed = |wanted| Headers::of(HEAD).listed("a", wanted, |element| element != b"?");
-        assert_eq!(listed("X"), Listed::Yes);
-        assert_eq!(listed("x,"), Listed::No);
-        assert_eq!(listed(""), Listed::No);
-        let strict = Headers::of(HEAD).listed("a", "x", |element| element != b"y");
-        assert_eq!(
-            strict,
-            Listed::Malformed,
-            "also behind the element that is wanted"
-        );
-    }
-
-    #[test]
-    fn debug_shows_no_raw_bytes() {
-        let shown = format!("{:?}", Headers::of(HEAD));
-        assert!(shown.contains(r#""C": "\xff:""#), "{shown}");
-        assert!(shown.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+    fn debug_shows_names_only() {
+        let shown = format!("{:?}", Headers::of_lines(LINES));
+        assert_eq!(shown, r#"["A", "B", "a", "C", "D"]"#);
     }
 
     #[test]
     fn a_head_may_have_no_headers() {
-        let headers = Headers::of(b"GET / HTTP/1.0\r\n\r\n");
-        assert_eq!(headers.iter().next(), None);
+        assert_eq!(Headers::of_lines(b"").iter().next(), None);
+        assert_eq!(Headers::default().iter().next(), None);
     }
 }

@@ -1,14 +1,17 @@
 //! Who asks: the Origin header (§4.1 (8), §10.2, RFC 6454).
 
 use super::authority::{Authority, default_port, is_scheme};
-use super::error::HandshakeError;
+use super::error::InvalidOrigin;
 
 /// A serialized origin: scheme, host and port (RFC 6454 §6.2).
 ///
 /// A browser says with it whose script opens the connection; it is all that keeps a foreign page
 /// from using a visitor's cookies. Two origins are equal if all three parts are, schemes and hosts
 /// without regard to ASCII case, and a port that is not written is the scheme's own. There is no
-/// prefix, suffix or pattern to get wrong, and `null` is no origin: it equals nothing.
+/// prefix, suffix or pattern to get wrong.
+///
+/// `null`, of sandboxed pages, and `file://`, of devices and local pages, are origins that equal
+/// only themselves: anybody can send them, so that they have no host to be the same as.
 ///
 /// ```
 /// use ws_proto::handshake::Origin;
@@ -17,47 +20,58 @@ use super::error::HandshakeError;
 /// assert_eq!(origin, Origin::parse("https://GOOD.example:443")?);
 /// assert_ne!(origin, Origin::parse("https://good.example.evil.com")?);
 /// assert!(origin.same_host("good.example"));
-/// assert!(Origin::parse("null").is_err());
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+///
+/// let null = Origin::parse("null")?;
+/// assert_eq!(null, Origin::parse("null")?);
+/// assert!(!null.same_host("null"));
+/// # Ok::<(), ws_proto::handshake::InvalidOrigin>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     scheme: &'a str,
-    authority: Authority<'a>,
+    /// None of `null` and of `file://`.
+    authority: Option<Authority<'a>>,
 }
 
 impl<'a> Origin<'a> {
-    /// Parses `scheme://host[:port]`, with nothing before or behind it.
+    /// Parses `scheme://host[:port]`, `null` or `file://`, with nothing before or after it.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Origin`] for everything else, `null` and several origins included.
-    pub fn parse(text: &'a str) -> Result<Self, HandshakeError> {
-        text.split_once("://")
-            .filter(|(scheme, _)| is_scheme(scheme))
-            .and_then(|(scheme, rest)| {
-                let authority = Authority::parse(rest)?;
-                Some(Self { scheme, authority })
-            })
-            .ok_or(HandshakeError::Origin)
+    /// [`InvalidOrigin`] for everything else, several origins included.
+    pub fn parse(text: &'a str) -> Result<Self, InvalidOrigin> {
+        if text == "null" {
+            return Ok(Self {
+                scheme: "",
+                authority: None,
+            });
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidOrigin)?;
+        let authority = match rest {
+            "" if scheme.eq_ignore_ascii_case("file") => None,
+            _ if is_scheme(scheme) => Some(Authority::parse(rest).ok_or(InvalidOrigin)?),
+            _ => return Err(InvalidOrigin),
+        };
+        Ok(Self { scheme, authority })
     }
 
-    /// The scheme, as it was written.
+    /// The scheme, as it was written; of `null` it is empty.
     #[must_use]
     pub const fn scheme(&self) -> &'a str {
         self.scheme
     }
 
-    /// The host, as it was written; an IPv6 address is in brackets.
+    /// The host, as it was written; an IPv6 address is in brackets. Of `null` and of `file://` it
+    /// is empty.
     #[must_use]
-    pub const fn host(&self) -> &'a str {
-        self.authority.host
+    pub fn host(&self) -> &'a str {
+        self.authority.map_or("", |authority| authority.host)
     }
 
     /// The port: the one that was written, or the default of the scheme if it is known.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.authority.port.or_else(|| default_port(self.scheme))
+        self.authority?.port.or_else(|| default_port(self.scheme))
     }
 
     /// Tells whether this is a page from the server that a request with this Host went to: an
@@ -68,17 +82,21 @@ impl<'a> Origin<'a> {
         let web = ["http", "https"]
             .iter()
             .any(|scheme| scheme.eq_ignore_ascii_case(self.scheme));
-        web && Authority::parse(host_header)
-            .is_some_and(|host| self.authority.is_same(&host, default_port(self.scheme)))
+        let (Some(own), Some(host)) = (self.authority, Authority::parse(host_header)) else {
+            return false;
+        };
+        web && own.is_same(&host, default_port(self.scheme))
     }
 }
 
 impl PartialEq for Origin<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.scheme.eq_ignore_ascii_case(other.scheme)
-            && self
-                .authority
-                .is_same(&other.authority, default_port(self.scheme))
+            && match (self.authority, other.authority) {
+                (Some(own), Some(other)) => own.is_same(&other, default_port(self.scheme)),
+                (None, None) => true,
+                _ => false,
+            }
     }
 }
 
@@ -93,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_same_host_or_not() {
-        let cases: [(&str, &str, bool); 45] = [
+        let cases: [(&str, &str, bool); 48] = [
             ("http://good.example", "good.example", SAME),
             ("https://good.example", "good.example", SAME),
             ("https://good.example", "GOOD.Example", SAME),
@@ -130,6 +148,9 @@ mod tests {
             // No origin.
             ("null", "null", OTHER),
             ("null", "good.example", OTHER),
+            ("null", "", OTHER),
+            ("file://", "good.example", OTHER),
+            ("file://", "", OTHER),
             ("", "good.example", OTHER),
             ("good.example", "good.example", OTHER),
             ("//good.example", "good.example", OTHER),
@@ -183,6 +204,39 @@ mod tests {
         assert!(!equal("https://a", "https://a.b"));
         assert!(!equal("https://b.a", "https://a"));
         assert!(!equal("app://a", "app://a:80"));
+    }
+
+    #[test]
+    fn null_and_file_equal_only_themselves() {
+        const ALL: [&str; 6] = [
+            "null",
+            "file://",
+            "http://null",
+            "file://null",
+            "null://a",
+            "https://a",
+        ];
+        for (this, a) in ALL.iter().enumerate() {
+            for (that, b) in ALL.iter().enumerate() {
+                let equal = Origin::parse(a).unwrap() == Origin::parse(b).unwrap();
+                assert_eq!(equal, this == that, "{a} {b}");
+            }
+            assert!(*a == "http://null" || !Origin::parse(a).unwrap().same_host("null"));
+        }
+        assert_eq!(Origin::parse("FILE://"), Origin::parse("file://"));
+        for text in [
+            "NULL",
+            "null ",
+            "null,null",
+            "file:",
+            "file:///",
+            "://",
+            "http://",
+        ] {
+            assert_eq!(Origin::parse(text), Err(InvalidOrigin), "{text:?}");
+        }
+        let null = Origin::parse("null").unwrap();
+        assert_eq!((null.scheme(), null.host(), null.port()), ("", "", None));
     }
 
     #[test]

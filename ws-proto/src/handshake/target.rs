@@ -1,5 +1,7 @@
 //! The request-target (§3, §4.1 (3), RFC 9112 §3.2).
 
+use core::fmt;
+
 use super::authority::{Authority, default_port, is_scheme};
 
 /// A request-target in one of its four forms.
@@ -20,8 +22,7 @@ pub(super) enum Target<'b> {
 impl<'b> Target<'b> {
     /// Tells which form `text` has, or `None` if it has none of them.
     pub(super) fn parse(text: &'b str) -> Option<Self> {
-        let (path, _) = split_query(text).unwrap_or((text, ""));
-        if !text.bytes().all(is_target_byte) || path.contains('`') {
+        if !is_target(text) {
             return None;
         }
         if text.starts_with('/') {
@@ -62,20 +63,50 @@ impl<'b> Target<'b> {
     }
 }
 
+/// A target as it may be shown: with the names of its parameters, and without their values, which
+/// hold tokens.
+pub(super) struct Redacted<'b>(pub(super) &'b str);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, query) = match split_query(self.0) {
+            Some((path, query)) => (path, Some(query)),
+            None => (self.0, None),
+        };
+        write!(f, "\"{}", path.escape_debug())?;
+        for (index, param) in query
+            .iter()
+            .flat_map(|query| query.split(['&', ';']))
+            .enumerate()
+        {
+            f.write_str(if index == 0 { "?" } else { "&" })?;
+            match param.split_once(['=']) {
+                Some((name, _)) => write!(f, "{}=..", name.escape_debug())?,
+                // Without a name it may be a token itself.
+                None => f.write_str("..")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
 /// At the first `?`. It is looked for as one of a list, of which `core` can be seen not to panic.
 fn split_query(resource: &str) -> Option<(&str, &str)> {
     resource.split_once(['?'])
 }
 
-/// Visible ASCII without `#`, `"`, `<` and `>`.
+/// Whether there is nothing in it but visible ASCII and UTF-8, and no `#`.
 ///
 /// > Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used
 /// > on these URIs. (§3)
 ///
-/// Wider than RFC 3986, which has no `\^{|}` either and no backtick: browsers send these as they
-/// are, the backtick in a query only.
-const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'"' | b'<' | b'>')
+/// Wider than RFC 3986, which has none of `"<>\^{|}`, no backtick and no UTF-8: programs send JSON
+/// and names in all scripts as they are, and servers take them. A space would end the target, and a
+/// control character might mean something to whoever shows it.
+fn is_target(text: &str) -> bool {
+    let ascii = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'#';
+    text.bytes().all(|byte| ascii(byte) || !byte.is_ascii())
+        && (text.is_ascii() || !text.chars().any(char::is_control))
 }
 
 #[cfg(test)]
@@ -85,7 +116,7 @@ mod tests {
     #[test]
     fn four_forms() {
         type Parts = (&'static str, Option<&'static str>);
-        let cases: [(&str, Option<Parts>); 27] = [
+        let cases: [(&str, Option<Parts>); 34] = [
             ("/", Some(("/", None))),
             ("/a/b?c?d", Some(("/a/b", Some("c?d")))),
             ("/?", Some(("/", Some("")))),
@@ -105,7 +136,14 @@ mod tests {
             ("**", None),
             ("/#", None),
             ("/a#b", None),
-            ("/é", None),
+            ("/é", Some(("/é", None))),
+            ("/?name=张三", Some(("/", Some("name=张三")))),
+            ("/?{\"a\":[1]}", Some(("/", Some("{\"a\":[1]}")))),
+            ("/`<a>\\^", Some(("/`<a>\\^", None))),
+            ("http://a/é", Some(("/é", None))),
+            ("http://é/", None),
+            ("/\u{85}", None),
+            ("/\u{9f}é", None),
             ("/a b", None),
             ("http://", None),
             ("http:///a", None),

@@ -22,18 +22,15 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn put(&mut self, text: &str) {
-        let room = self.out.get_mut(self.len..);
-        if let Some(place) = room.and_then(|room| room.get_mut(..text.len())) {
-            place.copy_from_slice(text.as_bytes());
-        }
-        self.len = self.len.saturating_add(text.len());
+        self.put_bytes(text.as_bytes());
     }
 
-    /// Writes one header line. Both parts have been checked: neither can end the line early.
-    pub(super) fn header(&mut self, name: &str, value: &str) {
-        for text in [name, ": ", value, "\r\n"] {
-            self.put(text);
+    pub(super) fn put_bytes(&mut self, bytes: &[u8]) {
+        let room = self.out.get_mut(self.len..);
+        if let Some(place) = room.and_then(|room| room.get_mut(..bytes.len())) {
+            place.copy_from_slice(bytes);
         }
+        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// How much was written, or would have been.
@@ -75,7 +72,7 @@ mod tests {
     fn an_exact_fit_fits() {
         let mut out = [0; 6];
         let mut writer = Writer::new(&mut out);
-        writer.header("a", "b");
+        writer.put("a: b\r\n");
         assert_eq!(writer.finish(), Ok(6));
         assert_eq!(&out, b"a: b\r\n");
     }

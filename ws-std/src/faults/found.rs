@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use ws_proto::{CloseCode, Message};
 
 use super::*;
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::stream::Call;
 
@@ -101,7 +102,8 @@ fn a_head_that_can_not_be_written_says_why() {
     let fault = Fault::Error(ErrorKind::ConnectionReset);
     let plan = Plan::new(fault, Fails::All).only(Call::WriteAtOnce);
     let (stream, mut peer, _) = planned_stream(plan);
-    let written = Deadline::after(PATIENCE).write(&stream, b"GET");
+    let clock = Clock::system();
+    let written = Deadline::after(&clock, PATIENCE).write(&stream, b"GET");
     assert_eq!(written.unwrap_err().kind(), ErrorKind::ConnectionReset);
     drop(stream);
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);

@@ -7,16 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::thread;
 
-use ws_proto::{Limits, Session, Timeouts};
+use ws_proto::handshake::Uri;
+use ws_proto::{Config, Session};
 
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::ConnectError;
-use crate::head::Deadline;
-use crate::shared::Setup;
-use crate::socket::{About, WebSocket};
+use crate::socket::WebSocket;
 use crate::stream::Stream;
-use crate::url::Url;
 
 use common::PATIENCE;
 use peer::Act;
@@ -185,26 +183,18 @@ fn connect(stream: Stream) -> Result<WebSocket, ConnectError> {
     let client = Client::new("");
     #[cfg(feature = "deflate")]
     let client = client.deflate(ws_proto::Deflate::default());
-    let url = Url::parse("ws://h/").unwrap();
-    client.open(&url, Deadline::after(PATIENCE), || Ok(stream))
+    let client = client.handshake_timeout(PATIENCE);
+    let uri = Uri::parse("ws://h/").unwrap();
+    client.open(&uri, |_| Ok(stream))
 }
 
 fn open(side: Side, stream: Stream, clock: Clock) -> std::io::Result<WebSocket> {
-    let (limits, timeouts) = (Limits::default(), Timeouts::default());
-    let mut session = match side {
-        Side::Dialled => Session::client(&limits.into(), [7; 32]),
-        _ => Session::server(&limits.into()),
+    let config = Config::default();
+    let session = match side {
+        Side::Dialled => Session::client(&config, [7; 32]),
+        _ => Session::server(&config),
     };
-    let setup = Setup {
-        clock: clock.clone(),
-        timeouts,
-        tap: None,
-        #[cfg(feature = "deflate")]
-        pool: None,
-    };
-    let _ = session.check(clock.now());
-    let peer = stream.peer_addr()?;
-    WebSocket::new(Arc::new(stream), peer, session, setup, About::default())
+    WebSocket::on(stream, session, clock)
 }
 
 /// Takes our part, and asks on when it has failed: everybody tells the same then.

@@ -11,7 +11,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::registry::Entry;
 use super::{Core, serve};
-use crate::head::Deadline;
+use crate::clock::Clock;
+use crate::deadline::Deadline;
 use crate::response::{Body, Response};
 use crate::stream::{Stream, TICK, is_timeout};
 
@@ -141,7 +142,8 @@ pub(super) fn unavailable() -> Vec<u8> {
 
 /// Writes the last bytes of a connection, and lets the peer read them.
 pub(super) fn answer_and_end(stream: &Stream, answer: &[u8], patience: Duration) {
-    let written = Deadline::after(patience)
+    let clock = Clock::system();
+    let written = Deadline::after(&clock, patience)
         .write(stream, answer)
         .and_then(|()| stream.shutdown(Shutdown::Write));
     if written.is_ok() {

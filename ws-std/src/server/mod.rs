@@ -10,9 +10,8 @@ use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
-use ws_proto::{Limits, Timeouts};
+use ws_proto::{Config, Limits, Timeouts};
 
-use crate::options::Options;
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
 use crate::request::Request;
@@ -70,7 +69,7 @@ struct Core {
     choice: Option<Box<Choice>>,
     report: Option<Box<Report>>,
     origins: Origins,
-    options: Options,
+    config: Config,
     max_connections: usize,
     grace: Duration,
     stack_size: usize,
@@ -98,7 +97,7 @@ impl Server {
                 choice: None,
                 report: None,
                 origins: Origins::SameHost,
-                options: Options::DEFAULT,
+                config: Config::DEFAULT,
                 max_connections: 1024,
                 grace: Duration::from_secs(10),
                 stack_size: STACK,
@@ -180,19 +179,19 @@ impl Server {
 
     /// What each connection may use: see [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.core.options.limits = limits;
+        self.core.config.limits = limits;
         self
     }
 
     /// The longest message that is accepted, in bytes. Default: 1 MiB.
     pub fn max_message(mut self, bytes: u64) -> Self {
-        self.core.options.limits.max_message = bytes;
+        self.core.config.limits.max_message = bytes;
         self
     }
 
     /// Keepalive and the closing handshake: see [`Timeouts`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.core.options.timeouts = timeouts;
+        self.core.config.timeouts = timeouts;
         self
     }
 
@@ -200,14 +199,14 @@ impl Server {
     /// is sensible. Not done otherwise.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: Deflate) -> Self {
-        self.core.options.deflate = Some(deflate);
+        self.core.config.deflate = Some(deflate);
         self
     }
 
     /// How long a client may take from being accepted to having sent its request, however it
     /// drips. Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.core.options.handshake = timeout;
+        self.core.config.handshake_timeout = timeout;
         self
     }
 
@@ -269,7 +268,7 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
-            .field("options", &self.core.options)
+            .field("config", &self.core.config)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 //! A browser lets any page open a WebSocket to any server, with that server's cookies. Only the
 //! server can tell its own pages from others, by the Origin header.
 
-use ws_proto::handshake::{HandshakeError, Origin, Request};
+use ws_proto::handshake::{Origin, Request, RequestError};
 
 /// Whose pages may connect. A request without Origin, from a program that is no browser, always
 /// may.
@@ -19,7 +19,7 @@ pub enum Origins {
 }
 
 impl Origins {
-    pub(crate) fn check(&self, request: &Request<'_>) -> Result<(), HandshakeError> {
+    pub(crate) fn check(&self, request: &Request<'_>) -> Result<(), RequestError> {
         match self {
             Self::Any => Ok(()),
             Self::SameHost => request.same_origin(),
@@ -29,7 +29,7 @@ impl Origins {
                     .iter()
                     .any(|allowed| Origin::parse(allowed) == Ok(origin))
                     .then_some(())
-                    .ok_or(HandshakeError::Origin),
+                    .ok_or(RequestError::Origin),
             },
         }
     }

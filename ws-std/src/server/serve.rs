@@ -1,20 +1,20 @@
 //! One connection, from its request to its end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use http::header::HOST;
-use ws_proto::handshake::{self, Accept, Compression, HandshakeError, HttpVersion, Scan};
-use ws_proto::{CloseCode, Session};
+use ws_proto::handshake::{self, Accept, RequestError};
+use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
 
 use super::accept::{answer_and_end, unavailable};
 use super::registry::Entry;
 use super::{Core, Handler};
 use crate::clock::Clock;
-use crate::head::{Deadline, encoded};
+use crate::deadline::Deadline;
 use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::shared::Setup;
@@ -26,190 +26,166 @@ use crate::stream::Stream;
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// What a request comes to.
-enum Answer {
-    Bytes(Vec<u8>),
-    Open(Box<Opened>),
+enum Answer<'b> {
+    Page(Vec<u8>),
+    Open(Accept<'b>, Box<Opened>),
 }
 
-/// A connection that is to be upgraded.
+/// What a connection was opened for.
 struct Opened {
     request: Request,
     subprotocol: Option<String>,
-    compression: Option<Compression>,
-    /// The 101.
-    head: Vec<u8>,
-    /// What was received behind the request.
-    rest: Vec<u8>,
 }
 
 pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &Entry) {
-    let deadline = Deadline::after(core.options.handshake);
-    let answer = match read_request(core, &stream, peer, deadline) {
-        Some(answer) => answer,
-        // The client is gone or was too slow. Or we are.
-        None if entry.check().is_err() => Answer::Bytes(unavailable()),
-        None => return,
-    };
-    match answer {
-        Answer::Bytes(bytes) => answer_and_end(&stream, &bytes, ANSWER),
-        Answer::Open(_) if entry.check().is_err() => {
-            answer_and_end(&stream, &unavailable(), ANSWER);
-        }
-        Answer::Open(opened) => open(core, (stream, peer), *opened, deadline, entry),
+    let clock = Clock::system();
+    match open(core, &stream, peer, &clock, entry) {
+        Ok((session, opened)) => run(core, (stream, peer, clock), session, *opened, entry),
+        Err(Some(bytes)) => answer_and_end(&stream, &bytes, ANSWER),
+        Err(None) => {}
     }
 }
 
-/// Reads the request and finds its answer. `None` if there is nobody to answer.
-fn read_request(
+/// Reads the request and answers it with 101.
+///
+/// # Errors
+///
+/// Another answer, which is still to be written. `None` if there is nobody to answer.
+fn open(
     core: &Core,
     stream: &Stream,
     peer: SocketAddr,
-    deadline: Deadline,
-) -> Option<Answer> {
-    let (mut scan, mut received) = (Scan::new(), Vec::new());
+    clock: &Clock,
+    entry: &Entry,
+) -> Result<(Session, Box<Opened>), Option<Vec<u8>>> {
+    let mut accepting = Accepting::new(&core.config);
+    let mut opened = None;
     loop {
-        match deadline.read(stream, &mut received) {
-            Ok(0) => return None,
-            Ok(_) => {}
-            Err(_) if deadline.left().is_err() => {
-                let timeout = Response::text("the request took too long\n").with_status(408);
-                return Some(Answer::Bytes(timeout.encode(Body::Send)));
+        let Verdict::Alive { wake } = accepting.check(clock.now()) else {
+            return Err(None);
+        };
+        let deadline = Deadline::at(clock, wake);
+        match accepting.step() {
+            AcceptStep::NeedData => match read(&mut accepting, stream, deadline) {
+                Ok(1..) => {}
+                // The next check says what comes of that.
+                Err(_) if deadline.left().is_err() => {}
+                // The client is gone. Or we are.
+                _ => return Err(entry.check().is_err().then(unavailable)),
+            },
+            AcceptStep::Request(asked) => match answer(core, asked.request(), peer) {
+                Ok(Answer::Page(bytes)) => return Err(Some(bytes)),
+                Ok(Answer::Open(..)) if entry.check().is_err() => return Err(Some(unavailable())),
+                Ok(Answer::Open(accept, about)) => {
+                    let accept = match about.subprotocol.as_deref() {
+                        Some(name) => accept.protocol(name),
+                        None => Ok(accept),
+                    };
+                    // A choice of the application's that the client did not offer is an error of
+                    // the application's.
+                    let accept = accept.map_err(|_| Some(failed().encode(Body::Send)))?;
+                    asked.accept(accept);
+                    opened = Some(about);
+                }
+                Err(error) => asked.refuse(error),
+            },
+            AcceptStep::NeedWrite if opened.is_none() => {
+                return Err(Some(accepting.unsent().into()));
             }
-            Err(_) => return None,
-        }
-        match handshake::Request::parse_prefix(&mut scan, &received, &core.options.limits) {
-            Ok(None) => {}
-            Ok(Some((parsed, len))) => {
-                let answer = answer(core, &parsed, peer, &received[len..]);
-                return Some(answer.unwrap_or_else(refusal));
+            AcceptStep::NeedWrite => {
+                let written = deadline.write(stream, accepting.unsent());
+                written.map_err(|_| None)?;
+                accepting.sent(accepting.unsent().len());
             }
-            Err(error) => return Some(refusal(error)),
+            AcceptStep::Open(session) => return opened.map(|about| (session, about)).ok_or(None),
+            AcceptStep::Over(_) => return Err(None),
         }
     }
 }
 
-fn refusal(error: HandshakeError) -> Answer {
-    Answer::Bytes(encoded(|out| error.encode_refusal(out)))
+/// One read of the request; 0 at the end of the stream.
+fn read(accepting: &mut Accepting, stream: &Stream, deadline: Deadline<'_>) -> io::Result<usize> {
+    let len = deadline.read(stream, accepting.spare_mut()?)?;
+    accepting.filled(len);
+    Ok(len)
 }
 
-fn answer(
+fn answer<'b>(
     core: &Core,
-    parsed: &handshake::Request<'_>,
+    parsed: handshake::Request<'b>,
     peer: SocketAddr,
-    rest: &[u8],
-) -> Result<Answer, HandshakeError> {
-    let request = Request::new(parsed, peer).ok_or(HandshakeError::Target)?;
-    // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
-    // that lacks a Host header field" or has several (RFC 9112 §3.2).
-    match (
-        parsed.version(),
-        request.headers().get_all(HOST).iter().count(),
-    ) {
-        (HttpVersion::Http11, 0) => return Err(HandshakeError::MissingHost),
-        (_, 0 | 1) => {}
-        _ => return Err(HandshakeError::RepeatedHost),
-    }
-    let page = |response: Response| {
+) -> Result<Answer<'b>, RequestError> {
+    let request = Request::new(&parsed, peer).ok_or(RequestError::Target)?;
+    let send = |page: Response| {
         let body = match *request.method() {
             Method::HEAD => Body::Omit,
             _ => Body::Send,
         };
-        Ok(Answer::Bytes(response.encode(body)))
+        Ok(Answer::Page(page.encode(body)))
     };
-    if let Some(hook) = &core.hook {
-        match guarded(|| hook(&request)) {
-            Some(Some(response)) => return page(response),
-            Some(None) => {}
-            None => return page(failed()),
-        }
+    if let Some(page) = page(core, &request, parsed.wants_upgrade()) {
+        return send(page);
     }
-    let path = request.path();
-    let (get, socket) = (core.pages.get(path), core.sockets.contains_key(path));
-    // A page may share its path with a socket: who asks for an upgrade means the socket.
-    if let Some(get) = get
-        && !(socket && parsed.wants_upgrade())
-    {
-        return match *request.method() {
-            Method::GET | Method::HEAD => page(guarded(|| get(&request)).unwrap_or_else(failed)),
-            _ => page(
-                Response::text("only GET and HEAD\n")
-                    .with_status(405)
-                    .header("allow", "GET, HEAD"),
-            ),
-        };
-    }
-    if !socket {
-        return page(Response::text("nothing is here\n").with_status(404));
-    }
-
     let accept = parsed.accept()?;
-    core.origins.check(parsed)?;
+    core.origins.check(&parsed)?;
     let subprotocol = match &core.choice {
         Some(choice) => match guarded(|| choice(&request)) {
             Some(subprotocol) => subprotocol,
-            None => return page(failed()),
+            None => return send(failed()),
         },
         None => None,
     };
-    let agreed = match core.options.compression() {
-        Some(ours) => ours.agree(parsed.extensions())?,
-        None => None,
-    };
-    let head = switch(accept.compression(agreed), subprotocol.as_deref())?;
-    Ok(Answer::Open(Box::new(Opened {
-        subprotocol,
-        compression: agreed.map(|agreed| agreed.compression()),
-        head,
-        rest: rest.into(),
+    let opened = Opened {
         request,
-    })))
-}
-
-/// The 101.
-fn switch(accept: Accept<'_>, subprotocol: Option<&str>) -> Result<Vec<u8>, HandshakeError> {
-    let accept = match subprotocol {
-        Some(name) => accept.protocol(name)?,
-        None => accept,
+        subprotocol,
     };
-    Ok(encoded(|out| accept.encode(out)))
+    Ok(Answer::Open(accept, Box::new(opened)))
 }
 
-fn open(
+/// The answer to a request that is not for a WebSocket.
+fn page(core: &Core, request: &Request, wants_upgrade: bool) -> Option<Response> {
+    if let Some(hook) = &core.hook {
+        match guarded(|| hook(request)) {
+            Some(None) => {}
+            answered => return Some(answered.flatten().unwrap_or_else(failed)),
+        }
+    }
+    let path = request.path();
+    let socket = core.sockets.contains_key(path);
+    match core.pages.get(path) {
+        // A page may share its path with a socket: a client that asks for an upgrade means the
+        // socket.
+        Some(get) if !(socket && wants_upgrade) => Some(match *request.method() {
+            Method::GET | Method::HEAD => guarded(|| get(request)).unwrap_or_else(failed),
+            _ => Response::text("only GET and HEAD\n")
+                .with_status(405)
+                .header("allow", "GET, HEAD"),
+        }),
+        _ if socket => None,
+        _ => Some(Response::text("nothing is here\n").with_status(404)),
+    }
+}
+
+fn run(
     core: &Core,
-    (stream, peer): (Arc<Stream>, SocketAddr),
+    (stream, peer, clock): (Arc<Stream>, SocketAddr, Clock),
+    session: Session,
     opened: Opened,
-    deadline: Deadline,
     entry: &Entry,
 ) {
     let Opened {
         request,
         subprotocol,
-        compression,
-        head,
-        rest,
     } = opened;
-    if deadline.write(&stream, &head).is_err() {
-        return;
-    }
-    // It would be kept for as long as the handler is there, as would what was received.
-    drop(head);
-    let clock = Clock::system();
-    let timeouts = core.options.timeouts;
-    let session = Session::server(&core.options.config());
-    let mut session = core.options.agreed(session, compression);
-    let _ = session.check(clock.now());
-    session.push(&rest);
-    drop(rest);
     let about = About {
         subprotocol,
         headers: request.headers().clone(),
     };
     let setup = Setup {
-        clock,
-        timeouts,
-        tap: None,
+        timeouts: core.config.timeouts,
         #[cfg(feature = "deflate")]
         pool: Some(core.pool.clone()),
+        ..Setup::new(clock)
     };
     let Ok(ws) = WebSocket::new(stream, peer, session, setup, about) else {
         return;

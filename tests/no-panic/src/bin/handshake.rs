@@ -6,7 +6,7 @@
 use no_panic as _;
 use ws_proto::Limits;
 use ws_proto::handshake::{
-    Accept, Compression, HandshakeError, HttpVersion, Key, Offer, Origin, Request, Response, Scan,
+    Accept, Compression, HttpVersion, Key, Offer, Origin, Request, RequestError, Response, Scan,
 };
 
 struct Given<'a> {
@@ -18,7 +18,7 @@ struct Given<'a> {
     nonce: [u8; 16],
     limits: Limits,
     compression: Compression,
-    error: HandshakeError,
+    error: RequestError,
     scan: Scan,
     key: Key,
     request: Request<'a>,

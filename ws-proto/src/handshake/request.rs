@@ -1,27 +1,29 @@
-//! The server's side: reading the client's handshake (§4.2.1) and sending our own (§4.2.2).
+//! The server's side: reading the client's handshake (§4.2.1; RFC 8441 §4 over HTTP/2).
 
+use core::fmt;
 use core::mem::MaybeUninit;
 use core::str;
 
-use super::deflate::Agreed;
-use super::error::HandshakeError;
+use super::accept::Accept;
+use super::authority::Authority;
+use super::error::RequestError;
 use super::extensions::Extensions;
-use super::head::{Scan, check};
-use super::headers::{Headers, Listed, Only};
+use super::fields::{Field, Fields, Listed};
+use super::head::Scan;
+use super::headers::Headers;
+use super::key::Key;
 use super::origin::Origin;
-use super::syntax::{ListFault, check_own_headers, is_token, unique_tokens};
-use super::target::Target;
-use super::write::Writer;
-use super::{AcceptToken, HttpVersion, Key, authority::Authority};
-use crate::error::NoRoom;
+use super::syntax::{ListFault, is_token, unique_tokens};
+use super::target::{Redacted, Target};
+use super::{Bootstrap, HttpVersion};
 use crate::limits::Limits;
 
-/// A request whose head is valid HTTP/1.0 or HTTP/1.1, of whatever method: a server answers pages
-/// on the same port.
+/// A request whose head is valid HTTP, of whatever method: a server answers pages on the same
+/// port.
 ///
 /// Whether it is a handshake [`accept`](Self::accept) tells. If it is not, it has to say whether
 /// it has a body; one that [wants an upgrade](Self::wants_upgrade) should be refused with
-/// [`encode_refusal`](HandshakeError::encode_refusal), and the connection closed.
+/// [`encode_refusal`](RequestError::encode_refusal), and the connection closed.
 ///
 /// ```
 /// use ws_proto::handshake::Request;
@@ -30,15 +32,23 @@ use crate::limits::Limits;
 /// assert_eq!((request.path(), request.query()), ("/chat", Some("room=7")));
 /// assert_eq!(request.header("host"), Some("example.com"));
 /// assert!(!request.wants_upgrade());
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'b> {
     method: &'b str,
     text: &'b str,
     target: Target<'b>,
     version: HttpVersion,
-    headers: Headers<'b>,
+    extended: Option<Extended<'b>>,
+    fields: Fields<'b>,
+}
+
+/// The pseudo-headers of an extended CONNECT (RFC 8441 §4).
+#[derive(Clone, Copy)]
+struct Extended<'b> {
+    protocol: &'b str,
+    authority: &'b str,
 }
 
 impl<'b> Request<'b> {
@@ -46,25 +56,19 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     ///
-    /// Those of [`Scan::advance`], limits aside; [`Truncated`](HandshakeError::Truncated) or
-    /// [`TrailingBytes`](HandshakeError::TrailingBytes) if `head` is not exactly one head; and
-    /// [`RequestLine`](HandshakeError::RequestLine), [`Target`](HandshakeError::Target) or
-    /// [`HttpVersion`](HandshakeError::HttpVersion) for the first line.
-    pub fn parse(head: &'b [u8]) -> Result<Self, HandshakeError> {
-        check(head)?;
-        let (method, text, version) = parse_request_line(head)?;
-        Ok(Self {
-            method,
-            text,
-            target: Target::parse(text).ok_or(HandshakeError::Target)?,
-            version,
-            headers: Headers::of(head),
-        })
+    /// Those of [`Scan::advance`], limits aside; [`Truncated`](super::HeadError::Truncated) or
+    /// [`TrailingBytes`](super::HeadError::TrailingBytes) if `head` is not exactly one head; and
+    /// [`RequestLine`](RequestError::RequestLine), [`Target`](RequestError::Target) or
+    /// [`HttpVersion`](RequestError::HttpVersion) for the first line.
+    pub fn parse(head: &'b [u8]) -> Result<Self, RequestError> {
+        let mut scan = Scan::new();
+        scan.whole(head)?;
+        Self::read(&scan, head)
     }
 
     /// Searches on for the end of the head, and parses it once it is there: the request and the
     /// length of its head, or `None` while more input is needed. `input` is everything received
-    /// so far; the bytes behind the head are the caller's.
+    /// so far; the bytes after the head are the caller's.
     ///
     /// # Errors
     ///
@@ -73,12 +77,145 @@ impl<'b> Request<'b> {
         scan: &mut Scan,
         input: &'b [u8],
         limits: &Limits,
-    ) -> Result<Option<(Self, usize)>, HandshakeError> {
+    ) -> Result<Option<(Self, usize)>, RequestError> {
         let Some(len) = scan.advance(input, limits)? else {
             return Ok(None);
         };
-        let head = scan.head().and_then(|head| input.get(head));
-        Ok(Some((Self::parse(head.unwrap_or_default())?, len)))
+        Ok(Some((Self::read(scan, input)?, len)))
+    }
+
+    /// Takes a request that another library has taken apart: hyper, for example. `target` is the
+    /// request-target as it was received, `headers` a slice of pairs or, with the feature `http`,
+    /// a `HeaderMap`.
+    ///
+    /// It is judged as the same request in bytes would be, but for what only bytes can get wrong,
+    /// and for limits: those are the other library's.
+    ///
+    /// ```
+    /// use ws_proto::handshake::{HttpVersion, Request};
+    ///
+    /// let headers = [
+    ///     ("host", &b"example.com"[..]),
+    ///     ("upgrade", b"websocket"),
+    ///     ("connection", b"keep-alive, Upgrade"),
+    ///     ("sec-websocket-version", b"13"),
+    ///     ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    /// ];
+    /// let request = Request::from_parts("GET", "/chat", HttpVersion::Http11, &headers[..])?;
+    /// let accept = request.accept()?;
+    /// assert_eq!(accept.status(), 101);
+    /// let (name, value) = accept.fields().last().unwrap();
+    /// assert_eq!(name, "Sec-WebSocket-Accept");
+    /// assert_eq!(value.to_string(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    /// # Ok::<(), ws_proto::handshake::RequestError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestLine`](RequestError::RequestLine) for a method that is not a token,
+    /// [`Target`](RequestError::Target),
+    /// [`HeaderName`](super::HeadError::HeaderName) and
+    /// [`ControlCharacter`](super::HeadError::ControlCharacter) for headers that no line can
+    /// hold.
+    pub fn from_parts(
+        method: &'b str,
+        target: &'b str,
+        version: HttpVersion,
+        headers: impl Into<Headers<'b>>,
+    ) -> Result<Self, RequestError> {
+        let form = Target::parse(target).ok_or(RequestError::Target)?;
+        Self::of_parts(method, (target, form), version, headers.into())
+    }
+
+    pub(super) fn of_parts(
+        method: &'b str,
+        (text, target): (&'b str, Target<'b>),
+        version: HttpVersion,
+        headers: Headers<'b>,
+    ) -> Result<Self, RequestError> {
+        if !is_token(method.as_bytes()) {
+            return Err(RequestError::RequestLine);
+        }
+        Ok(Self {
+            method,
+            text,
+            target,
+            version,
+            extended: None,
+            fields: Fields::of_parts(headers)?,
+        })
+    }
+
+    /// Takes an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220): what its
+    /// pseudo-headers `:protocol`, `:authority` and `:path` say, and its headers.
+    ///
+    /// It is accepted with status 200, and has no Key, Upgrade or Connection.
+    ///
+    /// ```
+    /// use ws_proto::handshake::{HttpVersion, Request};
+    ///
+    /// let headers = [("sec-websocket-version", &b"13"[..])];
+    /// let request = Request::extended_connect(
+    ///     HttpVersion::Http2, "websocket", "example.com", "/chat", &headers[..])?;
+    /// let accept = request.accept()?;
+    /// assert_eq!((accept.status(), accept.fields().count()), (200, 0));
+    /// # Ok::<(), ws_proto::handshake::RequestError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As those of [`from_parts`](Self::from_parts).
+    pub fn extended_connect(
+        version: HttpVersion,
+        protocol: &'b str,
+        authority: &'b str,
+        path: &'b str,
+        headers: impl Into<Headers<'b>>,
+    ) -> Result<Self, RequestError> {
+        let extended = Extended {
+            protocol,
+            authority,
+        };
+        Ok(Self {
+            extended: Some(extended),
+            ..Self::from_parts("CONNECT", path, version, headers)?
+        })
+    }
+
+    /// Reads a head that was searched: first line by `httparse`, and one walk over what it found
+    /// of headers, in 4 KiB of stack that are given back before anything else happens.
+    #[inline(never)]
+    fn read(scan: &Scan, input: &'b [u8]) -> Result<Self, RequestError> {
+        let (head, lines) = scan.parts(input);
+        let mut headers = [const { MaybeUninit::uninit() }; Limits::HEADERS];
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(head, &mut headers) {
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
+            Err(httparse::Error::Version) if has_a_version(head) => {
+                return Err(RequestError::HttpVersion);
+            }
+            _ => return Err(RequestError::RequestLine),
+        }
+        let (Some(method), Some(text), Some(minor)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(RequestError::RequestLine);
+        };
+        let parsed = request.headers.iter();
+        Ok(Self {
+            method,
+            text,
+            target: Target::parse(text).ok_or(RequestError::Target)?,
+            version: match minor {
+                0 => HttpVersion::Http10,
+                _ => HttpVersion::Http11,
+            },
+            extended: None,
+            fields: Fields::note(
+                Headers::of_lines(lines),
+                parsed.map(|header| (header.name, header.value)),
+            ),
+        })
     }
 
     /// Checks that this is a client's handshake, by every rule of §4.2.1, and makes the answer.
@@ -89,18 +226,37 @@ impl<'b> Request<'b> {
     /// # Errors
     ///
     /// The first rule that is broken, in the order of the variants from
-    /// [`Method`](HandshakeError::Method) to
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions). Answer with
-    /// [`encode_refusal`](HandshakeError::encode_refusal).
-    pub fn accept(&self) -> Result<Accept<'b>, HandshakeError> {
-        let headers = self.headers;
+    /// [`Method`](RequestError::Method) to
+    /// [`InvalidExtensions`](RequestError::InvalidExtensions). Answer with
+    /// [`encode_refusal`](RequestError::encode_refusal), or with
+    /// [`refusal`](RequestError::refusal) in parts.
+    pub fn accept(&self) -> Result<Accept<'b>, RequestError> {
+        let token = match self.extended {
+            None => Some(self.check_upgrade()?.accept_token()),
+            Some(extended) => {
+                self.check_extended(extended)?;
+                None
+            }
+        };
+        self.check_no_body()?;
+        self.check_protocols()?;
+        self.extensions()
+            .try_for_each(|extension| extension.map(drop))?;
+        Ok(Accept::new(token, self.fields.protocol()))
+    }
+
+    /// The rules of HTTP/1.1.
+    fn check_upgrade(&self) -> Result<Key, RequestError> {
         // "An HTTP/1.1 or higher GET request, including a "Request-URI" […] that should be
         // interpreted as a /resource name/" (§4.2.1)
         if self.method != "GET" {
-            return Err(HandshakeError::Method);
+            return Err(RequestError::Method);
         }
-        if self.version != HttpVersion::Http11 {
-            return Err(HandshakeError::HttpVersion);
+        match self.version {
+            HttpVersion::Http11 => {}
+            HttpVersion::Http10 => return Err(RequestError::HttpVersion),
+            // There it is an extended CONNECT.
+            HttpVersion::Http2 | HttpVersion::Http3 => return Err(RequestError::Method),
         }
         // "A |Host| header field containing the server's authority." (§4.2.1)
         let host = self.host()?;
@@ -112,48 +268,77 @@ impl<'b> Request<'b> {
                 ..
             } => {
                 if !authority.is_same(&host, Some(default_port)) {
-                    return Err(HandshakeError::HostMismatch);
+                    return Err(RequestError::HostMismatch);
                 }
             }
-            Target::NoResource => return Err(HandshakeError::Target),
+            Target::NoResource => return Err(RequestError::Target),
         }
         // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
         // case-insensitive value." (§4.2.1)
-        match headers.listed("Upgrade", "websocket", is_protocol) {
+        match self.fields.upgrade().lists("websocket", is_protocol) {
             Listed::Yes => {}
-            Listed::No => return Err(HandshakeError::MissingUpgrade),
-            Listed::Malformed => return Err(HandshakeError::InvalidUpgrade),
+            Listed::No => return Err(RequestError::MissingUpgrade),
+            Listed::Malformed => return Err(RequestError::InvalidUpgrade),
         }
         // "A |Connection| header field that includes the token "Upgrade", treated as an ASCII
         // case-insensitive value." (§4.2.1)
-        match headers.listed("Connection", "upgrade", is_token) {
+        match self.fields.connection().lists("upgrade", is_token) {
             Listed::Yes => {}
-            Listed::No => return Err(HandshakeError::MissingConnection),
-            Listed::Malformed => return Err(HandshakeError::InvalidConnection),
+            Listed::No => return Err(RequestError::MissingConnection),
+            Listed::Malformed => return Err(RequestError::InvalidConnection),
         }
-        // "A |Sec-WebSocket-Version| header field, with a value of 13." (§4.2.1)
-        if headers.only("Sec-WebSocket-Version") != Only::Value(b"13") {
-            return Err(HandshakeError::WebSocketVersion);
-        }
-        let key = self.key()?;
-        self.check_no_body()?;
-        self.check_protocols()?;
-        self.extensions()
-            .try_for_each(|extension| extension.map(drop))?;
-        Ok(Accept {
-            token: key.accept_token(),
-            offered: headers,
-            protocol: None,
-            compression: None,
-            headers: &[],
-        })
+        self.check_version()?;
+        self.key()
     }
 
-    /// Tells whether the request asks for a WebSocket: one of its Upgrades is `websocket`. A
-    /// handshake that [`accept`](Self::accept) refuses does so too.
+    /// The rules of RFC 8441 §4 and §5.
+    fn check_extended(&self, extended: Extended<'b>) -> Result<(), RequestError> {
+        let Some(authority) = Authority::parse(extended.authority) else {
+            return Err(RequestError::InvalidHost);
+        };
+        // "a server SHOULD treat a request as malformed if it contains a Host header field that
+        // identifies an entity that differs from the entity in the ":authority" pseudo-header
+        // field." (RFC 9113 §8.3.1)
+        if self.fields.host != Field::Missing && !authority.is_same(&self.host()?, None) {
+            return Err(RequestError::HostMismatch);
+        }
+        let Target::Origin { .. } = self.target else {
+            return Err(RequestError::Target);
+        };
+        // Names of protocols are those of Upgrade, which are compared without regard to case
+        // (RFC 8441 §4, RFC 9110 §7.8).
+        if !extended.protocol.eq_ignore_ascii_case("websocket") {
+            return Err(RequestError::UnknownProtocol);
+        }
+        // "An endpoint MUST NOT generate an HTTP/2 message containing connection-specific header
+        // fields. […] Any message containing connection-specific header fields MUST be treated as
+        // malformed" (RFC 9113 §8.2.2)
+        if self.fields.upgrade().field != Field::Missing {
+            return Err(RequestError::InvalidUpgrade);
+        }
+        if self.fields.connection().field != Field::Missing {
+            return Err(RequestError::InvalidConnection);
+        }
+        self.check_version()
+    }
+
+    /// Tells whether the request asks for a WebSocket: one of its Upgrades is `websocket`, or its
+    /// `:protocol`. A handshake that [`accept`](Self::accept) refuses does so too.
     #[must_use]
     pub fn wants_upgrade(&self) -> bool {
-        self.headers.listed("Upgrade", "websocket", |_| true) == Listed::Yes
+        match self.extended {
+            Some(extended) => extended.protocol.eq_ignore_ascii_case("websocket"),
+            None => self.fields.upgrade().lists("websocket", |_| true) == Listed::Yes,
+        }
+    }
+
+    /// How a WebSocket begins in this version of HTTP: a refusal depends on it.
+    #[must_use]
+    pub const fn bootstrap(&self) -> Bootstrap {
+        match self.version {
+            HttpVersion::Http10 | HttpVersion::Http11 => Bootstrap::Http1,
+            HttpVersion::Http2 | HttpVersion::Http3 => Bootstrap::ExtendedConnect,
+        }
     }
 
     /// The method, in the case that was received.
@@ -162,7 +347,8 @@ impl<'b> Request<'b> {
         self.method
     }
 
-    /// The request-target as it was received: visible ASCII without `#`, not decoded.
+    /// The request-target as it was received: visible ASCII and UTF-8 without `#`, not
+    /// decoded.
     #[must_use]
     pub const fn target(&self) -> &'b str {
         self.text
@@ -190,13 +376,13 @@ impl<'b> Request<'b> {
     /// All headers.
     #[must_use]
     pub const fn headers(&self) -> Headers<'b> {
-        self.headers
+        self.fields.headers
     }
 
     /// The value of the first header of that name, if it is UTF-8.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b str> {
-        str::from_utf8(self.headers.get(name)?).ok()
+        str::from_utf8(self.fields.headers.get(name)?).ok()
     }
 
     /// The subprotocols that are offered, the preferred one first (§4.2.1 (8)).
@@ -209,206 +395,152 @@ impl<'b> Request<'b> {
     /// assert_eq!(chosen, Some("chat.v2"));
     /// ```
     pub fn protocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'b> {
-        self.headers
-            .list("Sec-WebSocket-Protocol")
+        self.fields
+            .protocol()
+            .elements()
             .filter(|element| is_token(element))
             .filter_map(|element| str::from_utf8(element).ok())
     }
 
     /// The extensions that are offered (§4.2.1 (9)).
     #[must_use]
-    pub const fn extensions(&self) -> Extensions<'b> {
-        Extensions::of(self.headers)
+    pub fn extensions(&self) -> Extensions<'b> {
+        Extensions::of(self.fields.extensions())
     }
 
     /// Whose script asks, or `None`: "A connection attempt lacking this header field SHOULD NOT
     /// be interpreted as coming from a browser client." (§4.2.1 (7))
     ///
     /// ```
-    /// # use ws_proto::handshake::{HandshakeError, Origin, Request};
+    /// # use ws_proto::handshake::{Origin, Request, RequestError};
     /// # let request = Request::parse(b"GET / HTTP/1.1\r\nOrigin: https://a.example\r\n\r\n")?;
     /// let allowed = [Origin::parse("https://a.example")?, Origin::parse("https://b.example")?];
     /// if request.origin()?.is_some_and(|origin| !allowed.contains(&origin)) {
-    ///     return Err(HandshakeError::Origin);
+    ///     return Err(RequestError::Origin);
     /// }
-    /// # Ok::<(), HandshakeError>(())
+    /// # Ok::<(), RequestError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Origin`] if it is malformed, `null` or sent more than once.
-    pub fn origin(&self) -> Result<Option<Origin<'b>>, HandshakeError> {
-        match self.headers.only("Origin") {
-            Only::Missing => Ok(None),
-            Only::Value(value) => {
-                let text = str::from_utf8(value).map_err(|_| HandshakeError::Origin)?;
-                Origin::parse(text).map(Some)
+    /// [`RequestError::Origin`] if it is malformed or sent more than once.
+    pub fn origin(&self) -> Result<Option<Origin<'b>>, RequestError> {
+        match self.fields.origin {
+            Field::Missing => Ok(None),
+            Field::Value(value) => {
+                let text = str::from_utf8(value).map_err(|_| RequestError::Origin)?;
+                Ok(Some(Origin::parse(text)?))
             }
-            Only::Repeated => Err(HandshakeError::Origin),
+            Field::Repeated => Err(RequestError::Origin),
         }
     }
 
-    /// Checks that no foreign page asks: Origin is absent, or has the host and port of Host.
+    /// Checks that no foreign page asks: Origin is absent, or has the host and port of
+    /// Host, or of `:authority`.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Origin`], which is answered with 403 (§10.2).
-    pub fn same_origin(&self) -> Result<(), HandshakeError> {
+    /// [`RequestError::Origin`], which is answered with 403 (§10.2).
+    pub fn same_origin(&self) -> Result<(), RequestError> {
         let Some(origin) = self.origin()? else {
             return Ok(());
         };
-        match self.headers.only("Host") {
-            Only::Value(host) if str::from_utf8(host).is_ok_and(|host| origin.same_host(host)) => {
-                Ok(())
-            }
-            _ => Err(HandshakeError::Origin),
+        let host = match (self.extended, self.fields.host) {
+            (Some(extended), _) => Ok(extended.authority),
+            (None, Field::Value(host)) => str::from_utf8(host).map_err(|_| RequestError::Origin),
+            (None, _) => Err(RequestError::Origin),
+        };
+        match origin.same_host(host?) {
+            true => Ok(()),
+            false => Err(RequestError::Origin),
         }
     }
 
-    fn host(&self) -> Result<Authority<'b>, HandshakeError> {
-        match self.headers.only("Host") {
-            Only::Missing => Err(HandshakeError::MissingHost),
-            Only::Repeated => Err(HandshakeError::RepeatedHost),
-            Only::Value(value) => str::from_utf8(value)
+    /// Checks Host, of a request for a page too.
+    ///
+    /// > A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
+    /// > that lacks a Host header field and to any request message that contains more than one Host
+    /// > header field line or a Host header field with an invalid field value. (RFC 9112 §3.2)
+    #[cfg(feature = "alloc")]
+    pub(crate) fn check_host(&self) -> Result<(), RequestError> {
+        match self.fields.host {
+            Field::Missing if self.version == HttpVersion::Http10 => Ok(()),
+            // A target may have no authority, and then Host is there and empty (RFC 9112 §3.2).
+            Field::Value(b"") => Ok(()),
+            _ => self.host().map(drop),
+        }
+    }
+
+    fn host(&self) -> Result<Authority<'b>, RequestError> {
+        match self.fields.host {
+            Field::Missing => Err(RequestError::MissingHost),
+            Field::Repeated => Err(RequestError::RepeatedHost),
+            Field::Value(value) => str::from_utf8(value)
                 .ok()
                 .and_then(Authority::parse)
-                .ok_or(HandshakeError::InvalidHost),
+                .ok_or(RequestError::InvalidHost),
         }
     }
 
     /// > A |Sec-WebSocket-Key| header field with a base64-encoded […] value that, when decoded, is
     /// > 16 bytes in length. (§4.2.1)
-    fn key(&self) -> Result<Key, HandshakeError> {
-        match self.headers.only("Sec-WebSocket-Key") {
-            Only::Missing => Err(HandshakeError::MissingKey),
-            Only::Repeated => Err(HandshakeError::RepeatedKey),
-            Only::Value(value) => {
-                Key::parse(str::from_utf8(value).map_err(|_| HandshakeError::InvalidKey)?)
+    fn key(&self) -> Result<Key, RequestError> {
+        match self.fields.key {
+            Field::Missing => Err(RequestError::MissingKey),
+            Field::Repeated => Err(RequestError::RepeatedKey),
+            Field::Value(value) => {
+                Key::parse(str::from_utf8(value).map_err(|_| RequestError::InvalidKey)?)
             }
         }
     }
 
-    fn check_no_body(&self) -> Result<(), HandshakeError> {
-        let length = self.headers.only("Content-Length");
-        if !matches!(length, Only::Missing | Only::Value(b"0"))
-            || self.headers.only("Transfer-Encoding") != Only::Missing
+    /// "A |Sec-WebSocket-Version| header field, with a value of 13." (§4.2.1)
+    fn check_version(&self) -> Result<(), RequestError> {
+        match self.fields.version {
+            Field::Value(b"13") => Ok(()),
+            _ => Err(RequestError::WebSocketVersion),
+        }
+    }
+
+    fn check_no_body(&self) -> Result<(), RequestError> {
+        let Fields {
+            content_length,
+            transfer_encoding,
+            ..
+        } = self.fields;
+        if !matches!(content_length, Field::Missing | Field::Value(b"0"))
+            || transfer_encoding != Field::Missing
         {
-            return Err(HandshakeError::Body);
+            return Err(RequestError::Body);
         }
         Ok(())
     }
 
-    fn check_protocols(&self) -> Result<(), HandshakeError> {
-        const NAME: &str = "Sec-WebSocket-Protocol";
-        match unique_tokens(self.headers.list(NAME)) {
-            // "Sec-WebSocket-Protocol-Client = 1#token" (§4.3)
-            Ok(0) if self.headers.get(NAME).is_some() => Err(HandshakeError::InvalidProtocol),
+    fn check_protocols(&self) -> Result<(), RequestError> {
+        let list = self.fields.protocol();
+        if list.field == Field::Missing {
+            return Ok(());
+        }
+        match unique_tokens(list.elements()) {
+            // "Sec-WebSocket-Protocol-Client = 1#token" (§4.3), but clients that offer none send
+            // an empty list.
             Ok(_) => Ok(()),
-            Err(ListFault::NotAToken) => Err(HandshakeError::InvalidProtocol),
-            Err(ListFault::Repeated) => Err(HandshakeError::RepeatedProtocol),
-            Err(ListFault::TooMany) => Err(HandshakeError::TooManyProtocols),
+            Err(ListFault::NotAToken) => Err(RequestError::InvalidProtocol),
+            Err(ListFault::Repeated) => Err(RequestError::RepeatedProtocol),
+            Err(ListFault::TooMany) => Err(RequestError::TooManyProtocols),
         }
     }
 }
 
-/// The 101 that opens the connection (§4.2.2 (5)), from [`Request::accept`].
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub struct Accept<'a> {
-    token: AcceptToken,
-    offered: Headers<'a>,
-    protocol: Option<&'a str>,
-    compression: Option<Agreed>,
-    headers: &'a [(&'a str, &'a str)],
-}
-
-impl<'a> Accept<'a> {
-    /// Chooses a subprotocol. Without this call there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`OwnProtocol`](HandshakeError::OwnProtocol) if it is not a token, and
-    /// [`OwnUnofferedProtocol`](HandshakeError::OwnUnofferedProtocol): "The value chosen MUST be
-    /// derived from the client's handshake" (§4.2.2).
-    pub fn protocol(self, protocol: &'a str) -> Result<Self, HandshakeError> {
-        if !is_token(protocol.as_bytes()) {
-            return Err(HandshakeError::OwnProtocol);
-        }
-        let mut offered = self.offered.list("Sec-WebSocket-Protocol");
-        if !offered.any(|offered| offered == protocol.as_bytes()) {
-            return Err(HandshakeError::OwnUnofferedProtocol);
-        }
-        Ok(Self {
-            protocol: Some(protocol),
-            ..self
-        })
-    }
-
-    /// Says what was agreed on about compression: see [`Compression::agree`]. Without this call
-    /// there is none.
-    ///
-    /// [`Compression::agree`]: super::Compression::agree
-    pub const fn compression(self, compression: Option<Agreed>) -> Self {
-        Self {
-            compression,
-            ..self
-        }
-    }
-
-    /// Sets the headers that the application adds, cookies for example.
-    ///
-    /// # Errors
-    ///
-    /// [`OwnHeaderName`](HandshakeError::OwnHeaderName),
-    /// [`OwnHeaderValue`](HandshakeError::OwnHeaderValue) if one could break its line, and
-    /// [`OwnReservedHeader`](HandshakeError::OwnReservedHeader) if it is one of the handshake's.
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, HandshakeError> {
-        check_own_headers(headers)?;
-        Ok(Self { headers, ..self })
-    }
-
-    /// Writes the response and returns its length in bytes: 129, and what was added.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRoom`] if `out` is shorter than the response.
-    pub fn encode(&self, out: &mut [u8]) -> Result<usize, NoRoom> {
-        let mut writer = Writer::new(out);
-        writer.put("HTTP/1.1 101 Switching Protocols\r\n");
-        writer.header("Upgrade", "websocket");
-        writer.header("Connection", "Upgrade");
-        writer.header("Sec-WebSocket-Accept", self.token.as_str());
-        if let Some(protocol) = self.protocol {
-            writer.header("Sec-WebSocket-Protocol", protocol);
-        }
-        if let Some(agreed) = &self.compression {
-            agreed.write(&mut writer);
-        }
-        for (name, value) in self.headers {
-            writer.header(name, value);
-        }
-        writer.put("\r\n");
-        writer.finish()
-    }
-}
-
-/// Method, target and version. `httparse` also reads the headers again: a second opinion, in 4 KiB
-/// of stack that are given back before anything else happens.
-#[inline(never)]
-fn parse_request_line(head: &[u8]) -> Result<(&str, &str, HttpVersion), HandshakeError> {
-    let mut headers = [const { MaybeUninit::uninit() }; Limits::HEADERS];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, &mut headers) {
-        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        Err(httparse::Error::Version) if has_a_version(head) => {
-            return Err(HandshakeError::HttpVersion);
-        }
-        _ => return Err(HandshakeError::RequestLine),
-    }
-    match (request.method, request.path, request.version) {
-        (Some(method), Some(path), Some(0)) => Ok((method, path, HttpVersion::Http10)),
-        (Some(method), Some(path), Some(1)) => Ok((method, path, HttpVersion::Http11)),
-        _ => Err(HandshakeError::RequestLine),
+/// What it is and which headers it has: values hold cookies, and queries hold tokens.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("target", &Redacted(self.text))
+            .field("version", &self.version)
+            .field("headers", &self.fields.headers)
+            .finish()
     }
 }
 
@@ -433,7 +565,8 @@ mod tests {
 
     use std::{format, string::String, vec::Vec};
 
-    use super::HandshakeError as E;
+    use super::super::HeadError;
+    use super::RequestError as E;
     use super::*;
 
     /// The example of §1.2.
@@ -488,7 +621,9 @@ mod tests {
             (">GET server.example.com:80 HTTP/1.1", Err(E::Target)),
             (">GET chat HTTP/1.1", Err(E::Target)),
             (">GET /a#b HTTP/1.1", Err(E::Target)),
-            (">GET /\u{e9} HTTP/1.1", Err(E::Target)),
+            (">GET /\u{e9} HTTP/1.1", Ok(())),
+            (">GET /?{\"a\":1}&b=<\u{5f20}> HTTP/1.1", Ok(())),
+            (">GET /\u{85} HTTP/1.1", Err(E::Target)),
             (">POST /chat HTTP/1.1", Err(E::Method)),
             (">get /chat HTTP/1.1", Err(E::Method)),
             (">HEAD /chat HTTP/1.1", Err(E::Method)),
@@ -512,8 +647,11 @@ mod tests {
             (">GET /chat HTTP/11", Err(E::RequestLine)),
             ("> GET /chat HTTP/1.1", Err(E::RequestLine)),
             (">G(T /chat HTTP/1.1", Err(E::RequestLine)),
-            (">GET\t/chat HTTP/1.1", Err(E::ControlCharacter)),
-            (">", Err(E::EmptyFirstLine)),
+            (
+                ">GET\t/chat HTTP/1.1",
+                Err(E::Head(HeadError::ControlCharacter)),
+            ),
+            (">", Err(E::Head(HeadError::EmptyFirstLine))),
             // Host.
             ("=Host: server.example.com:9001", Ok(())),
             ("=Host: [::1]:9001", Ok(())),
@@ -610,8 +748,8 @@ mod tests {
             ),
             (&many, Ok(())),
             (&too_many, Err(E::TooManyProtocols)),
-            ("=Sec-WebSocket-Protocol:", Err(E::InvalidProtocol)),
-            ("=Sec-WebSocket-Protocol: ,", Err(E::InvalidProtocol)),
+            ("=Sec-WebSocket-Protocol:", Ok(())),
+            ("=Sec-WebSocket-Protocol: ,", Ok(())),
             ("=Sec-WebSocket-Protocol: a b", Err(E::InvalidProtocol)),
             ("=Sec-WebSocket-Protocol: a; b", Err(E::InvalidProtocol)),
             ("=Sec-WebSocket-Protocol: \u{e9}", Err(E::InvalidProtocol)),
@@ -634,19 +772,25 @@ mod tests {
                 Ok(()),
             ),
             ("-Origin", Ok(())),
-            ("+X : y", Err(E::SpaceBeforeColon)),
-            ("+X\t: y", Err(E::SpaceBeforeColon)),
-            ("+X\u{e9}: y", Err(E::HeaderName)),
-            ("+X", Err(E::HeaderName)),
-            ("+: y", Err(E::HeaderName)),
-            ("+(X): y", Err(E::HeaderName)),
-            ("+X: y\r\n z", Err(E::FoldedLine)),
-            ("+X: y\nZ: z", Err(E::BareLf)),
-            ("+X: y\rZ: z", Err(E::BareCr)),
-            ("+X: y\0", Err(E::ControlCharacter)),
-            ("+X: y\u{7f}", Err(E::ControlCharacter)),
-            ("+\rTransfer-Encoding: chunked", Err(E::BareCr)),
-            ("+Transfer-Encoding\x0b: chunked", Err(E::ControlCharacter)),
+            ("+X : y", Err(E::Head(HeadError::SpaceBeforeColon))),
+            ("+X\t: y", Err(E::Head(HeadError::SpaceBeforeColon))),
+            ("+X\u{e9}: y", Err(E::Head(HeadError::HeaderName))),
+            ("+X", Err(E::Head(HeadError::HeaderName))),
+            ("+: y", Err(E::Head(HeadError::HeaderName))),
+            ("+(X): y", Err(E::Head(HeadError::HeaderName))),
+            ("+X: y\r\n z", Err(E::Head(HeadError::FoldedLine))),
+            ("+X: y\nZ: z", Err(E::Head(HeadError::BareLf))),
+            ("+X: y\rZ: z", Err(E::Head(HeadError::BareCr))),
+            ("+X: y\0", Err(E::Head(HeadError::ControlCharacter))),
+            ("+X: y\u{7f}", Err(E::Head(HeadError::ControlCharacter))),
+            (
+                "+\rTransfer-Encoding: chunked",
+                Err(E::Head(HeadError::BareCr)),
+            ),
+            (
+                "+Transfer-Encoding\x0b: chunked",
+                Err(E::Head(HeadError::ControlCharacter)),
+            ),
         ];
         assert!(cases.len() >= 80);
         for (edits, expected) in cases {
@@ -654,53 +798,6 @@ mod tests {
             let verdict = Request::parse(head.as_bytes()).and_then(|request| request.accept());
             assert_eq!(verdict.map(drop), *expected, "{edits:?}");
         }
-    }
-
-    #[test]
-    fn the_answer_is_the_one_of_the_rfc() {
-        let head = edited("");
-        let accept = Request::parse(head.as_bytes()).unwrap().accept().unwrap();
-        let mut out = [0; 256];
-        let len = accept.encode(&mut out).unwrap();
-        assert_eq!(
-            str::from_utf8(&out[..len]).unwrap(),
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-        );
-        assert_eq!(len, 129);
-
-        let accept = accept
-            .protocol("superchat")
-            .unwrap()
-            .headers(&[("A", "b c"), ("D", "")]);
-        let len = accept.unwrap().encode(&mut out).unwrap();
-        assert!(
-            out[..len]
-                .ends_with(b"xOo=\r\nSec-WebSocket-Protocol: superchat\r\nA: b c\r\nD: \r\n\r\n")
-        );
-        for short in 0..len {
-            let needed = accept.unwrap().encode(&mut out[..short]);
-            assert_eq!(needed, Err(NoRoom { needed: len }));
-        }
-    }
-
-    #[test]
-    fn only_a_subprotocol_that_was_offered() {
-        let head = edited("");
-        let accept = Request::parse(head.as_bytes()).unwrap().accept().unwrap();
-        let chosen = |protocol| accept.protocol(protocol).map(drop);
-        assert_eq!(chosen("chat"), Ok(()));
-        assert_eq!(chosen("Chat"), Err(E::OwnUnofferedProtocol));
-        assert_eq!(chosen("cha"), Err(E::OwnUnofferedProtocol));
-        assert_eq!(chosen("chat, superchat"), Err(E::OwnProtocol));
-        assert_eq!(chosen("chat\r\nX: y"), Err(E::OwnProtocol));
-        assert_eq!(chosen(""), Err(E::OwnProtocol));
-        assert_eq!(
-            accept
-                .headers(&[("Sec-WebSocket-Protocol", "chat")])
-                .map(drop),
-            Err(E::OwnReservedHeader)
-        );
     }
 
     #[test]
@@ -761,7 +858,6 @@ mod tests {
 
     #[test]
     fn a_request_is_small() {
-        assert!(size_of::<Request<'_>>() <= 160);
-        assert!(size_of::<Accept<'_>>() <= 96);
+        assert!(size_of::<Request<'_>>() <= 480);
     }
 }

@@ -1,18 +1,21 @@
-//! The client's side: sending our handshake, and reading the server's (§4.1).
+//! The client's side: sending our handshake, and judging the server's (§4.1; RFC 8441 §4, §5).
 
-use core::mem::MaybeUninit;
-use core::str;
+use core::fmt;
 
+use super::HttpVersion;
+use super::authority::Authority;
 use super::deflate::Compression;
-use super::error::HandshakeError;
-use super::extensions::Extensions;
-use super::head::{Scan, check};
-use super::headers::{Headers, Listed, Only};
+use super::error::{ArgumentError, ResponseError};
+use super::fields::{Field, Listed};
+use super::head::Scan;
+use super::key::Key;
 use super::origin::Origin;
+use super::response::Response;
 use super::syntax::{ListFault, check_own_headers, is_token, unique_tokens};
 use super::target::Target;
+use super::uri::{ResourceName, Uri};
+use super::value::{FieldValue, Text, write_fields};
 use super::write::Writer;
-use super::{HttpVersion, Key, authority::Authority};
 use crate::error::NoRoom;
 use crate::limits::Limits;
 
@@ -25,6 +28,10 @@ const MAX_INTERIM: u8 = 8;
 /// request. The [`Key`] is no part of it: "The nonce MUST be selected randomly for each
 /// connection." (§4.1)
 ///
+/// Where another library writes heads, it is given [`fields`](Self::fields) and what it reads is
+/// held against the offer by [`confirm`](Self::confirm); over HTTP/2 and HTTP/3 by
+/// [`extended_fields`](Self::extended_fields) and [`confirm_extended`](Self::confirm_extended).
+///
 /// ```
 /// use ws_proto::handshake::{Key, Offer};
 ///
@@ -34,13 +41,13 @@ const MAX_INTERIM: u8 = 8;
 /// let mut out = [0; 512];
 /// let len = offer.encode(&Key::new([7; 16]), &mut out).unwrap();
 /// assert!(out[..len].starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com:9001\r\n"));
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
+/// # Ok::<(), ws_proto::handshake::ArgumentError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[must_use]
 pub struct Offer<'a> {
     host: &'a str,
-    target: &'a str,
+    target: ResourceName<'a>,
     origin: Option<&'a str>,
     protocols: &'a [&'a str],
     compression: Option<Compression>,
@@ -49,38 +56,56 @@ pub struct Offer<'a> {
 
 impl<'a> Offer<'a> {
     /// Makes an offer to `host[:port]` (an IPv6 address in brackets, the port only if it is not
-    /// the scheme's own) for `/path[?query]`: §3's host, port and resource name.
+    /// the scheme's own) for `/path[?query]`: §3's host, port and resource name. What RFC 3986 has no
+    /// place for in the latter is percent-encoded as it is sent.
     ///
     /// # Errors
     ///
-    /// [`OwnHost`](HandshakeError::OwnHost) or [`OwnTarget`](HandshakeError::OwnTarget): "If any
+    /// [`Host`](ArgumentError::Host) or [`Target`](ArgumentError::Target): "If any
     /// of the components are invalid, the client MUST _Fail the WebSocket Connection_" (§4.1).
-    pub fn new(host: &'a str, target: &'a str) -> Result<Self, HandshakeError> {
+    pub fn new(host: &'a str, target: &'a str) -> Result<Self, ArgumentError> {
         if Authority::parse(host).is_none() {
-            return Err(HandshakeError::OwnHost);
+            return Err(ArgumentError::Host);
         }
         let Some(Target::Origin { .. }) = Target::parse(target) else {
-            return Err(HandshakeError::OwnTarget);
+            return Err(ArgumentError::Target);
         };
-        Ok(Self {
+        Ok(Self::of(host, ResourceName::of(target)))
+    }
+
+    /// Makes an offer to the server that a URI names, for the resource that it names.
+    pub const fn to(uri: &Uri<'a>) -> Self {
+        Self::of(uri.authority(), uri.resource_name())
+    }
+
+    /// What the answer to an offer that was sent is held against.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn sent(protocols: &'a [&'a str], compression: Option<Compression>) -> Self {
+        Self {
+            protocols,
+            compression,
+            ..Self::of("", ResourceName::of("/"))
+        }
+    }
+
+    const fn of(host: &'a str, target: ResourceName<'a>) -> Self {
+        Self {
             host,
             target,
             origin: None,
             protocols: &[],
             compression: None,
             headers: &[],
-        })
+        }
     }
 
     /// Sets the Origin, for clients that act for a page as browsers do (§4.1 (8)).
     ///
     /// # Errors
     ///
-    /// [`OwnOrigin`](HandshakeError::OwnOrigin) if it is neither a serialized origin nor `null`.
-    pub fn origin(self, origin: &'a str) -> Result<Self, HandshakeError> {
-        if origin != "null" && Origin::parse(origin).is_err() {
-            return Err(HandshakeError::OwnOrigin);
-        }
+    /// [`Origin`](ArgumentError::Origin) if it is none that [`Origin`] has.
+    pub fn origin(self, origin: &'a str) -> Result<Self, ArgumentError> {
+        Origin::parse(origin)?;
         Ok(Self {
             origin: Some(origin),
             ..self
@@ -91,15 +116,15 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnProtocol`](HandshakeError::OwnProtocol),
-    /// [`OwnRepeatedProtocol`](HandshakeError::OwnRepeatedProtocol) or
-    /// [`OwnTooManyProtocols`](HandshakeError::OwnTooManyProtocols).
-    pub fn protocols(self, protocols: &'a [&'a str]) -> Result<Self, HandshakeError> {
+    /// [`Protocol`](ArgumentError::Protocol),
+    /// [`RepeatedProtocol`](ArgumentError::RepeatedProtocol) or
+    /// [`TooManyProtocols`](ArgumentError::TooManyProtocols).
+    pub fn protocols(self, protocols: &'a [&'a str]) -> Result<Self, ArgumentError> {
         match unique_tokens(protocols.iter().map(|protocol| protocol.as_bytes())) {
             Ok(_) => Ok(Self { protocols, ..self }),
-            Err(ListFault::NotAToken) => Err(HandshakeError::OwnProtocol),
-            Err(ListFault::Repeated) => Err(HandshakeError::OwnRepeatedProtocol),
-            Err(ListFault::TooMany) => Err(HandshakeError::OwnTooManyProtocols),
+            Err(ListFault::NotAToken) => Err(ArgumentError::Protocol),
+            Err(ListFault::Repeated) => Err(ArgumentError::RepeatedProtocol),
+            Err(ListFault::TooMany) => Err(ArgumentError::TooManyProtocols),
         }
     }
 
@@ -115,48 +140,76 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`OwnHeaderName`](HandshakeError::OwnHeaderName),
-    /// [`OwnHeaderValue`](HandshakeError::OwnHeaderValue) if one could break its line, and
-    /// [`OwnReservedHeader`](HandshakeError::OwnReservedHeader) if it is one of the handshake's.
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, HandshakeError> {
+    /// [`HeaderName`](ArgumentError::HeaderName),
+    /// [`HeaderValue`](ArgumentError::HeaderValue) if one could break its line, and
+    /// [`ReservedHeader`](ArgumentError::ReservedHeader) if it is one of the handshake's.
+    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Result<Self, ArgumentError> {
         check_own_headers(headers)?;
         Ok(Self { headers, ..self })
     }
 
-    /// Writes the request and returns its length in bytes.
+    /// The subprotocols.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn offered(&self) -> &'a [&'a str] {
+        self.protocols
+    }
+
+    /// The host, for Host or `:authority`.
+    #[must_use]
+    pub const fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The target, for the request line or `:path`: its `Display` is what is sent.
+    #[must_use]
+    pub const fn target(&self) -> ResourceName<'a> {
+        self.target
+    }
+
+    /// The headers of the request, a GET over HTTP/1.1, in the order in which they are sent.
+    pub fn fields(&self, key: &Key) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
+        let upgrade = [
+            ("Host", Text::Plain(self.host)),
+            ("Upgrade", Text::Plain("websocket")),
+            ("Connection", Text::Plain("Upgrade")),
+            ("Sec-WebSocket-Key", Text::Key(key.encode())),
+        ];
+        upgrade
+            .into_iter()
+            .map(|(name, text)| (name, text.into()))
+            .chain(self.extended_fields())
+    }
+
+    /// The headers of an extended CONNECT over HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), in the order
+    /// in which they are sent. Its `:protocol` is `websocket`, its `:authority` the
+    /// [`host`](Self::host) and its `:path` the [`target`](Self::target).
+    pub fn extended_fields(&self) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
+        let list = (!self.protocols.is_empty()).then_some(Text::List(self.protocols));
+        let own = [
+            Some(("Sec-WebSocket-Version", Text::Plain("13"))),
+            self.origin.map(|origin| ("Origin", Text::Plain(origin))),
+            list.map(|list| ("Sec-WebSocket-Protocol", list)),
+            self.compression
+                .map(|offered| ("Sec-WebSocket-Extensions", Text::Offered(offered))),
+        ];
+        let added = self.headers.iter();
+        own.into_iter()
+            .flatten()
+            .chain(added.map(|&(name, value)| (name, Text::Plain(value))))
+            .map(|(name, text)| (name, text.into()))
+    }
+
+    /// Writes the request as HTTP/1.1 and returns its length in bytes.
     ///
     /// # Errors
     ///
     /// [`NoRoom`] if `out` is shorter than the request.
     pub fn encode(&self, key: &Key, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut writer = Writer::new(out);
-        for text in ["GET ", self.target, " HTTP/1.1\r\n"] {
-            writer.put(text);
-        }
-        writer.header("Host", self.host);
-        writer.header("Upgrade", "websocket");
-        writer.header("Connection", "Upgrade");
-        writer.header("Sec-WebSocket-Key", key.encode().as_str());
-        writer.header("Sec-WebSocket-Version", "13");
-        if let Some(origin) = self.origin {
-            writer.header("Origin", origin);
-        }
-        if let Some((first, rest)) = self.protocols.split_first() {
-            writer.put("Sec-WebSocket-Protocol: ");
-            writer.put(first);
-            for protocol in rest {
-                writer.put(", ");
-                writer.put(protocol);
-            }
-            writer.put("\r\n");
-        }
-        if let Some(compression) = &self.compression {
-            compression.write_offer(&mut writer);
-        }
-        for (name, value) in self.headers {
-            writer.header(name, value);
-        }
-        writer.put("\r\n");
+        writer.put("GET ");
+        self.target.pieces(|piece| writer.put(piece));
+        writer.put(" HTTP/1.1\r\n");
+        write_fields(&mut writer, self.fields(key));
         writer.finish()
     }
 
@@ -168,9 +221,9 @@ impl<'a> Offer<'a> {
     /// # Errors
     ///
     /// Those of [`Scan::advance`] as early as they show,
-    /// [`StatusLine`](HandshakeError::StatusLine),
-    /// [`TooManyInterim`](HandshakeError::TooManyInterim),
-    /// [`Refused`](HandshakeError::Refused) for any final status but 101 ([`Scan::head`] tells
+    /// [`StatusLine`](ResponseError::StatusLine),
+    /// [`TooManyInterim`](ResponseError::TooManyInterim),
+    /// [`Refused`](ResponseError::Refused) for any final status but 101 ([`Scan::head`] tells
     /// where that response lies, for [`Response::parse`]), and the first rule of §4.1 that a 101
     /// breaks. Close the connection after each of them.
     pub fn verify<'b>(
@@ -179,23 +232,85 @@ impl<'a> Offer<'a> {
         scan: &mut Scan,
         input: &'b [u8],
         limits: &Limits,
-    ) -> Result<Option<(Response<'b>, usize)>, HandshakeError> {
+    ) -> Result<Option<(Response<'b>, usize)>, ResponseError> {
         while let Some(len) = scan.advance(input, limits)? {
-            let head = scan.head().and_then(|head| input.get(head));
-            let response = Response::parse(head.unwrap_or_default())?;
-            match response.status {
-                101 => {
-                    self.check(key, &response)?;
+            let response = Response::read(scan, input)?;
+            match response.status() {
+                100 | 102..=199 if scan.skipped() < MAX_INTERIM => scan.skip_head(),
+                100 | 102..=199 => return Err(ResponseError::TooManyInterim),
+                _ => {
+                    self.confirm(key, &response)?;
                     return Ok(Some((response, len)));
                 }
-                100..=199 if scan.skipped() < MAX_INTERIM => scan.skip_head(),
-                100..=199 => return Err(HandshakeError::TooManyInterim),
-                // "If the status code received from the server is not 101, the client handles
-                // the response per HTTP [RFC2616] procedures." (§4.1)
-                status => return Err(HandshakeError::Refused(status)),
             }
         }
         Ok(None)
+    }
+
+    /// Judges the answer to our request over HTTP/1.1, by every rule of §4.1.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](ResponseError::Refused) for any status but 101, and the first rule that a 101
+    /// breaks.
+    pub fn confirm(&self, key: &Key, response: &Response<'_>) -> Result<(), ResponseError> {
+        let fields = response.fields();
+        // "If the status code received from the server is not 101, the client handles the response
+        // per HTTP [RFC2616] procedures." (§4.1)
+        if response.status() != 101 {
+            return Err(ResponseError::Refused(response.status()));
+        }
+        if response.version() != HttpVersion::Http11 {
+            return Err(ResponseError::HttpVersion);
+        }
+        // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains
+        // a value that is not an ASCII case-insensitive match for the value "websocket"" (§4.1)
+        match fields.upgrade().field {
+            Field::Value(value) if value.eq_ignore_ascii_case(b"websocket") => {}
+            _ => return Err(ResponseError::MissingUpgrade),
+        }
+        // "If the response lacks a |Connection| header field or the |Connection| header field
+        // doesn't contain a token that is an ASCII case-insensitive match for the value
+        // "Upgrade"" (§4.1)
+        if fields.connection().lists("upgrade", is_token) != Listed::Yes {
+            return Err(ResponseError::MissingConnection);
+        }
+        match fields.accept {
+            Field::Value(value) if value == key.accept_token().as_str().as_bytes() => {}
+            Field::Value(_) => return Err(ResponseError::WrongAccept),
+            Field::Missing => return Err(ResponseError::MissingAccept),
+            Field::Repeated => return Err(ResponseError::RepeatedAccept),
+        }
+        self.confirm_choices(response)
+    }
+
+    /// Judges the answer to our extended CONNECT over HTTP/2 or HTTP/3 (RFC 8441 §5).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](ResponseError::Refused) for any status but 2xx, and the rules of §4.1 about
+    /// extensions and subprotocols.
+    pub fn confirm_extended(&self, response: &Response<'_>) -> Result<(), ResponseError> {
+        match response.status() {
+            200..=299 => self.confirm_choices(response),
+            status => Err(ResponseError::Refused(status)),
+        }
+    }
+
+    fn confirm_choices(&self, response: &Response<'_>) -> Result<(), ResponseError> {
+        // "this header field indicates the use of an extension that was not present in the
+        // client's handshake" (§4.1)
+        self.agreed(response)?;
+        // "this header field indicates the use of a subprotocol that was not present in the
+        // client's handshake" (§4.1)
+        match response.fields().protocol().field {
+            Field::Missing => Ok(()),
+            Field::Value(value) if self.protocols.iter().any(|own| own.as_bytes() == value) => {
+                Ok(())
+            }
+            Field::Value(_) => Err(ResponseError::UnofferedProtocol),
+            Field::Repeated => Err(ResponseError::SeveralProtocols),
+        }
     }
 
     /// What the server agreed to about compression, if it did; [`verify`](Self::verify) has found
@@ -203,153 +318,36 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`UnofferedExtension`](HandshakeError::UnofferedExtension),
-    /// [`InvalidExtensions`](HandshakeError::InvalidExtensions).
-    pub fn agreed(&self, response: &Response<'_>) -> Result<Option<Compression>, HandshakeError> {
-        let mut answers = Extensions::of(response.headers);
+    /// [`UnofferedExtension`](ResponseError::UnofferedExtension),
+    /// [`InvalidExtensions`](ResponseError::InvalidExtensions).
+    pub fn agreed(&self, response: &Response<'_>) -> Result<Option<Compression>, ResponseError> {
+        let mut answers = response.extensions();
         match (self.compression, answers.next()) {
             (_, None) => Ok(None),
-            (None, Some(extension)) => extension.and(Err(HandshakeError::UnofferedExtension)),
-            (Some(offered), Some(_)) => offered.confirm(Extensions::of(response.headers)),
-        }
-    }
-
-    fn check(&self, key: &Key, response: &Response<'_>) -> Result<(), HandshakeError> {
-        let headers = response.headers;
-        if response.version != HttpVersion::Http11 {
-            return Err(HandshakeError::ResponseVersion);
-        }
-        // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains
-        // a value that is not an ASCII case-insensitive match for the value "websocket"" (§4.1)
-        match headers.only("Upgrade") {
-            Only::Value(value) if value.eq_ignore_ascii_case(b"websocket") => {}
-            _ => return Err(HandshakeError::ResponseUpgrade),
-        }
-        // "If the response lacks a |Connection| header field or the |Connection| header field
-        // doesn't contain a token that is an ASCII case-insensitive match for the value
-        // "Upgrade"" (§4.1)
-        if headers.listed("Connection", "upgrade", is_token) != Listed::Yes {
-            return Err(HandshakeError::ResponseConnection);
-        }
-        match headers.only("Sec-WebSocket-Accept") {
-            Only::Value(value) if value == key.accept_token().as_str().as_bytes() => {}
-            Only::Value(_) => return Err(HandshakeError::WrongAccept),
-            Only::Missing => return Err(HandshakeError::MissingAccept),
-            Only::Repeated => return Err(HandshakeError::RepeatedAccept),
-        }
-        // "this header field indicates the use of an extension that was not present in the
-        // client's handshake" (§4.1)
-        self.agreed(response)?;
-        // "this header field indicates the use of a subprotocol that was not present in the
-        // client's handshake" (§4.1)
-        match headers.only("Sec-WebSocket-Protocol") {
-            Only::Missing => Ok(()),
-            Only::Value(value) if self.protocols.iter().any(|own| own.as_bytes() == value) => {
-                Ok(())
-            }
-            Only::Value(_) => Err(HandshakeError::UnofferedProtocol),
-            Only::Repeated => Err(HandshakeError::SeveralProtocols),
+            (None, Some(Ok(_))) => Err(ResponseError::UnofferedExtension),
+            (None, Some(Err(malformed))) => Err(malformed.into()),
+            (Some(offered), Some(_)) => offered.confirm(response.extensions()),
         }
     }
 }
 
-/// A response whose head is valid HTTP/1.0 or HTTP/1.1: the one that [`Offer::verify`] found in
-/// order, or any other.
-///
-/// ```
-/// use ws_proto::handshake::Response;
-///
-/// let response = Response::parse(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n")?;
-/// assert_eq!((response.status(), response.reason()), (401, "Unauthorized"));
-/// assert_eq!(response.header("www-authenticate"), Some("Basic"));
-/// # Ok::<(), ws_proto::handshake::HandshakeError>(())
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Response<'b> {
-    version: HttpVersion,
-    status: u16,
-    reason: &'b str,
-    headers: Headers<'b>,
-}
-
-impl<'b> Response<'b> {
-    /// Parses a whole head, the empty line included. It says nothing about the handshake.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Scan::advance`], limits aside; [`Truncated`](HandshakeError::Truncated) or
-    /// [`TrailingBytes`](HandshakeError::TrailingBytes) if `head` is not exactly one head; and
-    /// [`StatusLine`](HandshakeError::StatusLine), also for a status outside 100 to 599.
-    pub fn parse(head: &'b [u8]) -> Result<Self, HandshakeError> {
-        check(head)?;
-        let (version, status, reason) = parse_status_line(head)?;
-        Ok(Self {
-            version,
-            status,
-            reason,
-            headers: Headers::of(head),
-        })
-    }
-
-    /// The status, from 100 to 599.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The reason phrase; empty if there is none, or one that is not ASCII.
-    #[must_use]
-    pub const fn reason(&self) -> &'b str {
-        self.reason
-    }
-
-    /// The version of HTTP.
-    #[must_use]
-    pub const fn version(&self) -> HttpVersion {
-        self.version
-    }
-
-    /// The subprotocol in use: one of those offered, if [`Offer::verify`] gave this response.
-    #[must_use]
-    pub fn protocol(&self) -> Option<&'b str> {
-        self.header("Sec-WebSocket-Protocol")
-    }
-
-    /// All headers.
-    #[must_use]
-    pub const fn headers(&self) -> Headers<'b> {
-        self.headers
-    }
-
-    /// The value of the first header of that name, if it is UTF-8.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'b str> {
-        str::from_utf8(self.headers.get(name)?).ok()
+/// Whom it asks and which headers it has: values hold credentials, and subprotocols hold tokens.
+impl fmt::Debug for Offer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("host", &self.host)
+            .field("target", &self.target)
+            .field("headers", &Names(self))
+            .finish()
     }
 }
 
-/// Version, status and reason, by `httparse`, in 4 KiB of stack that are given back.
-#[inline(never)]
-fn parse_status_line(head: &[u8]) -> Result<(HttpVersion, u16, &str), HandshakeError> {
-    let mut headers = [const { MaybeUninit::uninit() }; Limits::HEADERS];
-    let mut response = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        head,
-        &mut headers,
-    );
-    match parsed {
-        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        _ => return Err(HandshakeError::StatusLine),
-    }
-    let version = match response.version {
-        Some(0) => HttpVersion::Http10,
-        Some(1) => HttpVersion::Http11,
-        _ => return Err(HandshakeError::StatusLine),
-    };
-    match response.code {
-        Some(code @ 100..=599) => Ok((version, code, response.reason.unwrap_or_default())),
-        _ => Err(HandshakeError::StatusLine),
+struct Names<'s, 'a>(&'s Offer<'a>);
+
+impl fmt::Debug for Names<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.extended_fields().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
     }
 }
 
@@ -359,7 +357,8 @@ mod tests {
 
     use std::string::String;
 
-    use super::HandshakeError as E;
+    use super::super::HeadError;
+    use super::ResponseError as E;
     use super::*;
 
     /// The example of §1.2.
@@ -394,7 +393,7 @@ mod tests {
             (">HTTP/1.1 101 ", Ok(())),
             (">HTTP/1.1 101 Web Socket Protocol Handshake", Ok(())),
             (">HTTP/1.1 101 \u{e9}", Ok(())),
-            (">HTTP/1.0 101 Switching Protocols", Err(E::ResponseVersion)),
+            (">HTTP/1.0 101 Switching Protocols", Err(E::HttpVersion)),
             (">HTTP/1.1 200 OK", Err(E::Refused(200))),
             (">HTTP/1.1 302 Found", Err(E::Refused(302))),
             (">HTTP/1.1 401 Unauthorized", Err(E::Refused(401))),
@@ -411,22 +410,22 @@ mod tests {
             (">http/1.1 101 x", Err(E::StatusLine)),
             (">SSH-2.0-OpenSSH_9.6", Err(E::StatusLine)),
             (">GET / HTTP/1.1", Err(E::StatusLine)),
-            (">", Err(E::EmptyFirstLine)),
+            (">", Err(E::Head(HeadError::EmptyFirstLine))),
             // Upgrade.
             ("=Upgrade: WebSocket", Ok(())),
-            ("-Upgrade", Err(E::ResponseUpgrade)),
-            ("=Upgrade:", Err(E::ResponseUpgrade)),
-            ("=Upgrade: h2c", Err(E::ResponseUpgrade)),
-            ("=Upgrade: websocket, h2c", Err(E::ResponseUpgrade)),
-            ("=Upgrade: websocket,", Err(E::ResponseUpgrade)),
-            ("+Upgrade: websocket", Err(E::ResponseUpgrade)),
+            ("-Upgrade", Err(E::MissingUpgrade)),
+            ("=Upgrade:", Err(E::MissingUpgrade)),
+            ("=Upgrade: h2c", Err(E::MissingUpgrade)),
+            ("=Upgrade: websocket, h2c", Err(E::MissingUpgrade)),
+            ("=Upgrade: websocket,", Err(E::MissingUpgrade)),
+            ("+Upgrade: websocket", Err(E::MissingUpgrade)),
             // Connection.
             ("=Connection: upgrade", Ok(())),
             ("=Connection: keep-alive, UPGRADE", Ok(())),
             ("+Connection: keep-alive", Ok(())),
-            ("-Connection", Err(E::ResponseConnection)),
-            ("=Connection: close", Err(E::ResponseConnection)),
-            ("=Connection: close Upgrade", Err(E::ResponseConnection)),
+            ("-Connection", Err(E::MissingConnection)),
+            ("=Connection: close", Err(E::MissingConnection)),
+            ("=Connection: close Upgrade", Err(E::MissingConnection)),
             // Accept.
             (
                 "=Sec-WebSocket-Accept:\t s3pPLMBiTxaQ9kYGzzhZRbK+xOo= ",
@@ -487,10 +486,10 @@ mod tests {
             ("+Content-Length: 0", Ok(())),
             ("+Set-Cookie: a=b & +Set-Cookie: c=d & +Date: now", Ok(())),
             // The head.
-            ("+X : y", Err(E::SpaceBeforeColon)),
-            ("+X: y\r\n z", Err(E::FoldedLine)),
-            ("+X: y\nZ: z", Err(E::BareLf)),
-            ("+X: y\0", Err(E::ControlCharacter)),
+            ("+X : y", Err(E::Head(HeadError::SpaceBeforeColon))),
+            ("+X: y\r\n z", Err(E::Head(HeadError::FoldedLine))),
+            ("+X: y\nZ: z", Err(E::Head(HeadError::BareLf))),
+            ("+X: y\0", Err(E::Head(HeadError::ControlCharacter))),
         ];
         assert!(cases.len() >= 40);
         for (edits, expected) in cases {
@@ -551,12 +550,15 @@ mod tests {
         let over =
             String::from("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 101 x\r\n") + &"A: b\r\n".repeat(129);
         let verdict = verify(&mut Scan::new(), over.as_bytes()).map(drop);
-        assert_eq!(verdict, Err(E::TooManyHeaders));
+        assert_eq!(
+            verdict,
+            Err(E::Head(HeadError::TooManyHeaders { limit: 128 }))
+        );
 
-        let filler = "f".repeat(2000);
+        let filler = "f".repeat(4000);
         let interim = String::from("HTTP/1.1 103 x\r\nA: ") + &filler + "\r\n\r\n";
         let input = interim.repeat(8) + &edited("");
-        assert!(input.len() <= 16_384);
+        assert!(input.len() <= 32_768);
         assert!(
             verify(&mut Scan::new(), input.as_bytes())
                 .unwrap()
@@ -564,15 +566,21 @@ mod tests {
         );
         let long = input.replacen("A: ", &(String::from("A: ") + &filler), 1);
         let verdict = verify(&mut Scan::new(), long.as_bytes()).map(drop);
-        assert_eq!(verdict, Err(E::HeadTooLong));
+        assert_eq!(
+            verdict,
+            Err(E::Head(HeadError::HeadTooLong { limit: 32_768 }))
+        );
 
         // A buffer that interim responses fill is not left waiting for more.
-        let filler = "f".repeat(8178);
+        let filler = "f".repeat(16_370);
         let full =
             String::from("HTTP/1.1 103 x\r\nA: ") + &filler + "\r\nB: " + &filler + "\r\n\r\n";
-        assert_eq!(full.len(), 16_384);
+        assert_eq!(full.len(), 32_768);
         let verdict = verify(&mut Scan::new(), full.as_bytes()).map(drop);
-        assert_eq!(verdict, Err(E::HeadTooLong));
+        assert_eq!(
+            verdict,
+            Err(E::Head(HeadError::HeadTooLong { limit: 32_768 }))
+        );
     }
 
     #[test]
@@ -633,9 +641,11 @@ mod tests {
             "::1",
             "a\0",
         ] {
-            assert_eq!(new(host, "/"), Err(E::OwnHost), "{host:?}");
+            assert_eq!(new(host, "/"), Err(ArgumentError::Host), "{host:?}");
         }
-        for target in ["/", "/a?b", "/%0d%0aX", "/?", "//a"] {
+        for target in [
+            "/", "/a?b", "/%0d%0aX", "/?", "//a", "/\u{e9}", "/?\"", "/<>",
+        ] {
             assert_eq!(new("a", target), Ok(()), "{target:?}");
         }
         for target in [
@@ -647,14 +657,16 @@ mod tests {
             "/a b",
             "/a\r\nX: y",
             "/#",
-            "/\u{e9}",
+            "/\u{85}",
             "/\0",
             "/\t",
         ] {
-            assert_eq!(new("a", target), Err(E::OwnTarget), "{target:?}");
+            assert_eq!(new("a", target), Err(ArgumentError::Target), "{target:?}");
         }
         let offer = Offer::new("a", "/").unwrap();
-        assert_eq!(offer.origin("null").map(drop), Ok(()));
+        for origin in ["null", "file://", "https://a:1"] {
+            assert_eq!(offer.origin(origin).map(drop), Ok(()));
+        }
         for origin in [
             "",
             "a",
@@ -664,22 +676,27 @@ mod tests {
         ] {
             assert_eq!(
                 offer.origin(origin).map(drop),
-                Err(E::OwnOrigin),
+                Err(ArgumentError::Origin),
                 "{origin:?}"
             );
         }
         let protocols = |list| offer.protocols(list).map(drop);
         assert_eq!(protocols(&[]), Ok(()));
         assert_eq!(protocols(&["a", "A"]), Ok(()));
-        assert_eq!(protocols(&["a", ""]), Err(E::OwnProtocol));
-        assert_eq!(protocols(&["a, b"]), Err(E::OwnProtocol));
-        assert_eq!(protocols(&["a\r\n"]), Err(E::OwnProtocol));
-        assert_eq!(protocols(&["a", "b", "a"]), Err(E::OwnRepeatedProtocol));
+        assert_eq!(protocols(&["a", ""]), Err(ArgumentError::Protocol));
+        assert_eq!(protocols(&["a, b"]), Err(ArgumentError::Protocol));
+        assert_eq!(protocols(&["a\r\n"]), Err(ArgumentError::Protocol));
+        assert_eq!(
+            protocols(&["a", "b", "a"]),
+            Err(ArgumentError::RepeatedProtocol)
+        );
         let headers = |list| offer.headers(list).map(drop);
         assert_eq!(headers(&[("A", "b")]), Ok(()));
-        assert_eq!(headers(&[("A b", "c")]), Err(E::OwnHeaderName));
-        assert_eq!(headers(&[("A", "b\r\n")]), Err(E::OwnHeaderValue));
-        assert_eq!(headers(&[("host", "b")]), Err(E::OwnReservedHeader));
-        assert_eq!(E::OwnHost.status(), 500);
+        assert_eq!(headers(&[("A b", "c")]), Err(ArgumentError::HeaderName));
+        assert_eq!(headers(&[("A", "b\r\n")]), Err(ArgumentError::HeaderValue));
+        assert_eq!(
+            headers(&[("host", "b")]),
+            Err(ArgumentError::ReservedHeader)
+        );
     }
 }

@@ -1,0 +1,364 @@
+//! The server's opening handshake, driven (§4.2): a client's request, our answer, a session.
+//!
+//! ```text
+//!                                      accept ──▶ the 101 is sent ───▶ Open: a session
+//!   ──▶ a request is read ──▶ Request ─┤
+//!                │                     refuse ─┬▶ the answer is sent ─▶ Over: close
+//!                └── it breaks a rule, or comes too late: 4xx
+//! ```
+
+use alloc::boxed::Box;
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::config::Config;
+use crate::error::NoRoom;
+use crate::handshake::{Accept, Answer, Compression, HeadError, Request, RequestError, Scan};
+use crate::liveness::{Instant, Verdict};
+use crate::opening::{Patience, Received, Unsent, opened};
+use crate::session::Session;
+
+/// A connection that a server opens: from the first byte to a [`Session`], or to an answer that
+/// opens nothing.
+///
+/// It is driven as a session is: what is read goes to [`spare_mut`](Self::spare_mut),
+/// [`step`](Self::step) says what came of it, and what is [`unsent`](Self::unsent) is written.
+/// A request that breaks a rule of HTTP/1.1 is refused here; any other the application
+/// [answers](Asked). Nothing is lost by an adapter that is cancelled between two of these. It
+/// takes one pointer; drop it when it is over, and its memory is given back.
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use ws_proto::{AcceptStep, Accepting, Config, Session};
+///
+/// fn accept(mut socket: impl Read + Write) -> io::Result<Option<Session>> {
+///     let mut accepting = Accepting::new(&Config::default());
+///     loop {
+///         match accepting.step() {
+///             AcceptStep::NeedData => match socket.read(accepting.spare_mut()?)? {
+///                 0 => accepting.eof(),
+///                 len => accepting.filled(len),
+///             },
+///             AcceptStep::Request(asked) => {
+///                 // Here `asked.request().path()` says what is asked for.
+///                 let request = asked.request();
+///                 match request.same_origin().and_then(|()| request.accept()) {
+///                     Ok(accept) => asked.accept(accept),
+///                     Err(error) => asked.refuse(error),
+///                 }
+///             }
+///             AcceptStep::NeedWrite => {
+///                 let len = socket.write(accepting.unsent())?;
+///                 accepting.sent(len);
+///             }
+///             AcceptStep::Open(session) => return Ok(Some(session)),
+///             AcceptStep::Over(_why) => return Ok(None), // close
+///         }
+///     }
+/// }
+/// # struct Wire(&'static [u8], Vec<u8>);
+/// # impl Read for &mut Wire { fn read(&mut self, to: &mut [u8]) -> io::Result<usize> { self.0.read(to) } }
+/// # impl Write for &mut Wire {
+/// #     fn write(&mut self, from: &[u8]) -> io::Result<usize> { self.1.write(from) }
+/// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+/// # }
+/// # let request = b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+/// #     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+/// #     Sec-WebSocket-Version: 13\r\n\r\n\x81\x85\0\0\0\0Hello";
+/// # let mut wire = Wire(request, Vec::new());
+/// # let mut session = accept(&mut wire)?.expect("a handshake");
+/// # assert!(wire.1.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+/// # assert_eq!(session.step(), Ok(ws_proto::Step::Message("Hello".into())));
+/// # let mut wire = Wire(b"GET / HTTP/1.1\r\n\r\n", Vec::new());
+/// # assert!(accept(&mut wire)?.is_none());
+/// # assert!(wire.1.starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+/// # Ok::<(), io::Error>(())
+/// ```
+#[must_use]
+pub struct Accepting(Box<Inner>);
+
+struct Inner {
+    config: Config,
+    scan: Scan,
+    received: Received,
+    /// How long the head is, once it is complete.
+    head: usize,
+    reply: Reply,
+}
+
+/// What we answer: all that an application changes while it holds the request.
+struct Reply {
+    stage: Stage,
+    unsent: Unsent,
+    patience: Patience,
+    compression: Option<Compression>,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// The request is not complete, or not answered.
+    Asking,
+    /// The 101 is being sent.
+    Opening,
+    /// Another answer is being sent. Why, if it was not the application that gave it.
+    Refusing(Option<RequestError>),
+    /// The session was handed out.
+    Over,
+}
+
+/// What a step of an [`Accepting`] gave.
+#[derive(Debug)]
+#[must_use]
+pub enum AcceptStep<'a> {
+    /// More has to be read from the transport.
+    NeedData,
+    /// A request, to be answered. Every step says so again until it is.
+    Request(Asked<'a>),
+    /// What is [unsent](Accepting::unsent) has to be written.
+    NeedWrite,
+    /// The 101 is written. What the client sent after its request is in the session already.
+    Open(Session),
+    /// Nothing is left to be done: an answer that opens nothing is written, or the client went
+    /// away, or the session was handed out before. Close the connection, unless it is the
+    /// session's. What was wrong is told, if it was not the application that refused.
+    Over(Option<RequestError>),
+}
+
+impl Accepting {
+    /// Waits for a request.
+    pub fn new(config: &Config) -> Self {
+        Self(Box::new(Inner {
+            config: *config,
+            scan: Scan::new(),
+            received: Received::default(),
+            head: 0,
+            reply: Reply {
+                stage: Stage::Asking,
+                unsent: Unsent::default(),
+                patience: Patience::new(config.handshake_timeout),
+                compression: None,
+            },
+        }))
+    }
+
+    /// Where to read from the transport to: never empty.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    pub fn spare_mut(&mut self) -> Result<&mut [u8], TryReserveError> {
+        let most = self.0.config.limits.max_head;
+        self.0.received.spare_mut(most)
+    }
+
+    /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
+    pub fn filled(&mut self, len: usize) {
+        self.0.received.filled(len);
+    }
+
+    /// Takes bytes that were received elsewhere: for an adapter that reads for all its connections
+    /// into one buffer.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for them, and none were taken.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
+        self.0.received.push(bytes)
+    }
+
+    /// The stream has ended: the next step says what that means.
+    pub const fn eof(&mut self) {
+        self.0.received.eof();
+    }
+
+    /// What came of the handshake so far.
+    pub fn step(&mut self) -> AcceptStep<'_> {
+        let inner = &mut *self.0;
+        match inner.reply.stage {
+            Stage::Asking => inner.ask(),
+            Stage::Opening | Stage::Refusing(_) if !inner.reply.unsent.unsent().is_empty() => {
+                AcceptStep::NeedWrite
+            }
+            Stage::Opening => {
+                inner.reply.stage = Stage::Over;
+                AcceptStep::Open(opened(
+                    Session::server(&inner.config),
+                    &inner.config,
+                    inner.reply.compression,
+                    inner.received.after(inner.head),
+                ))
+            }
+            Stage::Refusing(why) => AcceptStep::Over(why),
+            Stage::Over => AcceptStep::Over(None),
+        }
+    }
+
+    /// What is to be written next: what is left of the answer.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        self.0.reply.unsent.unsent()
+    }
+
+    /// The first `len` unsent bytes were written.
+    pub fn sent(&mut self, len: usize) {
+        self.0.reply.unsent.sent(len);
+    }
+
+    /// What was agreed on about compression, once the request is accepted.
+    #[must_use]
+    pub const fn compression(&self) -> Option<Compression> {
+        self.0.reply.compression
+    }
+
+    /// What was received, from the first byte of the request on: for an HTTP stack that takes
+    /// over, because the request is not for a WebSocket.
+    #[must_use]
+    pub fn into_received(self) -> Vec<u8> {
+        self.0.received.into_vec()
+    }
+
+    /// Looks at the clock: the 101 has to be written within [`Config::handshake_timeout`] from the
+    /// first call on, however the request drips.
+    ///
+    /// A client that has not completed its request by then is told so, with status 408. It has as
+    /// long again to take an answer that opens nothing.
+    pub fn check(&mut self, now: Instant) -> Verdict {
+        let Inner { scan, reply, .. } = &mut *self.0;
+        match reply.patience.check(now) {
+            Verdict::Dead(_) if matches!(reply.stage, Stage::Asking) && scan.head().is_none() => {
+                reply.refuse(RequestError::Timeout);
+                reply.patience.check(now)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// When the handshake has to be over, once the clock was looked at.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.0.reply.patience.deadline()
+    }
+}
+
+impl Inner {
+    fn ask(&mut self) -> AcceptStep<'_> {
+        let Self {
+            config,
+            scan,
+            received,
+            head,
+            reply,
+        } = self;
+        let parsed = Request::parse_prefix(scan, received.as_slice(), &config.limits);
+        let error = match parsed {
+            Ok(Some((request, len))) => match request.check_host() {
+                Ok(()) => {
+                    *head = len;
+                    return AcceptStep::Request(Asked {
+                        request,
+                        ours: config.compression(),
+                        reply,
+                    });
+                }
+                Err(error) => error,
+            },
+            Ok(None) if !received.has_ended() => return AcceptStep::NeedData,
+            // Nobody is there to be answered.
+            Ok(None) => {
+                let why = (!received.as_slice().is_empty()).then_some(HeadError::Truncated);
+                return AcceptStep::Over(why.map(RequestError::from));
+            }
+            Err(error) => error,
+        };
+        reply.refuse(error);
+        match reply.unsent.unsent() {
+            // There is no memory to say so.
+            [] => AcceptStep::Over(Some(error)),
+            _ => AcceptStep::NeedWrite,
+        }
+    }
+}
+
+impl Reply {
+    fn refuse(&mut self, error: RequestError) {
+        self.stage = Stage::Refusing(Some(error));
+        self.send(|out| error.encode_refusal(out));
+        self.patience.restart();
+    }
+
+    /// Sends what is encoded, or nothing if there is no memory for it: then there is only the
+    /// connection to be closed.
+    fn send(&mut self, encode: impl Fn(&mut [u8]) -> Result<usize, NoRoom>) {
+        match Unsent::encoded(encode) {
+            Ok(unsent) => self.unsent = unsent,
+            Err(_) => self.stage = Stage::Refusing(None),
+        }
+    }
+}
+
+impl fmt::Debug for Accepting {
+    /// Neither the request, which may have a password in it, nor the answer.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepting")
+            .field("received", &self.0.received.as_slice().len())
+            .field("stage", &self.0.reply.stage)
+            .field("unsent", &self.unsent().len())
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that waits for its answer. Its head is valid HTTP/1.1 or HTTP/1.0; whether it is a
+/// handshake, [`Request::accept`] tells.
+///
+/// If it is dropped the request waits on: an application that has to look something up steps again
+/// when it knows.
+#[must_use = "it waits for an answer"]
+pub struct Asked<'a> {
+    request: Request<'a>,
+    ours: Option<Compression>,
+    reply: &'a mut Reply,
+}
+
+impl<'a> Asked<'a> {
+    /// The request.
+    #[must_use]
+    pub const fn request(&self) -> Request<'a> {
+        self.request
+    }
+
+    /// Answers with the 101 that [`Request::accept`] made of this request. Whether and how messages
+    /// are compressed, the configuration and the client's offer decide.
+    pub fn accept(self, accept: Accept<'_>) {
+        let agreed = self.ours.map(|ours| ours.agree(self.request.extensions()));
+        // `accept` has found the list in order.
+        let agreed = agreed.and_then(Result::unwrap_or_default);
+        let accept = accept.compression(agreed);
+        self.reply.compression = agreed.map(|agreed| agreed.compression());
+        self.reply.stage = Stage::Opening;
+        self.reply.send(|out| accept.encode(out));
+    }
+
+    /// Answers with what is wrong: that which [`Request::accept`] or [`Request::same_origin`] said.
+    pub fn refuse(self, error: RequestError) {
+        self.reply.refuse(error);
+    }
+
+    /// Answers with something else: a redirect, a demand for credentials, a page.
+    pub fn answer(self, answer: &Answer<'_>) {
+        let method = self.request.method();
+        self.reply.stage = Stage::Refusing(None);
+        self.reply.send(|out| answer.encode(method, out));
+        self.reply.patience.restart();
+    }
+}
+
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}

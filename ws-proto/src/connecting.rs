@@ -1,0 +1,314 @@
+//! The client's opening handshake, driven (§4.1): our request, the server's answer, a session.
+//!
+//! ```text
+//!   ──▶ the request is sent ──▶ interim responses ──▶ 101 ──────────▶ Open: a session
+//!                                                └──▶ another status ▶ Refused: a response
+//!   any of them ── a rule broken, or the end of the stream ──▶ an error
+//! ```
+
+use alloc::boxed::Box;
+use alloc::collections::TryReserveError;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::config::Config;
+use crate::handshake::{Compression, HeadError, Key, Offer, Response, ResponseError, Scan};
+use crate::liveness::{Instant, Verdict};
+use crate::opening::{Patience, Received, Unsent, opened};
+use crate::session::Session;
+
+/// A connection that a client opens: from its request to a [`Session`], or to the response of a
+/// server that refuses.
+///
+/// It is driven as a session is: what is [`unsent`](Self::unsent) is written, what is read goes to
+/// [`spare_mut`](Self::spare_mut), and [`step`](Self::step) says what came of it. Nothing is lost
+/// by an adapter that is cancelled between two of these. It takes one pointer; drop it when it is
+/// over, and its memory is given back.
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use ws_proto::handshake::{Offer, Uri};
+/// use ws_proto::{Config, ConnectStep, Connecting, Session};
+///
+/// fn open(mut socket: impl Read + Write, url: &str, entropy: [u8; 48]) -> io::Result<Session> {
+///     let uri = Uri::parse(url).map_err(io::Error::other)?;
+///     let mut connecting = Connecting::new(&Offer::to(&uri), &Config::default(), entropy);
+///     loop {
+///         while !connecting.unsent().is_empty() {
+///             let len = socket.write(connecting.unsent())?;
+///             connecting.sent(len);
+///         }
+///         match connecting.step().map_err(io::Error::other)? {
+///             ConnectStep::Open(session, _response) => return Ok(session),
+///             ConnectStep::Refused(response) => {
+///                 return Err(io::Error::other(format!("status {}", response.status())));
+///             }
+///             ConnectStep::NeedData => match socket.read(connecting.spare_mut()?)? {
+///                 0 => connecting.eof(),
+///                 len => connecting.filled(len),
+///             },
+///             ConnectStep::Over => return Err(io::ErrorKind::NotConnected.into()),
+///         }
+///     }
+/// }
+/// # struct Wire(&'static [u8], Vec<u8>);
+/// # impl Read for Wire { fn read(&mut self, to: &mut [u8]) -> io::Result<usize> { self.0.read(to) } }
+/// # impl Write for Wire {
+/// #     fn write(&mut self, from: &[u8]) -> io::Result<usize> { self.1.write(from) }
+/// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+/// # }
+/// # let entropy = *b"the sample nonce and 32 bytes for the masking key";
+/// # let entropy = *entropy.first_chunk().unwrap();
+/// # let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+/// #     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x05Hello";
+/// # let mut session = open(Wire(answer, Vec::new()), "ws://server.example.com/chat", entropy)?;
+/// # assert_eq!(session.step(), Ok(ws_proto::Step::Message("Hello".into())));
+/// # let refused = b"HTTP/1.1 401 Unauthorized\r\n\r\n";
+/// # assert!(open(Wire(refused, Vec::new()), "ws://server.example.com/chat", entropy).is_err());
+/// # Ok::<(), io::Error>(())
+/// ```
+#[must_use]
+pub struct Connecting(Box<Inner>);
+
+struct Inner {
+    config: Config,
+    key: Key,
+    /// For the masking keys of the session, which is made once.
+    seed: Option<[u8; 32]>,
+    scan: Scan,
+    received: Received,
+    request: Unsent,
+    /// The subprotocols that were offered, with commas between them: tokens have none.
+    protocols: String,
+    patience: Patience,
+    compression: Option<Compression>,
+    body: Option<Body>,
+}
+
+/// Where the body of a refusal lies in what was received: its length is the least of what it says,
+/// of [`Connecting::MAX_BODY`], and of what comes.
+#[derive(Clone, Copy, Debug)]
+struct Body {
+    start: usize,
+    len: usize,
+}
+
+/// What a step of a [`Connecting`] gave.
+#[derive(Debug)]
+#[must_use]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
+pub enum ConnectStep<'a> {
+    /// More has to be read from the transport, or the request is not written yet.
+    NeedData,
+    /// The server agreed. What it sent after its answer is in the session already.
+    Open(Session, Response<'a>),
+    /// The server answered something else: a redirect, a demand for credentials, a page. What
+    /// there is of its body is [`Connecting::body`].
+    Refused(Response<'a>),
+    /// The session has been handed out.
+    Over,
+}
+
+impl Connecting {
+    /// The most of a refusal's body that is kept, in bytes.
+    pub const MAX_BODY: usize = 64 << 10;
+
+    /// Makes a handshake out of an offer. Whether compression is offered, and within which bounds,
+    /// the configuration says.
+    ///
+    /// The entropy is fresh for each connection, from the operating system: 16 bytes for the key
+    /// (§4.1 (7)) and 32 for masking, as in [`Session::client`]. Fixed bytes are for tests.
+    pub fn new(offer: &Offer<'_>, config: &Config, entropy: [u8; 48]) -> Self {
+        let (nonce, seed) = halves(&entropy);
+        let key = Key::new(nonce);
+        let offer = offer.compression(config.compression());
+        let mut request = Vec::new();
+        while let Err(short) = offer.encode(&key, &mut request) {
+            request.resize(short.needed, 0);
+        }
+        Self(Box::new(Inner {
+            config: *config,
+            key,
+            seed: Some(seed),
+            scan: Scan::new(),
+            received: Received::default(),
+            request: request.into(),
+            protocols: offer.offered().join(","),
+            patience: Patience::new(config.handshake_timeout),
+            compression: None,
+            body: None,
+        }))
+    }
+
+    /// What is to be written next: what is left of the request.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        self.0.request.unsent()
+    }
+
+    /// The first `len` unsent bytes were written.
+    pub fn sent(&mut self, len: usize) {
+        self.0.request.sent(len);
+    }
+
+    /// Where to read from the transport to: never empty.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    pub fn spare_mut(&mut self) -> Result<&mut [u8], TryReserveError> {
+        let inner = &mut *self.0;
+        let most = match inner.body {
+            Some(body) => body.start.saturating_add(body.len),
+            None => inner.config.limits.max_head,
+        };
+        inner.received.spare_mut(most)
+    }
+
+    /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
+    pub fn filled(&mut self, len: usize) {
+        self.0.received.filled(len);
+    }
+
+    /// Takes bytes that were received elsewhere: for an adapter that reads for all its connections
+    /// into one buffer.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for them, and none were taken.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
+        self.0.received.push(bytes)
+    }
+
+    /// The stream has ended: the next step says what that means.
+    pub const fn eof(&mut self) {
+        self.0.received.eof();
+    }
+
+    /// What came of the handshake so far.
+    ///
+    /// # Errors
+    ///
+    /// How the answer breaks the rules: those of [`Offer::verify`] but for
+    /// [`Refused`](ResponseError::Refused), and [`Truncated`](HeadError::Truncated) if the stream
+    /// ended before there was one. Close the connection (§4.1: "_Fail the WebSocket Connection_").
+    pub fn step(&mut self) -> Result<ConnectStep<'_>, ResponseError> {
+        let inner = &mut *self.0;
+        let input = inner.received.as_slice();
+        let need_data = match inner.received.has_ended() {
+            true => Err(HeadError::Truncated.into()),
+            false => Ok(ConnectStep::NeedData),
+        };
+        let limits = &inner.config.limits;
+        if inner.scan.advance(input, limits)?.is_none() {
+            return need_data;
+        }
+        let protocols: Vec<_> = inner.protocols.split_terminator([',']).collect();
+        let offer = Offer::sent(&protocols, inner.config.compression());
+        match offer.verify(&inner.key, &mut inner.scan, input, limits) {
+            Ok(None) => need_data,
+            Ok(Some((response, len))) => {
+                let Some(seed) = inner.seed.take() else {
+                    return Ok(ConnectStep::Over);
+                };
+                inner.compression = offer.agreed(&response)?;
+                let session = opened(
+                    Session::client(&inner.config, seed),
+                    &inner.config,
+                    inner.compression,
+                    inner.received.after(len),
+                );
+                Ok(ConnectStep::Open(session, response))
+            }
+            Err(ResponseError::Refused(_)) => {
+                let head = inner.scan.head().unwrap_or_default();
+                let start = head.end;
+                let response = Response::parse(input.get(head).unwrap_or_default())?;
+                let len = body_len(&response);
+                inner.body = Some(Body { start, len });
+                Ok(ConnectStep::Refused(response))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was received of a refusal's body, as it was sent, up to [`MAX_BODY`](Self::MAX_BODY)
+    /// bytes. To have more of it, read on as before.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        let Some(Body { start, len }) = self.0.body else {
+            return &[];
+        };
+        let received = self.0.received.after(start);
+        received.get(..len).unwrap_or(received)
+    }
+
+    /// Tells whether no more of a refusal's body will come, or will be kept. One whose length the
+    /// server does not say goes on until the stream ends.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        let whole = |body: Body| self.body().len() >= body.len;
+        self.0.body.is_some_and(whole) || self.0.received.has_ended()
+    }
+
+    /// What was agreed on about compression, once the connection is open.
+    #[must_use]
+    pub const fn compression(&self) -> Option<Compression> {
+        self.0.compression
+    }
+
+    /// What was received: the head of the answer, as far as it is there, with the interim
+    /// responses before it; and the bytes after it. For a trace.
+    #[must_use]
+    pub fn received(&self) -> (&[u8], &[u8]) {
+        let received = self.0.received.as_slice();
+        let head = self.0.scan.head().map_or(received.len(), |head| head.end);
+        received.split_at_checked(head).unwrap_or((received, &[]))
+    }
+
+    /// Looks at the clock: the whole handshake has to be over within
+    /// [`Config::handshake_timeout`] from the first call on.
+    pub fn check(&mut self, now: Instant) -> Verdict {
+        self.0.patience.check(now)
+    }
+
+    /// When the handshake has to be over, once the clock was looked at.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.0.patience.deadline()
+    }
+}
+
+impl fmt::Debug for Connecting {
+    /// Neither the request, which may have a password in it, nor the answer.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting")
+            .field("unsent", &self.unsent().len())
+            .field("received", &self.0.received.as_slice().len())
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much of the body of a refusal is waited for (RFC 9112 §6.3).
+fn body_len(response: &Response<'_>) -> usize {
+    if matches!(response.status(), 204 | 304) {
+        return 0;
+    }
+    response
+        .header("Content-Length")
+        .and_then(|length| length.parse().ok())
+        .map_or(Connecting::MAX_BODY, |length: usize| {
+            length.min(Connecting::MAX_BODY)
+        })
+}
+
+/// 16 bytes and 32.
+fn halves(entropy: &[u8; 48]) -> ([u8; 16], [u8; 32]) {
+    let nonce = core::array::from_fn(|at| entropy[at]);
+    (nonce, core::array::from_fn(|at| entropy[16 + at]))
+}

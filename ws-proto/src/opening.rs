@@ -1,0 +1,173 @@
+//! What both ends of an opening handshake have in common: bytes each way, and a deadline (§4).
+//!
+//! ```text
+//!   Received  ┌────────────┬─────────────────┬─────────┐   Unsent  ┌────────┬─────────┐
+//!             │    head    │ frames after it │  spare  │           │  sent  │  to be  │
+//!             └────────────┴─────────────────┴─────────┘           └────────┴─────────┘
+//!             0                            filled     len          0      sent       len
+//! ```
+//!
+//! A head is short and comes once, so its bytes stay where they are until it has been dealt with.
+//! Each of the three is a field of its own in [`Connecting`](crate::Connecting) and
+//! [`Accepting`](crate::Accepting): what was received is borrowed by what was parsed from it while
+//! the answer is written.
+
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::error::NoRoom;
+use crate::handshake::Compression;
+use crate::liveness::{Instant, TimedOut, Verdict};
+use crate::session::Session;
+
+/// How much room there is to read to, in bytes: nearly all heads are shorter.
+const PIECE: usize = 2 << 10;
+
+/// What was received.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    bytes: Vec<u8>,
+    filled: usize,
+    ended: bool,
+}
+
+impl Received {
+    /// Room for at least one byte, and for no more than make `most` in all.
+    pub(crate) fn spare_mut(&mut self, most: usize) -> Result<&mut [u8], TryReserveError> {
+        let room = most.saturating_sub(self.filled).clamp(1, PIECE);
+        let spare = self.bytes.len() - self.filled;
+        if spare < room {
+            self.bytes.try_reserve(room - spare)?;
+            self.bytes.resize(self.filled + room, 0);
+        }
+        let (_, spare) = self.bytes.split_at_mut(self.filled);
+        Ok(spare.split_at_mut(room).0)
+    }
+
+    pub(crate) fn filled(&mut self, len: usize) {
+        self.filled += len.min(self.bytes.len() - self.filled);
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
+        self.bytes.truncate(self.filled);
+        self.bytes.try_reserve(bytes.len())?;
+        self.bytes.extend_from_slice(bytes);
+        self.filled = self.bytes.len();
+        Ok(())
+    }
+
+    pub(crate) const fn eof(&mut self) {
+        self.ended = true;
+    }
+
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.filled).unwrap_or_default()
+    }
+
+    /// What follows the first `len` bytes.
+    pub(crate) fn after(&self, len: usize) -> &[u8] {
+        self.as_slice().get(len..).unwrap_or_default()
+    }
+
+    pub(crate) fn into_vec(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.filled);
+        self.bytes
+    }
+}
+
+/// What is to be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Unsent {
+    /// Takes what `encode` writes, in a buffer that it just fills.
+    pub(crate) fn encoded(
+        encode: impl Fn(&mut [u8]) -> Result<usize, NoRoom>,
+    ) -> Result<Self, TryReserveError> {
+        let mut bytes = Vec::new();
+        while let Err(short) = encode(&mut bytes) {
+            bytes.try_reserve_exact(short.needed)?;
+            bytes.resize(short.needed, 0);
+        }
+        Ok(Self { bytes, sent: 0 })
+    }
+
+    pub(crate) fn unsent(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
+    }
+
+    pub(crate) fn sent(&mut self, len: usize) {
+        self.sent += len.min(self.bytes.len() - self.sent);
+    }
+}
+
+impl From<Vec<u8>> for Unsent {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, sent: 0 }
+    }
+}
+
+/// An absolute deadline: however slowly the peer drips, it is not put off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    timeout: Duration,
+    /// Time begins with the first look at the clock.
+    deadline: Option<Instant>,
+}
+
+impl Patience {
+    pub(crate) const fn new(timeout: Duration) -> Self {
+        let deadline = None;
+        Self { timeout, deadline }
+    }
+
+    pub(crate) fn check(&mut self, now: Instant) -> Verdict {
+        let deadline = *self.deadline.get_or_insert_with(|| now.after(self.timeout));
+        if now >= deadline {
+            return Verdict::Dead(TimedOut::Handshake);
+        }
+        Verdict::Alive {
+            wake: Some(deadline),
+        }
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Waits as long once more, from the next look at the clock on.
+    pub(crate) const fn restart(&mut self) {
+        self.deadline = None;
+    }
+}
+
+/// Has a session do what the two ends agreed on, and gives it what followed the head.
+pub(crate) fn opened(
+    session: Session,
+    config: &Config,
+    agreed: Option<Compression>,
+    rest: &[u8],
+) -> Session {
+    let mut session = match (config, agreed) {
+        #[cfg(feature = "deflate")]
+        (
+            Config {
+                deflate: Some(deflate),
+                ..
+            },
+            Some(agreed),
+        ) => session.compressed(deflate, &agreed),
+        _ => session,
+    };
+    session.push(rest);
+    session
+}

@@ -1,0 +1,37 @@
+//! What a peer sent, in the types of the `http` crate.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ws_proto::handshake::Headers;
+
+/// The headers in the types of the `http` crate. Those it does not take are left out: a value
+/// with a byte that is no text.
+pub(crate) fn header_map(headers: Headers<'_>) -> HeaderMap {
+    headers
+        .iter()
+        .filter_map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            Some((name, HeaderValue::from_bytes(value).ok()?))
+        })
+        .fold(HeaderMap::new(), |mut map, (name, value)| {
+            map.append(name, value);
+            map
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ws_proto::handshake::Request;
+
+    #[test]
+    fn headers_keep_their_order_and_repetitions() {
+        let head = b"GET / HTTP/1.1\r\nA: 1\r\nb:  x y \r\na: 2\r\nC: caf\xe9\r\nd:\r\n\r\n";
+        let map = header_map(Request::parse(head).unwrap().headers());
+        assert_eq!(map.len(), 5);
+        let a: Vec<_> = map.get_all("a").iter().collect();
+        assert_eq!(a, ["1", "2"]);
+        assert_eq!(map["b"], "x y");
+        assert_eq!(map["c"].as_bytes(), b"caf\xe9");
+        assert_eq!(map["d"], "");
+    }
+}
