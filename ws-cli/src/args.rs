@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use ws_std::{Compression, Deflate, Direction, Takeover, WindowBits};
+use ws_std::{Deflate, Direction, Takeover, WindowBits};
 
 /// Reads a number of bytes: `4096`, `64KiB`, `16M`. All units are powers of 1024.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
@@ -68,10 +68,7 @@ impl DeflateArgs {
             },
         };
         let mut deflate = Deflate::default();
-        deflate.compression = Compression {
-            server: direction,
-            client: direction,
-        };
+        deflate.send = direction;
         self.deflate.then_some(deflate)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{self, Compression, HandshakeError, Key, Offer, Scan};
-use ws_proto::{Limits, Session, Timeouts};
+use ws_proto::{Limits, Role, Session, Timeouts};
 
 use crate::clock::Clock;
 use crate::error::{ConnectError, UrlError};
@@ -177,7 +177,7 @@ impl Client {
         let mut offer = Offer::new(&url.authority, &url.target)
             .map_err(|_| ConnectError::Url(UrlError::Malformed))?
             .protocols(&protocols)?
-            .compression(self.options.compression())
+            .compression(self.options.compression(Role::Client))
             .headers(&headers)?;
         if let Some(origin) = &self.origin {
             offer = offer.origin(origin)?;

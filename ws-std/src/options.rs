@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::Compression;
-use ws_proto::{Limits, Session, Timeouts};
+use ws_proto::{Limits, Role, Session, Timeouts};
 
 /// What client and server have in common.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +29,13 @@ impl Options {
     };
 
     /// The bounds to agree on compression within; `None` for none.
-    pub(crate) fn compression(&self) -> Option<Compression> {
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_variables, reason = "it has none")
+    )]
+    pub(crate) fn compression(&self, role: Role) -> Option<Compression> {
         #[cfg(feature = "deflate")]
-        return self.deflate.map(|deflate| deflate.compression);
+        return self.deflate.map(|deflate| deflate.bounds(role));
         #[cfg(not(feature = "deflate"))]
         None
     }

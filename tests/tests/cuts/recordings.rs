@@ -88,6 +88,7 @@ pub(crate) fn session(role: Role, setup: &Setup, agreed: &Compression) -> Sessio
     };
     let mut settings = Deflate::default();
     settings.min_len = 4;
+    settings.send = Direction::FULL;
     session.compressed(&settings, agreed, &setup.limits)
 }
 
@@ -119,7 +120,7 @@ pub(crate) fn recordings() -> Vec<Recording> {
         }
         all.push(large(role));
         for takeover in [Takeover::Off, Takeover::Kept] {
-            let window = Deflate::DEFAULT.compression.server.window;
+            let window = Deflate::DEFAULT.send.window;
             let direction = Direction { window, takeover };
             let both = Compression {
                 server: direction,

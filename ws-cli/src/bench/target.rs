@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ws_proto::Role;
 use ws_proto::handshake::{HandshakeError, Offer, Request};
 use ws_std::{Client, CloseCode, ConnectError, Deflate, Tapped, Timeouts};
 
@@ -60,7 +61,7 @@ impl Target {
     }
 
     pub(crate) fn offer(&self) -> Result<Offer<'_>, HandshakeError> {
-        let compression = self.deflate.map(|deflate| deflate.compression);
+        let compression = self.deflate.map(|deflate| deflate.bounds(Role::Client));
         Ok(Offer::new(&self.host, &self.path)?.compression(compression))
     }
 }

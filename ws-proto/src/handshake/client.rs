@@ -103,7 +103,10 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Offers compression (RFC 7692), within these bounds.
+    /// Offers compression (RFC 7692), and asks the server to keep to these bounds. A server that
+    /// can not, and agrees without, compresses what it sends as it likes: what it has agreed to
+    /// is [`agreed`](Self::agreed). For what the client sends nothing is asked: it keeps to its
+    /// bounds itself.
     pub const fn compression(self, compression: Option<Compression>) -> Self {
         Self {
             compression,
@@ -151,7 +154,7 @@ impl<'a> Offer<'a> {
             writer.put("\r\n");
         }
         if let Some(compression) = &self.compression {
-            compression.write_offer(&mut writer);
+            compression.write_offers(&mut writer);
         }
         for (name, value) in self.headers {
             writer.header(name, value);

@@ -100,8 +100,8 @@ impl Direction {
         takeover: Takeover::Kept,
     };
 
-    /// The narrower of both, in each respect.
-    fn and(self, other: Self) -> Self {
+    /// The narrower of both, in each respect. A sender may always use less than was agreed on.
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             window: self.window.min(other.window),
             takeover: self.takeover.and(other.takeover),
@@ -111,6 +111,10 @@ impl Direction {
 
 /// What was agreed on, or what at most is to be.
 ///
+/// What one end sends it can keep small by itself, and so the other is asked for nothing about it;
+/// only about what it receives it has to ask. [`agree`](Self::agree) says how a server does, and
+/// [`Offer::compression`](super::Offer::compression) how a client.
+///
 /// ```
 /// use ws_proto::handshake::{Compression, Direction, Request, Takeover, WindowBits};
 ///
@@ -119,7 +123,9 @@ impl Direction {
 /// let small = Direction { window: WindowBits::new(12).unwrap(), takeover: Takeover::Off };
 ///
 /// let agreed = Compression { server: small, client: small }.agree(request.extensions())?;
-/// assert_eq!(agreed.unwrap().compression(), Compression { server: small, client: small });
+/// // The client has not asked us for a window: what we send is small all the same.
+/// let answer = Compression { server: Direction::FULL, client: small };
+/// assert_eq!(agreed.unwrap().compression(), answer);
 /// # Ok::<(), ws_proto::handshake::HandshakeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,12 +137,17 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// As a server: accepts the first offer that can be kept to within these bounds, and answers
-    /// with what both want. `None` if there is none: then nothing is compressed.
+    /// As a server: accepts the first offer that can be kept to within these bounds. `None` if
+    /// there is none: then nothing is compressed.
+    ///
+    /// The answer grants what the client asks us for, or less. Of what we send it names nothing
+    /// else: our bounds are kept by compressing within them, whatever was agreed on, and there
+    /// are clients that refuse what they did not ask for. The bounds of what the client sends are
+    /// named if they are narrow: takeover in any answer, which every client has to bear with
+    /// (§7.1.1.2), and the window in an answer to one that says that it can be told one.
     ///
     /// An offer is declined that has an unknown or repeated parameter or an invalid value
-    /// (§7.1), and one that wants a window smaller than our compressor has. A client that does not
-    /// say that it can be told a window is accepted with the widest.
+    /// (§7.1), and one that wants a window smaller than our compressor has.
     ///
     /// # Errors
     ///
@@ -153,14 +164,12 @@ impl Compression {
     }
 
     fn answer(self, offer: &Parameters) -> Option<Agreed> {
-        let server = self.server.and(Direction {
-            window: offer.server_window.unwrap_or(WindowBits::MAX),
-            takeover: offer.server_takeover,
-        });
-        if server.window < WindowBits::CAN {
-            return None;
-        }
-        let window = match offer.client_window {
+        let server = match offer.server_window {
+            Some(asked) if asked < WindowBits::CAN => return None,
+            Some(asked) => asked.min(self.server.window.max(WindowBits::CAN)),
+            None => WindowBits::MAX,
+        };
+        let client = match offer.client_window {
             // Nothing may be said about it then, and the client uses what it likes: Firefox, for
             // one. Our window for receiving is as wide as DEFLATE's whatever was agreed.
             ClientWindow::Unnamed => WindowBits::MAX,
@@ -169,15 +178,20 @@ impl Compression {
             ClientWindow::Any => self.client.window.max(WindowBits::CAN),
             ClientWindow::Bits(bits) => bits.min(self.client.window),
         };
-        let takeover = self.client.takeover.and(offer.client_takeover);
         Some(Agreed {
             compression: Self {
-                server,
-                client: Direction { window, takeover },
+                server: Direction {
+                    window: server,
+                    takeover: offer.server_takeover,
+                },
+                client: Direction {
+                    window: client,
+                    takeover: self.client.takeover.and(offer.client_takeover),
+                },
             },
             names: Names {
-                server: offer.server_window.is_some() || server.window < WindowBits::MAX,
-                client: offer.client_window != ClientWindow::Unnamed && window < WindowBits::MAX,
+                server: offer.server_window.is_some(),
+                client: client < WindowBits::MAX,
             },
         })
     }
@@ -208,35 +222,46 @@ impl Compression {
             window: answer.server_window.unwrap_or(WindowBits::MAX),
             takeover: answer.server_takeover,
         };
-        // What we asked the server for it grants, by saying so, or does not accept the offer.
-        if server != server.and(self.server) {
-            return None;
-        }
+        // What we asked the server for it grants, by saying so; or it has accepted the offer that
+        // comes after, in which we ask for nothing, and say nothing of our window.
+        let granted = server == server.and(self.server);
         let window = match answer.client_window {
-            ClientWindow::Unnamed => self.client.window,
-            // In an answer it has a value (§7.1.2.2), "equal to or smaller than" the offer's.
-            ClientWindow::Any => return None,
-            ClientWindow::Bits(bits) if bits > self.client.window => return None,
-            ClientWindow::Bits(bits) => bits,
+            ClientWindow::Unnamed => WindowBits::MAX,
+            // In an answer it has a value (§7.1.2.2).
+            ClientWindow::Bits(bits) if granted => bits,
+            ClientWindow::Any | ClientWindow::Bits(_) => return None,
         };
-        let takeover = self.client.takeover.and(answer.client_takeover);
+        let takeover = answer.client_takeover;
         Some(Self {
             server,
             client: Direction { window, takeover },
         })
     }
 
-    /// Writes the one offer of a client that wants these bounds kept.
-    pub(super) fn write_offer(&self, writer: &mut Writer<'_>) {
-        let names = Names {
-            server: self.server.window < WindowBits::MAX,
-            client: self.client.window < WindowBits::MAX,
+    /// Writes the offers of a client.
+    ///
+    /// The first is that of browsers, with what the server is asked for. If that is anything, a
+    /// plain one follows, for servers that decline what they do not have: "a client can … list
+    /// several offers" (§5.1, §7.1.3).
+    pub(super) fn write_offers(&self, writer: &mut Writer<'_>) {
+        let offer = Self {
+            server: self.server,
+            client: Direction::FULL,
         };
-        self.write(writer, names);
-        if !names.client {
-            // Without a value: whatever window the server names, we keep to.
-            writer.put("; ");
-            writer.put(CLIENT_WINDOW);
+        let narrow = self.server != Direction::FULL;
+        offer.write(
+            writer,
+            Names {
+                server: self.server.window < WindowBits::MAX,
+                client: false,
+            },
+        );
+        // Without a value: whatever window the server names, we keep to.
+        writer.put("; ");
+        writer.put(CLIENT_WINDOW);
+        if narrow {
+            writer.put(", ");
+            writer.put(NAME);
         }
         writer.put("\r\n");
     }

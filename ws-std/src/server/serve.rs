@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Method;
 use http::header::HOST;
 use ws_proto::handshake::{self, Accept, Compression, HandshakeError, HttpVersion, Scan};
-use ws_proto::{CloseCode, Session};
+use ws_proto::{CloseCode, Role, Session};
 
 use super::accept::{answer_and_end, unavailable};
 use super::registry::Entry;
@@ -151,7 +151,7 @@ fn answer(
         },
         None => None,
     };
-    let agreed = match core.options.compression() {
+    let agreed = match core.options.compression(Role::Server) {
         Some(ours) => ours.agree(parsed.extensions())?,
         None => None,
     };
