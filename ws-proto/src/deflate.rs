@@ -42,9 +42,9 @@ pub struct Deflate {
     /// nothing: a sender may always use less than it could. Default: a window of 12 bits, and no
     /// takeover.
     pub send: Direction,
-    /// What the peer is asked to keep to. A client whose server can not gets what the server
-    /// does; a server asks for a window only of clients that can be told one. Default:
-    /// [`Direction::FULL`], which is nothing, as browsers do.
+    /// What the peer is asked to keep to. A server that cannot does what it can, and a client
+    /// is asked for a window only if it says that it can be. Default: [`Direction::FULL`], which
+    /// is nothing, as browsers do.
     ///
     /// A smaller window takes no less memory here. Takeover does: once a compressed message has
     /// come, its window of 32 KiB and what belongs to it, 52 KiB, stay for as long as the

@@ -84,9 +84,13 @@ fn section_5_an_offer_names_the_extension_and_the_windows() -> Result<(), Handsh
     let head = str::from_utf8(&out[..len]).expect("ASCII");
     let mut lines = head.lines();
     let line = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
-    let (narrow, plain) = line.expect("offers").split_once(", ").expect("two");
-    assert_eq!(plain, "permessage-deflate");
-    let mut words = narrow.split("; ");
+    let offers: Vec<_> = line.expect("offers").split(", ").collect();
+    let plain = [
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate",
+    ];
+    assert_eq!(offers[1..], plain);
+    let mut words = offers[0].split("; ");
     assert_eq!(words.next(), Some("permessage-deflate"));
     let mut parameters: Vec<_> = words.collect();
     parameters.sort_unstable();

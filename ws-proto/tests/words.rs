@@ -196,7 +196,7 @@ fn windows_of_15_bits_are_not_mentioned() {
         lines(14, 14, "; client_max_window_bits"),
         words(
             "permessage-deflate; server_max_window_bits=14; client_max_window_bits, \
-             permessage-deflate",
+             permessage-deflate; client_max_window_bits, permessage-deflate",
             "permessage-deflate; client_max_window_bits=14"
         )
     );

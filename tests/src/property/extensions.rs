@@ -80,7 +80,7 @@ pub fn extensions(input: &[u8]) {
         None => Err(HandshakeError::InvalidExtensions),
         Some(answers) => match answers.as_slice() {
             [] => Ok(None),
-            [answer] => naive_verdict(answer, bounds)
+            [answer] => naive_verdict(answer)
                 .map(Some)
                 .ok_or(HandshakeError::UnofferedExtension),
             _ => Err(HandshakeError::UnofferedExtension),
@@ -252,27 +252,21 @@ fn naive_answer(offer: &Naive, bounds: Compression) -> Option<Compression> {
     })
 }
 
-/// What a client that offered `bounds` makes of an answer.
-fn naive_verdict(answer: &Naive, bounds: Compression) -> Option<Compression> {
+/// What a client makes of an answer: it has offered, first or last, to do without what it wants.
+fn naive_verdict(answer: &Naive) -> Option<Compression> {
     let params = naive_params(answer)?;
-    let server_off = params.contains_key("server_no_context_takeover");
-    let server = params.get("server_max_window_bits").copied().flatten();
-    let server = server.unwrap_or(15);
-    let client = match params.get("client_max_window_bits") {
-        None => None,
-        // "This parameter has a value" in an answer (§7.1.2.2).
-        Some(bits) => Some((*bits)?),
-    };
-    let granted = server <= bounds.server.window.get()
-        && (bounds.server.takeover == Takeover::Kept || server_off);
-    // The plain offer, which comes after, does not allow the client's window to be named.
-    if !granted && client.is_some() {
+    // "This parameter has a value" in an answer (§7.1.2.2).
+    if params.get("client_max_window_bits") == Some(&None) {
         return None;
     }
+    let window = |name| params.get(name).copied().flatten().unwrap_or(15);
     Some(Compression {
-        server: made(server, server_off),
+        server: made(
+            window("server_max_window_bits"),
+            params.contains_key("server_no_context_takeover"),
+        ),
         client: made(
-            client.unwrap_or(15),
+            window("client_max_window_bits"),
             params.contains_key("client_no_context_takeover"),
         ),
     })
@@ -334,8 +328,8 @@ fn agree_with_each_other(client: Compression, server: Compression) {
     let (response, _) = verified.expect("ours").expect("whole");
     let understood = offer.agreed(&response).expect("an answer to it");
     assert_eq!(understood, agreed.map(|agreed| agreed.compression()));
-    let agreed = understood.expect("the plain offer at least");
-    // A window of 256 bytes is beyond our compressor: the plain offer is what is agreed on then.
+    let agreed = understood.expect("the offer of browsers at least");
+    // A window of 256 bytes is beyond our compressor: the offer of browsers is what is agreed on then.
     if client.server.window == WindowBits::MIN {
         assert_eq!(agreed.server, Direction::FULL);
         return;

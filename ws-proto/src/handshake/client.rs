@@ -104,9 +104,8 @@ impl<'a> Offer<'a> {
     }
 
     /// Offers compression (RFC 7692), and asks the server to keep to these bounds. A server that
-    /// can not, and agrees without, compresses what it sends as it likes: what it has agreed to
-    /// is [`agreed`](Self::agreed). For what the client sends nothing is asked: it keeps to its
-    /// bounds itself.
+    /// cannot may agree without: [`agreed`](Self::agreed) has what it agreed to. For what the
+    /// client sends nothing is asked: it keeps to its bounds itself.
     pub const fn compression(self, compression: Option<Compression>) -> Self {
         Self {
             compression,
@@ -213,7 +212,7 @@ impl<'a> Offer<'a> {
         match (self.compression, answers.next()) {
             (_, None) => Ok(None),
             (None, Some(extension)) => extension.and(Err(HandshakeError::UnofferedExtension)),
-            (Some(offered), Some(_)) => offered.confirm(Extensions::of(response.headers)),
+            (Some(_), Some(_)) => Compression::confirm(Extensions::of(response.headers)),
         }
     }
 

@@ -196,72 +196,54 @@ impl Compression {
         })
     }
 
-    /// As a client: judges the server's answer to our offer. `None` if the server agreed to
+    /// As a client: judges the server's answer to our offers. `None` if the server agreed to
     /// nothing.
+    ///
+    /// An answer that does not grant what the first of several offers asks for answers one that
+    /// comes after it. There nothing is asked of the server, and it may name any window of ours:
+    /// whatever is in order is an answer to one of them.
     ///
     /// # Errors
     ///
     /// [`InvalidExtensions`](HandshakeError::InvalidExtensions) if the list is malformed,
     /// [`UnofferedExtension`](HandshakeError::UnofferedExtension) if it is not an answer to what
     /// we offered: "the client MUST _Fail the WebSocket Connection_" (§7.1).
-    pub(super) fn confirm(self, answers: Extensions<'_>) -> Result<Option<Self>, HandshakeError> {
+    pub(super) fn confirm(answers: Extensions<'_>) -> Result<Option<Self>, HandshakeError> {
         let mut confirmed = None;
         for answer in answers {
             let answer = answer?;
             if confirmed.is_some() || answer.name() != NAME {
                 return Err(HandshakeError::UnofferedExtension);
             }
-            let answer = Parameters::parse(&answer).and_then(|answer| self.judge(&answer));
+            let answer = Parameters::parse(&answer).and_then(|answer| answer.agreed());
             confirmed = Some(answer.ok_or(HandshakeError::UnofferedExtension)?);
         }
         Ok(confirmed)
     }
 
-    fn judge(self, answer: &Parameters) -> Option<Self> {
-        let server = Direction {
-            window: answer.server_window.unwrap_or(WindowBits::MAX),
-            takeover: answer.server_takeover,
-        };
-        // What we asked the server for it grants, by saying so; or it has accepted the offer that
-        // comes after, in which we ask for nothing, and say nothing of our window.
-        let granted = server == server.and(self.server);
-        let window = match answer.client_window {
-            ClientWindow::Unnamed => WindowBits::MAX,
-            // In an answer it has a value (§7.1.2.2).
-            ClientWindow::Bits(bits) if granted => bits,
-            ClientWindow::Any | ClientWindow::Bits(_) => return None,
-        };
-        let takeover = answer.client_takeover;
-        Some(Self {
-            server,
-            client: Direction { window, takeover },
-        })
-    }
-
-    /// Writes the offers of a client.
-    ///
-    /// The first is that of browsers, with what the server is asked for. If that is anything, a
-    /// plain one follows, for servers that decline what they do not have: "a client can … list
-    /// several offers" (§5.1, §7.1.3).
+    /// Writes the offers of a client: that of browsers, and if the server is asked for more, one
+    /// that says so before it, and one that says nothing of windows after it. A server takes the
+    /// first that it can keep to (§5): there are some that have no windows to choose, some that
+    /// want to choose ours, and some that know no windows.
     pub(super) fn write_offers(&self, writer: &mut Writer<'_>) {
+        let asks = self.server != Direction::FULL;
         let offer = Self {
             server: self.server,
             client: Direction::FULL,
         };
-        let narrow = self.server != Direction::FULL;
-        offer.write(
-            writer,
-            Names {
-                server: self.server.window < WindowBits::MAX,
-                client: false,
-            },
-        );
+        let names = Names {
+            server: self.server.window < WindowBits::MAX,
+            client: false,
+        };
+        offer.write(writer, names);
         // Without a value: whatever window the server names, we keep to.
-        writer.put("; ");
-        writer.put(CLIENT_WINDOW);
-        if narrow {
-            writer.put(", ");
-            writer.put(NAME);
+        for text in ["; ", CLIENT_WINDOW] {
+            writer.put(text);
+        }
+        if asks {
+            for text in [", ", NAME, "; ", CLIENT_WINDOW, ", ", NAME] {
+                writer.put(text);
+            }
         }
         writer.put("\r\n");
     }
@@ -336,6 +318,26 @@ enum ClientWindow {
 }
 
 impl Parameters {
+    /// What an answer says; `None` if it is none: in an answer the client's window has a value
+    /// (§7.1.2.2).
+    fn agreed(&self) -> Option<Compression> {
+        let client_window = match self.client_window {
+            ClientWindow::Unnamed => WindowBits::MAX,
+            ClientWindow::Any => return None,
+            ClientWindow::Bits(bits) => bits,
+        };
+        Some(Compression {
+            server: Direction {
+                window: self.server_window.unwrap_or(WindowBits::MAX),
+                takeover: self.server_takeover,
+            },
+            client: Direction {
+                window: client_window,
+                takeover: self.client_takeover,
+            },
+        })
+    }
+
     /// `None` if it has a parameter that is unknown, repeated or invalid: "A server MUST decline
     /// an extension negotiation offer" that has, and a client fails the connection (§7.1).
     fn parse(extension: &Extension<'_>) -> Option<Self> {
