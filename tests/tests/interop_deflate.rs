@@ -4,6 +4,7 @@
 
 mod conversation;
 mod devtools;
+mod matrix;
 mod ours;
 mod peers;
 mod process;
