@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the peers of the interoperability tests: Python and node packages under target/peers, Debian's nginx, chromium
-# with fonts, and two WebSocket libraries for Go and one for C, with which programs of ours are built under target/peers.
+# Installs the peers of the interoperability tests: Python and node packages under target/peers, Debian's nginx, firefox,
+# chromium with fonts, and two WebSocket libraries for Go and one for C, with which programs of ours are built under target/peers.
 # What is there already is left as it is, but for these programs, which are built anew.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -72,8 +72,9 @@ has_font() {
     [[ -n $(fc-list ":lang=$1") ]]
 }
 
+need "firefox-esr --version" firefox-esr
 need "chromium --version" chromium
 # For the pictures of the chat page: without them Chinese and emoji are boxes.
 need "has_font zh-cn" fontconfig fonts-wqy-microhei
 need "has_font und-zsye" fontconfig fonts-noto-color-emoji
-echo "peers: $(chromium --version 2>/dev/null)"
+echo "peers: $(chromium --version 2>/dev/null), $(firefox-esr --version 2>/dev/null)"

@@ -5,7 +5,9 @@
 //! Ten messages of each length, text and binary, come back as they were sent. The large ones are
 //! compressed on the wire, both ways unless the peer cannot.
 
+use std::fs;
 use std::process::Command;
+use std::sync::mpsc;
 
 use serde_json::json;
 use ws_std::{CloseCode, ConnectError, Deflate, Direction, MessageBuf, Response, Takeover};
@@ -13,7 +15,7 @@ use ws_std::{CloseCode, ConnectError, Deflate, Direction, MessageBuf, Response, 
 use crate::conversation::{Conversation, Relay, Tally};
 use crate::devtools::Browser;
 use crate::ours::Ours;
-use crate::peers::{Theirs, expect, node, python};
+use crate::peers::{PATIENCE, Theirs, expect, node, python};
 use crate::process::{Process, repository};
 
 /// Those that are compressed have the least length that is by default, or more.
@@ -342,9 +344,53 @@ fn client_of_chromium() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
+/// The page holds the conversation by itself, and says how it went.
+#[test]
+#[ignore = "needs the peers of tests/peers/install.sh"]
+fn client_of_firefox() {
+    // It does not say that it can be told a window.
+    let rows: [Row; 3] = [
+        (OFF, Default, PLAIN),
+        (OFF, Kept, PLAIN),
+        (OFF, Narrow, CLIENT_OFF),
+    ];
+    for (_, setting, answer) in rows {
+        let row = format!("client of firefox, {setting:?}");
+        let page = format!(
+            "<!doctype html><title>Echo</title><link rel=icon href='data:,'><script>
+            {CONVERSATION}.catch(String).then((said) => fetch(`/said?said=${{said}}`));
+            </script>"
+        );
+        let (sender, said) = mpsc::channel();
+        let server = Ours::start(|server| {
+            let server = server.deflate(setting.deflate());
+            let server = server.get("/", move |_| Response::html(page.as_str()));
+            server.get("/said", move |request| {
+                let said = request.param("said").map(Into::<String>::into);
+                sender.send(said).expect("the test waits");
+                Response::text("heard")
+            })
+        });
+        let relay = Relay::to(server.address);
+        let profile = repository().join("target/peers/firefox");
+        let _ = fs::remove_dir_all(&profile);
+        fs::create_dir_all(&profile).expect("a place for it");
+        let firefox = Process::start(
+            Command::new("firefox-esr")
+                .args(["--headless", "--no-remote", "--profile"])
+                .arg(profile)
+                .arg(format!("http://{}/", relay.address)),
+        );
+        let said = said.recv_timeout(PATIENCE).expect(&row);
+        drop(firefox);
+        assert_eq!(said, Some(USUAL.messages.to_string()), "{row}");
+        assert_client(&relay, answer, &row, USUAL);
+        assert_eq!(server.broken_rules(), [], "{row}");
+    }
+}
+
 /// As the programs do it: the same messages, one by one.
-const CONVERSATION: &str = r"
-    (async () => {
+const CONVERSATION: &str = r"(async () => {
         const ws = new WebSocket(`ws://${location.host}/echo`);
         ws.binaryType = 'arraybuffer';
         await new Promise((resolve, reject) => { ws.onopen = resolve; ws.onerror = reject; });
@@ -370,8 +416,7 @@ const CONVERSATION: &str = r"
         const { code } = await new Promise((resolve) => (ws.onclose = resolve));
         if (code !== 1000) throw new Error(`closed with ${code}`);
         return count;
-    })()
-";
+    })()";
 
 /// What a client of theirs does.
 #[derive(Clone, Copy)]
