@@ -3,8 +3,8 @@
 //! One call for a message, into a buffer that is large enough: no frame, no mask, no limit, no
 //! check of the text. Nothing that compresses with this zlib can take less.
 
-use ws_proto::Deflate;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
+use ws_proto::{Deflate, Role};
 use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush};
 
 /// What stands behind each message in the stream, and is not sent (§7.2.1).
@@ -55,11 +55,10 @@ impl Setup {
         let takeover = self.takeover;
         let direction = Direction { window, takeover };
         let mut settings = Deflate::default();
-        settings.compression.server = direction;
-        settings.compression.client = direction;
+        (settings.send, settings.receive) = (direction, direction);
         (settings.level, settings.memory) = (LEVEL, self.memory);
         settings.min_len = 0;
-        (settings, settings.compression)
+        (settings, settings.bounds(Role::Server))
     }
 }
 

@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use ws_std::{Client, Compression, Deflate, Direction, Limits, WebSocket};
+use ws_std::{Client, Deflate, Direction, Limits, WebSocket};
 
 /// What the testsuite calls us in its report.
 const AGENT: &str = "ws-std";
@@ -54,10 +54,7 @@ fn open(url: &str) -> Result<WebSocket, Box<dyn Error>> {
     limits.max_message = 64 << 20;
     limits.max_fragments = 1 << 17;
     let mut deflate = Deflate::default();
-    deflate.compression = Compression {
-        server: Direction::FULL,
-        client: Direction::FULL,
-    };
+    deflate.send = Direction::FULL;
     let client = Client::new(url).limits(limits).deflate(deflate);
     Ok(client.connect()?)
 }

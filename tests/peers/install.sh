@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the peers of the interoperability tests: Python and node packages under target/peers, and Debian's nginx, and
-# chromium with fonts.
-# What is there already is left as it is.
+# Installs the peers of the interoperability tests: Python and node packages under target/peers, Debian's nginx, firefox,
+# chromium with fonts, and two WebSocket libraries for Go and one for C, with which programs of ours are built under target/peers.
+# What is there already is left as it is, but for these programs, which are built anew.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -42,18 +42,39 @@ echo "peers: $("$out/venv/bin/python" --version), $("$out/venv/bin/pip" freeze |
 need "nginx -v" nginx
 
 need "npm --version" nodejs npm
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 18) ? 0 : 1)' ||
+    die "node $(node --version) is too old: undici needs 20.18"
 # A copy, because npm installs beside the package.json it reads.
 cp "$peers/package.json" "$out/package.json"
 npm install --prefix "$out" --no-audit --no-fund --no-package-lock --silent
-echo "peers: node $(node --version), ws $(node -p "require('./$out/node_modules/ws/package.json').version")"
+# version PACKAGE: of a node package.
+version() {
+    echo "$1 $(node -p "require('./$out/node_modules/$1/package.json').version")"
+}
+echo "peers: node $(node --version), $(version ws), $(version undici)"
+
+# Debian has the sources, and Go finds them without its module proxy.
+go=/usr/share/gocode
+need "go version" golang-go
+need "test -d $go/src/github.com/gorilla/websocket" golang-github-gorilla-websocket-dev
+need "test -d $go/src/nhooyr.io/websocket" golang-nhooyr-websocket-dev
+for name in gorilla nhooyr; do
+    GO111MODULE=off GOPATH=$go GOCACHE=$PWD/$out/go-cache go build -o "$out/$name" "$peers/go/$name.go" "$peers/go/messages.go"
+done
+need "cc --version" gcc libc6-dev
+need "test -f /usr/include/libwebsockets.h" libwebsockets-dev
+cc -O1 -Wall -Wextra -Werror -o "$out/lws" "$peers/lws.c" -lwebsockets
+echo "peers: $(dpkg-query -W -f '${Package} ${Version}\n' golang-go golang-github-gorilla-websocket-dev \
+    golang-nhooyr-websocket-dev libwebsockets-dev | paste -sd ',' | sed 's/,/, /g')"
 
 # has_font LANGUAGE
 has_font() {
     [[ -n $(fc-list ":lang=$1") ]]
 }
 
+need "firefox-esr --version" firefox-esr
 need "chromium --version" chromium
 # For the pictures of the chat page: without them Chinese and emoji are boxes.
 need "has_font zh-cn" fontconfig fonts-wqy-microhei
 need "has_font und-zsye" fontconfig fonts-noto-color-emoji
-echo "peers: $(chromium --version 2>/dev/null)"
+echo "peers: $(chromium --version 2>/dev/null), $(firefox-esr --version 2>/dev/null)"

@@ -106,6 +106,7 @@ fn session(bits: u8, takeover: Takeover) -> Session {
     };
     let mut settings = Deflate::default();
     settings.min_len = 0;
+    settings.send = direction;
     let limits = Limits::default();
     // Unmasked both ways: a server's output is read here, and a client's input written.
     Session::server(&limits.into()).compressed(&settings, &agreed)

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use ws_std::{Compression, Deflate, Direction, Takeover, WindowBits};
+use ws_std::{Deflate, Direction, Takeover, WindowBits};
 
 /// Reads a number of bytes: `4096`, `64KiB`, `16M`. All units are powers of 1024.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
@@ -46,18 +46,19 @@ pub(crate) struct DeflateArgs {
     #[arg(long)]
     deflate: bool,
 
-    /// With --deflate: windows of up to 2^BITS bytes, both ways
+    /// With --deflate: send with windows of up to 2^BITS bytes; the other side may use any
     #[arg(long, value_name = "BITS", default_value_t = 12, requires = "deflate",
         value_parser = clap::value_parser!(u8).range(9..=15))]
     window_bits: u8,
 
-    /// With --deflate: messages may refer to those before, which takes memory for each connection
+    /// With --deflate: what is sent may refer to messages before, which takes memory for each connection
     #[arg(long, requires = "deflate")]
     takeover: bool,
 }
 
 impl DeflateArgs {
-    /// The defaults, but for the windows and what is kept in them; `None` if it is off.
+    /// The defaults, but for the window that we send with and what is kept in it; `None` if it is
+    /// off.
     pub(crate) fn settings(self) -> Option<Deflate> {
         let direction = Direction {
             window: WindowBits::new(self.window_bits)?,
@@ -68,10 +69,7 @@ impl DeflateArgs {
             },
         };
         let mut deflate = Deflate::default();
-        deflate.compression = Compression {
-            server: direction,
-            client: direction,
-        };
+        deflate.send = direction;
         self.deflate.then_some(deflate)
     }
 }

@@ -7,6 +7,7 @@ use crate::deflate::Deflate;
 use crate::handshake::Compression;
 use crate::limits::Limits;
 use crate::liveness::Timeouts;
+use crate::receiver::Role;
 
 /// All settings of a connection: how much it may use, how long it waits, and whether it compresses.
 ///
@@ -52,10 +53,14 @@ impl Config {
     };
 
     /// The bounds to agree on compression within; `None` if messages are sent as they are.
-    pub(crate) const fn compression(&self) -> Option<Compression> {
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_variables, reason = "nothing is compressed then")
+    )]
+    pub(crate) const fn compression(&self, role: Role) -> Option<Compression> {
         #[cfg(feature = "deflate")]
         if let Some(deflate) = &self.deflate {
-            return Some(deflate.compression);
+            return Some(deflate.bounds(role));
         }
         None
     }

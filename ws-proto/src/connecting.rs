@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::handshake::{Compression, HeadError, Key, Offer, Response, ResponseError, Scan};
 use crate::liveness::{Instant, Verdict};
 use crate::opening::{Patience, Received, Unsent, opened};
+use crate::receiver::Role;
 use crate::session::Session;
 
 /// A connection that a client opens: from its request to a [`Session`], or to the response of a
@@ -125,7 +126,7 @@ impl Connecting {
     pub fn new(offer: &Offer<'_>, config: &Config, entropy: [u8; 48]) -> Self {
         let (nonce, seed) = halves(&entropy);
         let key = Key::new(nonce);
-        let offer = offer.compression(config.compression());
+        let offer = offer.compression(config.compression(Role::Client));
         let mut request = Vec::new();
         while let Err(short) = offer.encode(&key, &mut request) {
             request.resize(short.needed, 0);
@@ -208,7 +209,7 @@ impl Connecting {
             return need_data;
         }
         let protocols: Vec<_> = inner.protocols.split_terminator([',']).collect();
-        let offer = Offer::sent(&protocols, inner.config.compression());
+        let offer = Offer::sent(&protocols, inner.config.compression(Role::Client));
         match offer.verify(&inner.key, &mut inner.scan, input, limits) {
             Ok(None) => need_data,
             Ok(Some((response, len))) => {

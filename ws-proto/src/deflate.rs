@@ -25,19 +25,32 @@ use crate::utf8::Utf8;
 /// The end of a message on the wire of a compressor, and not on ours (§7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// How messages are compressed, and what may be agreed on about it.
+/// How messages are compressed, and what the peer is asked for.
 ///
 /// ```
-/// use ws_proto::Deflate;
+/// use ws_proto::{Deflate, handshake::Takeover};
 ///
-/// let mut deflate = Deflate::default(); // 4 KiB windows, nothing kept between messages
+/// let mut deflate = Deflate::default(); // sends with 4 KiB windows, each message by itself
 /// deflate.min_len = 256;
+/// // A server of many connections: one that is silent is to keep no window.
+/// deflate.receive.takeover = Takeover::Off;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deflate {
-    /// The bounds to agree within. Default: windows of 12 bits and no takeover, both ways.
-    pub compression: Compression,
+    /// How this end compresses. It uses less if that was agreed on, and asks the peer for
+    /// nothing: a sender may always use less than it could. Default: a window of 12 bits, and no
+    /// takeover.
+    pub send: Direction,
+    /// What the peer is asked to keep to. A server that cannot does what it can, and a client
+    /// is asked for a window only if it says that it can be. Default: [`Direction::FULL`], which
+    /// is nothing, as browsers do.
+    ///
+    /// A smaller window takes no less memory here. Takeover does: once a compressed message has
+    /// come, its window of 32 KiB and what belongs to it, 52 KiB, stay for as long as the
+    /// connection lives, where they are given back in silence without
+    /// ([`release`](crate::Session::release)).
+    pub receive: Direction,
     /// How hard to try: 1 (fast) to 9 (small). Default: 6.
     pub level: u8,
     /// How much memory to use for it: 1 to 9, zlib's memory level. Default: 5.
@@ -66,19 +79,34 @@ impl Deflate {
         let Some(window) = WindowBits::new(12) else {
             unreachable!()
         };
-        let takeover = Takeover::Off;
-        let direction = Direction { window, takeover };
         Self {
-            compression: Compression {
-                server: direction,
-                client: direction,
+            send: Direction {
+                window,
+                takeover: Takeover::Off,
             },
+            receive: Direction::FULL,
             level: 6,
             memory: 5,
             min_len: 1024,
             when_idle: WhenIdle::Drop,
         }
     };
+
+    /// The bounds that an end of this role negotiates within, for
+    /// [`Offer::compression`](crate::handshake::Offer::compression) or [`Compression::agree`].
+    #[must_use]
+    pub const fn bounds(&self, role: Role) -> Compression {
+        match role {
+            Role::Server => Compression {
+                server: self.send,
+                client: self.receive,
+            },
+            Role::Client => Compression {
+                server: self.receive,
+                client: self.send,
+            },
+        }
+    }
 }
 
 impl Default for Deflate {
@@ -140,10 +168,10 @@ impl Deflater {
     pub(crate) fn new(settings: &Deflate, agreed: &Compression, role: Role) -> Self {
         Self {
             settings: *settings,
-            direction: match role {
+            direction: settings.send.and(match role {
                 Role::Server => agreed.server,
                 Role::Client => agreed.client,
-            },
+            }),
             context: None,
             within: false,
         }
@@ -319,8 +347,12 @@ impl fmt::Debug for Compressor {
 }
 
 /// The receiving side's part of what was agreed on.
+///
+/// Its window is of 32 KiB and is kept between messages, whatever the peer has promised: zlib's is
+/// no smaller, and there are peers that forget what they promised.
 pub(crate) struct Inflater {
-    direction: Direction,
+    /// Whether messages may refer to those before.
+    takeover: Takeover,
     context: Option<Inflate>,
     at: At,
     utf8: Utf8,
@@ -341,9 +373,9 @@ enum At {
 impl Inflater {
     pub(crate) fn new(agreed: &Compression, role: Role, max: u64) -> Self {
         Self {
-            direction: match role {
-                Role::Server => agreed.client,
-                Role::Client => agreed.server,
+            takeover: match role {
+                Role::Server => agreed.client.takeover,
+                Role::Client => agreed.server.takeover,
             },
             context: None,
             at: At::Start,
@@ -390,16 +422,14 @@ impl Inflater {
             }
             self.at = At::Start;
             core::mem::take(&mut self.utf8).finish()?;
-            if self.direction.takeover == Takeover::Off {
-                self.end_stream();
-            }
         }
         Ok(())
     }
 
-    /// Gives the memory back, if no message to come may need it.
+    /// Gives the memory back, if no message to come may need it. A peer that forgets what it
+    /// promised is borne with up to here, and no silent connection takes memory for it.
     pub(crate) fn release(&mut self) {
-        if self.direction.takeover == Takeover::Off {
+        if self.takeover == Takeover::Off && self.at == At::Start {
             self.context = None;
         }
     }
@@ -410,7 +440,6 @@ impl Inflater {
         mut piece: &[u8],
         message: &mut Assembly,
     ) -> Result<(), ProtocolError> {
-        let window = self.direction.window.get();
         if !piece.is_empty() {
             self.at = At::Stream;
         }
@@ -419,7 +448,7 @@ impl Inflater {
                 Some(context) => context,
                 none => {
                     ask_for(WINDOW).map_err(|_| ProtocolError::OutOfMemory)?;
-                    none.insert(Inflate::new(false, window))
+                    none.insert(Inflate::new(false, WindowBits::MAX.get()))
                 }
             };
             let left = self.max.saturating_sub(message.len() as u64);
@@ -478,7 +507,7 @@ impl Inflater {
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inflater")
-            .field("direction", &self.direction)
+            .field("takeover", &self.takeover)
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,8 @@ mod noise;
 use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
-    Compress, Deflate, Kind, Limits, Message, Part, Prepared, ProtocolError, SendError, Session,
-    Step,
+    Compress, Deflate, Kind, Limits, Message, Part, Prepared, ProtocolError, Role, SendError,
+    Session, Step,
 };
 
 const FULL: Compression = Compression {
@@ -16,8 +16,10 @@ const FULL: Compression = Compression {
     client: Direction::FULL,
 };
 
+/// As much as was agreed on.
 fn settings() -> Deflate {
     let mut settings = Deflate::default();
+    settings.send = Direction::FULL;
     settings.min_len = 0;
     settings
 }
@@ -450,5 +452,112 @@ fn the_compressed_length_is_judged_by_the_header() {
         client.push(&[0xC2, 126]);
         client.push(&len.to_be_bytes());
         assert_eq!(client.step().err(), error, "{len}");
+    }
+}
+
+/// Peers there are that promise to begin each message with an empty window, or to keep to a small
+/// one, and do not. The window of 32 KiB is there anyway.
+#[test]
+fn a_peer_that_forgets_what_it_promised_is_borne_with() {
+    let noise = noise(5000);
+    for end in [Role::Server, Role::Client] {
+        let promised = direction(9, Takeover::Off);
+        let mut forgetful = made(other(end), same(Direction::FULL));
+        let mut ours = made(end, same(promised));
+        for (round, len) in [(0, 5000..6000), (1, 0..100), (2, 0..100)] {
+            forgetful.send(&noise[..]).unwrap();
+            assert!(len.contains(&forgetful.unsent().len()), "it refers back");
+            carry(&mut forgetful, &mut ours);
+            let expected = Ok(Step::Message(Message::Binary(&noise)));
+            assert_eq!(ours.step(), expected, "{end:?} {round}");
+        }
+        // Silence gives the window back, which the promise is for.
+        ours.release();
+        forgetful.send(&noise[..]).unwrap();
+        carry(&mut forgetful, &mut ours);
+        assert_eq!(ours.step(), Err(ProtocolError::InvalidDeflate), "{end:?}");
+    }
+}
+
+/// Silence between two fragments is no end of a message.
+#[test]
+fn a_window_that_a_message_is_within_stays_in_silence() {
+    for takeover in [Takeover::Off, Takeover::Kept] {
+        for end in [Role::Server, Role::Client] {
+            let agreed = same(direction(15, takeover));
+            let (mut peer, mut ours) = (made(other(end), agreed), made(end, agreed));
+            for part in [Part::More, Part::Last] {
+                let out = peer.halves().1;
+                out.send_part(Kind::Text, "again and ".repeat(20).as_bytes(), part)
+                    .unwrap();
+                carry(&mut peer, &mut ours);
+                if part == Part::More {
+                    assert_eq!(ours.step(), Ok(Step::NeedData));
+                    ours.release();
+                }
+            }
+            let whole = "again and ".repeat(40);
+            assert_eq!(
+                ours.step(),
+                Ok(Step::Message(Message::Text(&whole))),
+                "{end:?}"
+            );
+        }
+    }
+}
+
+/// What was agreed on is what may be used at most: the application's own setting is kept to.
+#[test]
+fn a_sender_uses_no_more_than_its_settings_and_no_more_than_was_agreed_on() {
+    let noise = noise(2000);
+    let full = Direction::FULL;
+    for (send, agreed, refers) in [
+        (full, full, true),
+        (direction(15, Takeover::Off), full, false),
+        (full, direction(15, Takeover::Off), false),
+        (direction(9, Takeover::Kept), full, false),
+        (full, direction(9, Takeover::Kept), false),
+    ] {
+        for role in [Role::Server, Role::Client] {
+            let mut settings = settings();
+            settings.send = send;
+            let limits = Limits::default();
+            let session = match role {
+                Role::Server => Session::server(&limits.into()),
+                Role::Client => Session::client(&limits.into(), [1; 32]),
+            };
+            let mut session = session.compressed(&settings, &same(agreed));
+            session.send(&noise[..]).unwrap();
+            let first = session.unsent().len();
+            session.send(&noise[..]).unwrap();
+            let second = session.unsent().len() - first;
+            assert_eq!(second < 100, refers, "{role:?} {send:?} {agreed:?}");
+        }
+    }
+}
+
+fn direction(bits: u8, takeover: Takeover) -> Direction {
+    let window = WindowBits::new(bits).unwrap();
+    Direction { window, takeover }
+}
+
+const fn same(direction: Direction) -> Compression {
+    Compression {
+        server: direction,
+        client: direction,
+    }
+}
+
+const fn other(end: Role) -> Role {
+    match end {
+        Role::Server => Role::Client,
+        Role::Client => Role::Server,
+    }
+}
+
+fn made(end: Role, agreed: Compression) -> Session {
+    match end {
+        Role::Server => server(agreed),
+        Role::Client => client(agreed),
     }
 }

@@ -32,6 +32,7 @@ fn both(bits: u8, takeover: Takeover) -> Compression {
 
 fn settings() -> Deflate {
     let mut settings = Deflate::default();
+    settings.send = Direction::FULL;
     settings.min_len = 0;
     settings.level = 9;
     settings

@@ -28,8 +28,11 @@ fn alone(bits: u8) -> Compression {
     }
 }
 
+/// It sends as was agreed on.
 fn server(settings: &Deflate, agreed: &Compression) -> Session {
-    Session::server(&Limits::DEFAULT.into()).compressed(settings, agreed)
+    let mut settings = *settings;
+    settings.send = agreed.server;
+    Session::server(&Limits::DEFAULT.into()).compressed(&settings, agreed)
 }
 
 /// Whether the frame that waits to be sent is the first of a compressed message, and how long it

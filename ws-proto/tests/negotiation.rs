@@ -147,17 +147,18 @@ fn direction(bits: u8, fresh: bool) -> Direction {
     }
 }
 
-/// What a server within `ours` is to agree to.
+/// What a server within `ours` is to agree to, which is what its answer is to say.
 fn server_oracle(ours: &Compression, offer: &Parameters) -> Option<Compression> {
     if !offer.is_valid() {
         return None;
     }
-    let asked = bits(offer.server_window).unwrap_or(15);
-    let server = asked.min(ours.server.window.get());
-    // zlib keeps to no window of 256 bytes in raw deflate.
-    if server == 8 {
-        return None;
-    }
+    let server = match bits(offer.server_window) {
+        // zlib keeps to no window of 256 bytes in raw deflate.
+        Some(8) => return None,
+        Some(asked) => asked.min(ours.server.window.get()),
+        // Nobody has asked: the server may keep to less, and says nothing of it.
+        None => 15,
+    };
     let client = match offer.client_window {
         // The answer "MUST NOT" name it: the client may use all.
         Window::Absent => 15,
@@ -165,10 +166,7 @@ fn server_oracle(ours: &Compression, offer: &Parameters) -> Option<Compression> 
         named => bits(named).unwrap().min(ours.client.window.get()),
     };
     Some(Compression {
-        server: direction(
-            server,
-            offer.server_takeover == Flag::Present || ours.server.takeover == Takeover::Off,
-        ),
+        server: direction(server, offer.server_takeover == Flag::Present),
         client: direction(
             client,
             offer.client_takeover == Flag::Present || ours.client.takeover == Takeover::Off,
@@ -176,36 +174,61 @@ fn server_oracle(ours: &Compression, offer: &Parameters) -> Option<Compression> 
     })
 }
 
-/// What a client that offered `ours` is to make of an answer.
-fn client_oracle(ours: &Compression, answer: &Parameters) -> Option<Compression> {
-    if !answer.is_valid() {
+/// What a client is to make of an answer, whatever it asks for in its first offer: the answer
+/// grants it, or answers the offer of browsers that comes after it, to which a server may name what
+/// it likes.
+fn client_oracle(answer: &Parameters) -> Option<Compression> {
+    // In an answer "the parameter has a value".
+    if !answer.is_valid() || answer.client_window == Window::Bare {
         return None;
     }
-    let server = bits(answer.server_window).unwrap_or(15);
-    // Each is granted by being in the answer.
-    if server > ours.server.window.get() {
-        return None;
-    }
-    let fresh = answer.server_takeover == Flag::Present;
-    if ours.server.takeover == Takeover::Off && !fresh {
-        return None;
-    }
-    let client = match answer.client_window {
-        Window::Absent => ours.client.window.get(),
-        // In an answer "the parameter has a value".
-        Window::Bare => return None,
-        named => bits(named).unwrap(),
-    };
-    if client > ours.client.window.get() {
-        return None;
-    }
+    let end = |window, flag| direction(bits(window).unwrap_or(15), flag == Flag::Present);
     Some(Compression {
-        server: direction(server, fresh),
-        client: direction(
-            client,
-            answer.client_takeover == Flag::Present || ours.client.takeover == Takeover::Off,
-        ),
+        server: end(answer.server_window, answer.server_takeover),
+        client: end(answer.client_window, answer.client_takeover),
     })
+}
+
+/// What an answer says, word by word.
+fn said(answer: &str) -> Compression {
+    let bits = |name| {
+        let mut words = answer.split("; ");
+        let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        value.map_or(15, |bits| bits.parse().unwrap())
+    };
+    let fresh = |name| answer.split("; ").any(|word| word == name);
+    Compression {
+        server: direction(
+            bits("server_max_window_bits"),
+            fresh("server_no_context_takeover"),
+        ),
+        client: direction(
+            bits("client_max_window_bits"),
+            fresh("client_no_context_takeover"),
+        ),
+    }
+}
+
+/// The value of Sec-WebSocket-Extensions in the answer to an offer.
+fn answer(ours: Compression, offer: &str) -> Option<String> {
+    let head = request(offer);
+    let parsed = Request::parse(head.as_bytes()).unwrap();
+    let agreed = ours.agree(parsed.extensions()).unwrap();
+    let mut out = [0; 512];
+    let accept = parsed.accept().unwrap().compression(agreed);
+    let len = accept.encode(&mut out).unwrap();
+    let response = Response::parse(&out[..len]).unwrap();
+    response.header("Sec-WebSocket-Extensions").map(Into::into)
+}
+
+/// The value of Sec-WebSocket-Extensions that a client sends.
+fn offers(ours: Compression) -> String {
+    let offer = Offer::new("h", "/").unwrap().compression(Some(ours));
+    let mut out = [0; 1024];
+    let key = ws_proto::handshake::Key::new([7; 16]);
+    let len = offer.encode(&key, &mut out).unwrap();
+    let request = Request::parse(&out[..len]).unwrap();
+    request.header("Sec-WebSocket-Extensions").unwrap().into()
 }
 
 fn request(extensions: &str) -> String {
@@ -249,7 +272,7 @@ fn every_answer_gets_the_verdict_of_the_oracle() {
         for parameters in all_parameters() {
             let head = response(&parameters.text());
             let parsed = Response::parse(head.as_bytes()).unwrap();
-            let expected = client_oracle(&ours, &parameters)
+            let expected = client_oracle(&parameters)
                 .map(Some)
                 .ok_or(ResponseError::UnofferedExtension);
             assert_eq!(
@@ -339,21 +362,99 @@ fn an_answer_that_was_never_offered_fails() {
     );
 }
 
-/// What Firefox offers: no parameter at all.
+/// What is said about nothing that was asked: clients there are that refuse it.
 #[test]
-fn a_bare_offer_is_accepted_with_the_widest_window_of_the_client() {
-    let ours = twelve_bits();
-    let head = request("permessage-deflate");
-    let parsed = Request::parse(head.as_bytes()).unwrap();
-    let agreed = ours.agree(parsed.extensions()).unwrap().unwrap();
-    assert_eq!(agreed.compression().client.window, WindowBits::MAX);
+fn a_server_names_nothing_of_its_own_that_was_not_asked_for() {
+    for ours in all_bounds() {
+        let wants_fresh = ours.client.takeover == Takeover::Off;
+        // What Firefox offers: no parameter at all. Nothing of a window is answered.
+        let plain = if wants_fresh {
+            "permessage-deflate; client_no_context_takeover"
+        } else {
+            "permessage-deflate"
+        };
+        assert_eq!(answer(ours, "permessage-deflate").unwrap(), plain);
 
-    let mut answer = [0; 512];
-    let accept = parsed.accept().unwrap().compression(Some(agreed));
-    let len = accept.encode(&mut answer).unwrap();
-    let answer = std::str::from_utf8(&answer[..len]).unwrap();
-    assert!(answer.contains("server_max_window_bits=12"), "{answer}");
-    assert!(!answer.contains("client_max_window_bits"), "{answer}");
+        // What Chromium and Safari offer: the client's window alone may be answered.
+        let browsers = answer(ours, "permessage-deflate; client_max_window_bits").unwrap();
+        let bits = ours.client.window.get();
+        let named = format!("; client_max_window_bits={bits}");
+        let named = if bits < 15 { &named } else { "" };
+        assert_eq!(browsers, format!("{plain}{named}"));
+    }
+}
+
+/// As gorilla and nhooyr offer it, and the former fails if either is missing.
+#[test]
+fn a_server_grants_what_it_is_asked_for_by_saying_so() {
+    let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    for ours in all_bounds() {
+        assert_eq!(answer(ours, both).unwrap(), both);
+        let bits = ours.server.window.get().min(13);
+        let takeover = match ours.client.takeover {
+            Takeover::Off => "; client_no_context_takeover",
+            Takeover::Kept => "",
+        };
+        assert_eq!(
+            answer(ours, "permessage-deflate; server_max_window_bits=13").unwrap(),
+            format!("permessage-deflate{takeover}; server_max_window_bits={bits}")
+        );
+    }
+}
+
+/// The text of an answer and what our own end makes of it are the same.
+#[test]
+fn an_answer_says_what_was_agreed_on() {
+    for ours in all_bounds() {
+        for parameters in all_parameters().filter(Parameters::is_valid) {
+            let expected = server_oracle(&ours, &parameters);
+            let said = answer(ours, &parameters.text()).map(|answer| said(&answer));
+            assert_eq!(said, expected, "{ours:?} {}", parameters.text());
+        }
+    }
+}
+
+#[test]
+fn a_client_that_asks_for_nothing_offers_what_browsers_do() {
+    for mut ours in all_bounds() {
+        ours.server = Direction::FULL;
+        assert_eq!(offers(ours), "permessage-deflate; client_max_window_bits");
+    }
+}
+
+/// gorilla answers with both takeovers off whatever was asked; coder and Tomcat decline what they
+/// have not; ws, when it wants a window of 15 bits, declines less, and an offer that does not let
+/// it choose ours.
+#[test]
+fn a_client_that_asks_for_something_has_the_offer_of_browsers_and_a_plain_one_after_it() {
+    for ours in all_bounds() {
+        if ours.server == Direction::FULL {
+            continue;
+        }
+        let offers = offers(ours);
+        let after = ", permessage-deflate; client_max_window_bits, permessage-deflate";
+        let first = offers.strip_suffix(after).unwrap();
+        let asked = first.strip_suffix("; client_max_window_bits").unwrap();
+        assert_eq!(said(asked).server, ours.server, "{first}");
+        assert_eq!(said(asked).client, Direction::FULL, "{first}");
+    }
+    let asks = twelve_bits();
+    assert_eq!(
+        offers(asks),
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=12; \
+         client_max_window_bits, permessage-deflate; client_max_window_bits, permessage-deflate"
+    );
+    for answer in [
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=10",
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15",
+        "permessage-deflate",
+    ] {
+        let head = response(answer);
+        let offer = Offer::new("h", "/").unwrap().compression(Some(asks));
+        let agreed = offer.agreed(&Response::parse(head.as_bytes()).unwrap());
+        assert_eq!(agreed, Ok(Some(said(answer))));
+    }
 }
 
 fn twelve_bits() -> Compression {

@@ -6,8 +6,8 @@ use std::thread;
 
 use ws_proto::Header;
 use ws_std::{
-    Client, CloseCode, Compress, Compression, Deflate, Direction, Error, Message, Server, Takeover,
-    Tapped, WebSocket, WindowBits,
+    Client, CloseCode, Compress, Deflate, Direction, Error, Message, Server, Takeover, Tapped,
+    WebSocket, WindowBits,
 };
 
 fn deflate(bits: u8, takeover: Takeover) -> Deflate {
@@ -15,10 +15,7 @@ fn deflate(bits: u8, takeover: Takeover) -> Deflate {
     let direction = Direction { window, takeover };
     let mut deflate = Deflate::default();
     deflate.min_len = 0;
-    deflate.compression = Compression {
-        server: direction,
-        client: direction,
-    };
+    (deflate.send, deflate.receive) = (direction, direction);
     deflate
 }
 

@@ -80,7 +80,7 @@ pub fn extensions(input: &[u8]) {
         None => Err(ResponseError::InvalidExtensions),
         Some(answers) => match answers.as_slice() {
             [] => Ok(None),
-            [answer] => naive_verdict(answer, bounds)
+            [answer] => naive_verdict(answer)
                 .map(Some)
                 .ok_or(ResponseError::UnofferedExtension),
             _ => Err(ResponseError::UnofferedExtension),
@@ -232,55 +232,43 @@ fn naive_params((name, params): &Naive) -> Option<BTreeMap<&str, Option<u8>>> {
 fn naive_answer(offer: &Naive, bounds: Compression) -> Option<Compression> {
     let params = naive_params(offer)?;
     let asked = params.get("server_max_window_bits").copied().flatten();
-    let server = bounds.server.window.get().min(asked.unwrap_or(15));
-    // Our compressor keeps to no less.
-    if server < 9 {
-        return None;
-    }
+    // Our compressor keeps to no less than 9. What nobody asks for is not named.
+    let server = match asked {
+        Some(8) => return None,
+        Some(asked) => asked.min(bounds.server.window.get().max(9)),
+        None => 15,
+    };
     let ours = bounds.client.window.get();
     let client = match params.get("client_max_window_bits") {
         None => 15,
         Some(None) => ours.max(9),
         Some(Some(bits)) => ours.min(*bits),
     };
-    let off = |name, bound| bound == Takeover::Off || params.contains_key(name);
+    let asks = |name| params.contains_key(name);
+    let off = bounds.client.takeover == Takeover::Off;
     Some(Compression {
-        server: made(
-            server,
-            off("server_no_context_takeover", bounds.server.takeover),
-        ),
-        client: made(
-            client,
-            off("client_no_context_takeover", bounds.client.takeover),
-        ),
+        server: made(server, asks("server_no_context_takeover")),
+        client: made(client, off || asks("client_no_context_takeover")),
     })
 }
 
-/// What a client that offered `bounds` makes of an answer.
-fn naive_verdict(answer: &Naive, bounds: Compression) -> Option<Compression> {
+/// What a client makes of an answer: it has offered, first or last, to do without what it wants.
+fn naive_verdict(answer: &Naive) -> Option<Compression> {
     let params = naive_params(answer)?;
-    let server_off = params.contains_key("server_no_context_takeover");
-    let server = params.get("server_max_window_bits").copied().flatten();
-    let server = server.unwrap_or(15);
-    if server > bounds.server.window.get()
-        || (bounds.server.takeover == Takeover::Off && !server_off)
-    {
+    // "This parameter has a value" in an answer (§7.1.2.2).
+    if params.get("client_max_window_bits") == Some(&None) {
         return None;
     }
-    let ours = bounds.client.window.get();
-    let client = match params.get("client_max_window_bits") {
-        None => ours,
-        // "This parameter has a value" in an answer (§7.1.2.2).
-        Some(bits) => (*bits)?,
-    };
-    if client > ours {
-        return None;
-    }
-    let client_off = bounds.client.takeover == Takeover::Off
-        || params.contains_key("client_no_context_takeover");
+    let window = |name| params.get(name).copied().flatten().unwrap_or(15);
     Some(Compression {
-        server: made(server, server_off),
-        client: made(client, client_off),
+        server: made(
+            window("server_max_window_bits"),
+            params.contains_key("server_no_context_takeover"),
+        ),
+        client: made(
+            window("client_max_window_bits"),
+            params.contains_key("client_no_context_takeover"),
+        ),
     })
 }
 
@@ -324,7 +312,7 @@ fn keeps_to(answer: &Naive, offer: &Naive, agreed: Compression) {
     assert_eq!(says, agreed);
 }
 
-/// Our client and our server understand the same, and keep within what both want.
+/// Our client and our server understand the same, and each keeps to what the other asks for.
 fn agree_with_each_other(client: Compression, server: Compression) {
     let key = Key::new(*b"the sample nonce");
     let offer = Offer::new("h", "/").expect("a good one");
@@ -340,18 +328,18 @@ fn agree_with_each_other(client: Compression, server: Compression) {
     let (response, _) = verified.expect("ours").expect("whole");
     let understood = offer.agreed(&response).expect("an answer to it");
     assert_eq!(understood, agreed.map(|agreed| agreed.compression()));
-    let Some(agreed) = understood else {
-        assert!(client.server.window.min(server.server.window).get() < 9);
+    let agreed = understood.expect("the offer of browsers at least");
+    // A window of 256 bytes is beyond our compressor: the offer of browsers is what is agreed on then.
+    if client.server.window == WindowBits::MIN {
+        assert_eq!(agreed.server, Direction::FULL);
         return;
-    };
-    for (agreed, bounds) in [
-        (agreed.server, [client.server, server.server]),
-        (agreed.client, [client.client, server.client]),
+    }
+    // Each end keeps to what the other asks for. A bound of 8 bits on a client is taken as 9.
+    for (agreed, asked) in [
+        (agreed.server, client.server),
+        (agreed.client, server.client),
     ] {
-        for bound in bounds {
-            assert!(bound.takeover == Takeover::Kept || agreed.takeover == Takeover::Off);
-            // A bound of 8 bits on a client is taken as 9.
-            assert!(agreed.window.get() <= bound.window.get().max(9));
-        }
+        assert!(asked.takeover == Takeover::Kept || agreed.takeover == Takeover::Off);
+        assert!(agreed.window.get() <= asked.window.get().max(9));
     }
 }

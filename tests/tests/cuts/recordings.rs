@@ -84,6 +84,7 @@ pub(crate) fn accepted(
 pub(crate) fn session(setup: &Setup, agreed: &Compression) -> Session {
     let mut settings = Deflate::default();
     settings.min_len = 4;
+    settings.send = Direction::FULL;
     setup.session().compressed(&settings, agreed)
 }
 
@@ -115,7 +116,7 @@ pub(crate) fn recordings() -> Vec<Recording> {
         }
         all.push(large(role));
         for takeover in [Takeover::Off, Takeover::Kept] {
-            let window = Deflate::DEFAULT.compression.server.window;
+            let window = Deflate::DEFAULT.send.window;
             let direction = Direction { window, takeover };
             let both = Compression {
                 server: direction,

@@ -30,7 +30,8 @@ impl Theirs {
         ]
     }
 
-    fn start(name: &'static str, command: &mut Command) -> Self {
+    /// One that prints where it listens.
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
         let mut process = Process::start(command);
         let port = process.line("listening ");
         Self {

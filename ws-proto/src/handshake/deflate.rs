@@ -102,8 +102,8 @@ impl Direction {
         takeover: Takeover::Kept,
     };
 
-    /// The narrower of both, in each respect.
-    fn and(self, other: Self) -> Self {
+    /// The narrower of both, in each respect. A sender may always use less than was agreed on.
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             window: self.window.min(other.window),
             takeover: self.takeover.and(other.takeover),
@@ -113,6 +113,10 @@ impl Direction {
 
 /// What was agreed on, or what at most is to be.
 ///
+/// What one end sends it can keep small by itself, and so the other is asked for nothing about it;
+/// only about what it receives it has to ask. [`agree`](Self::agree) says how a server does, and
+/// [`Offer::compression`](super::Offer::compression) how a client.
+///
 /// ```
 /// use ws_proto::handshake::{Compression, Direction, Request, Takeover, WindowBits};
 ///
@@ -121,7 +125,9 @@ impl Direction {
 /// let small = Direction { window: WindowBits::new(12).unwrap(), takeover: Takeover::Off };
 ///
 /// let agreed = Compression { server: small, client: small }.agree(request.extensions())?;
-/// assert_eq!(agreed.unwrap().compression(), Compression { server: small, client: small });
+/// // The client has not asked us for a window: what we send is small all the same.
+/// let answer = Compression { server: Direction::FULL, client: small };
+/// assert_eq!(agreed.unwrap().compression(), answer);
 /// # Ok::<(), ws_proto::handshake::RequestError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,12 +139,17 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// As a server: accepts the first offer that can be kept to within these bounds, and answers
-    /// with what both want. `None` if there is none: then nothing is compressed.
+    /// As a server: accepts the first offer that can be kept to within these bounds. `None` if
+    /// there is none: then nothing is compressed.
+    ///
+    /// The answer grants what the client asks us for, or less. Of what we send it names nothing
+    /// else: our bounds are kept by compressing within them, whatever was agreed on, and there
+    /// are clients that refuse what they did not ask for. The bounds of what the client sends are
+    /// named if they are narrow: takeover in any answer, which every client has to bear with
+    /// (§7.1.1.2), and the window in an answer to one that says that it can be told one.
     ///
     /// An offer is declined that has an unknown or repeated parameter or an invalid value
-    /// (§7.1), and one that wants a window smaller than our compressor has. A client that does not
-    /// say that it can be told a window is accepted with the widest.
+    /// (§7.1), and one that wants a window smaller than our compressor has.
     ///
     /// # Errors
     ///
@@ -155,14 +166,12 @@ impl Compression {
     }
 
     fn answer(self, offer: &Parameters) -> Option<Agreed> {
-        let server = self.server.and(Direction {
-            window: offer.server_window.unwrap_or(WindowBits::MAX),
-            takeover: offer.server_takeover,
-        });
-        if server.window < WindowBits::CAN {
-            return None;
-        }
-        let window = match offer.client_window {
+        let server = match offer.server_window {
+            Some(asked) if asked < WindowBits::CAN => return None,
+            Some(asked) => asked.min(self.server.window.max(WindowBits::CAN)),
+            None => WindowBits::MAX,
+        };
+        let client = match offer.client_window {
             // Nothing may be said about it then, and the client uses what it likes: Firefox, for
             // one. Our window for receiving is as wide as DEFLATE's whatever was agreed.
             ClientWindow::Unnamed => WindowBits::MAX,
@@ -171,74 +180,72 @@ impl Compression {
             ClientWindow::Any => self.client.window.max(WindowBits::CAN),
             ClientWindow::Bits(bits) => bits.min(self.client.window),
         };
-        let takeover = self.client.takeover.and(offer.client_takeover);
         Some(Agreed {
             compression: Self {
-                server,
-                client: Direction { window, takeover },
+                server: Direction {
+                    window: server,
+                    takeover: offer.server_takeover,
+                },
+                client: Direction {
+                    window: client,
+                    takeover: self.client.takeover.and(offer.client_takeover),
+                },
             },
             names: Names {
-                server: offer.server_window.is_some() || server.window < WindowBits::MAX,
-                client: offer.client_window != ClientWindow::Unnamed && window < WindowBits::MAX,
+                server: offer.server_window.is_some(),
+                client: client < WindowBits::MAX,
             },
         })
     }
 
-    /// As a client: judges the server's answer to our offer. `None` if the server agreed to
+    /// As a client: judges the server's answer to our offers. `None` if the server agreed to
     /// nothing.
+    ///
+    /// An answer that does not grant what the first of several offers asks for answers one that
+    /// comes after it. There nothing is asked of the server, and it may name any window of ours:
+    /// whatever is in order is an answer to one of them.
     ///
     /// # Errors
     ///
     /// [`InvalidExtensions`](ResponseError::InvalidExtensions) if the list is malformed,
     /// [`UnofferedExtension`](ResponseError::UnofferedExtension) if it is not an answer to what
     /// we offered: "the client MUST _Fail the WebSocket Connection_" (§7.1).
-    pub(super) fn confirm(self, answers: Extensions<'_>) -> Result<Option<Self>, ResponseError> {
+    pub(super) fn confirm(answers: Extensions<'_>) -> Result<Option<Self>, ResponseError> {
         let mut confirmed = None;
         for answer in answers {
             let answer = answer?;
             if confirmed.is_some() || answer.name() != NAME {
                 return Err(ResponseError::UnofferedExtension);
             }
-            let answer = Parameters::parse(&answer).and_then(|answer| self.judge(&answer));
+            let answer = Parameters::parse(&answer).and_then(|answer| answer.agreed());
             confirmed = Some(answer.ok_or(ResponseError::UnofferedExtension)?);
         }
         Ok(confirmed)
     }
 
-    fn judge(self, answer: &Parameters) -> Option<Self> {
-        let server = Direction {
-            window: answer.server_window.unwrap_or(WindowBits::MAX),
-            takeover: answer.server_takeover,
-        };
-        // What we asked the server for it grants, by saying so, or does not accept the offer.
-        if server != server.and(self.server) {
-            return None;
-        }
-        let window = match answer.client_window {
-            ClientWindow::Unnamed => self.client.window,
-            // In an answer it has a value (§7.1.2.2), "equal to or smaller than" the offer's.
-            ClientWindow::Any => return None,
-            ClientWindow::Bits(bits) if bits > self.client.window => return None,
-            ClientWindow::Bits(bits) => bits,
-        };
-        let takeover = self.client.takeover.and(answer.client_takeover);
-        Some(Self {
-            server,
-            client: Direction { window, takeover },
-        })
-    }
-
-    /// Gives the one offer of a client that wants these bounds kept, in pieces.
+    /// Writes the offers of a client: that of browsers, and if the server is asked for more, one
+    /// that says so before it, and one that says nothing of windows after it. A server takes the
+    /// first that it can keep to (§5): there are some that have no windows to choose, some that
+    /// want to choose ours, and some that know no windows.
     pub(super) fn offered(&self, mut put: impl FnMut(&str)) {
+        let asks = self.server != Direction::FULL;
+        let offer = Self {
+            server: self.server,
+            client: Direction::FULL,
+        };
         let names = Names {
             server: self.server.window < WindowBits::MAX,
-            client: self.client.window < WindowBits::MAX,
+            client: false,
         };
-        self.pieces(names, &mut put);
-        if !names.client {
-            // Without a value: whatever window the server names, we keep to.
-            put("; ");
-            put(CLIENT_WINDOW);
+        offer.pieces(names, &mut put);
+        // Without a value: whatever window the server names, we keep to.
+        for text in ["; ", CLIENT_WINDOW] {
+            put(text);
+        }
+        if asks {
+            for text in [", ", NAME, "; ", CLIENT_WINDOW, ", ", NAME] {
+                put(text);
+            }
         }
     }
 
@@ -317,6 +324,26 @@ enum ClientWindow {
 }
 
 impl Parameters {
+    /// What an answer says; `None` if it is none: in an answer the client's window has a value
+    /// (§7.1.2.2).
+    fn agreed(&self) -> Option<Compression> {
+        let client_window = match self.client_window {
+            ClientWindow::Unnamed => WindowBits::MAX,
+            ClientWindow::Any => return None,
+            ClientWindow::Bits(bits) => bits,
+        };
+        Some(Compression {
+            server: Direction {
+                window: self.server_window.unwrap_or(WindowBits::MAX),
+                takeover: self.server_takeover,
+            },
+            client: Direction {
+                window: client_window,
+                takeover: self.client_takeover,
+            },
+        })
+    }
+
     /// `None` if it has a parameter that is unknown, repeated or invalid: "A server MUST decline
     /// an extension negotiation offer" that has, and a client fails the connection (§7.1).
     fn parse(extension: &Extension<'_>) -> Option<Self> {

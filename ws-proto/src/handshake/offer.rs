@@ -128,7 +128,9 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Offers compression (RFC 7692), within these bounds.
+    /// Offers compression (RFC 7692), and asks the server to keep to these bounds. A server that
+    /// cannot may agree without: [`agreed`](Self::agreed) has what it agreed to. For what the
+    /// client sends nothing is asked: it keeps to its bounds itself.
     pub const fn compression(self, compression: Option<Compression>) -> Self {
         Self {
             compression,
@@ -326,7 +328,7 @@ impl<'a> Offer<'a> {
             (_, None) => Ok(None),
             (None, Some(Ok(_))) => Err(ResponseError::UnofferedExtension),
             (None, Some(Err(malformed))) => Err(malformed.into()),
-            (Some(offered), Some(_)) => offered.confirm(response.extensions()),
+            (Some(_), Some(_)) => Compression::confirm(response.extensions()),
         }
     }
 }

@@ -258,6 +258,7 @@ pub(crate) fn agreed(bits: u8) -> Compression {
 #[cfg(feature = "deflate")]
 pub(crate) fn settings() -> ws_proto::Deflate {
     let mut settings = ws_proto::Deflate::default();
+    settings.send = Direction::FULL;
     settings.min_len = 100;
     settings
 }

@@ -1,7 +1,7 @@
 //! The peer's part in each conversation.
 
 #[cfg(feature = "deflate")]
-use ws_proto::Deflate;
+use ws_proto::{Deflate, Role};
 
 use super::common::{self, pattern, upgrade};
 use super::peer::Act;
@@ -175,7 +175,7 @@ pub(super) fn compressing() -> Vec<Act> {
 #[cfg(feature = "deflate")]
 pub(super) fn inflating() -> Vec<Act> {
     let mut acts = vec![
-        Accept(Some(Deflate::default().compression)),
+        Accept(Some(Deflate::default().bounds(Role::Server))),
         Say(frame(0xc1, HELLO, UNMASKED)),
     ];
     acts.extend(answers().split_off(1));

@@ -6,7 +6,6 @@ mod spoken;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use ws_proto::handshake::Compression;
 use ws_proto::{
     Buffers, Close, CloseCode, Config, Deflate, Instant, Kind, Limits, Message, Part, Prepared,
     ProtocolError, Ready, Role, SendError, Session, Shutdown, State, Step, Timeouts, Verdict,
@@ -84,8 +83,7 @@ impl Run {
         if compressed {
             let mut settings = Deflate::DEFAULT;
             (settings.min_len, settings.memory) = (8, 1);
-            let Compression { server, client } = settings.compression;
-            session = session.compressed(&settings, &Compression { server, client });
+            session = session.compressed(&settings, &settings.bounds(role));
         }
         Self {
             session,
