@@ -155,6 +155,8 @@ pub use origin::Origin;
 pub use refusal::Refusal;
 pub use request::Request;
 pub use response::Response;
+#[cfg(feature = "alloc")]
+pub(crate) use syntax::MAX_PROTOCOLS;
 pub use uri::{ResourceName, Scheme, Uri, UriError};
 pub use value::FieldValue;
 
