@@ -381,6 +381,12 @@ fn refusal_a_client_is_given_the_response_and_as_much_of_its_body_as_there_is() 
     assert_eq!(refused("\r\nwho", false), End::Waits);
     assert_eq!(refused("\r\nwho", true), with("who"));
     assert_eq!(refused("Content-Length: -1\r\n\r\nwho", true), with("who"));
+    // No more is read than is wanted.
+    let mut connecting = connecting(&Config::default());
+    let head = format!("{head}Content-Length: 5\r\n\r\nwh");
+    connecting.push(head.as_bytes()).unwrap();
+    assert!(matches!(connecting.step(), Ok(ConnectStep::Refused(_))));
+    assert_eq!(connecting.spare_mut().unwrap().len(), 3);
     // There is none (RFC 9110 section 6.4.1).
     let outcome = connect(b"HTTP/1.1 204 x\r\n\r\nwho", &[], Inlet::Push, false);
     assert_eq!(outcome.end, End::Refused(204, Vec::new()));
