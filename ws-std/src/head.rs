@@ -1,5 +1,6 @@
 //! Reading the head of a request or response from a socket, within an absolute deadline.
 
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,15 @@ pub(crate) fn encoded(encode: impl Fn(&mut [u8]) -> Result<usize, ws_proto::NoRo
             }
             Err(short) => out.resize(short.needed, 0),
         }
+    }
+}
+
+/// The names of headers, for `Debug`: values hold cookies and credentials.
+pub(crate) struct Names<'h>(pub(crate) &'h HeaderMap);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
     }
 }
 
