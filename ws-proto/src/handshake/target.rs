@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::authority::{Authority, default_port, is_scheme};
+use super::authority::{Authority, default_port, is_scheme, split_scheme};
 
 /// A request-target in one of its four forms.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +28,9 @@ impl<'b> Target<'b> {
         if text.starts_with('/') {
             return Some(Self::Origin { resource: text });
         }
-        if let Some((scheme, rest)) = text.split_once("://") {
+        if let Some((scheme, rest)) = split_scheme(text) {
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (authority, resource) = rest.split_at(end);
+            let (authority, resource) = rest.split_at_checked(end)?;
             return Some(Self::Absolute {
                 authority: Authority::parse(authority)?,
                 default_port: is_scheme(scheme).then(|| default_port(scheme))??,
