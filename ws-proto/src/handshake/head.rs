@@ -40,7 +40,7 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scan {
-    /// Where the head starts: behind the interim responses that were skipped.
+    /// Where the head starts: after the interim responses that were skipped.
     start: usize,
     /// Where the current line starts.
     line: usize,
@@ -105,7 +105,7 @@ impl Scan {
     }
 
     /// Where the head lies in the input, once it is complete: how a client finds the response
-    /// behind a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
+    /// that is a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
         match self.place {
@@ -136,7 +136,7 @@ impl Scan {
         (head.unwrap_or_default(), lines.unwrap_or_default())
     }
 
-    /// Starts over behind a complete head: it was an interim response.
+    /// Starts over after a complete head: it was an interim response.
     pub(super) const fn skip_head(&mut self) {
         *self = Self {
             start: self.seen,
@@ -448,7 +448,7 @@ mod tests {
         assert_eq!(dripped(&input), (Ok(Some(input.len())), input.len()));
         assert_eq!(LOOKED_AT.get(), input.len());
 
-        // Many bytes behind the head cost nothing, and neither do further calls.
+        // Many bytes after the head cost nothing, and neither do further calls.
         let len = input.len();
         input.resize(1 << 20, 0);
         let mut scan = Scan::new();

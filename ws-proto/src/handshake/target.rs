@@ -102,7 +102,7 @@ fn split_query(resource: &str) -> Option<(&str, &str)> {
 ///
 /// Wider than RFC 3986, which has none of `"<>\^{|}`, no backtick and no UTF-8: programs send JSON
 /// and names in all scripts as they are, and servers take them. A space would end the target, and a
-/// control character might mean something to whoever shows it.
+/// control character might steer the terminal that shows it.
 fn is_target(text: &str) -> bool {
     let ascii = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'#';
     text.bytes().all(|byte| ascii(byte) || !byte.is_ascii())
