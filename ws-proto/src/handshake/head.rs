@@ -198,6 +198,25 @@ impl Scan {
         #[cfg(test)]
         tests::count(run);
         self.seen += run;
+        // Nearly always the line ends there, and nothing is wrong with its end.
+        if let Some([b'\r', b'\n', ..]) = rest.get(run..)
+            && !is_name
+            && self.seen > self.start
+        {
+            #[cfg(test)]
+            tests::count(2);
+            self.seen += 2;
+            self.begin_line(self.seen);
+        }
+    }
+
+    /// The next line starts there.
+    const fn begin_line(&mut self, at: usize) {
+        if self.line == self.start {
+            self.lines = at;
+        }
+        self.line = at;
+        self.place = Place::LineStart;
     }
 
     const fn fail(&mut self, error: HeadError) -> HeadError {
@@ -212,10 +231,7 @@ impl Scan {
                 return Err(HeadError::BareCr);
             }
             Place::LineEnd => {
-                if self.line == self.start {
-                    self.lines = self.seen + 1;
-                }
-                self.line = self.seen + 1;
+                self.begin_line(self.seen + 1);
                 return Ok(Place::LineStart);
             }
             Place::HeadEnd => return Ok(Place::Complete),
