@@ -38,7 +38,7 @@ fn tree(options: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn ws_proto_has_as_many_as_its_readme_says() {
-    let features: [(&str, &[&str]); 4] = [
+    let features: [(&str, &[&str]); 5] = [
         ("none", &["--no-default-features"]),
         ("`alloc`", &["--no-default-features", "--features", "alloc"]),
         ("`std` (default)", &[]),
@@ -46,6 +46,7 @@ fn ws_proto_has_as_many_as_its_readme_says() {
             "`deflate`",
             &["--no-default-features", "--features", "deflate"],
         ),
+        ("`http`", &["--no-default-features", "--features", "http"]),
     ];
     let counted = features.map(|(name, features)| {
         let count = |target, options: &[&str]| {

@@ -13,7 +13,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::config::Config;
-use crate::handshake::{Compression, HeadError, Key, Offer, Response, ResponseError, Scan};
+use crate::handshake::{
+    Compression, HeadError, Key, MAX_PROTOCOLS, Offer, Response, ResponseError, Scan,
+};
 use crate::liveness::{Instant, Verdict};
 use crate::opening::{Patience, Received, Unsent, opened};
 use crate::receiver::Role;
@@ -75,8 +77,8 @@ pub struct Connecting(Box<Inner>);
 struct Inner {
     config: Config,
     key: Key,
-    /// For the masking keys of the session, which is made once.
-    seed: Option<[u8; 32]>,
+    /// Made at once, while the application asks for it, and handed out once.
+    session: Option<Session>,
     scan: Scan,
     received: Received,
     request: Unsent,
@@ -134,7 +136,7 @@ impl Connecting {
         Self(Box::new(Inner {
             config: *config,
             key,
-            seed: Some(seed),
+            session: Some(Session::client(config, seed)),
             scan: Scan::new(),
             received: Received::default(),
             request: request.into(),
@@ -208,17 +210,23 @@ impl Connecting {
         if inner.scan.advance(input, limits)?.is_none() {
             return need_data;
         }
-        let protocols: Vec<_> = inner.protocols.split_terminator([',']).collect();
-        let offer = Offer::sent(&protocols, inner.config.compression(Role::Client));
+        // In an array, for which there is always memory.
+        let mut protocols = [""; MAX_PROTOCOLS];
+        let offered = inner.protocols.split_terminator([',']);
+        let count = (protocols.iter_mut().zip(offered))
+            .map(|(place, name)| *place = name)
+            .count();
+        let protocols = protocols.get(..count).unwrap_or_default();
+        let offer = Offer::sent(protocols, inner.config.compression(Role::Client));
         match offer.verify(&inner.key, &mut inner.scan, input, limits) {
             Ok(None) => need_data,
             Ok(Some((response, len))) => {
-                let Some(seed) = inner.seed.take() else {
+                let Some(session) = inner.session.take() else {
                     return Ok(ConnectStep::Over);
                 };
                 inner.compression = offer.agreed(&response)?;
                 let session = opened(
-                    Session::client(&inner.config, seed),
+                    session,
                     &inner.config,
                     inner.compression,
                     inner.received.after(len),

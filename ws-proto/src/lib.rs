@@ -67,7 +67,8 @@
 //! ```
 //!
 //! Features: `std` (default) chooses the fastest code at run time, `alloc` adds [`Session`] and
-//! the types that own memory, `deflate` compression in it. None changes what anything does.
+//! the types that own memory, `deflate` compression in it, `http` handshakes in the types of that
+//! crate. None changes what anything does.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 

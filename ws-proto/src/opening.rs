@@ -37,12 +37,12 @@ impl Received {
     /// Room for at least one byte, and for no more than make `most` in all.
     pub(crate) fn spare_mut(&mut self, most: usize) -> Result<&mut [u8], TryReserveError> {
         let room = most.saturating_sub(self.filled).clamp(1, PIECE);
-        let spare = self.bytes.len() - self.filled;
-        if spare < room {
-            self.bytes.try_reserve(room - spare)?;
+        if self.filled == self.bytes.len() {
+            self.bytes.try_reserve(room)?;
             self.bytes.resize(self.filled + room, 0);
         }
         let (_, spare) = self.bytes.split_at_mut(self.filled);
+        let room = room.min(spare.len());
         Ok(spare.split_at_mut(room).0)
     }
 
@@ -170,4 +170,51 @@ pub(crate) fn opened(
     };
     session.push(rest);
     session
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_gets_just_the_room_it_needs() {
+        for len in [0, 1, 511, 512, 513, 100_000] {
+            let encoded = Unsent::encoded(|out| match out.get_mut(..len) {
+                Some(out) => {
+                    out.fill(7);
+                    Ok(len)
+                }
+                None => Err(NoRoom { needed: len }),
+            });
+            let encoded = encoded.expect("there is memory");
+            assert_eq!(encoded.unsent(), alloc::vec![7; len]);
+            assert_eq!(encoded.bytes.capacity(), len);
+        }
+    }
+
+    #[test]
+    fn room_is_used_to_its_end_before_more_is_made() {
+        let mut received = Received::default();
+        assert_eq!(received.spare_mut(10_000).expect("memory").len(), PIECE);
+        received.filled(10);
+        assert_eq!(
+            received.spare_mut(10_000).expect("memory").len(),
+            PIECE - 10
+        );
+        assert_eq!(received.bytes.len(), PIECE);
+        assert_eq!(received.spare_mut(11).expect("memory").len(), 1);
+        assert_eq!(
+            received.spare_mut(10).expect("memory").len(),
+            1,
+            "never empty"
+        );
+        received.push(b"abc").expect("memory");
+        assert_eq!(received.as_slice().len(), 13);
+        assert_eq!(received.after(10), b"abc");
+        assert_eq!(received.after(14), b"");
+        assert_eq!(received.spare_mut(20).expect("memory").len(), 7);
+        received.filled(7);
+        assert_eq!(received.spare_mut(10_000).expect("memory").len(), PIECE);
+        assert_eq!(received.into_vec().len(), 20);
+    }
 }

@@ -28,8 +28,11 @@ use life::{Fate, Life};
 use life::{agreed, deflated, settings};
 use scenarios::Scenario;
 use support::Seen;
-use ws_proto::handshake::{Key, Offer, Request, Scan};
-use ws_proto::{Instant, Limits, ProtocolError, Session, TimedOut, Verdict};
+use ws_proto::handshake::{Key, Offer, Request, Scan, Uri};
+use ws_proto::{
+    AcceptStep, Accepting, Config, ConnectStep, Connecting, Instant, Limits, ProtocolError,
+    Session, TimedOut, Verdict,
+};
 #[cfg(feature = "deflate")]
 use ws_proto::{Kind, Part, SendError};
 
@@ -155,6 +158,73 @@ fn whatever_allocation_fails_is_an_error_or_gone_without() {
     }
     println!("{} scenarios, {cases} cases", scenarios.len());
     assert!(cases > 1000, "{cases}");
+}
+
+/// Its drivers keep what they receive and what they answer: where there is no memory for either,
+/// that is an error, or there is no answer and only the connection to be closed.
+#[test]
+fn the_drivers_of_the_opening_handshake_end_softly() {
+    let uri = Uri::parse("ws://example.com/chat").unwrap();
+    let offer = Offer::to(&uri).protocols(&["chat", "other"]).unwrap();
+    let requests: [&[u8]; 3] = [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ];
+    let (mut ended, mut failures) = (0, 0);
+    for request in requests {
+        for nth in 1..8 {
+            for which in [Failing::Only(nth), Failing::From(nth)] {
+                let config = Config::default();
+                let mut connecting = Connecting::new(&offer, &config, *ENTROPY);
+                let mut accepting = Accepting::new(&config);
+                let request = match request {
+                    [] => connecting.unsent().to_vec(),
+                    request => request.to_vec(),
+                };
+                let (opened, failed) = failing(which, || {
+                    handshake(&mut connecting, &mut accepting, &request)
+                });
+                assert!(opened.is_some() || failed > 0);
+                failures += failed;
+                ended += usize::from(opened.is_none());
+            }
+        }
+    }
+    assert!(ended >= 6 && failures >= 6, "{ended} {failures}");
+}
+
+const ENTROPY: &[u8; 48] = b"the sample nonce and 32 bytes for the masking ke";
+
+/// The status that the client is told; `None` if there was no memory on the way.
+fn handshake(
+    connecting: &mut Connecting,
+    accepting: &mut Accepting,
+    request: &[u8],
+) -> Option<u16> {
+    let (first, rest) = request.split_at(10);
+    let spare = accepting.spare_mut().ok()?;
+    spare[..first.len()].copy_from_slice(first);
+    accepting.filled(first.len());
+    accepting.push(rest).ok()?;
+    loop {
+        match accepting.step() {
+            AcceptStep::Request(asked) => match asked.request().accept() {
+                Ok(accept) => asked.accept(accept.protocol("chat").unwrap_or(accept)),
+                Err(error) => asked.refuse(error),
+            },
+            AcceptStep::NeedWrite => {
+                connecting.push(accepting.unsent()).ok()?;
+                accepting.sent(usize::MAX);
+            }
+            AcceptStep::NeedData => unreachable!("it was given all of it"),
+            AcceptStep::Open(_) | AcceptStep::Over(_) => break,
+        }
+    }
+    match connecting.step().ok()? {
+        ConnectStep::Open(_, response) | ConnectStep::Refused(response) => Some(response.status()),
+        _ => None,
+    }
 }
 
 /// The opening handshake asks for no memory at all, so that none can fail it.

@@ -1,7 +1,18 @@
 //! What a peer sent, in the types of the `http` crate.
 
+use std::fmt;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ws_proto::handshake::Headers;
+
+/// The names of headers, for `Debug`: values hold cookies and credentials.
+pub(crate) struct Names<'h>(pub(crate) &'h HeaderMap);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
 
 /// The headers in the types of the `http` crate. Those it does not take are left out: a value
 /// with a byte that is no text.

@@ -1,15 +1,16 @@
 //! What a client asked for.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 
 use http::{HeaderMap, Method, Uri};
 use ws_proto::handshake;
 
-use crate::http_types::header_map;
+use crate::http_types::{Names, header_map};
 
 /// The request that a connection began with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     head: http::Request<()>,
     peer: SocketAddr,
@@ -95,6 +96,18 @@ impl Request {
     }
 }
 
+/// What it is, and the names of its headers: values hold cookies, and queries hold tokens.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", self.method())
+            .field("path", &self.path())
+            .field("headers", &Names(self.headers()))
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The target with those bytes percent-encoded that clients send and no URI holds.
 fn encoded(target: &str) -> Cow<'_, str> {
     let raw = |byte: u8| !byte.is_ascii() || matches!(byte, b'"' | b'<' | b'>' | b'`');
@@ -145,6 +158,14 @@ mod tests {
             let request = request(&format!("GET {target} HTTP/1.1"));
             assert_eq!(request.param("a").as_deref(), value, "{target}");
         }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let shown = request("GET /a?token=s3cret HTTP/1.1\nCookie: s3cret");
+        let shown = format!("{shown:?}");
+        assert!(shown.contains("/a") && shown.contains("cookie"), "{shown}");
+        assert!(!shown.contains("s3cret"), "{shown}");
     }
 
     #[test]

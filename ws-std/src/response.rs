@@ -1,9 +1,12 @@
 //! Ordinary HTTP answers.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+
+use crate::http_types::Names;
 
 /// An answer to an ordinary HTTP request: a page, a redirect, a refusal. Made from one of the
 /// `http` crate, or here:
@@ -15,9 +18,20 @@ use http::{HeaderMap, StatusCode};
 /// let refusal = Response::text("who are you?").with_status(401);
 /// assert_eq!(refusal.status(), 401);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Response(http::Response<Vec<u8>>);
+
+/// Its status, the names of its headers and the length of its body: values hold cookies.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status())
+            .field("headers", &Names(self.headers()))
+            .field("body", &format_args!("{} bytes", self.body().len()))
+            .finish()
+    }
+}
 
 /// Whether a body follows a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +168,16 @@ mod tests {
 
     fn encoded(response: &Response, body: Body) -> String {
         String::from_utf8(response.encode(body)).unwrap()
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let response = Response::text("s3cret").header("set-cookie", "s3cret");
+        let shown = format!("{response:?}");
+        assert_eq!(
+            shown,
+            "Response { status: 200, headers: [\"content-type\", \"set-cookie\"], body: 6 bytes }"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! An open connection.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use ws_proto::{CloseCode, Kind, Message, MessageBuf, Part, Session};
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::http_types::Names;
 use crate::reader::{Next, Reader};
 use crate::shared::{Setup, Shared};
 use crate::stream::Stream;
@@ -34,10 +36,17 @@ pub struct WebSocket {
 }
 
 /// What the opening handshake said.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct About {
     pub(crate) subprotocol: Option<String>,
     pub(crate) headers: HeaderMap,
+}
+
+/// The names of the headers: values hold cookies, and subprotocols hold tokens.
+impl fmt::Debug for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Names(&self.headers).fmt(f)
+    }
 }
 
 impl WebSocket {

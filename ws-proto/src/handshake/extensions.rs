@@ -19,7 +19,7 @@ use super::syntax::is_token_byte;
 /// > conform to the ABNF below, the recipient of such malformed data MUST immediately _Fail the
 /// > WebSocket Connection_. (§9.1)
 ///
-/// So the iterator ends behind its first error, and the handshake with it.
+/// So the iterator ends after its first error, and the handshake with it.
 ///
 /// ```
 /// use ws_proto::handshake::Request;
@@ -221,7 +221,7 @@ fn take_extension(text: &str) -> Option<(Extension<'_>, &str)> {
     }
 }
 
-/// A parameter, behind its semicolon. RFC 2616's "implied \*LWS" allows space around `=`.
+/// A parameter, after its semicolon. RFC 2616's "implied \*LWS" allows space around `=`.
 fn take_param(text: &str) -> Option<(&str, Option<ParamValue<'_>>, &str)> {
     let (name, rest) = take_token(skip_space(text))?;
     let Some(rest) = skip_space(rest).strip_prefix('=') else {
@@ -235,7 +235,7 @@ fn take_param(text: &str) -> Option<(&str, Option<ParamValue<'_>>, &str)> {
     Some((name, Some(ParamValue { raw }), rest))
 }
 
-/// A quoted string, behind its opening quote.
+/// A quoted string, after its opening quote.
 ///
 /// > When using the quoted-string syntax variant, the value after quoted-string unescaping MUST
 /// > conform to the 'token' ABNF. (§9.1)

@@ -75,7 +75,7 @@ impl<'b> Fields<'b> {
     /// # Errors
     ///
     /// What could not have come in one line of a head: a name that is not a token, a value with
-    /// control characters or with white space around it.
+    /// control characters.
     pub(super) fn of_parts(headers: Headers<'b>) -> Result<Self, HeadError> {
         for (name, value) in headers {
             if !is_token(name.as_bytes()) {
@@ -85,11 +85,7 @@ impl<'b> Fields<'b> {
                 return Err(HeadError::ControlCharacter);
             }
         }
-        // Values from bytes have no white space around them: nor have these.
-        let trimmed = headers
-            .iter()
-            .map(|(name, value)| (name, value.trim_ascii()));
-        Ok(Self::note(headers, trimmed))
+        Ok(Self::note(headers, headers.iter()))
     }
 
     /// The lengths tell nearly all of them apart.
@@ -225,8 +221,7 @@ impl<'b> Iterator for Values<'b> {
         let (_, value) = self
             .headers
             .find(|(other, _)| other.eq_ignore_ascii_case(name))?;
-        // Those that came in parts may have white space around them.
-        Some(value.trim_ascii())
+        Some(value)
     }
 }
 

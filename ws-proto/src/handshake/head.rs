@@ -40,7 +40,7 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scan {
-    /// Where the head starts: behind the interim responses that were skipped.
+    /// Where the head starts: after the interim responses that were skipped.
     start: usize,
     /// Where the current line starts.
     line: usize,
@@ -105,7 +105,7 @@ impl Scan {
     }
 
     /// Where the head lies in the input, once it is complete: how a client finds the response
-    /// behind a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
+    /// that is a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
         match self.place {
@@ -136,7 +136,7 @@ impl Scan {
         (head.unwrap_or_default(), lines.unwrap_or_default())
     }
 
-    /// Starts over behind a complete head: it was an interim response.
+    /// Starts over after a complete head: it was an interim response.
     pub(super) const fn skip_head(&mut self) {
         *self = Self {
             start: self.seen,
@@ -198,6 +198,25 @@ impl Scan {
         #[cfg(test)]
         tests::count(run);
         self.seen += run;
+        // Nearly always the line ends there, and nothing is wrong with its end.
+        if let Some([b'\r', b'\n', ..]) = rest.get(run..)
+            && !is_name
+            && self.seen > self.start
+        {
+            #[cfg(test)]
+            tests::count(2);
+            self.seen += 2;
+            self.begin_line(self.seen);
+        }
+    }
+
+    /// The next line starts there.
+    const fn begin_line(&mut self, at: usize) {
+        if self.line == self.start {
+            self.lines = at;
+        }
+        self.line = at;
+        self.place = Place::LineStart;
     }
 
     const fn fail(&mut self, error: HeadError) -> HeadError {
@@ -212,10 +231,7 @@ impl Scan {
                 return Err(HeadError::BareCr);
             }
             Place::LineEnd => {
-                if self.line == self.start {
-                    self.lines = self.seen + 1;
-                }
-                self.line = self.seen + 1;
+                self.begin_line(self.seen + 1);
                 return Ok(Place::LineStart);
             }
             Place::HeadEnd => return Ok(Place::Complete),
@@ -448,7 +464,7 @@ mod tests {
         assert_eq!(dripped(&input), (Ok(Some(input.len())), input.len()));
         assert_eq!(LOOKED_AT.get(), input.len());
 
-        // Many bytes behind the head cost nothing, and neither do further calls.
+        // Many bytes after the head cost nothing, and neither do further calls.
         let len = input.len();
         input.resize(1 << 20, 0);
         let mut scan = Scan::new();

@@ -126,12 +126,13 @@ impl<'b> Iterator for HeaderIter<'b> {
     type Item = (&'b str, &'b [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
+        let (name, value) = match &mut self.0 {
             Rest::Lines(rest) => next_line(rest),
             Rest::Pairs(pairs) => pairs.next().copied(),
             #[cfg(feature = "http")]
             Rest::Map(map) => map.next(),
-        }
+        }?;
+        Some((name, trimmed(value)))
     }
 }
 
@@ -145,16 +146,25 @@ impl fmt::Debug for HeaderIter<'_> {
     }
 }
 
+/// Without the optional white space around it, which is spaces and tabs (RFC 9110 §5.6.3).
+const fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
 /// Takes a header from the start of lines that have been checked.
 fn next_line<'b>(rest: &mut &'b [u8]) -> Option<(&'b str, &'b [u8])> {
     let end = rest.iter().position(|&byte| byte == b'\r')?;
-    let (line, behind) = rest.split_at(end);
-    *rest = behind.get(2..).unwrap_or_default();
+    let (line, after) = rest.split_at(end);
+    *rest = after.get(2..).unwrap_or_default();
     let colon = line.iter().position(|&byte| byte == b':')?;
     let (name, value) = line.split_at(colon);
-    // ASCII white space in a value is spaces and tabs: the OWS of RFC 9110 §5.6.3.
-    let value = value.get(1..).unwrap_or_default().trim_ascii();
-    Some((str::from_utf8(name).ok()?, value))
+    Some((
+        str::from_utf8(name).ok()?,
+        value.get(1..).unwrap_or_default(),
+    ))
 }
 
 #[cfg(test)]

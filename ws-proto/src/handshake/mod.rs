@@ -1,10 +1,10 @@
-//! The opening handshake: RFC 6455 §4, functions on slices.
+//! The opening handshake: RFC 6455 §4, on slices of the caller's.
 //!
 //! A server reads a [`Request`], checks it with [`Request::accept`] and writes the
 //! [`Accept`]. A client writes an [`Offer`] and reads the answer with [`Offer::verify`]. Both
 //! search for the end of the head with a [`Scan`] that looks at each byte once, however they drip
 //! in, and nothing is copied or allocated: a request is a view of the caller's buffer, and the
-//! bytes behind its head stay where they are. They are the first frames.
+//! bytes after its head stay where they are. They are the first frames.
 //!
 //! ```text
 //! GET /chat HTTP/1.1\r\nHost: example.com\r\n … \r\n\r\n 81 85 37 FA 21 3D …
@@ -16,6 +16,11 @@
 //! three things are left to the caller: an absolute deadline for the whole exchange, closing the
 //! connection after every error (§4.1, §4.2.1), and asking [`Request::same_origin`] or a list who
 //! may connect (§10.2).
+//!
+//! Where another library reads and writes heads (hyper, axum, h2, h3), the handshake is made from
+//! parts and read in parts: [`Request::from_parts`], [`Accept::fields`], [`Offer::fields`],
+//! [`Response::from_parts`], and with the feature `http` in that crate's types. Over HTTP/2 and
+//! HTTP/3 it is an extended CONNECT (RFC 8441, RFC 9220): see [`Bootstrap`].
 //!
 //! # The server
 //!
@@ -155,6 +160,8 @@ pub use origin::Origin;
 pub use refusal::Refusal;
 pub use request::Request;
 pub use response::Response;
+#[cfg(feature = "alloc")]
+pub(crate) use syntax::MAX_PROTOCOLS;
 pub use uri::{ResourceName, Scheme, Uri, UriError};
 pub use value::FieldValue;
 

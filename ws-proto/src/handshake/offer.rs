@@ -103,7 +103,7 @@ impl<'a> Offer<'a> {
     ///
     /// # Errors
     ///
-    /// [`Origin`](ArgumentError::Origin) if it is none that [`Origin`] has.
+    /// [`Origin`](ArgumentError::Origin) if [`Origin::parse`] refuses it.
     pub fn origin(self, origin: &'a str) -> Result<Self, ArgumentError> {
         Origin::parse(origin)?;
         Ok(Self {

@@ -1,6 +1,6 @@
 //! Who asks: the Origin header (§4.1 (8), §10.2, RFC 6454).
 
-use super::authority::{Authority, default_port, is_scheme};
+use super::authority::{Authority, default_port, is_scheme, split_scheme};
 use super::error::InvalidOrigin;
 
 /// A serialized origin: scheme, host and port (RFC 6454 §6.2).
@@ -46,7 +46,7 @@ impl<'a> Origin<'a> {
                 authority: None,
             });
         }
-        let (scheme, rest) = text.split_once("://").ok_or(InvalidOrigin)?;
+        let (scheme, rest) = split_scheme(text).ok_or(InvalidOrigin)?;
         let authority = match rest {
             "" if scheme.eq_ignore_ascii_case("file") => None,
             _ if is_scheme(scheme) => Some(Authority::parse(rest).ok_or(InvalidOrigin)?),

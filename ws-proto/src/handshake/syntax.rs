@@ -5,7 +5,7 @@ use super::error::ArgumentError;
 
 /// The most subprotocols in an offer. Uniqueness is checked by pairs, so the square of this
 /// bounds the work a peer can ask for.
-pub(super) const MAX_PROTOCOLS: usize = 64;
+pub(crate) const MAX_PROTOCOLS: usize = 64;
 
 /// A list of subprotocols that breaks a rule of §4.1 (10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::authority::{Authority, default_port, is_scheme};
+use super::authority::{Authority, default_port, is_scheme, split_scheme};
 
 /// A request-target in one of its four forms.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +28,9 @@ impl<'b> Target<'b> {
         if text.starts_with('/') {
             return Some(Self::Origin { resource: text });
         }
-        if let Some((scheme, rest)) = text.split_once("://") {
+        if let Some((scheme, rest)) = split_scheme(text) {
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (authority, resource) = rest.split_at(end);
+            let (authority, resource) = rest.split_at_checked(end)?;
             return Some(Self::Absolute {
                 authority: Authority::parse(authority)?,
                 default_port: is_scheme(scheme).then(|| default_port(scheme))??,
@@ -102,7 +102,7 @@ fn split_query(resource: &str) -> Option<(&str, &str)> {
 ///
 /// Wider than RFC 3986, which has none of `"<>\^{|}`, no backtick and no UTF-8: programs send JSON
 /// and names in all scripts as they are, and servers take them. A space would end the target, and a
-/// control character might mean something to whoever shows it.
+/// control character might steer the terminal that shows it.
 fn is_target(text: &str) -> bool {
     let ascii = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'#';
     text.bytes().all(|byte| ascii(byte) || !byte.is_ascii())

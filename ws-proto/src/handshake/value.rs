@@ -1,4 +1,5 @@
-//! The values of the headers that a handshake consists of, for whoever writes them (§4.1, §4.2.2).
+//! The values of the headers that a handshake consists of, whichever library writes them (§4.1,
+//! §4.2.2).
 
 use core::fmt;
 

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_past_the_end_and_never_writes_behind_a_gap() {
+    fn counts_past_the_end_and_never_writes_after_a_gap() {
         let mut out = *b"........";
         let mut writer = Writer::new(&mut out);
         writer.put("abcde");

@@ -6,7 +6,7 @@
 
 use no_panic as _;
 use ws_proto::Limits;
-use ws_proto::handshake::{Key, Offer, Origin, Request, Scan};
+use ws_proto::handshake::{Key, Offer, Request, Scan};
 
 struct Given<'a> {
     input: &'a [u8],
@@ -26,9 +26,6 @@ extern "C" fn _start(given: &mut Given<'_>) {
     let answer = given.offer;
     let answer = answer.verify(&given.key, &mut given.scan, given.input, &given.limits);
     given.counted += usize::from(answer.is_ok());
-    if let Ok(origin) = Origin::parse(given.text) {
-        given.counted += usize::from(origin.same_host(given.text));
-    }
     if let Ok(key) = Key::parse(given.text) {
         given.key = key;
     }
