@@ -38,6 +38,7 @@ pub fn handshake_request(input: &[u8]) {
     assert_within(&input[..len], &limits);
     let again = Request::parse(&input[..len]).expect("it was parsed");
     assert_eq!(said(&again), said(&request));
+    assert_judged_in_parts(&request);
     visit_request(&request);
     match request.accept() {
         Ok(_) => assert_is_handshake(&input[..len], &request),
@@ -50,6 +51,19 @@ fn said(request: &Request<'_>) -> String {
     let headers = lines(request.headers());
     let (method, target) = (request.method(), request.target());
     format!("{method} {target} {:?} {headers:?}", request.version())
+}
+
+/// Taken apart by another library, it is judged alike.
+fn assert_judged_in_parts(request: &Request<'_>) {
+    let pairs = lines(request.headers());
+    let (method, target) = (request.method(), request.target());
+    let parts = Request::from_parts(method, target, request.version(), &pairs[..]);
+    let parts = parts.expect("it was parsed");
+    assert_eq!(said(&parts), said(request));
+    assert_eq!(parts.accept().map(drop), request.accept().map(drop));
+    assert_eq!(parts.same_origin(), request.same_origin());
+    assert!(parts.protocols().eq(request.protocols()));
+    assert!(parts.extensions().eq(request.extensions()));
 }
 
 fn visit_request(request: &Request<'_>) {

@@ -50,6 +50,9 @@ pub fn handshake_response(input: &[u8]) {
             assert!(only("upgrade").is_some_and(|it| it.eq_ignore_ascii_case(b"websocket")));
             assert!(values(&headers, "connection").next().is_some());
             assert_eq!(response.status(), 101);
+            let pairs = lines(response.headers());
+            let parts = Response::from_parts(101, response.version(), &pairs[..]);
+            assert_eq!(offer.confirm(&key, &parts.expect("it was parsed")), Ok(()));
             assert!(matches!(
                 response.protocol(),
                 None | Some("chat" | "superchat")
