@@ -123,7 +123,7 @@ pub enum AcceptStep<'a> {
     Open(Session),
     /// Nothing is left to be done: an answer that opens nothing is written, or the client went
     /// away, or the session was handed out before. Close the connection, unless it is the
-    /// session's. What was wrong is told, if it was not the application that refused.
+    /// session's. The error is what was wrong with the request, unless the application refused it.
     Over(Option<RequestError>),
 }
 
@@ -223,8 +223,8 @@ impl Accepting {
     /// Looks at the clock: the 101 has to be written within [`Config::handshake_timeout`] from the
     /// first call on, however the request drips.
     ///
-    /// A client that has not completed its request by then is told so, with status 408. It has as
-    /// long again to take an answer that opens nothing.
+    /// A client that has not completed its request by then gets status 408. It has as long again
+    /// to take an answer that opens nothing.
     pub fn check(&mut self, now: Instant) -> Verdict {
         let Inner { scan, reply, .. } = &mut *self.0;
         match reply.patience.check(now) {

@@ -391,7 +391,7 @@ fn refusal_a_client_is_given_the_response_and_as_much_of_its_body_as_there_is() 
     connecting.push(head.as_bytes()).unwrap();
     assert!(matches!(connecting.step(), Ok(ConnectStep::Refused(_))));
     assert_eq!(connecting.spare_mut().unwrap().len(), 3);
-    // There is none (RFC 9110 section 6.4.1).
+    // A response without content has no body (RFC 9110 section 6.4.1).
     let outcome = connect(b"HTTP/1.1 204 x\r\n\r\nwho", &[], Inlet::Push, false);
     assert_eq!(outcome.end, End::Refused(204, Vec::new()));
 }
@@ -509,7 +509,7 @@ fn deadline_it_is_absolute_however_a_request_drips() {
         accepting.push(&[byte]).unwrap();
         assert!(matches!(accepting.step(), AcceptStep::NeedData));
     }
-    // It is told so, and has as long again to read it.
+    // The client gets an answer, and has as long again to read it.
     let wake = Some(at(11));
     assert_eq!(accepting.check(at(8)), Verdict::Alive { wake });
     assert!(matches!(accepting.step(), AcceptStep::NeedWrite));

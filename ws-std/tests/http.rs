@@ -403,3 +403,25 @@ fn chain(error: &dyn Error) -> String {
         .collect();
     all.join(": ")
 }
+
+#[test]
+fn a_handshake_timeout_too_long_to_add_is_never() {
+    let server = run(site().handshake_timeout(Duration::MAX));
+    let client = Client::new(server.url("/socket")).handshake_timeout(Duration::MAX);
+    let mut ws = client.connect().unwrap();
+    assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some("the socket"));
+    assert_eq!(ask(server.addr, get("/")).0, 200);
+}
+
+#[test]
+fn a_query_that_is_not_ascii_arrives_as_it_was_meant() {
+    let said = |request: &ws_std::Request| request.param("name").map(std::borrow::Cow::into_owned);
+    let server = run(server().websocket("/echo", move |mut ws, request| {
+        ws.send(&*said(request).unwrap_or_default())
+    }));
+    for name in ["张三", "<é>", "{\"a\":[1]}", "100%25", "a%20b"] {
+        let mut ws = ws_std::connect(server.url(&format!("/echo?name={name}"))).unwrap();
+        let meant = name.replace("%25", "%").replace("%20", " ");
+        assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some(&*meant));
+    }
+}
