@@ -530,9 +530,9 @@ const GROW: usize = 4096;
 const HASHES: usize = (128 << 10) + (8 << 10);
 const WINDOW: usize = 56 << 10;
 
-/// Asks for memory that zlib is about to take in one piece: it panics where there is none, and
-/// this says so before. Between the two another thread may take it.
-fn ask_for(len: usize) -> Result<(), TryReserveError> {
+/// Asks for memory that is about to be taken in one piece in a way that cannot fail: zlib panics where
+/// there is none, and this says so before. Between the two another thread may take it.
+pub(crate) fn ask_for(len: usize) -> Result<(), TryReserveError> {
     let mut asked = Vec::<u8>::new();
     asked.try_reserve_exact(len)?;
     // Or the compiler sees that nobody uses it, and does not ask.

@@ -1,5 +1,7 @@
 //! A message for many connections, encoded once.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -7,7 +9,7 @@ use core::fmt;
 use once_cell::race::OnceBox;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::{Deflater, Encoding};
+use crate::deflate::{Deflater, Encoding, ask_for};
 #[cfg(feature = "deflate")]
 use crate::error::SendError;
 use crate::message::Message;
@@ -77,19 +79,27 @@ impl Prepared {
     pub(crate) fn deflated(&self, deflater: &mut Deflater) -> Result<Arc<[u8]>, SendError> {
         let encoding = deflater.encoding();
         let message = self.message().as_bytes();
-        let Some(place) = self.deflated.get(encoding.place()) else {
-            return deflater.compress_alone(message).map(Arc::from);
-        };
-        let (kept, deflated) = place.get_or_try_init(|| {
+        // Stable Rust has no way of sharing memory that can fail: it is asked for just before.
+        let mut compressed = || -> Result<Arc<[u8]>, SendError> {
             let deflated = deflater.compress_alone(message)?;
-            Ok::<_, SendError>(alloc::boxed::Box::new((encoding, deflated.into())))
-        })?;
+            ask_for(deflated.len() + SHARED).map_err(|_| SendError::OutOfMemory)?;
+            Ok(deflated.into())
+        };
+        let Some(place) = self.deflated.get(encoding.place()) else {
+            return compressed();
+        };
+        let (kept, deflated) =
+            place.get_or_try_init(|| Ok::<_, SendError>(Box::new((encoding, compressed()?))))?;
         if *kept == encoding {
             return Ok(deflated.clone());
         }
-        deflater.compress_alone(message).map(Arc::from)
+        compressed()
     }
 }
+
+/// What it takes to share a payload beyond its bytes: a little more than that.
+#[cfg(feature = "deflate")]
+const SHARED: usize = 128;
 
 /// Its length, and nothing of its payload.
 impl fmt::Debug for Prepared {

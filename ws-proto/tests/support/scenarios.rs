@@ -344,7 +344,8 @@ mod compressed {
                 "compressed, prepared",
                 vec![SendPrepared(vec![7; 9000]), SendPrepared(vec![7; 9000])],
             )
-            .hard(1),
+            // And what each is compressed to is shared, with a place to keep it in.
+            .hard(5),
             new("compressed, in fragments", parts).hard(1),
             new(
                 "compressed, after silence",
