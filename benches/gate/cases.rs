@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_proto::{
-    Connection, Event, Header, Kind, Limits, Message, Opcode, Part, Received, Role, Session, Step,
+    Connection, Event, Header, Kind, Limits, Message, Opcode, Part, Ready, Received, Role, Session,
+    Step,
 };
 
 use crate::wire::{self, Script};
@@ -109,7 +110,9 @@ pub(crate) fn all() -> Vec<Case> {
             cases.push(send_fragmented(layer, role));
         }
         cases.push(ping(layer));
+        cases.push(one_per_read(layer));
     }
+    cases.push(returned());
     cases.push(handshake_server());
     cases.push(handshake_parsed());
     cases.push(handshake_client());
@@ -138,6 +141,66 @@ fn receive(
                 session_receiver(session(role, &limits), batch, messages)
             }
         }
+    })
+}
+
+/// A small frame with each read, as where one message is answered before the next is sent.
+fn one_per_read(layer: Layer) -> Case {
+    const READS: usize = 64;
+    let name = format!("{}/receive/server-binary-16-one-per-read", layer.name());
+    Case::new(name, READS, 4, move || {
+        let frame = wire::whole(Role::Server, Script::Binary, 16);
+        match layer {
+            Layer::Bare => {
+                let mut connection = connection(Role::Server, &limits());
+                let mut buffer = vec![0; frame.len()];
+                Box::new(move || {
+                    for _ in 0..READS {
+                        buffer.copy_from_slice(black_box(&frame));
+                        let received = connection.receive(&mut buffer).expect("in order");
+                        let Some(Event::Message(message)) = received.event else {
+                            panic!("no message");
+                        };
+                        black_box(message.as_bytes());
+                        let rest = connection.receive(&mut []).expect("in order");
+                        assert!(rest.event.is_none() && !connection.wants_transmit());
+                    }
+                })
+            }
+            Layer::Session => {
+                let mut session = session(Role::Server, &limits());
+                Box::new(move || {
+                    for _ in 0..READS {
+                        fill(&mut session, black_box(&frame));
+                        let Ok(Step::Message(message)) = session.step() else {
+                            panic!("no message");
+                        };
+                        black_box(message.as_bytes());
+                        assert_eq!(session.step(), Ok(Step::NeedData));
+                        assert!(session.unsent().is_empty());
+                    }
+                })
+            }
+        }
+    })
+}
+
+/// The same for a caller that returns the message it waited for: `ready`, then `message`.
+fn returned() -> Case {
+    const READS: usize = 64;
+    let name = "session/receive/server-binary-16-ready-then-message";
+    Case::new(name, READS, 4, move || {
+        let frame = wire::whole(Role::Server, Script::Binary, 16);
+        let mut session = session(Role::Server, &limits());
+        Box::new(move || {
+            for _ in 0..READS {
+                assert_eq!(session.ready(), Ok(Ready::NeedData));
+                fill(&mut session, black_box(&frame));
+                assert_eq!(session.ready(), Ok(Ready::Message));
+                let message = session.message().expect("in order").expect("a message");
+                black_box(message.as_bytes());
+            }
+        })
     })
 }
 

@@ -112,6 +112,10 @@ enum Stage {
 /// What a step of an [`Accepting`] gave.
 #[derive(Debug)]
 #[must_use]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
 pub enum AcceptStep<'a> {
     /// More has to be read from the transport.
     NeedData,

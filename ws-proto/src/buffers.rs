@@ -110,7 +110,7 @@ impl Buffers {
     }
 
     /// These buffers, if there are any.
-    pub(crate) fn is_some(self) -> Option<Self> {
+    pub(crate) fn if_any(self) -> Option<Self> {
         self.has_memory().then_some(self)
     }
 

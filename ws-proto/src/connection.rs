@@ -151,7 +151,7 @@ impl Connection {
     /// [`Closed`](SendError::Closed) behind a Close,
     /// [`MessageInProgress`](SendError::MessageInProgress) between the fragments of another,
     /// [`NoRoom`](SendError::NoRoom) if `out` is too short. Nothing was written then.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: Message<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.sender.send(message, out)
     }

@@ -139,7 +139,7 @@ impl Header {
 
     /// The header of a data frame without a mask, or `None` from 2^63 bytes: what a sender makes,
     /// which knows that `opcode` is one of data.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn data(opcode: Opcode, len: u64, part: Part) -> Option<Self> {
         if len >> 63 != 0 {
             return None;
@@ -154,6 +154,7 @@ impl Header {
     }
 
     /// Sets the masking key, or takes it away.
+    #[inline]
     #[must_use]
     pub const fn masked(self, mask: Option<Mask>) -> Self {
         Self { mask, ..self }

@@ -65,6 +65,19 @@ impl Inbox {
         Ok(&mut self.bytes[self.end..])
     }
 
+    /// Whether all of the buffer is room, and the last read did not fill it.
+    #[inline]
+    pub(crate) const fn has_room(&self) -> bool {
+        self.start == self.end && !self.filled_up && !self.bytes.is_empty()
+    }
+
+    /// All of the buffer, if that [is room](Self::has_room).
+    #[inline]
+    pub(crate) const fn room(&mut self) -> &mut [u8] {
+        (self.start, self.end) = (0, 0);
+        self.bytes.as_mut_slice()
+    }
+
     fn grow(&mut self, size: usize) {
         // A frame whose length is a power of two lies whole in the largest.
         let most = size.saturating_mul(4).saturating_add(Header::MAX_LEN);
@@ -74,6 +87,7 @@ impl Inbox {
     }
 
     /// The first `len` bytes of the spare room were filled.
+    #[inline]
     pub(crate) fn filled(&mut self, len: usize) {
         self.end += len.min(self.bytes.len() - self.end);
         self.filled_up = self.end == self.bytes.len();

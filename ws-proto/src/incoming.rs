@@ -19,6 +19,7 @@ use crate::common_frame::CommonFrame;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
 use crate::error::ProtocolError;
+use crate::inbox::Inbox;
 use crate::limits::Limits;
 use crate::liveness::{Instant, Verdict};
 use crate::message::{Chunk, Event, Kind, Message, MessageBuf, Part};
@@ -65,7 +66,7 @@ pub trait Answer {
 
 impl Answer for Outgoing {
     #[inline]
-    fn with<T>(&mut self, answer: impl FnOnce(&mut Outgoing) -> T) -> T {
+    fn with<T>(&mut self, answer: impl FnOnce(&mut Self) -> T) -> T {
         answer(self)
     }
 
@@ -97,6 +98,8 @@ pub struct Incoming {
 enum Assembled {
     /// Not complete, or there is none.
     Partly,
+    /// There is none, and a [common frame](CommonFrame) was found.
+    Found,
     /// Complete.
     Whole(Kind),
     /// Handed out: to be forgotten at the next step.
@@ -139,6 +142,24 @@ impl Incoming {
     /// [`OutOfMemory`](ProtocolError::OutOfMemory): the next step says so too, and tells the peer.
     #[inline]
     pub fn spare_mut(&mut self) -> Result<&mut [u8], ProtocolError> {
+        if !self.has_room() {
+            return self.make_room();
+        }
+        Ok(match &mut self.buffer {
+            Some(held) => held.buffer.inbox.room(),
+            None => &mut [],
+        })
+    }
+
+    /// Whether a read begins anew: all of the buffer is room. The common case.
+    #[inline]
+    fn has_room(&self) -> bool {
+        let inbox = self.buffer.as_ref().map(|held| &held.buffer.inbox);
+        self.receiver.is_between_messages() && inbox.is_some_and(Inbox::has_room)
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self) -> Result<&mut [u8], ProtocolError> {
         let direct = self.direct();
         let size = self.read_buffer as usize;
         let spare = match buffers::make(&mut self.buffer) {
@@ -165,7 +186,7 @@ impl Incoming {
         if len > 0 {
             self.received = Received::Something;
         }
-        let is_direct = self.direct() > 0;
+        let is_direct = !self.receiver.is_between_messages() && self.direct() > 0;
         if let Some(held) = &mut self.buffer {
             if is_direct {
                 held.buffer.message.filled(len);
@@ -220,7 +241,25 @@ impl Incoming {
     /// # Errors
     ///
     /// How the peer broke the protocol: final.
+    #[inline]
     pub fn ready(&mut self, answer: &mut impl Answer) -> Result<Ready, ProtocolError> {
+        // The common cases, as in `step`.
+        if self.assembled == Assembled::Partly {
+            self.found = self.common_frame();
+            if self.found.is_some() {
+                self.assembled = Assembled::Found;
+                return Ok(Ready::Message);
+            }
+            if self.is_at_end() && answer.failed().is_none() {
+                return Ok(Ready::NeedData);
+            }
+        }
+        self.ready_any(answer)
+    }
+
+    /// Not inlined, so that the common cases are.
+    #[inline(never)]
+    fn ready_any(&mut self, answer: &mut impl Answer) -> Result<Ready, ProtocolError> {
         let next = match self.advance() {
             Ok(next) => next,
             Err(error) => return Err(self.fail(error, answer)),
@@ -235,7 +274,7 @@ impl Incoming {
     fn advance(&mut self) -> Result<Ready, ProtocolError> {
         match self.assembled {
             Assembled::Partly => {}
-            Assembled::Whole(_) => return Ok(Ready::Message),
+            Assembled::Found | Assembled::Whole(_) => return Ok(Ready::Message),
             Assembled::HandedOut => self.forget(),
         }
         let Some(held) = &mut self.buffer else {
@@ -257,6 +296,7 @@ impl Incoming {
             let unread = inbox.unread();
             self.found = self.receiver.common_frame(unread);
             if self.found.is_some() {
+                self.assembled = Assembled::Found;
                 return Ok(Ready::Message);
             }
             match self.receiver.holds(unread) {
@@ -297,19 +337,33 @@ impl Incoming {
         &mut self,
         answer: &mut impl Answer,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
-        let Some(common) = self.found.take() else {
-            return self.message_any(answer);
+        match (self.assembled, self.found) {
+            (Assembled::Found, Some(common)) => {
+                self.assembled = Assembled::Partly;
+                self.hand_out(common, answer).map(Some)
+            }
+            _ => self.message_any(answer),
+        }
+    }
+
+    /// Hands out the common frame that lies at the start of what is unread.
+    #[inline(always)]
+    fn hand_out(
+        &mut self,
+        common: CommonFrame,
+        answer: &mut impl Answer,
+    ) -> Result<Message<'_>, ProtocolError> {
+        // It lies in a buffer, and so there is one.
+        let (unread, start) = match &mut self.buffer {
+            Some(held) => held.buffer.inbox.unread_mut(),
+            None => return Ok(Message::Binary(&[])),
         };
-        let Some(held) = &mut self.buffer else {
-            return Ok(None);
-        };
-        let (unread, start) = held.buffer.inbox.unread_mut();
         *start += common.size();
         let message = self.receiver.receive_common(common, unread);
         if let Err(error) = message {
             answer.with(|out| out.fail(error));
         }
-        message.map(Some)
+        message
     }
 
     /// Any message that is not a common frame.
@@ -415,13 +469,14 @@ impl Incoming {
     pub fn step(&mut self, answer: &mut impl Answer) -> Result<Step<'_>, ProtocolError> {
         // The common cases first: one more whole message in what was read, or the end of it.
         if self.assembled == Assembled::Partly {
-            match self.common_frame() {
-                Some(common) => {
-                    self.found = Some(common);
-                    return Ok(self.message(answer)?.map_or(Step::NeedData, Step::Message));
-                }
-                None if self.is_at_end() && answer.failed().is_none() => return Ok(Step::NeedData),
-                None => {}
+            if let Some(common) = self.common_frame() {
+                return match self.hand_out(common, answer) {
+                    Ok(message) => Ok(Step::Message(message)),
+                    Err(error) => Err(error),
+                };
+            }
+            if self.is_at_end() && answer.failed().is_none() {
+                return Ok(Step::NeedData);
             }
         }
         self.step_any(answer)
@@ -443,7 +498,7 @@ impl Incoming {
     /// Not inlined, so that the common cases are.
     #[inline(never)]
     fn step_any(&mut self, answer: &mut impl Answer) -> Result<Step<'_>, ProtocolError> {
-        Ok(match self.ready(answer)? {
+        Ok(match self.ready_any(answer)? {
             Ready::Message => self.message(answer)?.map_or(Step::NeedData, Step::Message),
             Ready::Control => self.control(answer)?.map_or(Step::NeedData, Step::Control),
             Ready::NeedData => Step::NeedData,
@@ -470,7 +525,6 @@ impl Incoming {
     /// there is no memory for it, the buffer stays too.
     pub fn detach(&mut self, buffers: &mut Buffers) {
         self.forget_handed_out();
-        self.found = None;
         buffers.read = buffers::detach(&mut self.buffer);
     }
 
@@ -563,8 +617,11 @@ impl Incoming {
     }
 
     fn forget_handed_out(&mut self) {
-        if self.assembled == Assembled::HandedOut {
-            self.forget();
+        match self.assembled {
+            Assembled::HandedOut => self.forget(),
+            // Its place may change.
+            Assembled::Found => self.assembled = Assembled::Partly,
+            Assembled::Partly | Assembled::Whole(_) => {}
         }
     }
 

@@ -92,7 +92,7 @@ impl Outgoing {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_plain(&mut self, message: Message<'_>) -> Result<(), SendError> {
         let needed = self.sender.frame_len(message.as_bytes().len());
         let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;

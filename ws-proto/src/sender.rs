@@ -75,7 +75,7 @@ impl Sender {
     ///
     /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
     /// [`NoRoom`](SendError::NoRoom): nothing was written or changed.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: Message<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         let payload = message.as_bytes();
         let needed = self.frame_len(payload.len());
@@ -129,7 +129,7 @@ impl Sender {
     /// [`Closed`](SendError::Closed), [`PayloadTooLong`](SendError::PayloadTooLong), or
     /// [`MessageInProgress`](SendError::MessageInProgress) if the fragments of a message of the
     /// other kind are being sent.
-    #[inline]
+    #[inline(always)]
     pub fn begin(&mut self, kind: Kind, len: u64, part: Part) -> Result<Header, SendError> {
         if self.state != State::Open {
             return Err(SendError::Closed);
@@ -149,7 +149,7 @@ impl Sender {
     }
 
     /// Begins the one frame of a message that is not in fragments.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin_message(&mut self, message: Message<'_>) -> Result<Header, SendError> {
         if self.message.is_some() {
             return Err(SendError::MessageInProgress);
@@ -447,16 +447,16 @@ impl Transmit {
             len: 0,
             bytes: [0; Self::MAX_LEN],
         };
-        // A slot holds at most 125 bytes, so that the header can be made.
+        // A slot holds at most 125 bytes, so that the header can be made, and all of it fits.
         let Ok(header) = Header::new(opcode, u64::from(payload.len)) else {
             return this;
         };
-        let head = header.masked(mask).encode();
-        let (at_head, at_payload) = this.bytes.split_at_mut(head.as_ref().len());
-        at_head.copy_from_slice(head.as_ref());
+        let Some(room) = header.masked(mask).write(&mut this.bytes) else {
+            return this;
+        };
         let _ = mask
             .unwrap_or(Mask::new([0; 4]))
-            .apply_to(payload.as_bytes(), at_payload);
+            .apply_to(payload.as_bytes(), room);
         let head_len = if mask.is_some() { 6 } else { 2 };
         this.len = head_len + payload.len;
         this

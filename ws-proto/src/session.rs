@@ -406,7 +406,7 @@ impl Session {
         let mut buffers = Buffers::default();
         self.incoming.detach(&mut buffers);
         self.outgoing.detach(&mut buffers);
-        buffers.is_some()
+        buffers.if_any()
     }
 
     /// Takes the sides apart, for two threads: see [`Answer`](crate::Answer).

@@ -103,6 +103,7 @@ impl Direction {
     };
 
     /// The narrower of both, in each respect. A sender may always use less than was agreed on.
+    #[cfg(feature = "deflate")]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             window: self.window.min(other.window),
