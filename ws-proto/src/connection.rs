@@ -148,7 +148,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed) behind a Close,
+    /// [`Closed`](SendError::Closed) after a Close,
     /// [`MessageInProgress`](SendError::MessageInProgress) between the fragments of another,
     /// [`NoRoom`](SendError::NoRoom) if `out` is too short. Nothing was written then.
     #[inline]

@@ -261,7 +261,7 @@ impl Header {
         }
     }
 
-    /// Writes the header to the start of `out`; returns what is behind it, or `None` if `out` is
+    /// Writes the header to the start of `out`; returns what is after it, or `None` if `out` is
     /// too short. Each copy has a length known beforehand: a store or two.
     #[inline]
     #[expect(
@@ -324,7 +324,7 @@ impl Header {
     }
 }
 
-/// Puts `bytes` at the start of `out`; returns what is behind them.
+/// Puts `bytes` at the start of `out`; returns what is after them.
 #[inline]
 const fn put<const N: usize>(out: &mut [u8], bytes: [u8; N]) -> Option<&mut [u8]> {
     let Some((start, rest)) = out.split_first_chunk_mut() else {

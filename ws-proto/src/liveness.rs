@@ -24,8 +24,8 @@
 //! peer is judged. Pings are due on a grid, every interval from the first check, and not an
 //! interval after the last answer.
 //!
-//! No clock is read here: the caller says what time it is, and is told when to ask again. Not
-//! once per message either; the calls between two checks only set flags.
+//! No clock is read here: the caller says what time it is, and each check says when the next is
+//! due. Not once per message either; the calls between two checks only set flags.
 
 use core::mem;
 use core::time::Duration;

@@ -214,7 +214,7 @@ pub enum Event<'b> {
 #[must_use = "the consumed bytes must not be presented again"]
 pub struct Received<'b> {
     /// How many bytes of the input were used. They are never to be presented again; the rest
-    /// are, with what arrives behind them.
+    /// are, with what arrives after them.
     pub consumed: usize,
     /// What they amounted to. `None` asks for more input.
     pub event: Option<Event<'b>>,

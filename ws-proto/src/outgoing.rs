@@ -421,7 +421,7 @@ impl Outgoing {
     }
 
     /// Takes out the compression context, if nothing is kept in it between messages: for a pool
-    /// that [lends](Self::lend_compressor) it to whoever sends next.
+    /// that [lends](Self::lend_compressor) it to the next connection that sends.
     #[cfg(feature = "deflate")]
     pub fn take_compressor(&mut self) -> Option<Compressor> {
         self.deflater.as_mut()?.take()

@@ -167,8 +167,8 @@ impl Server {
         self
     }
 
-    /// Is told what a handler failed with. Connections that broke are among them, for handlers
-    /// that return what `recv` gave.
+    /// Calls `report` with every error that a handler returns, including those of the connection
+    /// that it passes on with `?`.
     pub fn on_error<F>(mut self, report: F) -> Self
     where
         F: Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send + Sync + 'static,
@@ -246,8 +246,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// That the listener is broken. A connection that is, or a lack of descriptors or threads,
-    /// is none: the server goes on as soon as it can.
+    /// Only if the listener itself fails. Failed connections and a shortage of descriptors or
+    /// threads are not errors: the server goes on as soon as it can.
     pub fn run(self) -> io::Result<()> {
         accept::run(self.listener, &Arc::new(self.core))
     }
