@@ -81,7 +81,7 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a Close frame says: a code, and a reason of at most 123 bytes of UTF-8.
+/// The content of a Close frame: a code, and a reason of at most 123 bytes of UTF-8.
 ///
 /// The reason is the peer's text when received. `Debug` and `Display` escape control characters
 /// in it, so that it cannot rewrite a log or a terminal.

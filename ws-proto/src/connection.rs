@@ -247,7 +247,7 @@ impl Connection {
         self.sender.wants_transmit()
     }
 
-    /// What to do about the transport (§7.1.1), once what was queued is written.
+    /// Says what to do about the transport (§7.1.1), once what was queued is written.
     #[must_use]
     pub const fn shutdown(&self) -> Shutdown {
         closing::shutdown(self.receiver.peer(), &self.sender, self.linger)

@@ -42,7 +42,7 @@ pub struct Deflate {
     /// nothing: a sender may always use less than it could. Default: a window of 12 bits, and no
     /// takeover.
     pub send: Direction,
-    /// What the peer is asked to keep to. A server that cannot does what it can, and a client
+    /// The bounds that we ask the peer to keep. A server that cannot does what it can, and a client
     /// is asked for a window only if it says that it can be. Default: [`Direction::FULL`], which
     /// is nothing, as browsers do.
     ///
@@ -58,12 +58,12 @@ pub struct Deflate {
     /// The shortest message that is compressed, in bytes. Default: 1 KiB; without takeover a
     /// shorter one hardly gets smaller.
     pub min_len: usize,
-    /// What becomes of a compression context that is kept between messages when the connection
+    /// The fate of a compression context that is kept between messages when the connection
     /// falls silent ([`release`](crate::Session::release)). Default: it is dropped.
     pub when_idle: WhenIdle,
 }
 
-/// What becomes of what is kept between messages when a connection falls silent.
+/// The fate of what is kept between messages when a connection falls silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenIdle {
     /// It is dropped: the next message is compressed by itself. What the peer sends may still

@@ -22,7 +22,7 @@ use crate::message::Part;
 /// The longest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
 
-/// What a frame is for (§5.2, §11.8). The reserved opcodes do not exist here.
+/// The purpose of a frame (§5.2, §11.8). The reserved opcodes do not exist here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -288,7 +288,7 @@ impl Header {
         }
     }
 
-    /// What the frame is for.
+    /// The purpose of the frame.
     #[inline]
     #[must_use]
     pub const fn opcode(&self) -> Opcode {

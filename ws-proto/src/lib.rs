@@ -84,6 +84,13 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "alloc"),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "some lead to what only `alloc` has"
+    )
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

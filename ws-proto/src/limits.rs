@@ -1,6 +1,6 @@
 //! Every bound, with its unit, its default, and the memory it implies (RFC 6455 §10.4).
 
-/// What one connection may use. The defaults are safe for a public server.
+/// The most that one connection may use. The defaults are safe for a public server.
 ///
 /// ```
 /// use ws_proto::Limits;

@@ -184,7 +184,7 @@ enum Phase {
     AwaitClose,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
@@ -202,7 +202,7 @@ pub enum Verdict {
     Dead(TimedOut),
 }
 
-/// What the peer did not do in time.
+/// The step that the peer did not complete in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TimedOut {
     /// It showed no sign of life after a Ping: it sent nothing, and took nothing that waits.

@@ -191,7 +191,7 @@ pub struct Chunk<'b> {
     pub part: Part,
 }
 
-/// What was received. It borrows the input, where its payload was unmasked in place.
+/// An event that was received. It borrows the input, where its payload was unmasked in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A message, whole.
@@ -209,7 +209,7 @@ pub enum Event<'b> {
     Close(Option<Close<'b>>),
 }
 
-/// What a call to `receive` did.
+/// The outcome of a call to `receive`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the consumed bytes must not be presented again"]
 pub struct Received<'b> {

@@ -108,7 +108,7 @@ impl Client {
         self
     }
 
-    /// What the connection may use: see [`Limits`].
+    /// Sets what the connection may use: see [`Limits`].
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self

@@ -38,7 +38,7 @@ type Pong = Box<dyn FnMut(&[u8]) + Send>;
 #[derive(Default)]
 struct OnPong(Option<Pong>);
 
-/// What waiting for a message came to.
+/// The result of waiting for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Next<'a> {
@@ -187,7 +187,7 @@ impl Reader {
         self.drop_the_rest()
     }
 
-    /// What the peer's Close said: `None` before it came, and if it said nothing.
+    /// The code and reason of the peer's Close: `None` before it came, and if it had none.
     #[must_use]
     pub fn peer_close(&self) -> Option<(CloseCode, String)> {
         let outgoing = self.shared.outgoing();

@@ -28,7 +28,7 @@ pub use registry::Handle;
 
 use registry::Registry;
 
-/// What a handler of connections may fail with.
+/// The errors that a handler of connections may return.
 type Failure = Box<dyn StdError + Send + Sync>;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
 type Handler = dyn Fn(WebSocket, &Request) -> Result<(), Failure> + Send + Sync;
@@ -84,7 +84,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What binding gave.
+    /// The address cannot be bound.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         let listener = accept::listen(address)?;
         let registry = Registry::new(listener.local_addr()?);
@@ -160,7 +160,7 @@ impl Server {
         self
     }
 
-    /// Whose pages may connect. Default: those of the same host, and programs that are no
+    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
     /// browser; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.core.origins = origins;
@@ -177,7 +177,7 @@ impl Server {
         self
     }
 
-    /// What each connection may use: see [`Limits`].
+    /// Sets what each connection may use: see [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.core.config.limits = limits;
         self
