@@ -109,7 +109,7 @@ enum Stage {
     Over,
 }
 
-/// What a step of an [`Accepting`] gave.
+/// The result of a step of an [`Accepting`].
 #[derive(Debug)]
 #[must_use]
 #[allow(
@@ -178,7 +178,7 @@ impl Accepting {
         self.0.received.eof();
     }
 
-    /// What came of the handshake so far.
+    /// Says how far the handshake is, and what it came to.
     pub fn step(&mut self) -> AcceptStep<'_> {
         let inner = &mut *self.0;
         match inner.reply.stage {
@@ -200,7 +200,7 @@ impl Accepting {
         }
     }
 
-    /// What is to be written next: what is left of the answer.
+    /// The bytes to write next: the rest of the answer.
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
         self.0.reply.unsent.unsent()
@@ -211,13 +211,13 @@ impl Accepting {
         self.0.reply.unsent.sent(len);
     }
 
-    /// What was agreed on about compression, once the request is accepted.
+    /// The compression that was agreed on, once the request is accepted.
     #[must_use]
     pub const fn compression(&self) -> Option<Compression> {
         self.0.reply.compression
     }
 
-    /// What was received, from the first byte of the request on: for an HTTP stack that takes
+    /// All bytes received, from the first byte of the request on: for an HTTP stack that takes
     /// over, because the request is not for a WebSocket.
     #[must_use]
     pub fn into_received(self) -> Vec<u8> {

@@ -8,7 +8,7 @@ use crate::utf8;
 
 /// A status code that may travel in a Close frame.
 ///
-/// It can hold 1000 to 1003, 1007 to 1014 and 3000 to 4999. It can not hold the codes that the
+/// It can hold 1000 to 1003, 1007 to 1014 and 3000 to 4999. It cannot hold the codes that the
 /// RFC keeps for local use and forbids in a frame (1005, 1006, 1015), nor those that nobody has
 /// defined.
 ///
@@ -81,10 +81,10 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a Close frame says: a code, and a reason of at most 123 bytes of UTF-8.
+/// The content of a Close frame: a code, and a reason of at most 123 bytes of UTF-8.
 ///
 /// The reason is the peer's text when received. `Debug` and `Display` escape control characters
-/// in it, so that it can not rewrite a log or a terminal.
+/// in it, so that it cannot rewrite a log or a terminal.
 ///
 /// ```
 /// use ws_proto::{Close, CloseCode};

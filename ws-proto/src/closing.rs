@@ -28,7 +28,7 @@ pub enum State {
     Failed(ProtocolError),
 }
 
-/// What to do about the transport now (§7.1.1).
+/// The next thing to do about the transport (§7.1.1).
 ///
 /// A socket that is closed while bytes lie unread in it is reset, and the reset destroys what the
 /// peer has not read yet: our Close, which says why. So the side that closes first shuts down its
@@ -110,7 +110,7 @@ pub(crate) const fn state(peer: Peer, sender: &Sender) -> State {
     }
 }
 
-/// What to do about the transport, once everything that was queued is written.
+/// Says what to do about the transport, once everything that was queued is written.
 pub(crate) const fn shutdown(peer: Peer, sender: &Sender, linger: Linger) -> Shutdown {
     if !sender.is_closed() {
         return Shutdown::NotYet;

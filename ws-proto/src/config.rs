@@ -1,4 +1,4 @@
-//! What an adapter settles once and gives to each of its connections.
+//! The settings that an adapter makes once and gives to each of its connections.
 
 use core::time::Duration;
 

@@ -97,7 +97,7 @@ struct Body {
     len: usize,
 }
 
-/// What a step of a [`Connecting`] gave.
+/// The result of a step of a [`Connecting`].
 #[derive(Debug)]
 #[must_use]
 #[allow(
@@ -147,7 +147,7 @@ impl Connecting {
         }))
     }
 
-    /// What is to be written next: what is left of the request.
+    /// The bytes to write next: the rest of the request.
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
         self.0.request.unsent()
@@ -192,7 +192,7 @@ impl Connecting {
         self.0.received.eof();
     }
 
-    /// What came of the handshake so far.
+    /// Says how far the handshake is, and what it came to.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ impl Connecting {
         }
     }
 
-    /// What was received of a refusal's body, as it was sent, up to [`MAX_BODY`](Self::MAX_BODY)
+    /// The body of a refusal so far, as it was sent, up to [`MAX_BODY`](Self::MAX_BODY)
     /// bytes. To have more of it, read on as before.
     #[must_use]
     pub fn body(&self) -> &[u8] {
@@ -264,13 +264,13 @@ impl Connecting {
         self.0.body.is_some_and(whole) || self.0.received.has_ended()
     }
 
-    /// What was agreed on about compression, once the connection is open.
+    /// The compression that was agreed on, once the connection is open.
     #[must_use]
     pub const fn compression(&self) -> Option<Compression> {
         self.0.compression
     }
 
-    /// What was received: the head of the answer, as far as it is there, with the interim
+    /// The bytes received: the head of the answer, as far as it is there, with the interim
     /// responses before it; and the bytes after it. For a trace.
     #[must_use]
     pub fn received(&self) -> (&[u8], &[u8]) {

@@ -148,7 +148,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed) behind a Close,
+    /// [`Closed`](SendError::Closed) after a Close,
     /// [`MessageInProgress`](SendError::MessageInProgress) between the fragments of another,
     /// [`NoRoom`](SendError::NoRoom) if `out` is too short. Nothing was written then.
     #[inline(always)]
@@ -247,7 +247,7 @@ impl Connection {
         self.sender.wants_transmit()
     }
 
-    /// What to do about the transport (§7.1.1), once what was queued is written.
+    /// Says what to do about the transport (§7.1.1), once what was queued is written.
     #[must_use]
     pub const fn shutdown(&self) -> Shutdown {
         closing::shutdown(self.receiver.peer(), &self.sender, self.linger)

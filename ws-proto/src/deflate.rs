@@ -3,7 +3,7 @@
 //! ```text
 //!   message ──▶ Compressor ──▶ … 00 00 FF FF      "Remove 4 octets (that are 0x00 0x00 0xff 0xff)
 //!                              └── cut ──┘         from the tail end." (§7.2.1)
-//!   message ◀── Inflater ◀──── … ◀── 00 00 FF FF  fed behind the last fragment, never copied to it
+//!   message ◀── Inflater ◀──── … ◀── 00 00 FF FF  fed after the last fragment, never copied to it
 //! ```
 //!
 //! A context is made when the first message needs it, not when it is agreed on; one that is kept
@@ -42,7 +42,7 @@ pub struct Deflate {
     /// nothing: a sender may always use less than it could. Default: a window of 12 bits, and no
     /// takeover.
     pub send: Direction,
-    /// What the peer is asked to keep to. A server that cannot does what it can, and a client
+    /// The bounds that we ask the peer to keep. A server that cannot does what it can, and a client
     /// is asked for a window only if it says that it can be. Default: [`Direction::FULL`], which
     /// is nothing, as browsers do.
     ///
@@ -58,12 +58,12 @@ pub struct Deflate {
     /// The shortest message that is compressed, in bytes. Default: 1 KiB; without takeover a
     /// shorter one hardly gets smaller.
     pub min_len: usize,
-    /// What becomes of a compression context that is kept between messages when the connection
+    /// The fate of a compression context that is kept between messages when the connection
     /// falls silent ([`release`](crate::Session::release)). Default: it is dropped.
     pub when_idle: WhenIdle,
 }
 
-/// What becomes of what is kept between messages when a connection falls silent.
+/// The fate of what is kept between messages when a connection falls silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenIdle {
     /// It is dropped: the next message is compressed by itself. What the peer sends may still
@@ -177,7 +177,7 @@ impl Deflater {
         }
     }
 
-    /// Whether a message of `len` bytes is to be compressed. A window that our compressor can not
+    /// Whether a message of `len` bytes is to be compressed. A window that our compressor cannot
     /// keep to leaves messages as they are, which is always allowed (§6).
     pub(crate) fn wants(&self, len: usize, compress: Compress) -> bool {
         compress == Compress::Auto
@@ -209,7 +209,7 @@ impl Deflater {
         Ok(context.out.get(..context.len).unwrap_or_default())
     }
 
-    /// Compresses a message by itself, for whoever has agreed on the same.
+    /// Compresses a message by itself, for every connection that has agreed on the same.
     pub(crate) fn compress_alone(&mut self, message: &[u8]) -> Result<Vec<u8>, SendError> {
         self.forget();
         let alone = self.compress(message, Part::Last).and_then(|deflated| {
@@ -227,8 +227,8 @@ impl Deflater {
         self.context.is_none() && self.direction.takeover == Takeover::Off
     }
 
-    /// Has messages to come refer to none before: the peer has received one that this context
-    /// has not seen, or will not receive one that it has.
+    /// Resets the window, because ours and the peer's no longer agree: one of the two has seen a
+    /// message that the other has not.
     pub(crate) fn forget(&mut self) {
         self.within = false;
         if let Some(context) = &mut self.context {
@@ -251,7 +251,7 @@ impl Deflater {
             return None;
         }
         let mut context = self.context.take()?;
-        // A large message leaves a large buffer, which whoever comes next may not need.
+        // A large message leaves a large buffer, which the next user may not need.
         if context.out.len() > KEPT {
             (context.out, context.len) = (Vec::new(), 0);
         }
@@ -311,7 +311,7 @@ impl Compressor {
             lengthen(&mut self.out, len + room).map_err(starved)?;
             let (read, written) = (self.zlib.total_in(), self.zlib.total_out());
             // The pointers are in order and the flush is one that can be asked for, and so zlib
-            // finds no fault; a full buffer is none.
+            // finds no fault; a full buffer is not one.
             let _ = self
                 .zlib
                 .compress(piece, &mut self.out[len..], DeflateFlush::SyncFlush);
@@ -384,7 +384,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates a piece of a message behind what is in `message`, and stops as soon as that would
+    /// Inflates a piece of a message, after what is in `message`, and stops as soon as that would
     /// pass the limit.
     pub(crate) fn inflate(
         &mut self,
@@ -399,7 +399,7 @@ impl Inflater {
         };
         let inflated = self.inflate_piece(check, chunk, message);
         if inflated.is_err() && chunk.kind == Kind::Text {
-            // Text that is none is told before what is behind it, as it would be in several pieces.
+            // Report invalid UTF-8 before any later error, as a message in pieces would.
             Utf8::new().push(message.as_bytes())?;
         }
         inflated
@@ -472,7 +472,7 @@ impl Inflater {
                 self.utf8.push(message.spare_head(written))?;
             }
             message.inflated(written);
-            // Behind what came before it.
+            // After what came before it.
             let status = status.map_err(|error| match error {
                 InflateError::MemError => ProtocolError::OutOfMemory,
                 _ => ProtocolError::InvalidDeflate,

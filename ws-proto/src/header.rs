@@ -22,7 +22,7 @@ use crate::message::Part;
 /// The longest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
 
-/// What a frame is for (§5.2, §11.8). The reserved opcodes do not exist here.
+/// The purpose of a frame (§5.2, §11.8). The reserved opcodes do not exist here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -262,7 +262,7 @@ impl Header {
         }
     }
 
-    /// Writes the header to the start of `out`; returns what is behind it, or `None` if `out` is
+    /// Writes the header to the start of `out`; returns what is after it, or `None` if `out` is
     /// too short. Each copy has a length known beforehand: a store or two.
     #[inline]
     #[expect(
@@ -289,7 +289,7 @@ impl Header {
         }
     }
 
-    /// What the frame is for.
+    /// The purpose of the frame.
     #[inline]
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
@@ -325,7 +325,7 @@ impl Header {
     }
 }
 
-/// Puts `bytes` at the start of `out`; returns what is behind them.
+/// Puts `bytes` at the start of `out`; returns what is after them.
 #[inline]
 const fn put<const N: usize>(out: &mut [u8], bytes: [u8; N]) -> Option<&mut [u8]> {
     let Some((start, rest)) = out.split_first_chunk_mut() else {

@@ -194,7 +194,7 @@ mod tests {
     }
 
     /// However much is unread each time: what is left of it moves to the front while there is
-    /// little room behind it, and only then.
+    /// little room after it, and only then.
     #[test]
     fn inbox_moves_what_is_unread_instead_of_growing() {
         let size = Limits::MIN_READ;

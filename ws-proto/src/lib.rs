@@ -14,6 +14,14 @@
 //! | [`Connection`], [`handshake`], [`Liveness`] | the protocol, on slices of the caller's | nothing |
 //! | [`Connecting`], [`Accepting`], [`Session`] | the handshake and a connection, with their buffers: what adapters drive | feature `alloc` |
 //!
+//! A connection has two directions, and so there are three pairs of halves, one for each need:
+//!
+//! | receives | sends | joined | for |
+//! |---|---|---|---|
+//! | [`Receiver`] | [`Sender`] | [`Connection`] | buffers of the caller's; the halves alone do not answer |
+//! | [`Incoming`] | [`Outgoing`] | [`Session`] | buffers of their own, or lent as a pair of [`Buffers`]; [`Answer`] is the way from one to the other |
+//! | `Reader` | `Writer` | `WebSocket` | sockets and threads: in the crate `ws-std` |
+//!
 //! **The one rule of use**: whatever was received or sent, write what is then to be written. For
 //! a [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`], and
 //! for the handshake before it, [`unsent`](Session::unsent).
@@ -76,6 +84,13 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "alloc"),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "some lead to what only `alloc` has"
+    )
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -1,6 +1,6 @@
 //! Every bound, with its unit, its default, and the memory it implies (RFC 6455 §10.4).
 
-/// What one connection may use. The defaults are safe for a public server.
+/// The most that one connection may use. The defaults are safe for a public server.
 ///
 /// ```
 /// use ws_proto::Limits;
@@ -13,7 +13,7 @@
 pub struct Limits {
     /// The longest message received, in bytes of payload over all its fragments. A longer one is
     /// refused when the header that declares it arrives: 1009. Memory: nothing in the bare core;
-    /// in a session, up to twice what has been received of a message, or a read more.
+    /// in a session, at most twice the bytes received so far, or one read beyond them.
     ///
     /// Default: 1 MiB.
     pub max_message: u64,

@@ -24,8 +24,8 @@
 //! peer is judged. Pings are due on a grid, every interval from the first check, and not an
 //! interval after the last answer.
 //!
-//! No clock is read here: the caller says what time it is, and is told when to ask again. Not
-//! once per message either; the calls between two checks only set flags.
+//! No clock is read here: the caller says what time it is, and each check says when the next is
+//! due. Not once per message either; the calls between two checks only set flags.
 
 use core::mem;
 use core::time::Duration;
@@ -184,7 +184,7 @@ enum Phase {
     AwaitClose,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
@@ -202,7 +202,7 @@ pub enum Verdict {
     Dead(TimedOut),
 }
 
-/// What the peer did not do in time.
+/// The step that the peer did not complete in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TimedOut {
     /// It showed no sign of life after a Ping: it sent nothing, and took nothing that waits.

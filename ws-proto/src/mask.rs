@@ -116,7 +116,7 @@ impl Mask {
         after
     }
 
-    /// Puts `from`, masked, behind what is in `to`: in one pass, because a line is masked in
+    /// Puts `from`, masked, after what is in `to`: in one pass, because a line is masked in
     /// registers on its way. Not inlined, so that they are.
     #[cfg(feature = "alloc")]
     #[inline(never)]

@@ -191,7 +191,7 @@ pub struct Chunk<'b> {
     pub part: Part,
 }
 
-/// What was received. It borrows the input, where its payload was unmasked in place.
+/// An event that was received. It borrows the input, where its payload was unmasked in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A message, whole.
@@ -209,12 +209,12 @@ pub enum Event<'b> {
     Close(Option<Close<'b>>),
 }
 
-/// What a call to `receive` did.
+/// The outcome of a call to `receive`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the consumed bytes must not be presented again"]
 pub struct Received<'b> {
     /// How many bytes of the input were used. They are never to be presented again; the rest
-    /// are, with what arrives behind them.
+    /// are, with what arrives after them.
     pub consumed: usize,
     /// What they amounted to. `None` asks for more input.
     pub event: Option<Event<'b>>,

@@ -232,7 +232,7 @@ impl Outgoing {
         self.sender.close(close)
     }
 
-    /// What is to be written next, in one piece. Control frames go before messages that were not
+    /// The bytes to write next, in one piece. Control frames go before messages that were not
     /// begun to be written, and the Close after all. If there is no memory for a control frame, the
     /// connection has failed, as the next step says.
     #[inline]
@@ -244,7 +244,7 @@ impl Outgoing {
         }
     }
 
-    /// What is to be written, in several pieces, for a system that writes them at once (`writev`):
+    /// The bytes to write, in several pieces, for a system that writes them at once (`writev`):
     /// as many as there are and `to` takes. Returns how many.
     pub fn unsent_slices<'a>(&'a mut self, to: &mut [&'a [u8]]) -> usize {
         self.move_control();
@@ -330,7 +330,7 @@ impl Outgoing {
         self.deadline()
     }
 
-    /// What to do about the transport (RFC 6455 §7.1.1).
+    /// Says what to do about the transport (RFC 6455 §7.1.1).
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         if self.unsent_len() > 0 {
@@ -362,7 +362,7 @@ impl Outgoing {
         closing::state(self.peer, &self.sender)
     }
 
-    /// What the peer's Close said, once it was received: `None` before, and if it said nothing.
+    /// The code and reason of the peer's Close, once it was received: `None` before, and if it had none.
     #[must_use]
     pub fn peer_close(&self) -> Option<Close<'_>> {
         let (Peer::Closed(code) | Peer::Ended(code)) = self.peer else {
@@ -421,7 +421,7 @@ impl Outgoing {
     }
 
     /// Takes out the compression context, if nothing is kept in it between messages: for a pool
-    /// that [lends](Self::lend_compressor) it to whoever sends next.
+    /// that [lends](Self::lend_compressor) it to the next connection that sends.
     #[cfg(feature = "deflate")]
     pub fn take_compressor(&mut self) -> Option<Compressor> {
         self.deflater.as_mut()?.take()

@@ -32,7 +32,7 @@ use crate::message::Message;
 pub struct Prepared {
     message: Shared,
     /// What it looks like compressed, a place for each size of window. Connections of one program
-    /// have the same level and memory; whoever differs compresses for itself.
+    /// have the same level and memory; one that differs compresses for itself.
     #[cfg(feature = "deflate")]
     deflated: [OnceBox<(Encoding, Arc<[u8]>)>; Encoding::WINDOWS],
 }

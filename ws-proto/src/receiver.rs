@@ -71,7 +71,7 @@ enum State {
     Payload(Frame),
     /// A Close was received: what follows is dropped.
     Closed,
-    /// The stream has ended behind a Close.
+    /// The stream has ended after a Close.
     Ended,
     /// The peer broke the protocol: final.
     Failed(ProtocolError),
@@ -523,7 +523,7 @@ const fn max_deflated(max: u64) -> u64 {
     max.saturating_add(max / 8).saturating_add(1024)
 }
 
-/// The length of the payload, if all of it lies in `input` behind the header.
+/// The length of the payload, if all of it lies in `input` after the header.
 #[inline]
 fn whole_payload(header: &Header, input: &[u8], size: usize) -> Option<usize> {
     let len = usize::try_from(header.payload_len()).ok()?;

@@ -17,7 +17,7 @@ use crate::message::{Kind, Message, Part};
 use crate::receiver::Role;
 use crate::try_box::{TryBox, new_box, try_box};
 
-/// The sending half of a connection: frames what it is told to.
+/// The sending half of a connection: frames messages and answers.
 #[derive(Debug)]
 pub struct Sender {
     /// A client's keys; a server does not mask.

@@ -74,15 +74,15 @@ pub struct Session {
     outgoing: Outgoing,
 }
 
-/// What is left of a session when the stream is taken over by something else, or what one is made
-/// of that takes it over.
+/// The parts of a session whose stream something else takes over, or of one that takes a stream
+/// over.
 #[derive(Debug)]
 pub struct Parts {
     /// The state of the protocol.
     pub connection: Connection,
-    /// What was received and not consumed.
+    /// Bytes received and not consumed.
     pub unread: Vec<u8>,
-    /// What was to be sent and is not written yet.
+    /// Bytes to be sent that are not written yet.
     pub unsent: Vec<u8>,
 }
 
@@ -288,13 +288,13 @@ impl Session {
         self.outgoing.close(close)
     }
 
-    /// What is to be written next: see [`Outgoing::unsent`].
+    /// The bytes to write next: see [`Outgoing::unsent`].
     #[inline]
     pub fn unsent(&mut self) -> &[u8] {
         self.outgoing.unsent()
     }
 
-    /// What is to be written, in several pieces: see [`Outgoing::unsent_slices`].
+    /// The bytes to write, in several pieces: see [`Outgoing::unsent_slices`].
     pub fn unsent_slices<'a>(&'a mut self, to: &mut [&'a [u8]]) -> usize {
         self.outgoing.unsent_slices(to)
     }
@@ -344,7 +344,7 @@ impl Session {
         self.outgoing.deadline()
     }
 
-    /// What to do about the transport (RFC 6455 §7.1.1).
+    /// Says what to do about the transport (RFC 6455 §7.1.1).
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         self.outgoing.shutdown()
@@ -372,7 +372,7 @@ impl Session {
         self.outgoing.role()
     }
 
-    /// What the peer's Close said, once it was received.
+    /// The code and reason of the peer's Close, once it was received.
     #[must_use]
     pub fn peer_close(&self) -> Option<Close<'_>> {
         self.outgoing.peer_close()

@@ -1,8 +1,8 @@
-//! What a step of a [`Session`](crate::Session) gives.
+//! The results of a step of a [`Session`](crate::Session).
 
 use crate::message::{Event, Message};
 
-/// What the next step would give.
+/// The result that the next step would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Ready {
@@ -16,7 +16,7 @@ pub enum Ready {
     Closed,
 }
 
-/// What a step gave.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Step<'a> {

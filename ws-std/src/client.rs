@@ -40,7 +40,7 @@ pub fn connect(url: impl Into<String>) -> Result<WebSocket, ConnectError> {
     Client::new(url).connect()
 }
 
-/// What a connection is to be like.
+/// Configures and opens a client's connection.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -108,7 +108,7 @@ impl Client {
         self
     }
 
-    /// What the connection may use: see [`Limits`].
+    /// Sets what the connection may use: see [`Limits`].
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self

@@ -13,9 +13,9 @@ use crate::Response;
 ///
 /// A clean close is not an error: [`recv`](crate::WebSocket::recv) gives `None` then.
 ///
-/// After [`TimedOut`](Self::TimedOut) and [`Io`](Self::Io) the connection is over. What failed first
-/// is told to everyone who sends or receives from then on; what the peer sent before a write
-/// failed, a Close with its reason for example, is received first.
+/// After [`TimedOut`](Self::TimedOut) and [`Io`](Self::Io) the connection is over. Every later call
+/// that sends or receives gives the first failure again; what the peer sent before a write failed,
+/// a Close with its reason for example, is received first.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -34,7 +34,7 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// What a transport failed with, to be told as often as somebody asks: std's errors can not be
+/// What a transport failed with, to be given as often as somebody asks: std's errors cannot be
 /// copied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Failure {

@@ -14,7 +14,7 @@ use crate::writer::Writer;
 /// No member waits for another. One that takes its messages too slowly, so that more than
 /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it, is closed with 1013 and
 /// leaves the group; so is one that is being sent [fragments](Writer::send_part) when a message
-/// comes, and one for which there is no memory to queue it in. If there is none for the Close
+/// comes, and one for which there is no memory to queue it in. If there is no memory for the Close
 /// either, the connection is [dropped](Writer::abort). Nothing is left out silently. Clones are the
 /// same group.
 ///
@@ -69,7 +69,7 @@ impl Group {
         }
     }
 
-    /// Queues a message for every member, and returns for how many. Those that can not take it
+    /// Queues a message for every member, and returns for how many. Those that cannot take it
     /// leave the group.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> usize {
         // Encoded once for all of those who have agreed on the same.

@@ -83,7 +83,7 @@ pub use writer::{Corked, Writer};
 
 /// The HTTP types that appear in this crate's API.
 pub use http;
-/// What a [`ConnectError`] holds.
+/// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
 pub use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,

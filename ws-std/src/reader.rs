@@ -38,7 +38,7 @@ type Pong = Box<dyn FnMut(&[u8]) + Send>;
 #[derive(Default)]
 struct OnPong(Option<Pong>);
 
-/// What waiting for a message came to.
+/// The result of waiting for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Next<'a> {
@@ -70,7 +70,7 @@ impl Reader {
         }
     }
 
-    /// Calls `on_pong` with the payload of each Pong that comes while a method of this waits: see
+    /// Calls `on_pong` with the payload of each Pong that comes while one of its methods waits: see
     /// [`WebSocket::on_pong`](crate::WebSocket::on_pong).
     pub fn on_pong(&mut self, on_pong: impl FnMut(&[u8]) + Send + 'static) {
         self.on_pong = OnPong(Some(Box::new(on_pong)));
@@ -187,7 +187,7 @@ impl Reader {
         self.drop_the_rest()
     }
 
-    /// What the peer's Close said: `None` before it came, and if it said nothing.
+    /// The code and reason of the peer's Close: `None` before it came, and if it had none.
     #[must_use]
     pub fn peer_close(&self) -> Option<(CloseCode, String)> {
         let outgoing = self.shared.outgoing();
@@ -358,8 +358,8 @@ impl Reader {
         eof.map_err(|error| self.fail(error))
     }
 
-    /// Tells the socket how long a read may wait, if what it was told last does not do: longer
-    /// would miss a deadline, and much shorter would wake for nothing. Half of the time at first,
+    /// Sets how long a read may wait, unless the current timeout still serves: a longer one would
+    /// miss a deadline, and a much shorter one would wake for nothing. Half of the time at first,
     /// so that a busy connection whose deadline comes nearer is not told again at every read.
     fn set_patience(&mut self, needed: Duration) -> io::Result<()> {
         let needed = needed.max(TICK);
@@ -372,14 +372,14 @@ impl Reader {
         Ok(())
     }
 
-    /// The peer broke the protocol: it is told, and given the time to read it.
+    /// The peer broke the protocol: we say so, and give it the time to read that.
     #[cold]
     fn fail(&self, error: ProtocolError) -> Error {
         self.shared.hang_up();
         error.into()
     }
 
-    /// Nothing more is to be read: if the transport has failed, this is told.
+    /// Nothing more is to be read: fails if the transport has failed.
     fn check_transport(&mut self) -> Result<(), Error> {
         let checked = self.shared.check_transport();
         self.lost = checked.is_err();
@@ -408,7 +408,7 @@ impl fmt::Debug for OnPong {
     }
 }
 
-/// A read that may wait no longer than this is told exactly how long.
+/// A read that may wait no longer than this gets exactly that timeout.
 const SHORT: Duration = Duration::from_millis(100);
 
 fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {

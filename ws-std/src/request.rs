@@ -17,7 +17,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// In the types of the `http` crate; `None` if they can not hold it.
+    /// In the types of the `http` crate; `None` if they cannot hold it.
     pub(crate) fn new(request: &handshake::Request<'_>, peer: SocketAddr) -> Option<Self> {
         let mut head = http::Request::new(());
         *head.method_mut() = Method::from_bytes(request.method().as_bytes()).ok()?;

@@ -52,7 +52,7 @@ impl Response {
         Self::with_type(text, "text/plain; charset=utf-8")
     }
 
-    /// Sets the status. A number that is none, below 100 or over 999, becomes 500; so does one below
+    /// Sets the status. A number below 100 or over 999 becomes 500; so does one below
     /// 200 when it is sent, because such a response announces another.
     pub fn with_status(mut self, status: u16) -> Self {
         *self.0.status_mut() =
@@ -65,7 +65,7 @@ impl Response {
     /// # Panics
     ///
     /// If the name is not a lower-case token, or the value not printable ASCII. For others there
-    /// is [`headers_mut`](Self::headers_mut), whose types can not hold them.
+    /// is [`headers_mut`](Self::headers_mut), whose types cannot hold them.
     pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
         let name = HeaderName::from_static(name);
         let value = HeaderValue::from_static(value);

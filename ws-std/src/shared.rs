@@ -250,7 +250,7 @@ impl Shared {
     }
 
     /// Writes our last word, and ends the transport as §7.1.1 wants it: the peer has closed, or
-    /// is told why we do.
+    /// learns why we do.
     pub(crate) fn hang_up(&self) {
         if self.hung_up.swap(true, Ordering::SeqCst) {
             return;

@@ -56,7 +56,7 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// What asking for the peer's address or setting the socket's options gave.
+    /// The peer's address cannot be had, or an option of the socket cannot be set.
     pub fn over(stream: TcpStream, session: Session, clock: Clock) -> io::Result<Self> {
         Self::on(stream.into(), session, clock)
     }
@@ -202,7 +202,7 @@ impl WebSocket {
         self.reader.close(code, reason)
     }
 
-    /// What the peer's Close said: `None` before it came, and if it said nothing.
+    /// The code and reason of the peer's Close: `None` before it came, and if it had none.
     #[must_use]
     pub fn peer_close(&self) -> Option<(CloseCode, String)> {
         self.reader.peer_close()

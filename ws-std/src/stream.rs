@@ -1,6 +1,6 @@
 //! The socket of a connection: every system call on it is made here, and nowhere else, and in a
 //! test any one of them can fail. Connecting (`client.rs`), listening and accepting
-//! (`server/accept.rs`) come before there is one; closing the descriptor, by dropping it, can not
+//! (`server/accept.rs`) come before there is one; closing the descriptor, by dropping it, cannot
 //! fail.
 
 use std::fmt;
@@ -104,7 +104,7 @@ impl Stream {
     /// Reads and drops what still comes, until the peer has ended its side, `limit` long at most, and
     /// while `goes_on` says so of what was dropped.
     pub(crate) fn linger(&self, limit: Duration, mut goes_on: impl FnMut(usize) -> bool) {
-        // A limit too long to be added is none.
+        // A limit too long to be added never comes.
         let deadline = Instant::now().checked_add(limit);
         let mut scratch = vec![0; 16 << 10];
         loop {

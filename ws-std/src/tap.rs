@@ -10,9 +10,9 @@ pub enum Tapped<'a> {
     HeadSent(&'a [u8]),
     /// The head that was received in the opening handshake.
     HeadReceived(&'a [u8]),
-    /// Bytes sent behind it: frames, cut anywhere.
+    /// Bytes sent after it: frames, cut anywhere.
     Sent(&'a [u8]),
-    /// Bytes received behind it: frames, cut anywhere.
+    /// Bytes received after it: frames, cut anywhere.
     Received(&'a [u8]),
 }
 

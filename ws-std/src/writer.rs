@@ -114,7 +114,7 @@ impl Writer {
         self.shared.abort();
     }
 
-    /// How many bytes of messages wait in the queue, behind those that are being written.
+    /// How many bytes of messages wait in the queue, after those that are being written.
     #[must_use]
     pub fn unsent_len(&self) -> usize {
         self.shared.outgoing().unsent_len()
@@ -122,7 +122,7 @@ impl Writer {
 }
 
 /// The sending half, within [`for_each`](crate::WebSocket::for_each): what is sent leaves when
-/// every message that has arrived is dealt with, all in one write.
+/// every message that has arrived has been handled, all in one write.
 #[derive(Debug)]
 pub struct Corked<'a> {
     shared: &'a Arc<Shared>,
@@ -141,7 +141,7 @@ impl<'a> Corked<'a> {
         self.lost
     }
 
-    /// Sends a message: a large one at once, behind those that wait, and others with the next
+    /// Sends a message: a large one at once, after those that wait, and others with the next
     /// write.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl<'a> Corked<'a> {
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
         let len = message.as_bytes().len();
-        // A large one is not copied to wait: it leaves now, behind those that waited.
+        // A large one is not copied to wait: it leaves now, after those that waited.
         if len >= BY_REFERENCE {
             return self.send_now(message);
         }

@@ -96,7 +96,7 @@ pub struct Direction {
 }
 
 impl Direction {
-    /// What DEFLATE does unless something else is agreed on: 32 KiB, kept.
+    /// The default of DEFLATE: a window of 32 KiB, kept between messages.
     pub const FULL: Self = Self {
         window: WindowBits::MAX,
         takeover: Takeover::Kept,
@@ -112,7 +112,7 @@ impl Direction {
     }
 }
 
-/// What was agreed on, or what at most is to be.
+/// The compression agreed on, or the most to agree on.
 ///
 /// What one end sends it can keep small by itself, and so the other is asked for nothing about it;
 /// only about what it receives it has to ask. [`agree`](Self::agree) says how a server does, and
@@ -133,9 +133,9 @@ impl Direction {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// What the server sends.
+    /// The direction from the server.
     pub server: Direction,
-    /// What the client sends.
+    /// The direction from the client.
     pub client: Direction,
 }
 
@@ -274,7 +274,7 @@ impl Compression {
     }
 }
 
-/// What a server agreed to, for [`Accept::compression`](super::Accept::compression). It is shown as
+/// The compression that a server agreed to, for [`Accept::compression`](super::Accept::compression). It is shown as
 /// the value of Sec-WebSocket-Extensions that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreed {
@@ -290,7 +290,7 @@ struct Names {
 }
 
 impl Agreed {
-    /// What was agreed on.
+    /// The compression agreed on.
     #[must_use]
     pub const fn compression(&self) -> Compression {
         self.compression
@@ -325,7 +325,7 @@ enum ClientWindow {
 }
 
 impl Parameters {
-    /// What an answer says; `None` if it is none: in an answer the client's window has a value
+    /// The meaning of an answer; `None` if it is not valid: in an answer the client's window has a value
     /// (§7.1.2.2).
     fn agreed(&self) -> Option<Compression> {
         let client_window = match self.client_window {

@@ -53,7 +53,7 @@ impl Key {
         KeyText(base64(self.0))
     }
 
-    /// What the server answers to this key.
+    /// The server's answer to this key.
     ///
     /// > concatenating /key/ […] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking
     /// > the SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding

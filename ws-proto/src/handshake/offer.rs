@@ -315,7 +315,7 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// What the server agreed to about compression, if it did; [`verify`](Self::verify) has found
+    /// The compression that the server agreed to, if it did; [`verify`](Self::verify) has found
     /// it in order.
     ///
     /// # Errors

@@ -361,7 +361,7 @@ impl<'b> Request<'b> {
         self.target.path()
     }
 
-    /// What follows the first `?` of the target.
+    /// The rest of the target after its first `?`.
     #[must_use]
     pub fn query(&self) -> Option<&'b str> {
         self.target.query()
@@ -408,7 +408,7 @@ impl<'b> Request<'b> {
         Extensions::of(self.fields.extensions())
     }
 
-    /// Whose script asks, or `None`: "A connection attempt lacking this header field SHOULD NOT
+    /// The origin of the script that asks, or `None`: "A connection attempt lacking this header field SHOULD NOT
     /// be interpreted as coming from a browser client." (§4.2.1 (7))
     ///
     /// ```

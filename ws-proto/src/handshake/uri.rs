@@ -254,7 +254,7 @@ impl fmt::Debug for ResourceName<'_> {
     }
 }
 
-/// What is wrong with a URI (§3).
+/// The fault of a URI (§3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum UriError {

@@ -9,7 +9,7 @@ use Act::{Accept, Answer, End, Hear, Say};
 
 pub(super) fn visitor() -> Vec<Act> {
     let mut first = upgrade("/", "").into_bytes();
-    // Right behind the request.
+    // Right after the request.
     first.extend(frame(0x81, b"hello", MASKED));
     let fragments = [
         frame(0x01, b"frag", MASKED),

@@ -1,4 +1,4 @@
-//! The other end: it says and hears what it is told to, and writes down every byte.
+//! The other end: it says and hears what the plan has, and writes down every byte.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -161,7 +161,7 @@ fn head_len(bytes: &[u8]) -> usize {
     }
 }
 
-/// A frame, and where its parts are; it may be cut behind its header.
+/// A frame, and where its parts are; it may be cut after its header.
 struct Frame {
     header: Header,
     start: usize,

@@ -51,7 +51,7 @@ impl Stage {
     }
 }
 
-/// The same as ever, or one error, of the kind that the fault is, and nothing behind it.
+/// The same as ever, or one error, of the kind that the fault is, and nothing after it.
 fn judge(
     talk: &Talk,
     (expected, outcome): (&Outcome, &Outcome),

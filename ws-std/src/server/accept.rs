@@ -84,7 +84,7 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
             },
         }
     };
-    // Whoever comes now is refused by the system, and does not wait for us in vain.
+    // The system refuses clients that come now; they do not wait for us in vain.
     drop((listener, refused));
     core.registry.wind_down(core.grace);
     let _ = refuser.join();

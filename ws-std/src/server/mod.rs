@@ -28,7 +28,7 @@ pub use registry::Handle;
 
 use registry::Registry;
 
-/// What a handler of connections may fail with.
+/// The errors that a handler of connections may return.
 type Failure = Box<dyn StdError + Send + Sync>;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
 type Handler = dyn Fn(WebSocket, &Request) -> Result<(), Failure> + Send + Sync;
@@ -84,7 +84,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What binding gave.
+    /// The address cannot be bound.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         let listener = accept::listen(address)?;
         let registry = Registry::new(listener.local_addr()?);
@@ -160,15 +160,15 @@ impl Server {
         self
     }
 
-    /// Whose pages may connect. Default: those of the same host, and programs that are no
+    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
     /// browser; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.core.origins = origins;
         self
     }
 
-    /// Is told what a handler failed with. Connections that broke are among them, for handlers
-    /// that return what `recv` gave.
+    /// Calls `report` with every error that a handler returns, including those of the connection
+    /// that it passes on with `?`.
     pub fn on_error<F>(mut self, report: F) -> Self
     where
         F: Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send + Sync + 'static,
@@ -177,7 +177,7 @@ impl Server {
         self
     }
 
-    /// What each connection may use: see [`Limits`].
+    /// Sets what each connection may use: see [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.core.config.limits = limits;
         self
@@ -246,8 +246,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// That the listener is broken. A connection that is, or a lack of descriptors or threads,
-    /// is none: the server goes on as soon as it can.
+    /// Only if the listener itself fails. Failed connections and a shortage of descriptors or
+    /// threads are not errors: the server goes on as soon as it can.
     pub fn run(self) -> io::Result<()> {
         accept::run(self.listener, &Arc::new(self.core))
     }

@@ -5,7 +5,7 @@
 
 use ws_proto::handshake::{Origin, Request, RequestError};
 
-/// Whose pages may connect. A request without Origin, from a program that is no browser, always
+/// A rule for whose pages may connect. A request without Origin, from a program that is no browser, always
 /// may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

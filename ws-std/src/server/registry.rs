@@ -70,7 +70,7 @@ pub(crate) struct Entry {
     registry: Arc<Registry>,
 }
 
-/// The server is shutting down: this connection can not be opened any more.
+/// The server is shutting down: this connection cannot be opened any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stopping;
 

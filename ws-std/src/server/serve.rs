@@ -201,7 +201,7 @@ fn run(
     shared.finish(code);
 }
 
-/// Runs the handler; what the peer is told at its end.
+/// Runs the handler; returns what we tell the peer at its end.
 fn handle(core: &Core, handler: &Handler, ws: WebSocket, request: &Request) -> CloseCode {
     match guarded(|| handler(ws, request)) {
         Some(Ok(())) => CloseCode::NORMAL,
