@@ -389,7 +389,7 @@ fn an_idle_session_owns_no_buffers() {
     // A client's keys.
     assert!(fresh.calls <= 1 && fresh.peak <= 256, "{fresh:?}");
     #[cfg(target_pointer_width = "64")]
-    assert!(size_of::<Session>() <= 512, "{}", size_of::<Session>());
+    assert!(size_of::<Session>() <= 224, "{}", size_of::<Session>());
 
     for (end, session) in [(End::Server, &mut server), (End::Client, &mut client)] {
         let ((), used) = usage(|| {
