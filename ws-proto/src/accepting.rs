@@ -17,7 +17,7 @@ use crate::error::NoRoom;
 use crate::handshake::{Accept, Answer, Compression, HeadError, Request, RequestError, Scan};
 use crate::liveness::{Instant, Verdict};
 use crate::opening::{Patience, Received, Unsent, opened};
-use crate::receiver::Role;
+use crate::role::Role;
 use crate::session::Session;
 
 /// A connection that a server opens: from the first byte to a [`Session`], or to an answer that

@@ -10,9 +10,9 @@
 //!
 //! Nothing of it is stored twice, so that no two answers can contradict each other.
 
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 use crate::error::ProtocolError;
-use crate::receiver::Role;
+use crate::role::Role;
 use crate::sender::Sender;
 
 /// Where a connection stands. There is no CONNECTING: one that exists is open.

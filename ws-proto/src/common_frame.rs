@@ -7,9 +7,10 @@
 //! Its way is short: [`find`](CommonFrame::find) reads the header, [`hand_out`] unmasks and checks.
 //! `receiver.rs` says when it is taken, and why in two steps.
 
+use crate::header::Kind;
 use crate::header::MAX_SHORT;
 use crate::mask::Mask;
-use crate::message::{Kind, Message};
+use crate::message::Message;
 use crate::utf8::{self, InvalidUtf8};
 
 /// Where such a frame lies, at the start of the input.

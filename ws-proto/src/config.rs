@@ -7,7 +7,7 @@ use crate::deflate::Deflate;
 use crate::handshake::Compression;
 use crate::limits::Limits;
 use crate::liveness::Timeouts;
-use crate::receiver::Role;
+use crate::role::Role;
 
 /// All settings of a connection: how much it may use, how long it waits, and whether it compresses.
 ///

@@ -18,7 +18,7 @@ use crate::handshake::{
 };
 use crate::liveness::{Instant, Verdict};
 use crate::opening::{Patience, Received, Unsent, opened};
-use crate::receiver::Role;
+use crate::role::Role;
 use crate::session::Session;
 
 /// A connection that a client opens: from its request to a [`Session`], or to the response of a

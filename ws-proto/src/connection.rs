@@ -8,9 +8,11 @@ use crate::close::Close;
 use crate::closing::{self, Linger, Shutdown, State};
 use crate::error::{ProtocolError, SendError};
 use crate::header::Header;
+use crate::header::{Kind, Part};
 use crate::limits::Limits;
-use crate::message::{Event, Kind, Message, Part, Received};
-use crate::receiver::{Receiver, Role};
+use crate::message::{Event, Message, Received};
+use crate::receiver::Receiver;
+use crate::role::Role;
 use crate::sender::{Sender, Transmit};
 
 /// One end of an open WebSocket: bytes in, events out, bytes to send.

@@ -18,8 +18,9 @@ use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateError, InflateFlush, 
 use crate::assembly::{Assembly, lengthen};
 use crate::error::{ProtocolError, SendError};
 use crate::handshake::{Compression, Direction, Takeover, WindowBits};
-use crate::message::{Chunk, Kind, Part};
-use crate::receiver::Role;
+use crate::header::{Kind, Part};
+use crate::message::Chunk;
+use crate::role::Role;
 use crate::utf8::Utf8;
 
 /// The end of a message on the wire of a compressor, and not on ours (§7.2.1).

@@ -7,7 +7,7 @@ use core::fmt;
 
 use thiserror::Error;
 
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 use crate::utf8::InvalidUtf8;
 
 /// The peer broke the protocol, or went beyond a limit of ours. The connection has failed
@@ -86,6 +86,15 @@ impl ProtocolError {
             Self::OutOfMemory => CloseCode::INTERNAL,
             Self::UnexpectedEof => return None,
         })
+    }
+
+    /// Whether the peer went beyond a limit of ours and broke no rule of the protocol.
+    #[must_use]
+    pub const fn is_limit(self) -> bool {
+        matches!(
+            self,
+            Self::MessageTooBig { .. } | Self::TooManyFragments { .. }
+        )
     }
 
     /// The reason that the peer is told with the code: short, and the same for every value of a

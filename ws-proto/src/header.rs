@@ -17,7 +17,6 @@
 
 use crate::error::{HeaderError, ProtocolError};
 use crate::mask::Mask;
-use crate::message::Part;
 
 /// The longest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
@@ -63,6 +62,24 @@ impl Opcode {
             _ => return None,
         })
     }
+}
+
+/// The kind of a message: how its payload is to be read (§5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// Bytes, whose meaning is up to the application.
+    Binary,
+}
+
+/// Whether a piece of a message is followed by another (§5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// More of the message follows.
+    More,
+    /// The message ends here.
+    Last,
 }
 
 /// The header of a frame. One that exists obeys §5.2 and §5.5.

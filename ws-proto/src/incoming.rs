@@ -19,10 +19,11 @@ use crate::common_frame::CommonFrame;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
 use crate::error::ProtocolError;
+use crate::header::{Kind, Part};
 use crate::inbox::Inbox;
 use crate::limits::Limits;
 use crate::liveness::{Instant, Verdict};
-use crate::message::{Chunk, Event, Kind, Message, MessageBuf, Part};
+use crate::message::{Chunk, Event, Message, MessageBuf};
 use crate::outgoing::Outgoing;
 use crate::receiver::Receiver;
 use crate::step::{Ready, Step};

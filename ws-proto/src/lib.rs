@@ -98,6 +98,7 @@ extern crate alloc;
 extern crate std;
 
 mod close;
+mod close_code;
 mod closing;
 mod common_frame;
 #[cfg(feature = "alloc")]
@@ -113,6 +114,7 @@ mod liveness;
 mod mask;
 mod message;
 mod receiver;
+mod role;
 mod sender;
 mod try_box;
 mod utf8;
@@ -142,18 +144,20 @@ mod session;
 #[cfg(feature = "alloc")]
 mod step;
 
-pub use close::{Close, CloseCode};
+pub use close::Close;
+pub use close_code::CloseCode;
 pub use closing::{Shutdown, State};
 pub use connection::Connection;
 pub use error::{HeaderError, NoRoom, ProtocolError, SendError};
-pub use header::{Header, HeaderBytes, MAX_CONTROL, Opcode};
+pub use header::{Header, HeaderBytes, Kind, MAX_CONTROL, Opcode, Part};
 pub use limits::Limits;
 pub use liveness::{Instant, Liveness, TimedOut, Timeouts, Verdict};
 pub use mask::{Mask, MaskKeys};
 #[cfg(feature = "alloc")]
 pub use message::MessageBuf;
-pub use message::{Chunk, Event, Kind, Message, Part, Received};
-pub use receiver::{Receiver, Role};
+pub use message::{Chunk, Event, Message, Received};
+pub use receiver::Receiver;
+pub use role::Role;
 pub use sender::{Sender, Transmit};
 pub use utf8::{InvalidUtf8, Utf8};
 

@@ -3,15 +3,7 @@
 use crate::close::Close;
 #[cfg(feature = "alloc")]
 use crate::error::ProtocolError;
-
-/// The kind of a message: how its payload is to be read (§5.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// UTF-8 text.
-    Text,
-    /// Bytes, whose meaning is up to the application.
-    Binary,
-}
+use crate::header::{Kind, Part};
 
 /// A message, borrowed: the currency of every layer.
 ///
@@ -167,15 +159,6 @@ mod owned {
 
 #[cfg(feature = "alloc")]
 pub use owned::MessageBuf;
-
-/// Whether a piece of a message is followed by another (§5.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// More of the message follows.
-    More,
-    /// The message ends here.
-    Last,
-}
 
 /// A piece of a message that did not lie whole in the input: of a fragmented one, or of one
 /// that arrives in several reads.

@@ -18,11 +18,12 @@ use crate::config::Config;
 use crate::deflate::{Compress, Compressor, Deflater};
 use crate::error::{ProtocolError, SendError};
 use crate::header::Opcode;
+use crate::header::{Kind, Part};
 use crate::liveness::{Instant, Liveness, Verdict};
-use crate::message::{Kind, Message, Part};
+use crate::message::Message;
 use crate::outbox::Outbox;
 use crate::prepared::Prepared;
-use crate::receiver::Role;
+use crate::role::Role;
 use crate::sender::Sender;
 use crate::try_box::{TryBox, try_box};
 

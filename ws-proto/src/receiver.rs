@@ -32,19 +32,12 @@ use crate::closing::Peer;
 use crate::common_frame::{CommonFrame, hand_out};
 use crate::error::ProtocolError;
 use crate::header::{Header, Opcode};
+use crate::header::{Kind, Part};
 use crate::limits::Limits;
 use crate::mask::Mask;
-use crate::message::{Chunk, Event, Kind, Message, Part, Received};
+use crate::message::{Chunk, Event, Message, Received};
+use crate::role::Role;
 use crate::utf8::Utf8;
-
-/// Which end of the connection this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The end that accepted: receives masked frames, sends unmasked ones.
-    Server,
-    /// The end that connected: receives unmasked frames, sends masked ones.
-    Client,
-}
 
 /// The receiving half of a connection: says what bytes mean, and answers nothing.
 ///

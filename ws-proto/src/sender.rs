@@ -12,9 +12,10 @@
 use crate::close::Close;
 use crate::error::{NoRoom, ProtocolError, SendError};
 use crate::header::{Header, MAX_CONTROL, Opcode};
+use crate::header::{Kind, Part};
 use crate::mask::{Mask, MaskKeys};
-use crate::message::{Kind, Message, Part};
-use crate::receiver::Role;
+use crate::message::Message;
+use crate::role::Role;
 use crate::try_box::{TryBox, new_box, try_box};
 
 /// The sending half of a connection: frames messages and answers.
@@ -472,7 +473,7 @@ impl AsRef<[u8]> for Transmit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::close::CloseCode;
+    use crate::close_code::CloseCode;
 
     /// Every command in every state: the diagram at the top, written down.
     #[test]

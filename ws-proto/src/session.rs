@@ -26,12 +26,14 @@ use crate::deflate::{Compress, Deflate, Deflater, Inflater};
 use crate::error::{ProtocolError, SendError};
 #[cfg(feature = "deflate")]
 use crate::handshake::Compression;
+use crate::header::{Kind, Part};
 use crate::incoming::Incoming;
 use crate::liveness::{Instant, Verdict};
-use crate::message::{Event, Kind, Message, MessageBuf, Part};
+use crate::message::{Event, Message, MessageBuf};
 use crate::outgoing::Outgoing;
 use crate::prepared::Prepared;
-use crate::receiver::{Receiver, Role};
+use crate::receiver::Receiver;
+use crate::role::Role;
 use crate::sender::Sender;
 use crate::step::{Ready, Step};
 

@@ -21,8 +21,8 @@ use crate::Response;
 pub enum Error {
     /// The peer broke the protocol, or went beyond a limit, and was told so; or its stream ended
     /// without a Close.
-    #[error("protocol error: {0}")]
-    Protocol(#[from] ProtocolError),
+    #[error("{}: {_0}", blame(*.0))]
+    Protocol(ProtocolError),
     /// We asked for something that is not allowed, or not now. Nothing was sent.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -31,7 +31,29 @@ pub enum Error {
     TimedOut(#[from] TimedOut),
     /// The transport failed.
     #[error("transport failed: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+/// A limit is ours, and going beyond it breaks no rule.
+const fn blame(error: ProtocolError) -> &'static str {
+    if error.is_limit() {
+        "limit exceeded"
+    } else {
+        "protocol error"
+    }
+}
+
+// Not derived: the text says what the cause is, and so it is not given as a source once more.
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// What a transport failed with, to be given as often as somebody asks: std's errors cannot be

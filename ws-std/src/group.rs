@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use ws_proto::{CloseCode, Message, Prepared, SendError};
 
 use crate::error::Error;
-use crate::shared::lock;
+use crate::sync::lock;
 use crate::writer::Writer;
 
 /// A set of connections that get the same messages: a room, the subscribers of a feed.

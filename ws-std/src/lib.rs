@@ -66,6 +66,7 @@ mod server;
 mod shared;
 mod socket;
 mod stream;
+mod sync;
 mod tap;
 mod writer;
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use ws_proto::{Compressor, Outgoing};
 
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// The contexts that nobody uses, at most [`KEPT`].
 #[derive(Default)]

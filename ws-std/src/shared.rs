@@ -24,6 +24,7 @@ use crate::error::{Error, Failure};
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
 use crate::stream::Stream;
+use crate::sync::lock;
 use crate::tap::{Tap, Tapped};
 
 mod wire;
@@ -347,12 +348,6 @@ impl Drop for Shared {
             write_what_is_taken(&self.stream, outgoing.unsent());
         }
     }
-}
-
-/// A handler that panicked has poisoned nothing: every lock here is let go of between two whole
-/// steps.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

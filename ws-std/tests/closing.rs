@@ -235,7 +235,7 @@ fn a_message_over_the_limit_is_1009_and_the_limit_is_named() {
     );
     assert_eq!(
         error.to_string(),
-        "protocol error: message too big (Limits::max_message is 1000 bytes)"
+        "limit exceeded: message too big (Limits::max_message is 1000 bytes)"
     );
 
     let (mut ws, mut peer) = client_and_peer(|client| client.max_message(9));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{grouped, time};
+use super::format::{grouped, time};
 
 /// Rows whose ranges follow each other without a gap, each as much wider than the one before.
 #[derive(Debug, PartialEq, Eq)]

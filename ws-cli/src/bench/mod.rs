@@ -13,6 +13,7 @@ use crate::args::{DeflateArgs, bytes, plain, seconds};
 use crate::fail;
 use crate::signals::on_signal;
 
+mod format;
 mod histogram;
 mod load;
 mod opening;
@@ -22,10 +23,11 @@ mod progress;
 mod report;
 mod target;
 
+use format::grouped;
 use load::{Load, Plan, Span};
 use payload::Payload;
 use progress::Progress;
-use report::{Report, Setup, grouped};
+use report::{Report, Setup};
 use target::Target;
 
 /// Load a server that echoes: throughput, latencies, and a histogram of them

@@ -280,6 +280,7 @@ fn broken(error: ProtocolError) -> String {
     match error {
         ProtocolError::UnexpectedEof => "the connection was lost: it ended without a close".into(),
         ProtocolError::MessageTooBig { .. } => "the echo differs from what was sent".into(),
+        error if error.is_limit() => format!("the server sent more than is accepted: {error}"),
         error => format!("the server broke the protocol: {error}"),
     }
 }

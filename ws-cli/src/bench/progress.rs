@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::report::grouped;
+use super::format::grouped;
 
 /// A bar, if standard error is a terminal.
 #[derive(Debug)]

@@ -287,6 +287,9 @@ impl Link {
             Error::Protocol(ProtocolError::UnexpectedEof) => {
                 "the connection was lost: it ended without a close".into()
             }
+            Error::Protocol(error) if error.is_limit() => {
+                format!("the server sent more than is accepted: {error}")
+            }
             Error::Protocol(error) => format!("the server broke the protocol: {error}"),
             Error::Io(error) => {
                 format!(

@@ -1,7 +1,7 @@
 //! The listener: accepting goes on whatever happens to a connection.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
@@ -9,11 +9,9 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+use super::answer::{answer_and_end, unavailable};
 use super::registry::Entry;
 use super::{Core, serve};
-use crate::clock::Clock;
-use crate::deadline::Deadline;
-use crate::response::{Body, Response};
 use crate::stream::{Stream, TICK, is_timeout};
 
 /// How many connections the kernel holds for us while we are busy; std asks for 128, and beyond
@@ -28,10 +26,6 @@ const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// How many refused clients may have their answer still on the way; more are just dropped.
 const REFUSALS: usize = 64;
-
-/// The most that is read and dropped after an answer, in bytes: what follows a request that was
-/// refused is of no interest, and a little of it may be there already.
-const DROPPED: usize = 64 << 10;
 
 /// How long a refused client has to read its answer.
 const REFUSAL: Duration = Duration::from_secs(1);
@@ -129,28 +123,5 @@ fn refuse(core: &Core, refused: &Receiver<Arc<Stream>>) {
             REFUSAL
         };
         answer_and_end(&stream, &answer, patience);
-    }
-}
-
-/// What clients are told that there is no room for.
-pub(super) fn unavailable() -> Vec<u8> {
-    Response::text("no room for another connection\n")
-        .with_status(503)
-        .header("retry-after", "1")
-        .encode(Body::Send)
-}
-
-/// Writes the last bytes of a connection, and lets the peer read them.
-pub(super) fn answer_and_end(stream: &Stream, answer: &[u8], patience: Duration) {
-    let clock = Clock::system();
-    let written = Deadline::after(&clock, patience)
-        .write(stream, answer)
-        .and_then(|()| stream.shutdown(Shutdown::Write));
-    if written.is_ok() {
-        let mut dropped = 0;
-        stream.linger(patience, |len| {
-            dropped += len;
-            dropped < DROPPED
-        });
     }
 }

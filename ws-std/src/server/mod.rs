@@ -19,6 +19,7 @@ use crate::response::Response;
 use crate::socket::WebSocket;
 
 mod accept;
+mod answer;
 mod origins;
 mod registry;
 mod serve;

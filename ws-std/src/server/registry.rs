@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use ws_proto::{Close, CloseCode};
 
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::stream::Stream;
+use crate::sync::lock;
 
 /// Shuts a [`Server`](crate::Server) down, from any thread.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use http::Method;
 use ws_proto::handshake::{self, Accept, RequestError};
 use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
 
-use super::accept::{answer_and_end, unavailable};
+use super::answer::{answer_and_end, unavailable};
 use super::registry::Entry;
 use super::{Core, Handler};
 use crate::clock::Clock;

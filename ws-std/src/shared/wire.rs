@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use ws_proto::{Buffers, Message, SendError, State, TimedOut};
 
-use super::{Shared, lock};
+use super::Shared;
 use crate::error::Error;
 use crate::stream::{PIECES, Stream, is_timeout};
+use crate::sync::lock;
 use crate::tap::Tapped;
 
 /// The bytes on their way into the socket.

@@ -1,0 +1,36 @@
+//! The last bytes of a connection that does not become a WebSocket.
+
+use std::net::Shutdown;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::deadline::Deadline;
+use crate::response::{Body, Response};
+use crate::stream::Stream;
+
+/// What clients are told that there is no room for.
+pub(super) fn unavailable() -> Vec<u8> {
+    Response::text("no room for another connection\n")
+        .with_status(503)
+        .header("retry-after", "1")
+        .encode(Body::Send)
+}
+
+/// Writes the last bytes of a connection, and lets the peer read them.
+pub(super) fn answer_and_end(stream: &Stream, answer: &[u8], patience: Duration) {
+    let clock = Clock::system();
+    let written = Deadline::after(&clock, patience)
+        .write(stream, answer)
+        .and_then(|()| stream.shutdown(Shutdown::Write));
+    if written.is_ok() {
+        let mut dropped = 0;
+        stream.linger(patience, |len| {
+            dropped += len;
+            dropped < DROPPED
+        });
+    }
+}
+
+/// The most that is read and dropped after an answer, in bytes: what follows a request that was
+/// refused is of no interest, and a little of it may be there already.
+const DROPPED: usize = 64 << 10;
