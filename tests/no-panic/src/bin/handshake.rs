@@ -6,7 +6,8 @@
 use no_panic as _;
 use ws_proto::Limits;
 use ws_proto::handshake::{
-    Accept, Bootstrap, Compression, HttpVersion, Key, Offer, Origin, Request, RequestError, Response, Scan,
+    Accept, Bootstrap, Compression, HttpVersion, Key, Offer, Origin, Request, RequestError,
+    Response, Scan,
 };
 
 struct Given<'a> {
