@@ -392,7 +392,7 @@ impl Inflater {
         message: &mut Assembly,
     ) -> Result<(), ProtocolError> {
         // A message in one piece is checked once, when it is handed out: there is no earlier.
-        let whole = message.len() == 0 && chunk.part == Part::Last;
+        let whole = message.is_empty() && chunk.part == Part::Last;
         let check = match chunk.kind {
             Kind::Text if !whole => Check::Utf8,
             _ => Check::Nothing,

@@ -65,7 +65,7 @@ pub trait Answer {
 
 impl Answer for Outgoing {
     #[inline]
-    fn with<T>(&mut self, answer: impl FnOnce(&mut Outgoing) -> T) -> T {
+    fn with<T>(&mut self, answer: impl FnOnce(&mut Self) -> T) -> T {
         answer(self)
     }
 
@@ -319,7 +319,11 @@ impl Incoming {
         answer: &mut impl Answer,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let Some(held) = &mut self.buffer else {
-            return Ok(None);
+            // An empty one, of empty fragments, leaves nothing here when the buffer is taken back.
+            return match core::mem::replace(&mut self.assembled, Assembled::Partly) {
+                Assembled::Whole(kind) => joined(kind, &[]).map(Some),
+                _ => Ok(None),
+            };
         };
         let ReadBuffer { inbox, message } = &mut held.buffer;
         let result = if let Assembled::Whole(kind) = self.assembled {
@@ -470,7 +474,6 @@ impl Incoming {
     /// there is no memory for it, the buffer stays too.
     pub fn detach(&mut self, buffers: &mut Buffers) {
         self.forget_handed_out();
-        self.found = None;
         buffers.read = buffers::detach(&mut self.buffer);
     }
 

@@ -378,7 +378,8 @@ impl Session {
         self.outgoing.peer_close()
     }
 
-    /// Gives back what memory is not in use. To be called when the connection falls silent.
+    /// Gives back what memory is not in use, also if it is [lent](Self::attach). To be called when the
+    /// connection falls silent.
     pub fn release(&mut self) {
         self.incoming.release();
         self.outgoing.release();
@@ -406,7 +407,7 @@ impl Session {
         let mut buffers = Buffers::default();
         self.incoming.detach(&mut buffers);
         self.outgoing.detach(&mut buffers);
-        buffers.is_some()
+        buffers.if_any()
     }
 
     /// Takes the sides apart, for two threads: see [`Answer`](crate::Answer).
