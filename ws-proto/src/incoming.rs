@@ -509,8 +509,8 @@ impl Incoming {
     }
 
     /// Whether a message was begun and is not handed out.
-    pub(crate) fn is_within_message(&self) -> bool {
-        !self.receiver.is_between_messages() || matches!(self.assembled, Assembled::Whole(_))
+    pub(crate) const fn is_within_message(&self) -> bool {
+        self.receiver.is_within_message() || matches!(self.assembled, Assembled::Whole(_))
     }
 
     pub(crate) const fn peer(&self) -> Peer {

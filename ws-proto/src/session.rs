@@ -15,6 +15,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::buffers::Buffers;
 use crate::close::Close;
@@ -76,7 +77,6 @@ pub struct Session {
 
 /// What is left of a session when the stream is taken over by something else, or what one is made
 /// of that takes it over.
-#[derive(Debug)]
 pub struct Parts {
     /// The state of the protocol.
     pub connection: Connection,
@@ -452,7 +452,8 @@ impl Session {
         })
     }
 
-    /// Makes a session that takes over from something else.
+    /// Makes a session that takes over from something else. What the peer said when it closed is not
+    /// among the parts: ask for [`peer_close`](Self::peer_close) before.
     #[must_use]
     pub fn from_parts(parts: Parts, config: &Config) -> Self {
         let (receiver, sender) = parts.connection.split();
@@ -463,6 +464,17 @@ impl Session {
         this.incoming.push(&parts.unread);
         this.outgoing.resume(&parts.unsent, this.incoming.peer());
         this
+    }
+}
+
+/// The lengths, and nothing of what is in them.
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("connection", &self.connection)
+            .field("unread", &self.unread.len())
+            .field("unsent", &self.unsent.len())
+            .finish()
     }
 }
 
