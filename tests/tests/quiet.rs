@@ -267,7 +267,7 @@ fn quiet_the_blocking_adapter_shows_nothing() {
     let server = run(server);
     let client = |path: &str| {
         let client = Client::new(format!("{}?token={MARK}", server.url(path)));
-        let client = client.header("Authorization", MARK).header("Cookie", MARK);
+        let client = client.header("Authorization", MARK).subprotocol(MARK);
         client.tap(|_| {})
     };
     quiet(&client("/"));
