@@ -6,14 +6,15 @@ mod common;
 #[path = "../../ws-proto/tests/support/counting.rs"]
 mod counting;
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use common::{Raw, run, server, upgrade};
 use counting::{Counting, live, usage};
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
-    Connection, Deflate, Event, Header, Kind, Limits, Message, Opcode, Part, Received, Session,
-    Step,
+    Buffers, Connection, Deflate, Event, Header, Kind, Limits, Message, Opcode, Part, Prepared,
+    Received, Session, Step,
 };
 use ws_std::{Client, Server, WebSocket};
 
@@ -156,23 +157,33 @@ fn sessions_allocate_nothing() {
 #[test]
 fn sessions_that_compress_allocate_nothing() {
     let limits = Limits::default();
-    let mut settings = Deflate::default();
-    settings.min_len = 0;
     for takeover in [Takeover::Kept, Takeover::Off] {
-        let direction = Direction {
-            window: WindowBits::new(12).expect("between 9 and 15"),
-            takeover,
-        };
-        let agreed = Compression {
-            server: direction,
-            client: direction,
-        };
+        let (settings, agreed) = (eager(), both(takeover));
         assert_steady(|| {
             (
                 Session::server(&limits.into()).compressed(&settings, &agreed),
                 Session::client(&limits.into(), [1; 32]).compressed(&settings, &agreed),
             )
         });
+    }
+}
+
+/// Compresses whatever there is.
+fn eager() -> Deflate {
+    let mut settings = Deflate::default();
+    settings.min_len = 0;
+    settings
+}
+
+/// Both directions alike.
+fn both(takeover: Takeover) -> Compression {
+    let direction = Direction {
+        window: WindowBits::new(12).expect("between 9 and 15"),
+        takeover,
+    };
+    Compression {
+        server: direction,
+        client: direction,
     }
 }
 
@@ -223,6 +234,171 @@ fn fill(to: &mut Session, wire: &[u8]) -> usize {
     len
 }
 
+/// A loop lends one pair to many sessions, each of which sends back what it receives: no turn
+/// allocates, whether or not it ends within a frame received and within one sent.
+#[test]
+fn a_loop_that_lends_allocates_nothing() {
+    for shape in SHAPES {
+        for cut in [false, true] {
+            for deflate in [None, Some(Takeover::Off), Some(Takeover::Kept)] {
+                let counted = turns_of_a_loop(shape, cut, deflate);
+                assert_eq!(counted, 0, "{shape:?}, {cut}, {deflate:?}");
+            }
+        }
+    }
+}
+
+/// How often the turns of a loop allocated.
+fn turns_of_a_loop(shape: Shape, cut: bool, deflate: Option<Takeover>) -> usize {
+    const SESSIONS: usize = 8;
+    let make = |session: Session| match deflate {
+        Some(takeover) => session.compressed(&eager(), &both(takeover)),
+        None => session,
+    };
+    let payload = payload(shape.len());
+    // The same message again and again: it refers to none before.
+    let mut peer = make(Session::client(&Limits::default().into(), [1; 32]));
+    for (piece, part) in shape.pieces(&payload) {
+        let sent = peer.send_part(Kind::Text, piece.as_bytes(), part);
+        sent.expect("room");
+    }
+    let message = peer.unsent().repeat(2);
+    let len = message.len() / 2;
+
+    let mut pair = Some(Buffers::new(16 << 10));
+    let mut turn = |session: &mut Session, mut wire: &[u8], leave: usize| {
+        session.attach(pair.take().expect("it came back"));
+        while !wire.is_empty() {
+            wire = &wire[fill(session, wire)..];
+            let (incoming, outgoing) = session.halves();
+            while let Step::Message(message) = incoming.step(outgoing).expect("in order") {
+                assert_eq!(message.as_bytes().len(), payload.len());
+                outgoing.send(message).expect("room");
+            }
+        }
+        while session.unsent_len() > leave {
+            let most = session.unsent_len() - leave;
+            let written = session.unsent().len().min(most);
+            session.sent(written);
+        }
+        pair = session.detach();
+    };
+    let server = || make(Session::server(&Limits::default().into()));
+    let mut sessions: Vec<_> = (0..SESSIONS).map(|_| server()).collect();
+    let begun = if cut { len / 2 } else { 0 };
+    for session in &mut sessions {
+        turn(session, &message[..begun], 0);
+    }
+    let mut round = || {
+        for session in &mut sessions {
+            turn(session, &message[begun..begun + len], begun.min(1));
+        }
+    };
+    (0..WARM).for_each(|_| round());
+    let ((), usage) = usage(|| (0..STEADY / 5).for_each(|_| round()));
+    // And when nothing is left over, nothing is owned.
+    for session in &mut sessions {
+        turn(session, &message[begun..len], 0);
+        assert!(session.is_released());
+    }
+    usage.calls
+}
+
+/// A session that has fallen silent owns nothing, whatever it has done before: but for contexts
+/// that the next message may refer to.
+#[test]
+fn a_silent_session_owns_nothing() {
+    for shape in SHAPES {
+        for deflate in [None, Some(Takeover::Off)] {
+            let payload = payload(shape.len());
+            let make = |session: Session| match deflate {
+                Some(takeover) => session.compressed(&eager(), &both(takeover)),
+                None => session,
+            };
+            let mut peer = make(Session::client(&Limits::default().into(), [1; 32]));
+            let mut session = make(Session::server(&Limits::default().into()));
+            let before = live();
+            let ((), counted) = usage(|| {
+                carry(&mut session, &mut peer, shape, &payload);
+                carry(&mut peer, &mut session, shape, &payload);
+                session.ping(b"are you there").expect("open");
+                let len = session.unsent().len();
+                session.sent(len);
+            });
+            assert!(counted.kept > 0);
+            peer.release();
+            session.release();
+            assert_eq!(live() - before, 0, "{shape:?}, {deflate:?}");
+        }
+    }
+}
+
+/// A message that is prepared is sent to many without being copied for each: what each takes is
+/// counted, and what each has unsent is one and the same memory.
+#[test]
+fn a_broadcast_copies_no_payload() {
+    const SESSIONS: usize = 10_000;
+    const LEN: usize = 64 << 10;
+    for deflate in [None, Some(Takeover::Off)] {
+        let mut sessions: Vec<_> = (0..SESSIONS)
+            .map(|_| {
+                let session = Session::server(&Limits::default().into());
+                match deflate {
+                    Some(takeover) => session.compressed(&eager(), &both(takeover)),
+                    None => session,
+                }
+            })
+            .collect();
+        // Nothing that could be compressed.
+        let prepared = Prepared::new(&noise(LEN));
+        let ((), counted) = usage(|| {
+            for session in &mut sessions {
+                session.send_prepared(&prepared).expect("room");
+            }
+        });
+        let waiting: usize = sessions.iter().map(Session::unsent_len).sum();
+        assert!(waiting >= SESSIONS * LEN);
+        let each = (counted.peak + counted.moved) / SESSIONS;
+        assert!(each <= 600, "{each} for each, {deflate:?}");
+        let payloads = sessions.iter_mut().map(|session| {
+            let mut slices = [&[][..]; 3];
+            assert_eq!(session.unsent_slices(&mut slices), 2);
+            slices[1].as_ptr_range()
+        });
+        let payloads: BTreeSet<_> = payloads.map(|range| (range.start, range.end)).collect();
+        assert_eq!(payloads.len(), 1, "{deflate:?}");
+        // What was sent is let go of.
+        let ((), counted) = usage(|| {
+            for session in &mut sessions {
+                session.sent(session.unsent_len());
+                session.release();
+            }
+        });
+        assert_eq!(counted.calls, 0);
+        assert!(sessions.iter().all(|session| !session.wants_write()));
+    }
+}
+
+/// A message goes to the end of a `Vec` that has room for it, and nothing else is needed.
+#[test]
+fn a_connection_sends_to_room_that_is_there() {
+    for shape in SHAPES {
+        let payload = payload(shape.len());
+        for mut from in [
+            Connection::server(&Limits::default()),
+            Connection::client(&Limits::default(), [1; 32]),
+        ] {
+            let message = Message::Text(&payload);
+            // The client's keys have a place of their own.
+            from.send_to(message, &mut Vec::new()).expect("memory");
+            let mut out = Vec::with_capacity(Header::MAX_LEN + payload.len());
+            let (sent, counted) = usage(|| from.send_to(message, &mut out));
+            assert_eq!((sent, counted.calls), (Ok(()), 0), "{shape:?}");
+            assert!(out.len() > payload.len());
+        }
+    }
+}
+
 /// However a frame drips, its memory grows by a part of itself each time, and not with each read.
 #[test]
 fn a_frame_that_drips_grows_its_memory_rarely() {
@@ -261,8 +437,7 @@ fn blocking_peers_allocate_nothing() {
 /// of a large message.
 #[test]
 fn blocking_peers_that_compress_allocate_for_large_messages_only() {
-    let mut settings = Deflate::default();
-    settings.min_len = 0;
+    let settings = eager();
     for shape in SHAPES {
         let [at_server, at_client] = blocking(
             shape,
@@ -321,19 +496,22 @@ fn exchange(ws: &mut WebSocket, mut once: impl FnMut(&mut WebSocket)) -> usize {
 /// would otherwise is a matter of how the kernel cuts the stream.
 fn fill_inbox(ws: &mut WebSocket) {
     const LARGE: usize = 512 << 10;
-    let mut seed = 1_u32;
-    // Nothing that could be compressed.
-    let large: Vec<u8> = (0..LARGE)
-        .map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            seed.to_be_bytes()[0]
-        })
-        .collect();
+    let large = noise(LARGE);
     for _ in 0..8 {
         ws.send(&large[..]).expect("open");
         let message = ws.recv().expect("in order").expect("a message");
         assert_eq!(message.as_bytes().len(), LARGE);
     }
+}
+
+/// Nothing that could be compressed.
+fn noise(len: usize) -> Vec<u8> {
+    let mut seed = 1_u32;
+    let bytes = (0..len).map(|_| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed.to_be_bytes()[0]
+    });
+    bytes.collect()
 }
 
 fn send(ws: &mut WebSocket, shape: Shape, payload: &str) {

@@ -155,8 +155,8 @@ pub(crate) trait Lend: Default {
     /// Whether so little is in it that it may be copied at each turn.
     fn is_little(&self) -> bool;
 
-    /// Moves all that is in `other` here, before what is here; `false` if there is no memory, and
-    /// then nothing moves.
+    /// Moves all that is in `other` here, before what is here; `false` if there is no memory or it
+    /// cannot go there, and then nothing moves.
     fn take_over(&mut self, other: &mut Self) -> bool;
 }
 
@@ -191,7 +191,8 @@ impl Lend for Outbox {
     }
 
     fn take_over(&mut self, other: &mut Self) -> bool {
-        self.take_over(other).is_ok()
+        // What was swapped out of a session and not written is nobody else's.
+        self.is_empty() && self.take_over(other).is_ok()
     }
 }
 

@@ -15,6 +15,8 @@
 //! A pure codec: bytes to a [`Header`] and back, with no state. What depends on the role of an
 //! endpoint, on what was negotiated or on the frames before is the receiver's to judge.
 
+use core::fmt;
+
 use crate::error::{HeaderError, ProtocolError};
 use crate::mask::Mask;
 
@@ -358,10 +360,17 @@ pub(crate) const MAX_SHORT: u64 = 125;
 pub(crate) const MAX_MEDIUM: u64 = 0xFFFF;
 
 /// A header as it travels: 2 to 14 bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct HeaderBytes {
     bytes: [u8; Header::MAX_LEN],
     len: u8,
+}
+
+/// How many they are: the key is among them.
+impl fmt::Debug for HeaderBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HeaderBytes({} bytes)", self.len)
+    }
 }
 
 #[cfg(feature = "alloc")]

@@ -374,7 +374,11 @@ impl Incoming {
         answer: &mut impl Answer,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let Some(held) = &mut self.buffer else {
-            return Ok(None);
+            // An empty one, of empty fragments, leaves nothing here when the buffer is taken back.
+            return match core::mem::replace(&mut self.assembled, Assembled::Partly) {
+                Assembled::Whole(kind) => joined(kind, &[]).map(Some),
+                _ => Ok(None),
+            };
         };
         let ReadBuffer { inbox, message } = &mut held.buffer;
         let result = if let Assembled::Whole(kind) = self.assembled {
@@ -561,8 +565,8 @@ impl Incoming {
     }
 
     /// Whether a message was begun and is not handed out.
-    pub(crate) fn is_within_message(&self) -> bool {
-        !self.receiver.is_between_messages() || matches!(self.assembled, Assembled::Whole(_))
+    pub(crate) const fn is_within_message(&self) -> bool {
+        self.receiver.is_within_message() || matches!(self.assembled, Assembled::Whole(_))
     }
 
     pub(crate) const fn peer(&self) -> Peer {

@@ -19,8 +19,15 @@ use crate::try_box::{TryBox, try_box};
 /// rotated.apply(end);
 /// assert_eq!(&payload, b"Hello");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mask([u8; 4]);
+
+/// Shows no key: with what is masked it is what was said.
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mask(..)")
+    }
+}
 
 impl Mask {
     /// The masking key of a frame, for its first payload byte.

@@ -200,7 +200,7 @@ impl Outbox {
     /// Makes sure that a control frame can be added without asking for memory.
     pub(crate) fn make_room_for_control(&mut self) -> Result<(), SendError> {
         self.controls
-            .try_reserve(if self.controls_end == self.end {
+            .try_reserve(if self.has_controls_only() {
                 0
             } else {
                 Transmit::MAX_LEN
@@ -251,14 +251,19 @@ impl Outbox {
     pub(crate) fn takes_answer(&self) -> bool {
         /// In bytes: some ten Pongs of full length.
         const ANSWERS: usize = 1024;
-        self.controls_end == self.end && self.referred == 0 && self.end < ANSWERS
+        self.has_controls_only() && self.referred == 0 && self.own_len() < ANSWERS
+    }
+
+    /// Whether no message waits, not even the rest of one.
+    fn has_controls_only(&self) -> bool {
+        self.controls_end == self.end && self.shared.is_empty()
     }
 
     /// Adds a Ping or Pong, for which there is [room](Self::make_room_for_control), before all
     /// messages that have not been begun.
     pub(crate) fn add_control(&mut self, control: &Transmit) -> Result<(), SendError> {
         let frame = control.as_ref();
-        if self.controls_end == self.end {
+        if self.has_controls_only() {
             self.room(frame.len())?[..frame.len()].copy_from_slice(frame);
             self.add(frame.len());
             self.controls_end = self.end;

@@ -9,6 +9,7 @@
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::fmt;
 
 use crate::buffers::{self, Buffers, Place};
 use crate::close::Close;
@@ -36,11 +37,21 @@ pub struct Outgoing {
     liveness: Liveness,
     peer: Peer,
     /// The reason of the peer's Close, if it has one.
-    peer_reason: Option<TryBox<String>>,
+    peer_reason: Option<TryBox<Reason>>,
     linger: Linger,
     max_unsent: u32,
     #[cfg(feature = "deflate")]
     deflater: Option<Box<Deflater>>,
+}
+
+/// What a peer said when it closed.
+struct Reason(String);
+
+/// Its length, and nothing of what it says.
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reason({} bytes)", self.0.len())
+    }
 }
 
 impl Outgoing {
@@ -369,7 +380,7 @@ impl Outgoing {
         let (Peer::Closed(code) | Peer::Ended(code)) = self.peer else {
             return None;
         };
-        let reason = self.peer_reason.as_ref().map_or("", |reason| reason);
+        let reason = self.peer_reason.as_ref().map_or("", |reason| &reason.0);
         Close::new(code?, reason).ok()
     }
 
@@ -495,7 +506,7 @@ impl Outgoing {
         // Without memory for the reason the code will do.
         if !said.is_empty() && reason.try_reserve_exact(said.len()).is_ok() {
             reason.push_str(said);
-            self.peer_reason = try_box(reason);
+            self.peer_reason = try_box(Reason(reason));
         }
         self.sender.answer_close(close)
     }
@@ -529,13 +540,15 @@ impl Outgoing {
         }
     }
 
-    /// Whether a message was begun to be sent, or is compressed with what was sent before.
-    pub(crate) const fn is_within_message(&self) -> bool {
+    /// Whether a message was begun to be sent, or is compressed with what was sent before, or is to
+    /// be written from where it is.
+    pub(crate) fn is_within_message(&self) -> bool {
         #[cfg(feature = "deflate")]
         if self.deflater.is_some() {
             return true;
         }
-        self.sender.is_within_message()
+        let owes = self.buffer.as_ref().is_some_and(|held| held.buffer.owes());
+        owes || self.sender.is_within_message()
     }
 
     pub(crate) fn into_sender(self) -> Sender {

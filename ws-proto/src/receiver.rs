@@ -190,6 +190,16 @@ impl Receiver {
         matches!(self.state, State::Header) && self.message.is_none()
     }
 
+    /// Whether some of a message has been received, and the rest may come.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_within_message(&self) -> bool {
+        match self.state {
+            State::Header => self.message.is_some(),
+            State::Payload(_) => true,
+            State::Closed | State::Ended | State::Failed(_) => false,
+        }
+    }
+
     /// The long way: any event, the common one too.
     #[inline(never)]
     pub(crate) fn receive_any<'b>(

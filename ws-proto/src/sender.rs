@@ -9,6 +9,8 @@
 //! each, because the RFC lets the latest answer stand for all: no queue exists that a peer could
 //! fill.
 
+use core::fmt;
+
 use crate::close::Close;
 use crate::error::{NoRoom, ProtocolError, SendError};
 use crate::header::{Header, MAX_CONTROL, Opcode};
@@ -385,10 +387,17 @@ const fn owed(queued: Result<(), SendError>) -> Result<(), ProtocolError> {
 }
 
 /// The payload of a control frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Payload {
     len: u8,
     bytes: [u8; MAX_CONTROL],
+}
+
+/// Its length, and nothing of what it says.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.len)
+    }
 }
 
 impl Payload {
@@ -425,7 +434,7 @@ impl Payload {
 }
 
 /// A control frame, ready to be written: at most 131 bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Transmit {
     opcode: Opcode,
     len: u8,
@@ -461,6 +470,16 @@ impl Transmit {
         let head_len = if mask.is_some() { 6 } else { 2 };
         this.len = head_len + payload.len;
         this
+    }
+}
+
+/// What it is and how long, and nothing of what it says.
+impl fmt::Debug for Transmit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transmit")
+            .field("opcode", &self.opcode)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }
 

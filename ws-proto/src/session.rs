@@ -15,6 +15,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::buffers::Buffers;
 use crate::close::Close;
@@ -78,7 +79,6 @@ pub struct Session {
 
 /// The parts of a session whose stream something else takes over, or of one that takes a stream
 /// over.
-#[derive(Debug)]
 pub struct Parts {
     /// The state of the protocol.
     pub connection: Connection,
@@ -380,7 +380,8 @@ impl Session {
         self.outgoing.peer_close()
     }
 
-    /// Gives back what memory is not in use. To be called when the connection falls silent.
+    /// Gives back what memory is not in use, also if it is [lent](Self::attach). To be called when the
+    /// connection falls silent.
     pub fn release(&mut self) {
         self.incoming.release();
         self.outgoing.release();
@@ -453,7 +454,8 @@ impl Session {
         })
     }
 
-    /// Makes a session that takes over from something else.
+    /// Makes a session that takes over from something else. What the peer said when it closed is not
+    /// among the parts: ask for [`peer_close`](Self::peer_close) before.
     #[must_use]
     pub fn from_parts(parts: Parts, config: &Config) -> Self {
         let (receiver, sender) = parts.connection.split();
@@ -464,6 +466,17 @@ impl Session {
         this.incoming.push(&parts.unread);
         this.outgoing.resume(&parts.unsent, this.incoming.peer());
         this
+    }
+}
+
+/// The lengths, and nothing of what is in them.
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("connection", &self.connection)
+            .field("unread", &self.unread.len())
+            .field("unsent", &self.unsent.len())
+            .finish()
     }
 }
 

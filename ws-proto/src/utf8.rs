@@ -6,6 +6,7 @@
 //! It fails at the first impossible byte, not at the end of the frame or message: what follows
 //! could be gigabytes.
 
+use core::fmt;
 use core::str;
 
 /// The text was not UTF-8.
@@ -24,11 +25,20 @@ pub struct InvalidUtf8;
 /// text.finish()?;
 /// # Ok::<(), ws_proto::InvalidUtf8>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Utf8 {
     /// The bytes so far of a character that the last piece cut: at most three.
     cut: [u8; 4],
     cut_len: u8,
+}
+
+/// How much of a character was cut, and not which.
+impl fmt::Debug for Utf8 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Utf8")
+            .field("cut_len", &self.cut_len)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Utf8 {

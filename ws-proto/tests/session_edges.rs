@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{BINARY, CONTINUATION, End, PING, PONG, frames};
+use support::{BINARY, CLOSE, CONTINUATION, End, PING, PONG, Random, frames};
 use ws_proto::{Buffers, Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step};
 
 /// Consumes all there is.
@@ -177,4 +177,135 @@ fn a_bare_sender_keeps_parts_of_one_kind_together() {
     let header = sender.begin(Kind::Text, 1, Part::Last).expect("the last");
     assert!(header.is_final());
     sender.begin(Kind::Binary, 1, Part::Last).expect("another");
+}
+
+/// However much of a queue is shown at once, and however much of that the transport takes: the
+/// first piece is what `unsent` shows, and what leaves is whole frames, each once and in order.
+#[test]
+fn unsent_slices_are_what_unsent_shows_in_every_order() {
+    for (end, seed) in End::BOTH
+        .into_iter()
+        .flat_map(|end| (0..60).map(move |seed| (end, seed)))
+    {
+        let mut random = Random::new(seed);
+        let mut session = end.session(&Limits::default());
+        let shared = [4095, 4096, 9000].map(|len| Prepared::new(&vec![0xAB; len]));
+        let (mut sent, mut pinged, mut wrote) = (Vec::new(), 0_u32, Vec::new());
+        for step in 0..120 {
+            match random.below(5) {
+                0 => {
+                    let message = vec![step; [0, 1, 125, 126, 3000][random.below(5)]];
+                    session.send(&message).expect("room");
+                    sent.push(message);
+                }
+                1 => {
+                    let prepared = &shared[random.below(3)];
+                    session.send_prepared(prepared).expect("room");
+                    sent.push(prepared.message().as_bytes().into());
+                }
+                2 => {
+                    session.push(&end.peer_frame(PING, &pinged.to_be_bytes()));
+                    assert_eq!(drain(&mut session), 1);
+                    pinged += 1;
+                }
+                _ => {}
+            }
+            let first = session.unsent().to_vec();
+            let mut all = [&[][..]; 1000];
+            let count = session.unsent_slices(&mut all);
+            assert!(all[..count].iter().all(|piece| !piece.is_empty()));
+            let all = all[..count].concat();
+            // A Pong may wait in its slot for its turn.
+            assert_eq!(all.len(), session.unsent_len());
+            assert!(all.starts_with(&first) && first.is_empty() == all.is_empty());
+            let mut few = [&[][..]; 4];
+            let count = session.unsent_slices(&mut few[..1 + random.below(4)]);
+            let few = few[..count].concat();
+            assert!(all.starts_with(&few) && few.len() >= first.len());
+            let most = [1, 20, 5000, 1 << 20][random.below(4)].min(few.len());
+            let len = random.below(most + 1);
+            wrote.extend(&few[..len]);
+            session.sent(len);
+        }
+        while session.wants_write() {
+            let mut slices = [&[][..]; 3];
+            let count = session.unsent_slices(&mut slices);
+            let written = slices[..count].concat();
+            session.sent(written.len());
+            wrote.extend(written);
+        }
+        let (messages, pongs): (Vec<_>, Vec<_>) = frames(&wrote)
+            .into_iter()
+            .partition(|frame| frame.opcode() != PONG);
+        let messages: Vec<_> = messages.into_iter().map(|frame| frame.payload).collect();
+        assert!(messages == sent, "{end:?}, {seed}");
+        let answered: Vec<_> = pongs.into_iter().map(|frame| frame.payload).collect();
+        assert!(answered.is_sorted_by(|a, b| a < b), "each once, in order");
+        let last = pinged
+            .checked_sub(1)
+            .map(|last| last.to_be_bytes().to_vec());
+        assert_eq!(answered.last(), last.as_ref(), "and the last of them");
+    }
+}
+
+/// A peer that pings after each write gets an answer, a message, an answer, and so on, to the end.
+#[test]
+fn answers_and_messages_take_turns() {
+    for end in End::BOTH {
+        for len in [1, 4096] {
+            let prepared = Prepared::new(&vec![7; len]);
+            let mut session = end.session(&Limits::default());
+            for _ in 0..4 {
+                session.send_prepared(&prepared).expect("room");
+            }
+            let frame = session.unsent_len() / 4;
+            let mut wrote = Vec::new();
+            for _ in 0..40 {
+                session.push(&end.peer_frame(PING, b"?"));
+                assert_eq!(drain(&mut session), 1);
+                // A frame, or a part of one.
+                let unsent = session.unsent();
+                let written = unsent.len().min(frame).min(3000);
+                wrote.extend(&unsent[..written]);
+                session.sent(written);
+            }
+            wrote.extend(support::session::drain(&mut session));
+            let frames = frames(&wrote);
+            let opcodes = frames.iter().map(|frame| frame.opcode());
+            let turns = [PONG, BINARY].repeat(4);
+            let opcodes: Vec<_> = opcodes.take(8).collect();
+            assert_eq!(opcodes, turns, "{end:?}, {len}");
+        }
+    }
+}
+
+/// The mark is for messages. What a peer waits for goes at any time: a Pong, a Ping, the Close.
+#[test]
+fn control_frames_go_where_no_message_has_room() {
+    let mut limits = Limits::default();
+    limits.max_unsent = 10;
+    for end in End::BOTH {
+        let mut session = end.session(&limits);
+        session.send(&[7; 1000]).expect("nothing waits");
+        let full = Err(SendError::Full { limit: 10 });
+        let prepared = Prepared::new(&vec![7; 9000]);
+        assert!(!session.has_room());
+        assert_eq!(session.send("x"), full);
+        assert_eq!(session.send_prepared(&prepared), full);
+        assert_eq!(session.send_part(Kind::Text, b"x", Part::Last), full);
+        assert_eq!(
+            session.send_by_reference(Message::Text("x")),
+            Err(SendError::Full { limit: 10 })
+        );
+
+        session.push(&end.peer_frame(PING, b"are you there"));
+        assert_eq!(drain(&mut session), 1);
+        session.ping(b"are you").expect("open");
+        session.close(None).expect("open");
+        assert!(!session.has_room());
+        let written = frames(&support::session::drain(&mut session));
+        let opcodes: Vec<_> = written.iter().map(|frame| frame.opcode()).collect();
+        assert_eq!(opcodes, [PONG, PING, BINARY, CLOSE]);
+        assert!(session.has_room());
+    }
 }

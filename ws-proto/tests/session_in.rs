@@ -122,29 +122,37 @@ fn a_large_message_is_read_straight_into_its_own_memory() {
     }
 }
 
-/// A binary message that was assembled is moved out; the next one gets memory of its own.
+/// A message that was assembled is moved out; the next one gets memory of its own.
 #[test]
-fn take_message_moves_a_binary_message() {
-    let end = End::Server;
-    let payload = bytes(100_000);
-    let mut session = end.session(&min_read());
-    for _ in 0..2 {
-        let wire = end.peer_frame(BINARY, &payload);
-        let mut at = 0;
-        let mut last = None;
-        while at < wire.len() {
-            last = Some(session.spare_mut().expect("memory").as_ptr_range().end);
-            at += session::read(&mut session, &wire[at..]).expect("memory");
-            let ready = session.ready().expect("in order");
-            assert_eq!(ready == Ready::Message, at == wire.len());
+fn take_message_moves_what_was_assembled() {
+    for (end, opcode) in [
+        (End::Server, TEXT),
+        (End::Server, BINARY),
+        (End::Client, TEXT),
+    ] {
+        let payload = "κόσμε, ".repeat(10_000).into_bytes();
+        let mut session = end.session(&min_read());
+        for _ in 0..2 {
+            let wire = end.peer_frame(opcode, &payload);
+            let mut at = 0;
+            let mut last = None;
+            while at < wire.len() {
+                last = Some(session.spare_mut().expect("memory").as_ptr_range().end);
+                at += session::read(&mut session, &wire[at..]).expect("memory");
+                let ready = session.ready().expect("in order");
+                assert_eq!(ready == Ready::Message, at == wire.len());
+            }
+            let taken = session.take_message().expect("in order");
+            let bytes = match taken.expect("a message") {
+                MessageBuf::Binary(bytes) if opcode == BINARY => bytes,
+                MessageBuf::Text(text) if opcode == TEXT => text.into_bytes(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(bytes, payload);
+            assert_eq!(Some(bytes.as_ptr_range().end), last, "it was copied");
+            assert_eq!(session.take_message(), Ok(None));
+            assert_eq!(session.ready(), Ok(Ready::NeedData));
         }
-        let Ok(Some(MessageBuf::Binary(taken))) = session.take_message() else {
-            panic!("a binary message");
-        };
-        assert_eq!(taken, payload);
-        assert_eq!(Some(taken.as_ptr_range().end), last, "it was copied");
-        assert_eq!(session.take_message(), Ok(None));
-        assert_eq!(session.ready(), Ok(Ready::NeedData));
     }
 }
 

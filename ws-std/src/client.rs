@@ -54,7 +54,7 @@ pub fn connect(url: impl Into<String>) -> Result<WebSocket, ConnectError> {
 /// println!("speaking {:?}", ws.subprotocol());
 /// # Ok::<(), ws_std::ConnectError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "call `connect`"]
 pub struct Client {
     url: String,
@@ -296,6 +296,20 @@ fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| ConnectError::Entropy(error.into()))?;
     Ok(bytes)
+}
+
+/// Whom it asks and which headers it has: queries, values and subprotocols hold tokens.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("url", &Uri::parse(&self.url))
+            .field("headers", &self.headers)
+            .field("subprotocols", &self.subprotocols.len())
+            .field("origin", &self.origin)
+            .field("config", &self.config)
+            .field("tap", &self.tap)
+            .finish()
+    }
 }
 
 /// Headers that may hold credentials: `Debug` shows their names only.

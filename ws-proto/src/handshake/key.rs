@@ -20,8 +20,15 @@ use super::error::RequestError;
 /// assert_eq!(key.encode().as_str(), "dGhlIHNhbXBsZSBub25jZQ==");
 /// assert_eq!(key.accept_token().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 16]);
+
+/// Shows nothing of the nonce.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
 
 impl Key {
     /// Makes a key of fresh entropy: "The nonce MUST be selected randomly for each connection."

@@ -1,0 +1,209 @@
+//! A [`Session`] that is taken apart and put together again, in halves and in parts: nothing is lost,
+//! and where something would be, it stays whole.
+
+#![cfg(feature = "alloc")]
+
+mod support;
+
+use support::session::{drain, step};
+use support::{BINARY, CONTINUATION, End, PING, Seen, TEXT, frames};
+use ws_proto::{Config, Kind, Limits, Message, Part, Session, State, Step};
+
+/// What has a state that parts cannot hold, and what completes it.
+fn in_the_middle(end: End) -> Vec<(&'static str, Session, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut add = |name, rest: &[u8], prepare: &dyn Fn(&mut Session)| {
+        let mut session = end.session(&Limits::default());
+        prepare(&mut session);
+        all.push((name, session, rest.to_vec()));
+    };
+    let received = |session: &mut Session, wire: &[u8]| {
+        session.push(wire);
+        assert_eq!(session.step(), Ok(Step::NeedData));
+    };
+    let last = end.peer_frame(CONTINUATION, b"and its end");
+    add("a fragment was received", &last, &|session| {
+        received(session, &end.peer_part(TEXT, b"a part "));
+    });
+    let large = end.peer_frame(BINARY, &[7; 5000]);
+    add("half a frame was received", &large[3000..], &|session| {
+        received(session, &large[..3000]);
+    });
+    add("a fragment was received, of nothing", &last, &|session| {
+        received(session, &end.peer_part(TEXT, b""));
+    });
+    add("a message waits to be taken", &[], &|session| {
+        session.push(&end.peer_part(TEXT, b"a part "));
+        session.push(&last);
+        assert_eq!(session.ready(), Ok(ws_proto::Ready::Message));
+    });
+    add("a fragment was sent", &[], &|session| {
+        let sent = session.send_part(Kind::Text, b"a part", Part::More);
+        sent.expect("room");
+    });
+    if end == End::Server {
+        add(
+            "a payload is to be written from elsewhere",
+            &[],
+            &|session| {
+                let sent = session.send_by_reference(Message::Text("a payload"));
+                assert_eq!(sent, Ok(&b"a payload"[..]));
+                // Its header was.
+                session.sent(2);
+            },
+        );
+    }
+    all
+}
+
+/// All that comes of it from here on.
+fn rest_of(mut session: Session, end: End, wire: &[u8]) -> (Vec<Seen>, Vec<u8>) {
+    session.push(&[wire, &end.peer_frame(PING, b"still there?")].concat());
+    let mut seen = Vec::new();
+    while let Some(next) = step(&mut session).expect("in order") {
+        seen.push(next);
+    }
+    // Whatever was begun is completed.
+    let owed = session.unsent_len() > 0 && session.unsent().is_empty();
+    session.sent(if owed { session.unsent_len() } else { 0 });
+    let sent = session.send_part(Kind::Text, b"more", Part::Last);
+    sent.expect("room, and in order");
+    (seen, drain(&mut session))
+}
+
+#[test]
+fn into_parts_refuses_what_it_would_lose_and_gives_it_back_unharmed() {
+    for end in End::BOTH {
+        let twins = in_the_middle(end).into_iter().zip(in_the_middle(end));
+        for ((name, session, rest), (_, twin, _)) in twins {
+            let Err(session) = session.into_parts() else {
+                panic!("{name}, {end:?}: it was taken apart");
+            };
+            assert_eq!(session.state(), State::Open);
+            let expected = rest_of(twin, end, &rest);
+            assert_eq!(rest_of(*session, end, &rest), expected, "{name}, {end:?}");
+        }
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn into_parts_refuses_where_messages_are_compressed() {
+    use ws_proto::Deflate;
+    use ws_proto::handshake::{Compression, Direction};
+    let agreed = Compression {
+        server: Direction::FULL,
+        client: Direction::FULL,
+    };
+    for end in End::BOTH {
+        let session = end.session(&Limits::default());
+        let session = session.compressed(&Deflate::default(), &agreed);
+        let mut session = session.into_parts().expect_err("it has a context");
+        session.send("as before").expect("room");
+        assert_eq!(frames(&drain(&mut session))[0].payload, b"as before");
+    }
+}
+
+/// Wherever the streams are cut, both ways, the session that is made of the parts goes on.
+#[test]
+fn from_parts_goes_on_where_the_other_stopped() {
+    for end in End::BOTH {
+        let incoming = [
+            end.peer_frame(TEXT, b"first"),
+            end.peer_frame(PING, b"ping"),
+            end.peer_frame(BINARY, &[7; 130]),
+        ]
+        .concat();
+        // The header of the last is complete from here on: its payload is the message's then.
+        let most = incoming.len() - 130;
+        let first = end.peer_frame(TEXT, b"first").len();
+        let head = first - b"first".len();
+        for received in 0..most {
+            for written in [0, 1, 2, 5, 9, 20, 30] {
+                let mut session = end.session(&Limits::default());
+                session.push(&incoming[..received]);
+                let (mut seen, mut wrote) = (Vec::new(), Vec::new());
+                while let Some(next) = step(&mut session).expect("in order") {
+                    seen.push(next);
+                }
+                session.send("one").expect("room");
+                session.send(&[1; 9]).expect("room");
+                let mut left = written;
+                while left > 0 && session.wants_write() {
+                    let unsent = session.unsent();
+                    let len = unsent.len().min(left);
+                    wrote.extend(&unsent[..len]);
+                    session.sent(len);
+                    left -= len;
+                }
+                // What was begun of a payload is the message's already, and only it.
+                let begun = received >= head && received < first;
+                let mut session = match session.into_parts() {
+                    Ok(parts) if !begun => Session::from_parts(parts, &Config::default()),
+                    Err(session) if begun => *session,
+                    _ => panic!("{end:?}, {received}"),
+                };
+                session.push(&incoming[received..]);
+                while let Some(next) = step(&mut session).expect("in order") {
+                    seen.push(next);
+                }
+                session.ping(b"?").expect("open");
+                session.send("after").expect("room");
+                wrote.extend(drain(&mut session));
+                let expected = [
+                    Seen::Text("first".into()),
+                    Seen::Ping(b"ping".into()),
+                    Seen::Binary([7; 130].into()),
+                ];
+                assert_eq!(seen, expected, "{end:?}, {received}, {written}");
+                let frames = frames(&wrote);
+                let messages = frames.iter().filter(|frame| frame.opcode() < 8);
+                let messages: Vec<_> = messages.map(|frame| &frame.payload[..]).collect();
+                assert_eq!(messages, [&b"one"[..], &[1; 9], b"after"]);
+                let mut controls: Vec<_> = frames.iter().filter(|f| f.opcode() >= 8).collect();
+                controls.sort_by_key(|frame| frame.opcode());
+                let controls = controls.iter().map(|frame| &frame.payload[..]);
+                assert!(controls.eq([&b"?"[..], b"ping"]), "each once");
+            }
+        }
+    }
+}
+
+/// The peer had closed, or had broken the rules: that is known to what goes on.
+#[test]
+fn from_parts_knows_how_the_connection_ended() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        session.push(&end.peer_frame(support::CLOSE, &support::close_payload(1001, "away")));
+        assert!(step(&mut session).expect("in order").is_some());
+        // The Close that answers is on its way.
+        assert!(!session.unsent().is_empty());
+        let state = session.state();
+        let parts = session.into_parts().expect("between messages");
+        let mut session = Session::from_parts(parts, &Config::default());
+        assert_eq!(session.step(), Ok(Step::Closed));
+        assert_eq!(session.state(), state);
+
+        let mut session = end.session(&Limits::default());
+        session.push(&[0xFF]);
+        let error = session.step().expect_err("reserved bits");
+        let parts = session.into_parts().expect("between messages");
+        let mut session = Session::from_parts(parts, &Config::default());
+        assert_eq!(session.step(), Err(error));
+        assert_eq!(session.state(), State::Failed(error));
+    }
+}
+
+/// In the middle of whatever it is: the halves are all there is of a session.
+#[test]
+fn split_and_join_change_nothing() {
+    for end in End::BOTH {
+        let twins = in_the_middle(end).into_iter().zip(in_the_middle(end));
+        for ((name, session, rest), (_, twin, _)) in twins {
+            let (incoming, outgoing) = session.split();
+            let session = Session::join(incoming, outgoing);
+            let expected = rest_of(twin, end, &rest);
+            assert_eq!(rest_of(session, end, &rest), expected, "{name}, {end:?}");
+        }
+    }
+}
