@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     peer: SocketAddr,
     outgoing: Mutex<Outgoing>,
     wire: Mutex<Wire>,
+    timeouts: Timeouts,
     setup: Setup,
     /// What the transport failed with first: everything later comes of it.
     failure: OnceLock<Failure>,
@@ -64,7 +65,6 @@ impl Answer for Answers<'_> {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
-    pub(crate) timeouts: Timeouts,
     pub(crate) tap: Option<Tap>,
     /// Where contexts for compression are shared.
     #[cfg(feature = "deflate")]
@@ -76,7 +76,6 @@ impl Setup {
     pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
-            timeouts: Timeouts::DEFAULT,
             tap: None,
             #[cfg(feature = "deflate")]
             pool: None,
@@ -96,6 +95,7 @@ impl Shared {
         Ok(Arc::new(Self {
             stream,
             peer,
+            timeouts: outgoing.timeouts(),
             outgoing: Mutex::new(outgoing),
             wire: Mutex::default(),
             setup,
@@ -109,7 +109,7 @@ impl Shared {
     /// The longest that a reader may sleep: another thread's Close is timed from when it next
     /// looks.
     pub(crate) const fn close_timeout(&self) -> Duration {
-        self.setup.timeouts.close_timeout
+        self.timeouts.close_timeout
     }
 
     pub(crate) fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
@@ -288,13 +288,15 @@ impl Shared {
         first.into()
     }
 
-    /// Gives back what memory is not in use. Something may be queued meanwhile by a thread that
-    /// finds the wire taken: to be followed by a flush.
-    pub(crate) fn release(&self) {
+    /// Gives back what memory is not in use.
+    pub(crate) fn release(self: &Arc<Self>) {
         self.outgoing().release();
         if let Some(mut wire) = self.free_wire() {
             wire.release();
         }
+        // What was queued meanwhile by a thread that found the wire taken. A failure shows to the
+        // thread that uses the connection next.
+        let _ = self.flush_soon();
     }
 
     pub(crate) fn tapped(&self, what: Tapped<'_>) {
