@@ -198,20 +198,21 @@ fn alive_what_was_accepted_is_written_to_its_end_and_then_the_close() {
         let line = pattern(1000);
         let mut config = config(timeouts(None, 500, 500));
         config.limits.max_unsent = 2 * LINES * line.len();
-        let (mut ws, peer) = narrow(role, &config, &Clock::system());
+        let (ws, peer) = narrow(role, &config, &Clock::system());
         let mut peer = peer.slowly(16 << 10, Duration::from_millis(10));
-        let writer = ws.writer();
+        let (mut reader, writer) = ws.split();
+        let reading = thread::spawn(move || reader.recv_owned());
         for _ in 0..LINES {
             writer.queue(&line).unwrap();
         }
-        let closing = thread::spawn(move || ws.close(CloseCode::NORMAL, ""));
+        writer.close(CloseCode::NORMAL, "").unwrap();
         for _ in 0..LINES {
             assert_eq!(peer.next(), (BINARY, line.clone()));
         }
         assert_eq!(peer.next_close().0, 1000);
         peer.close(1000, "");
         drop(peer);
-        within(move || closing.join().unwrap()).unwrap();
+        assert_eq!(within(move || reading.join().unwrap()).unwrap(), None);
     });
 }
 
