@@ -7,8 +7,7 @@
 //! Its way is short: [`find`](CommonFrame::find) reads the header, [`hand_out`] unmasks and checks.
 //! `receiver.rs` says when it is taken, and why in two steps.
 
-use crate::header::Kind;
-use crate::header::MAX_SHORT;
+use crate::header::{Kind, MAX_SHORT};
 use crate::mask::Mask;
 use crate::message::Message;
 use crate::utf8::{self, InvalidUtf8};

@@ -7,8 +7,7 @@
 use crate::close::Close;
 use crate::closing::{self, Linger, Shutdown, State};
 use crate::error::{ProtocolError, SendError};
-use crate::header::Header;
-use crate::header::{Kind, Part};
+use crate::header::{Header, Kind, Part};
 use crate::limits::Limits;
 use crate::message::{Event, Message, Received};
 use crate::receiver::Receiver;

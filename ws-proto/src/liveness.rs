@@ -296,6 +296,19 @@ impl Liveness {
         self.due(is_open(connection))
     }
 
+    /// What this was made with, as it is kept: see [`Timeouts`].
+    #[must_use]
+    pub const fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            ping_interval: match self.ping_interval {
+                Millis::NEVER => None,
+                interval => Some(interval.duration()),
+            },
+            pong_timeout: self.pong_timeout.duration(),
+            close_timeout: self.close_timeout.duration(),
+        }
+    }
+
     /// What [`check`](Self::check) is made of.
     pub(crate) fn look(
         &mut self,
@@ -443,6 +456,13 @@ impl Millis {
         Self(if millis == 0 { 1 } else { millis })
     }
 
+    const fn duration(self) -> Duration {
+        match self {
+            Self::NEVER => Duration::MAX,
+            Self(millis) => Duration::from_millis(millis as u64),
+        }
+    }
+
     const fn after(self, now: Instant) -> Instant {
         self.nanos_after(now, 1_000_000)
     }
@@ -545,6 +565,19 @@ mod tests {
             assert_eq!(found[..], printed[..], "{phase:?}");
         }
         assert_eq!(MACHINE.matches(':').count(), phases.len());
+    }
+
+    #[test]
+    fn timeouts_are_kept_in_milliseconds() {
+        let mut timeouts = Timeouts::DEFAULT;
+        assert_eq!(Liveness::new(&timeouts).timeouts(), timeouts);
+        timeouts.ping_interval = Some(Duration::from_nanos(1));
+        timeouts.pong_timeout = Duration::from_secs(u64::MAX);
+        let kept = Liveness::new(&timeouts).timeouts();
+        assert_eq!(kept.ping_interval, Some(Duration::from_millis(1)));
+        assert_eq!(kept.pong_timeout, Duration::MAX);
+        timeouts.ping_interval = None;
+        assert_eq!(Liveness::new(&timeouts).timeouts().ping_interval, None);
     }
 
     #[test]

@@ -18,9 +18,8 @@ use crate::config::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compress, Compressor, Deflater};
 use crate::error::{ProtocolError, SendError};
-use crate::header::Opcode;
-use crate::header::{Kind, Part};
-use crate::liveness::{Instant, Liveness, Verdict};
+use crate::header::{Kind, Opcode, Part};
+use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
 use crate::message::Message;
 use crate::outbox::Outbox;
 use crate::prepared::Prepared;
@@ -331,6 +330,12 @@ impl Outgoing {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.liveness.due(self.is_open())
+    }
+
+    /// How long the peer is waited for: for an adapter that blocks in a read or a write.
+    #[must_use]
+    pub const fn timeouts(&self) -> Timeouts {
+        self.liveness.timeouts()
     }
 
     /// Counts the time of the closing handshake from `now`, if one has begun: for a thread that

@@ -13,8 +13,7 @@ use core::fmt;
 
 use crate::close::Close;
 use crate::error::{NoRoom, ProtocolError, SendError};
-use crate::header::{Header, MAX_CONTROL, Opcode};
-use crate::header::{Kind, Part};
+use crate::header::{Header, Kind, MAX_CONTROL, Opcode, Part};
 use crate::mask::{Mask, MaskKeys};
 use crate::message::Message;
 use crate::role::Role;

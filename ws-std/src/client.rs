@@ -175,7 +175,6 @@ impl Client {
         drop(connecting);
         let peer = stream.peer_addr()?;
         let setup = Setup {
-            timeouts: self.config.timeouts,
             tap: self.tap.clone(),
             ..Setup::new(clock)
         };

@@ -417,3 +417,116 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::Ordering;
+
+    use ws_proto::{Config, Session};
+
+    use crate::clock::Clock;
+    use crate::shared::Setup;
+
+    /// A server's reader that has begun, and its peer.
+    fn reader(session: Session) -> (Reader, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        let (incoming, outgoing) = session.split();
+        let setup = Setup::new(Clock::system());
+        let shared = Shared::new(Arc::new(stream.into()), address, outgoing, setup);
+        let mut reader = Reader::new(incoming, shared.unwrap());
+        // The first look at the clock, which takes the lock.
+        let first = reader.recv_timeout(Duration::ZERO).unwrap();
+        assert_eq!(first, Next::Elapsed);
+        (reader, peer)
+    }
+
+    /// How often `run` locks the sending half.
+    fn locks(reader: &mut Reader, run: impl FnOnce(&mut Reader)) -> usize {
+        let locked = |reader: &Reader| reader.shared.locked.load(Ordering::SeqCst);
+        let before = locked(reader);
+        run(reader);
+        locked(reader) - before
+    }
+
+    #[test]
+    fn messages_are_received_without_the_lock_of_the_sending_half() {
+        let (mut reader, mut peer) = reader(Session::server(&Config::default()));
+        let mut client = Session::client(&Config::default(), [7; 32]);
+        for at in 0..1000 {
+            client.send(&*format!("message {at}")).unwrap();
+        }
+        peer.write_all(client.unsent()).unwrap();
+        let locks = locks(&mut reader, |reader| {
+            for at in 0..1000 {
+                let message = reader.recv().unwrap().unwrap();
+                assert_eq!(message, Message::Text(&format!("message {at}")));
+            }
+        });
+        assert_eq!(locks, 0);
+    }
+
+    /// A server's reader, and what a message of 64 MiB is on its way to it.
+    #[cfg(feature = "deflate")]
+    fn bomb() -> (Reader, TcpStream, Vec<u8>) {
+        use ws_proto::Deflate;
+        use ws_proto::handshake::{Compression, Direction};
+        let mut config = Config::default();
+        config.limits.max_message = LEN as u64;
+        let agreed = Compression {
+            server: Direction::FULL,
+            client: Direction::FULL,
+        };
+        let mut settings = Deflate::DEFAULT;
+        settings.send = Direction::FULL;
+        let (reader, peer) = reader(Session::server(&config).compressed(&settings, &agreed));
+        let mut client = Session::client(&config, [7; 32]).compressed(&settings, &agreed);
+        client.send(&vec![0; LEN]).unwrap();
+        let bytes = client.unsent().to_vec();
+        assert!(bytes.len() < 70_000, "{}", bytes.len());
+        (reader, peer, bytes)
+    }
+
+    #[cfg(feature = "deflate")]
+    const LEN: usize = 64 << 20;
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn a_large_message_is_inflated_without_the_lock_of_the_sending_half() {
+        let (mut reader, mut peer, bytes) = bomb();
+        let writing = std::thread::spawn(move || {
+            peer.write_all(&bytes).unwrap();
+            peer
+        });
+        let locks = locks(&mut reader, |reader| {
+            let message = reader.recv().unwrap().unwrap();
+            assert_eq!(message.as_bytes().len(), LEN);
+        });
+        assert_eq!(locks, 0);
+        drop(writing.join().unwrap());
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn a_large_message_is_inflated_while_another_thread_has_the_lock() {
+        let (mut reader, mut peer, bytes) = bomb();
+        let shared = Arc::clone(reader.shared());
+        let sending = shared.outgoing();
+        let (done, inflated) = std::sync::mpsc::channel();
+        let receiving = std::thread::spawn(move || {
+            let len = reader
+                .recv()
+                .map(|message| message.map_or(0, |m| m.as_bytes().len()));
+            done.send(len).unwrap();
+        });
+        peer.write_all(&bytes).unwrap();
+        let len = inflated.recv_timeout(Duration::from_secs(60));
+        drop(sending);
+        assert_eq!(len.expect("it does not wait for the lock").unwrap(), LEN);
+        receiving.join().unwrap();
+    }
+}

@@ -13,6 +13,8 @@
 
 use std::io;
 use std::net::{Shutdown as How, SocketAddr};
+#[cfg(test)]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
@@ -40,6 +42,7 @@ pub(crate) struct Shared {
     peer: SocketAddr,
     outgoing: Mutex<Outgoing>,
     wire: Mutex<Wire>,
+    timeouts: Timeouts,
     setup: Setup,
     /// What the transport failed with first: everything later comes of it.
     failure: OnceLock<Failure>,
@@ -49,6 +52,9 @@ pub(crate) struct Shared {
     queued: AtomicBool,
     /// The closing handshake has begun: what the reader was told of the time is no longer so.
     closing: AtomicBool,
+    /// How often the outgoing half was locked.
+    #[cfg(test)]
+    pub(crate) locked: AtomicUsize,
 }
 
 /// The way to the sending half, for what is received and has to be answered.
@@ -65,7 +71,6 @@ impl Answer for Answers<'_> {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
-    pub(crate) timeouts: Timeouts,
     pub(crate) tap: Option<Tap>,
     /// Where contexts for compression are shared.
     #[cfg(feature = "deflate")]
@@ -77,7 +82,6 @@ impl Setup {
     pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
-            timeouts: Timeouts::DEFAULT,
             tap: None,
             #[cfg(feature = "deflate")]
             pool: None,
@@ -97,6 +101,7 @@ impl Shared {
         Ok(Arc::new(Self {
             stream,
             peer,
+            timeouts: outgoing.timeouts(),
             outgoing: Mutex::new(outgoing),
             wire: Mutex::default(),
             setup,
@@ -104,16 +109,20 @@ impl Shared {
             hung_up: AtomicBool::new(false),
             queued: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            #[cfg(test)]
+            locked: AtomicUsize::new(0),
         }))
     }
 
     /// The longest that a reader may sleep: another thread's Close is timed from when it next
     /// looks.
     pub(crate) const fn close_timeout(&self) -> Duration {
-        self.setup.timeouts.close_timeout
+        self.timeouts.close_timeout
     }
 
     pub(crate) fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+        #[cfg(test)]
+        self.locked.fetch_add(1, Ordering::SeqCst);
         lock(&self.outgoing)
     }
 
@@ -289,13 +298,15 @@ impl Shared {
         first.into()
     }
 
-    /// Gives back what memory is not in use. Something may be queued meanwhile by a thread that
-    /// finds the wire taken: to be followed by a flush.
-    pub(crate) fn release(&self) {
+    /// Gives back what memory is not in use.
+    pub(crate) fn release(self: &Arc<Self>) {
         self.outgoing().release();
         if let Some(mut wire) = self.free_wire() {
             wire.release();
         }
+        // What was queued meanwhile by a thread that found the wire taken. A failure shows to the
+        // thread that uses the connection next.
+        let _ = self.flush_soon();
     }
 
     pub(crate) fn tapped(&self, what: Tapped<'_>) {
@@ -353,18 +364,41 @@ impl Drop for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::{Fails, Fault, Plan};
+    use crate::stream::Call;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
-    use ws_proto::{Limits, Session};
+    use std::thread;
+    use ws_proto::{Instant, Limits, Session};
 
     fn pair() -> (Arc<Shared>, TcpStream) {
+        let (tcp, peer) = sockets();
+        (over(tcp.into(), Setup::new(Clock::system())), peer)
+    }
+
+    fn sockets() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, address) = listener.accept().unwrap();
+        let patience = Some(Duration::from_secs(60));
+        peer.set_read_timeout(patience).unwrap();
+        (listener.accept().unwrap().0, peer)
+    }
+
+    fn over(stream: Stream, setup: Setup) -> Arc<Shared> {
         let (_, outgoing) = Session::server(&Limits::default().into()).split();
-        let setup = Setup::new(Clock::system());
-        let shared = Shared::new(Arc::new(stream.into()), address, outgoing, setup);
-        (shared.unwrap(), peer)
+        let address = stream.peer_addr().unwrap();
+        Shared::new(Arc::new(stream), address, outgoing, setup).unwrap()
+    }
+
+    fn tapped(tap: impl Fn(&[u8]) + Send + Sync + 'static) -> Setup {
+        let tap = Tap::new(move |what| match what {
+            Tapped::Sent(bytes) => tap(bytes),
+            other => panic!("{other:?}"),
+        });
+        Setup {
+            tap: Some(tap),
+            ..Setup::new(Clock::system())
+        }
     }
 
     #[test]
@@ -403,5 +437,80 @@ mod tests {
         peer.read_exact(&mut frame).unwrap();
         assert_eq!(&frame, b"\x81\x02hi");
         assert!(!shared.wants_write());
+    }
+
+    #[test]
+    fn what_is_queued_while_memory_is_given_back_is_written() {
+        let (shared, mut peer) = pair();
+        let wire = lock(&shared.wire);
+        let hi = Message::Text("hi");
+        shared.queue(2, |outgoing| outgoing.send(hi)).unwrap();
+        drop(wire);
+        shared.release();
+        let mut frame = [0; 4];
+        peer.read_exact(&mut frame).unwrap();
+        assert_eq!(&frame, b"\x81\x02hi");
+    }
+
+    #[test]
+    fn what_is_sent_is_shown_before_an_answer_can_come() {
+        let (tcp, mut peer) = sockets();
+        let received = peer.try_clone().unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let shared = over(
+            tcp.into(),
+            tapped(move |_| {
+                let nothing = received.peek(&mut [0]).unwrap_err();
+                assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+            }),
+        );
+        let hi = Message::Text("hi");
+        let sends: [&dyn Fn() -> Result<(), Error>; 2] = [&|| shared.send(hi), &|| {
+            shared.queue(2, |outgoing| outgoing.send(hi))
+        }];
+        for send in sends {
+            send().unwrap();
+            peer.set_nonblocking(false).unwrap();
+            let mut frame = [0; 4];
+            peer.read_exact(&mut frame).unwrap();
+            assert_eq!(&frame, b"\x81\x02hi");
+            peer.set_nonblocking(true).unwrap();
+        }
+    }
+
+    #[test]
+    fn each_byte_is_shown_once_however_little_is_taken() {
+        let (tcp, mut peer) = sockets();
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let seen = shown.clone();
+        let little = Plan::new(Fault::Short, Fails::All).only(Call::WriteAtOnce);
+        let shared = over(
+            Stream::faulty(tcp, Arc::new(little)),
+            tapped(move |bytes| lock(&seen).extend_from_slice(bytes)),
+        );
+        let reading = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            peer.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        shared.send(Message::Text("hello")).unwrap();
+        let hi = Message::Text("hi");
+        shared.queue(2, |outgoing| outgoing.send(hi)).unwrap();
+        shared.send(Message::Binary(&[7; BY_REFERENCE])).unwrap();
+        shared.abort();
+        let read = reading.join().unwrap();
+        assert!(read.len() > BY_REFERENCE && read == *lock(&shown));
+    }
+
+    #[test]
+    fn a_close_is_timed_from_when_it_is_queued() {
+        let (tcp, _peer) = sockets();
+        let clock = Clock::manual();
+        let shared = over(tcp.into(), Setup::new(clock.clone()));
+        clock.advance(Duration::from_secs(3));
+        shared.close(CloseCode::NORMAL.into()).unwrap();
+        // Nobody has looked at the clock since.
+        let deadline = Instant::from_epoch(Duration::from_secs(13));
+        assert_eq!(shared.outgoing().deadline(), Some(deadline));
     }
 }

@@ -182,7 +182,6 @@ fn run(
         headers: request.headers().clone(),
     };
     let setup = Setup {
-        timeouts: core.config.timeouts,
         #[cfg(feature = "deflate")]
         pool: Some(core.pool.clone()),
         ..Setup::new(clock)

@@ -18,6 +18,8 @@ use crate::tap::Tapped;
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     pub(super) buffers: Buffers,
+    /// How many of those at the front a tap has seen.
+    shown: usize,
     /// A thread waits for the peer to take them.
     pumping: bool,
     /// What the socket was told last: how long a write may wait.
@@ -164,17 +166,21 @@ impl Shared {
             let (own, count) = wire.pieces(rest, &mut pieces);
             let pieces = &pieces[..count];
             let len = pieces.iter().map(|piece| piece.len()).sum();
-            let written = match patience {
-                Patience::Some => self.stream.write(pieces, piece(len).min(WAITING)),
-                Patience::None | Patience::LastCall => {
-                    self.stream.write_at_once(pieces, piece(len))
-                }
+            let most = match patience {
+                Patience::Some => piece(len).min(WAITING),
+                Patience::None | Patience::LastCall => piece(len),
             };
+            let shown = self.tap_sent(pieces, wire.shown, most);
+            let written = match patience {
+                Patience::Some => self.stream.write(pieces, most),
+                Patience::None | Patience::LastCall => self.stream.write_at_once(pieces, most),
+            };
+            wire.shown = shown;
             match written {
                 Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero)),
                 Ok(len) => {
                     patience = Patience::None;
-                    self.tap_written(pieces, len);
+                    wire.shown -= len;
                     rest = &rest[len.saturating_sub(own)..];
                     wire.buffers.sent(len);
                     self.outgoing().on_written(wire.buffers.unsent_len());
@@ -195,11 +201,10 @@ impl Shared {
         outgoing.on_blocked();
         let is_open = outgoing.state() == State::Open;
         drop(outgoing);
-        let timeouts = &self.setup.timeouts;
         let (limit, timed_out) = if is_open {
-            (timeouts.pong_timeout, TimedOut::Pong)
+            (self.timeouts.pong_timeout, TimedOut::Pong)
         } else {
-            (timeouts.close_timeout, TimedOut::Close)
+            (self.timeouts.close_timeout, TimedOut::Close)
         };
         match patience {
             Patience::None => {}
@@ -222,10 +227,13 @@ impl Shared {
                 let mut pieces = [&[][..]; PIECES];
                 let (len, count) = wire.pieces(&[], &mut pieces);
                 let pieces = &pieces[..count];
-                match self.stream.write_at_once(pieces, len) {
+                let shown = self.tap_sent(pieces, wire.shown, len);
+                let written = self.stream.write_at_once(pieces, len);
+                wire.shown = shown;
+                match written {
                     Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero)),
                     Ok(len) => {
-                        self.tap_written(pieces, len);
+                        wire.shown -= len;
                         wire.buffers.sent(len);
                         self.outgoing().on_written(wire.buffers.unsent_len());
                     }
@@ -243,15 +251,16 @@ impl Shared {
         }
     }
 
-    /// Shows what one write took.
-    fn tap_written(&self, pieces: &[&[u8]], len: usize) {
-        if self.setup.tap.is_none() {
-            return;
+    /// Shows what one write is given, `most` bytes, but those that were shown: before the write, for
+    /// an answer can be received before that returns. How many are shown then.
+    fn tap_sent(&self, pieces: &[&[u8]], shown: usize, most: usize) -> usize {
+        if self.setup.tap.is_some() && shown < most {
+            match pieces {
+                [piece] => self.tapped(Tapped::Sent(&piece[shown..most])),
+                pieces => self.tapped(Tapped::Sent(&pieces.concat()[shown..most])),
+            }
         }
-        match pieces {
-            [piece] => self.tapped(Tapped::Sent(&piece[..len])),
-            pieces => self.tapped(Tapped::Sent(&pieces.concat()[..len])),
-        }
+        shown.max(most)
     }
 }
 

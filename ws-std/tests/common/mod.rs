@@ -108,6 +108,8 @@ pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
     unread: Vec<u8>,
     masks: bool,
+    /// The most that one read takes, and how long it rests after that.
+    pace: Option<(usize, Duration)>,
 }
 
 pub(crate) const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -139,7 +141,14 @@ impl Raw {
             stream,
             unread: Vec::new(),
             masks,
+            pace: None,
         }
+    }
+
+    /// Reads so many bytes at a time from now on, and rests after each.
+    pub(crate) fn slowly(mut self, most: usize, rest: Duration) -> Self {
+        self.pace = Some((most, rest));
+        self
     }
 
     pub(crate) fn request(target: &str, headers: &str) -> String {
@@ -249,7 +258,12 @@ impl Raw {
 
     fn fill(&mut self) -> usize {
         let mut piece = [0; 65536];
-        let len = self.stream.read(&mut piece).unwrap();
+        let most = self.pace.map_or(piece.len(), |(most, _)| most);
+        let len = self.stream.read(&mut piece[..most]).unwrap();
+        if let Some((_, rest)) = self.pace {
+            let (_pace, tick) = mpsc::channel::<()>();
+            let _ = tick.recv_timeout(rest);
+        }
         self.unread.extend_from_slice(&piece[..len]);
         len
     }
