@@ -10,7 +10,8 @@
 use crate::header::{Kind, MAX_SHORT};
 use crate::mask::Mask;
 use crate::message::Message;
-use crate::utf8::{self, InvalidUtf8};
+use crate::payload::hand_out;
+use crate::utf8::InvalidUtf8;
 
 /// Where such a frame lies, at the start of the input.
 #[derive(Clone, Copy, Debug)]
@@ -82,22 +83,6 @@ impl CommonFrame {
         let payload = input.get_mut(self.header as usize..self.size());
         hand_out(self.kind, self.mask, payload.unwrap_or_default())
     }
-}
-
-/// Unmasks the payload of a whole message, and checks it if it is text.
-#[inline(always)]
-pub(crate) fn hand_out(
-    kind: Kind,
-    mask: Option<Mask>,
-    payload: &mut [u8],
-) -> Result<Message<'_>, InvalidUtf8> {
-    if let Some(mask) = mask {
-        let _ = mask.apply(payload);
-    }
-    Ok(match kind {
-        Kind::Binary => Message::Binary(payload),
-        Kind::Text => Message::Text(utf8::validate(payload)?),
-    })
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ mod limits;
 mod liveness;
 mod mask;
 mod message;
+mod payload;
 mod receiver;
 mod role;
 mod sender;
@@ -121,6 +122,8 @@ mod utf8;
 
 #[cfg(feature = "alloc")]
 mod accepting;
+#[cfg(feature = "alloc")]
+mod answer;
 #[cfg(feature = "alloc")]
 mod assembly;
 #[cfg(feature = "alloc")]
@@ -166,10 +169,11 @@ pub use deflate::{Compress, Compressor, Deflate, WhenIdle};
 #[cfg(feature = "alloc")]
 pub use {
     accepting::{AcceptStep, Accepting, Asked},
+    answer::Answer,
     buffers::Buffers,
     config::Config,
     connecting::{ConnectStep, Connecting},
-    incoming::{Answer, Incoming},
+    incoming::Incoming,
     outgoing::Outgoing,
     prepared::Prepared,
     session::{Parts, Session},

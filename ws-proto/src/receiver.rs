@@ -29,12 +29,13 @@
 
 use crate::close::Close;
 use crate::closing::Peer;
-use crate::common_frame::{CommonFrame, hand_out};
+use crate::common_frame::CommonFrame;
 use crate::error::ProtocolError;
 use crate::header::{Header, Kind, Opcode, Part};
 use crate::limits::Limits;
 use crate::mask::Mask;
 use crate::message::{Chunk, Event, Message, Received};
+use crate::payload::{hand_out, max_deflated, unmask, whole_payload, within};
 use crate::role::Role;
 use crate::utf8::Utf8;
 
@@ -134,11 +135,9 @@ impl Receiver {
 
     /// Takes compressed messages: see [`Connection::compressed`](crate::Connection::compressed).
     #[must_use]
-    pub const fn compressed(self) -> Self {
-        Self {
-            rsv1: Rsv1::Compressed,
-            ..self
-        }
+    pub const fn compressed(mut self) -> Self {
+        self.rsv1 = Rsv1::Compressed;
+        self
     }
 
     /// Reads the next event from `input`, unmasking its payload in place. See
@@ -517,32 +516,4 @@ impl Receiver {
             event: Some(event),
         })
     }
-}
-
-/// What a message may take compressed whose payload is within `max`: DEFLATE's worst is an eighth
-/// more. What it inflates to is counted as it comes.
-const fn max_deflated(max: u64) -> u64 {
-    max.saturating_add(max / 8).saturating_add(1024)
-}
-
-/// The length of the payload, if all of it lies in `input` after the header.
-#[inline]
-fn whole_payload(header: &Header, input: &[u8], size: usize) -> Option<usize> {
-    let len = usize::try_from(header.payload_len()).ok()?;
-    (len <= input.len() - size).then_some(len)
-}
-
-/// Part of the input, up to an end that was compared with its length before: nothing is left to
-/// panic.
-#[inline]
-fn within(input: &mut [u8], start: usize, end: usize) -> &mut [u8] {
-    input.get_mut(start..end).unwrap_or_default()
-}
-
-#[inline]
-fn unmask(mask: Option<Mask>, payload: &mut [u8]) -> &[u8] {
-    if let Some(mask) = mask {
-        let _ = mask.apply(payload);
-    }
-    payload
 }
