@@ -53,6 +53,7 @@ impl WebSocket {
     /// Runs a connection whose opening handshake was done elsewhere, on what it left: a stream,
     /// and a [`Session`] that has what was received after the head.
     /// [`Accepting`](ws_proto::Accepting) and [`Connecting`](ws_proto::Connecting) give such a one.
+    /// Reads and writes wait as long as its timeouts say.
     ///
     /// # Errors
     ///

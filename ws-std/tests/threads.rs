@@ -290,7 +290,11 @@ fn a_slow_transfer_is_progress() {
 fn a_peer_that_takes_nothing_is_given_up() {
     // The writer blocks, the reader looks at the clock.
     let clock = Clock::manual();
-    let (ws, mut peer) = served(&Limits::default(), Timeouts::default(), clock.clone());
+    let (ws, mut peer) = served(
+        &Limits::default(),
+        timeouts(Some(20_000), 500, 10_000),
+        clock.clone(),
+    );
     let (mut reader, writer) = ws.split();
     let sending = thread::spawn(move || writer.send(&[7; 8 << 20]));
     let reading = thread::spawn(move || {
