@@ -85,13 +85,7 @@ fn quiet_sessions_in_every_state_show_nothing() {
         let mut session = make();
         quiet(&session);
         session.send(MARK).expect("room");
-        session
-            .send(
-                &Prepared::new(MARK.repeat(1000).as_str())
-                    .message()
-                    .as_bytes()[..],
-            )
-            .expect("room");
+        session.send(MARK.repeat(1000).as_bytes()).expect("room");
         session
             .send_prepared(&Prepared::new(MARK.repeat(1000).as_str()))
             .expect("room");
@@ -304,7 +298,7 @@ fn quiet_the_blocking_adapter_shows_nothing() {
 /// The mark would be found: or the tests above would prove nothing.
 #[test]
 fn the_mark_is_found_however_it_is_shown() {
-    let shown: [&dyn Debug; 4] = [&MARK, &NONCE, &Message::Binary(&NONCE), &*b"as3cr"];
+    let shown: [&dyn Debug; 4] = [&MARK, &NONCE, &Message::Binary(&NONCE), b"as3cr"];
     for shown in shown {
         for text in [format!("{shown:?}"), format!("{shown:#?}")] {
             let found = std::panic::catch_unwind(|| assert_quiet(&text));
