@@ -22,10 +22,10 @@ cargo +nightly fuzz build "${build[@]}"
 
 # fuzz TARGET: its log says what came of it, and its exit code whether that was good.
 fuzz() {
-    # libFuzzer writes to the first directory only.
+    # libFuzzer writes to the first directory only. Inputs may be long enough to pass every limit: `tests/tests/corpus.rs` looks.
     mkdir -p "$dir/corpus/$1"
     cargo +nightly fuzz run "${build[@]}" "$1" "$dir/corpus/$1" "corpus/$1" -- \
-        -max_total_time="$seconds" -max_len=1024 -timeout=10 -print_final_stats=1 >"$dir/logs/$1.log" 2>&1
+        -max_total_time="$seconds" -max_len=4096 -timeout=10 -print_final_stats=1 >"$dir/logs/$1.log" 2>&1
 }
 
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT

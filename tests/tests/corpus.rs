@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ws_tests::property::{self, DIFFERENCES};
+use ws_tests::property::{self, DIFFERENCES, LIMITS};
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
@@ -38,6 +38,28 @@ fn every_known_difference_shows_in_the_corpus() {
     let known = BTreeSet::from(DIFFERENCES.map(|difference| difference.name));
     assert_eq!(known.len(), DIFFERENCES.len(), "a name is given twice");
     assert_eq!(shown, known);
+}
+
+/// A limit that no input reaches is not fuzzed; and the fuzzer makes inputs at least as long as the
+/// longest of those that do.
+#[test]
+fn every_limit_is_reached_in_the_corpus() {
+    let script = fs::read_to_string(fuzz().join("run.sh")).expect("text");
+    let max_len = script.split("-max_len=").nth(1).expect("it is set");
+    let max_len = max_len.split(' ').next().expect("a word");
+    let max_len: usize = max_len.parse().expect("a number");
+    for (target, limits) in LIMITS {
+        let mut reached = BTreeSet::new();
+        for input in corpus(target) {
+            if let Some(limit) = property::limit(target, &input) {
+                reached.insert(limit);
+                // With room for what a mutation puts before it.
+                assert!(2 * input.len() <= max_len, "{target}, {limit}");
+            }
+        }
+        let expected: BTreeSet<_> = limits.iter().copied().collect();
+        assert_eq!(reached, expected, "{target}");
+    }
 }
 
 /// A property is fuzzed, under its name, and as often as is the goal; the runs say so.

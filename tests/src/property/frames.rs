@@ -3,7 +3,7 @@
 use ws_proto::{ProtocolError, Role};
 
 use super::input::cuts;
-use crate::converse::assert_same_however_cut;
+use crate::converse::{Outcome, assert_same_however_cut};
 use crate::engine::{Got, Inlet, Setup};
 use crate::frame::Frame;
 
@@ -31,18 +31,9 @@ pub fn frames_client(input: &[u8]) {
 /// The input is a byte that chooses limits and inlet, a byte for the number of cuts, the cuts, and
 /// the stream.
 fn frames(role: Role, input: &[u8]) {
-    let Some((&choice, input)) = input.split_first() else {
+    let Some(outcome) = outcome(role, input) else {
         return;
     };
-    let (cuts, stream) = cuts(input);
-    let mut setup = Setup::new(role);
-    setup.limits.max_message =
-        [1 << 20, 0, 5, 200, 4000, 70_000, 1 << 40, u64::MAX][usize::from(choice & 7)];
-    setup.limits.max_fragments = [4096, 1, 3, u32::MAX][usize::from(choice >> 3 & 3)];
-    let inlet = Inlet::ALL[usize::from(choice >> 5 & 3)];
-    setup.limits.read_buffer = [512, 4096][usize::from(choice >> 7)];
-    let outcome = assert_same_however_cut(&setup, stream, &cuts, &[inlet]);
-
     // An error is told to the peer in the Close that ends what is sent.
     if let Some(Got::Error(error)) = outcome.got.last() {
         let code = error.close_code().expect("somebody is there to be told");
@@ -50,6 +41,27 @@ fn frames(role: Role, input: &[u8]) {
         let told = [&code.get().to_be_bytes(), error.reason().as_bytes()].concat();
         assert_eq!(close.map(|frame| frame.payload), Some(told));
         assert!(!matches!(error, ProtocolError::OutOfMemory));
+    }
+}
+
+/// What comes of an input.
+fn outcome(role: Role, input: &[u8]) -> Option<Outcome> {
+    let (&choice, input) = input.split_first()?;
+    let (cuts, stream) = cuts(input);
+    let mut setup = Setup::new(role);
+    setup.limits.max_message =
+        [1 << 20, 0, 5, 200, 4000, 70_000, 1 << 40, u64::MAX][usize::from(choice & 7)];
+    setup.limits.max_fragments = [4096, 1, 3, u32::MAX][usize::from(choice >> 3 & 3)];
+    let inlet = Inlet::ALL[usize::from(choice >> 5 & 3)];
+    setup.limits.read_buffer = [512, 4096][usize::from(choice >> 7)];
+    Some(assert_same_however_cut(&setup, stream, &cuts, &[inlet]))
+}
+
+/// How a stream breaks the rules.
+pub(super) fn broken(role: Role, input: &[u8]) -> Option<ProtocolError> {
+    match outcome(role, input)?.got.last()? {
+        Got::Error(error) => Some(*error),
+        _ => None,
     }
 }
 
