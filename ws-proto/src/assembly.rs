@@ -124,6 +124,29 @@ impl Assembly {
         bytes
     }
 
+    /// Moves the message that is in `other` here, where none is. It comes with its memory, unless it
+    /// fills little of that: a buffer that is lent goes back to who lent it.
+    pub(crate) fn take_over(&mut self, other: &mut Self) {
+        let is_short = other.len < other.bytes.capacity() / 2;
+        let needed = other.len.saturating_sub(self.bytes.len());
+        // Without memory for the copy it comes as it is.
+        if is_short && self.bytes.try_reserve_exact(needed).is_ok() {
+            self.bytes.truncate(0);
+            self.bytes.extend_from_slice(other.as_bytes());
+            (self.len, self.checked) = (other.len, other.checked);
+            other.clear();
+        } else {
+            core::mem::swap(self, other);
+        }
+    }
+
+    /// Exchanges the memory with that of `other` if that is more; no message is in either.
+    pub(crate) fn keep_larger(&mut self, other: &mut Self) {
+        if other.bytes.capacity() > self.bytes.capacity() {
+            core::mem::swap(self, other);
+        }
+    }
+
     /// Whether nothing of a message is here.
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0

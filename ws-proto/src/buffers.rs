@@ -158,6 +158,9 @@ pub(crate) trait Lend: Default {
     /// Moves all that is in `other` here, before what is here; `false` if there is no memory or it
     /// cannot go there, and then nothing moves.
     fn take_over(&mut self, other: &mut Self) -> bool;
+
+    /// Goes back to who lent it, while `other` is dropped; both are empty.
+    fn keep_larger(&mut self, _other: &mut Self) {}
 }
 
 /// What may be copied at each turn, in bytes.
@@ -175,9 +178,13 @@ impl Lend for ReadBuffer {
     fn take_over(&mut self, other: &mut Self) -> bool {
         let moved = self.inbox.take_over(&mut other.inbox).is_ok();
         if moved && !other.message.is_empty() {
-            core::mem::swap(&mut self.message, &mut other.message);
+            self.message.take_over(&mut other.message);
         }
         moved
+    }
+
+    fn keep_larger(&mut self, other: &mut Self) {
+        self.message.keep_larger(&mut other.message);
     }
 }
 
@@ -209,6 +216,8 @@ pub(crate) fn attach<T: Lend>(place: &mut Place<T>, mut lent: TryBox<Held<T>>) -
     let (used, kept) = match place.take() {
         None => (lent, true),
         Some(mut own) => {
+            // Of an earlier pair that was not taken back: nothing is in it.
+            own.aside = Aside::None;
             let received = !lent.buffer.is_empty();
             let moves = received || own.buffer.is_little();
             if moves && lent.buffer.take_over(&mut own.buffer) {
@@ -234,6 +243,10 @@ pub(crate) fn detach<T: Lend>(place: &mut Place<T>) -> Place<T> {
                 *place = Some(used);
             }
             return Some(lent);
+        }
+        Aside::Own(mut own) if used.buffer.is_empty() => {
+            used.buffer.keep_larger(&mut own.buffer);
+            return Some(used);
         }
         _ if used.buffer.is_empty() => return Some(used),
         Aside::Own(own) => Some(own),

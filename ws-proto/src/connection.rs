@@ -211,8 +211,13 @@ impl Connection {
         self.sender.ping(payload)
     }
 
+    /// Queues a Ping unless one waits already.
+    pub(crate) fn keep_alive(&mut self) -> Result<(), SendError> {
+        self.sender.keep_alive()
+    }
+
     /// Queues a Pong that answers no Ping: a heartbeat in one direction (§5.5.3). Pings are
-    /// answered without it.
+    /// answered without it. If a Pong waits already, that is the heartbeat.
     ///
     /// # Errors
     ///

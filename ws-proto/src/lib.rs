@@ -48,9 +48,11 @@
 //!             }
 //!         }
 //!         // 2. Everything that is to be sent.
-//!         while !session.unsent().is_empty() {
-//!             let len = socket.write(session.unsent())?;
-//!             session.sent(len);
+//!         while session.wants_write() {
+//!             match socket.write(session.unsent())? {
+//!                 0 => return Err(io::ErrorKind::WriteZero.into()),
+//!                 len => session.sent(len),
+//!             }
 //!         }
 //!         // 3. More.
 //!         if session.shutdown() == Shutdown::NotYet {
@@ -60,6 +62,7 @@
 //!             }
 //!         }
 //!     }
+//!     // Whoever owns the socket ends it as `shutdown` says.
 //!     Ok(())
 //! }
 //! # struct Wire(&'static [u8], Vec<u8>);

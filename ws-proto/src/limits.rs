@@ -25,13 +25,13 @@ pub struct Limits {
     /// The high-water mark of what waits to be sent in a session, in bytes. A message of any
     /// length is queued while less than this waits; from then on
     /// [`SendError::Full`](crate::SendError::Full) is returned. Memory: the queue, at most twice this
-    /// and one message.
+    /// and one message. At most 4 GiB.
     ///
     /// Default: 1 MiB.
     pub max_unsent: usize,
     /// How much a session reads at a time, in bytes, at least [`Limits::MIN_READ`]: a quarter of
     /// it at first, and while reads fill what there is, up to four times as much. Memory: the
-    /// inbox of a session that is not idle.
+    /// inbox of a session that is not idle. At most 4 GiB.
     ///
     /// Default: 16 KiB.
     pub read_buffer: usize,

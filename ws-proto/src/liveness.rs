@@ -20,8 +20,8 @@
 //! anew (↺) by a sign of life while our own bytes stand before what is queued. A sign is any byte
 //! received, and any byte taken of what had to wait.
 //!
-//! Before each `Dead` comes one `LastCall`: what lies in the socket already is read before the
-//! peer is judged. Pings are due on a grid, every interval from the first check, and not an
+//! Before each `Dead` comes a `LastCall`: what lies in the socket already is read before the
+//! peer is judged. If something was read, there is another one, and so on up to 64. Pings are due on a grid, every interval from the first check, and not an
 //! interval after the last answer.
 //!
 //! No clock is read here: the caller says what time it is, and each check says when the next is
@@ -163,8 +163,9 @@ pub struct Liveness {
     sign: bool,
     /// The transport did not take all there was: if it takes more, the peer has made room.
     waits: bool,
-    /// The last check was the last call.
-    called: bool,
+    /// How many checks in a row were the last call, and, in the highest bit, whether something was
+    /// received after the last one.
+    calls: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,8 +195,8 @@ pub enum Verdict {
         /// only something sent or received can change anything.
         wake: Option<Instant>,
     },
-    /// The time is over. Read what the transport holds and write what it takes, without waiting,
-    /// then check again: the peer may have answered while we did something else. If it is the
+    /// The time is over. Read what the transport holds, at least once, and write what it takes,
+    /// without waiting, then check again: the peer may have answered while we did something else. If it is the
     /// time of our Close, only the peer's counts, as [`Connection::shutdown`] says then.
     LastCall,
     /// The connection is to be dropped.
@@ -217,6 +218,13 @@ pub enum TimedOut {
 }
 
 impl Liveness {
+    /// The bit of `calls` that says that something was received after the last one.
+    const HEARD: u8 = 1 << 7;
+
+    /// The most last calls: what a peer had sent before its time was over may take several reads,
+    /// and one that goes on and on is given up.
+    const CALLS: u8 = 64;
+
     /// Watches a connection whose opening handshake is done. Its time begins with the first
     /// check.
     #[must_use]
@@ -235,7 +243,7 @@ impl Liveness {
             phase: Phase::New,
             sign: false,
             waits: false,
-            called: false,
+            calls: 0,
         }
     }
 
@@ -244,6 +252,9 @@ impl Liveness {
     pub const fn on_received(&mut self) {
         // A peer that we are closing has an end to its time, however much it says.
         self.sign |= !self.phase.is_closing();
+        if self.calls > 0 {
+            self.calls |= Self::HEARD;
+        }
     }
 
     /// The transport took some of what was to be sent.
@@ -285,7 +296,7 @@ impl Liveness {
     /// missed.
     pub fn check(&mut self, now: Instant, connection: &mut Connection) -> Verdict {
         let is_open = is_open(connection);
-        self.look(now, is_open, || connection.ping(&[]))
+        self.look(now, is_open, || connection.keep_alive())
     }
 
     /// When the next check has something to do; a moment that has passed means now. It may come
@@ -316,17 +327,12 @@ impl Liveness {
         is_open: bool,
         ping: impl FnOnce() -> Result<(), SendError>,
     ) -> Verdict {
-        let begins_to_close = !is_open && !self.phase.is_closing();
-        if begins_to_close {
-            self.queued(Phase::CloseQueued, now);
-        } else {
-            self.advance(now);
-        }
-
+        let begins_to_close = self.begins_to_close(is_open);
+        self.go_on(is_open, now);
         if self.is_overdue(now) {
             return self.judge();
         }
-        self.called = false;
+        self.calls = 0;
 
         // Now if something was queued: then it is known whether it could leave at once.
         self.wake = if begins_to_close || self.pings(now, ping) {
@@ -339,9 +345,17 @@ impl Liveness {
         }
     }
 
+    /// Counts the time of a Close that was queued or has left since the last check, and judges
+    /// nobody.
+    pub(crate) fn time_close(&mut self, now: Instant) {
+        let begins = self.begins_to_close(false);
+        self.go_on(false, now);
+        self.wake = if begins { now } else { self.next(now) };
+    }
+
     /// What [`deadline`](Self::deadline) is made of.
     pub(crate) const fn due(&self, is_open: bool) -> Option<Instant> {
-        if !is_open && !self.phase.is_closing() {
+        if self.begins_to_close(is_open) {
             return Some(Instant(0));
         }
         match self.wake {
@@ -350,7 +364,20 @@ impl Liveness {
         }
     }
 
+    /// Whether a Close was queued or received since the last check.
+    const fn begins_to_close(&self, is_open: bool) -> bool {
+        !is_open && !self.phase.is_closing()
+    }
+
     /// Goes to the phase that follows from what happened since the last check.
+    fn go_on(&mut self, is_open: bool, now: Instant) {
+        if self.begins_to_close(is_open) {
+            self.queued(Phase::CloseQueued, now);
+        } else {
+            self.advance(now);
+        }
+    }
+
     fn advance(&mut self, now: Instant) {
         let sign = mem::take(&mut self.sign);
         match self.phase {
@@ -389,7 +416,9 @@ impl Liveness {
     }
 
     fn judge(&mut self) -> Verdict {
-        if !mem::replace(&mut self.called, true) {
+        let calls = self.calls & !Self::HEARD;
+        if calls == 0 || (self.calls != calls && calls < Self::CALLS) {
+            self.calls = calls + 1;
             return Verdict::LastCall;
         }
         Verdict::Dead(match self.phase.is_closing() {

@@ -199,7 +199,7 @@ impl Outgoing {
     /// closes while the one that checks sleeps.
     pub fn time_close(&mut self, now: Instant) -> Option<Instant> {
         if !self.is_open() {
-            let _ = self.look(now, false);
+            self.liveness.time_close(now);
         }
         self.deadline()
     }
@@ -246,9 +246,10 @@ impl Outgoing {
         Close::new(code?, reason).ok()
     }
 
-    /// Uses `buffers` to send from for now. What is left over from before goes first.
+    /// Uses `buffers` to send from for now. What is left over from before goes first. What was
+    /// [swapped](Self::swap) into `buffers` and is not written stays there, to be written.
     pub fn attach(&mut self, buffers: &mut Buffers) {
-        if let Some(lent) = buffers.write.take() {
+        if let Some(lent) = buffers.write.take_if(|held| held.buffer.is_empty()) {
             let _ = buffers::attach(&mut self.buffer, lent);
         }
     }
@@ -317,6 +318,9 @@ impl Outgoing {
     /// Goes on with what something else had to send.
     pub(crate) fn resume(&mut self, unsent: &[u8], peer: Peer) {
         self.peer = peer;
+        if unsent.is_empty() {
+            return;
+        }
         let outbox = buffers::make(&mut self.buffer);
         let resumed = outbox.is_some_and(|outbox| outbox.resume(unsent).is_ok());
         if !resumed {
@@ -355,7 +359,7 @@ impl Outgoing {
         }
         let is_open = self.is_open();
         let sender = &mut self.sender;
-        self.liveness.look(now, is_open, || sender.ping(&[]))
+        self.liveness.look(now, is_open, || sender.keep_alive())
     }
 
     fn is_open(&self) -> bool {

@@ -211,19 +211,27 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues a Pong: the answer to a Ping, or a heartbeat that asks for none (§5.5.3).
-    ///
-    /// > If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
-    /// > previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most
-    /// > recently processed Ping frame. (§5.5.3)
+    /// Queues a Pong that answers no Ping: a heartbeat that asks for none (§5.5.3). If a Pong waits
+    /// already, that is the heartbeat: an answer that is owed is not replaced.
     ///
     /// # Errors
     ///
     /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong),
     /// [`OutOfMemory`](SendError::OutOfMemory).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.pong = self.control(payload)?;
+        let pong = self.control(payload)?;
+        if self.pong.is_none() {
+            self.pong = pong;
+        }
         Ok(())
+    }
+
+    /// Queues a Ping whose payload is nobody's: one that waits already will be answered as well.
+    pub(crate) fn keep_alive(&mut self) -> Result<(), SendError> {
+        match self.ping {
+            Some(_) => Ok(()),
+            None => self.ping(&[]),
+        }
     }
 
     /// Queues a Close: no message and no second Close may follow (§5.5.1).
@@ -304,9 +312,13 @@ impl Sender {
     /// > Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
     /// > already received a Close frame. (§5.5.2)
     ///
+    /// > If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
+    /// > previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most
+    /// > recently processed Ping frame. (§5.5.3)
+    ///
     /// An answer for which there is no memory is owed for ever: that is the error.
     pub(crate) fn answer_ping(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
-        owed(self.pong(payload))
+        owed(self.control(payload).map(|pong| self.pong = pong))
     }
 
     /// Answers a Close.
@@ -565,6 +577,33 @@ mod tests {
                 assert_eq!(sender.send(message, &mut out[..needed]), Ok(needed));
             }
         }
+    }
+
+    #[test]
+    fn an_answer_that_is_owed_is_not_replaced_by_a_heartbeat() {
+        let mut sender = Sender::server();
+        sender.answer_ping(b"owed").unwrap();
+        assert_eq!(sender.pong(&[0; 126]), Err(SendError::ControlTooLong));
+        sender.pong(b"heartbeat").unwrap();
+        assert_eq!(sender.poll_transmit().unwrap().as_ref(), b"\x8A\x04owed");
+        assert!(!sender.wants_transmit());
+        // The latest Ping is answered, whatever waits.
+        sender.pong(b"heartbeat").unwrap();
+        sender.answer_ping(b"owed").unwrap();
+        assert_eq!(sender.poll_transmit().unwrap().as_ref(), b"\x8A\x04owed");
+    }
+
+    #[test]
+    fn a_ping_that_waits_keeps_alive_as_well() {
+        let mut sender = Sender::server();
+        sender.ping(b"mine").unwrap();
+        sender.keep_alive().unwrap();
+        assert_eq!(sender.poll_transmit().unwrap().as_ref(), b"\x89\x04mine");
+        assert!(!sender.wants_transmit());
+        sender.keep_alive().unwrap();
+        assert_eq!(sender.poll_transmit().unwrap().as_ref(), b"\x89\0");
+        sender.close(None).unwrap();
+        assert_eq!(sender.keep_alive(), Err(SendError::Closed));
     }
 
     /// The longest of each kind fits its slot, byte for byte.

@@ -215,8 +215,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Full`](SendError::Full), [`Closed`](SendError::Closed),
-    /// [`MessageInProgress`](SendError::MessageInProgress).
+    /// As [`Outgoing::send`].
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.outgoing.send(message)
@@ -267,7 +266,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// As [`Outgoing::ping`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.outgoing.ping(payload)
     }
@@ -276,7 +275,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`ControlTooLong`](SendError::ControlTooLong).
+    /// As [`Outgoing::pong`].
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.outgoing.pong(payload)
     }
@@ -285,7 +284,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed).
+    /// As [`Outgoing::close`].
     pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
         self.outgoing.close(close)
     }
@@ -395,7 +394,8 @@ impl Session {
 
     /// Uses `buffers` to receive into and to send from, until they are taken
     /// [back](Self::detach). What was received in them already is received, after what is left over
-    /// from before.
+    /// from before. What was [swapped](Outgoing::swap) into them has to be written before. A pair that
+    /// was not taken back before the next comes is the session's own from then on.
     pub fn attach(&mut self, mut buffers: Buffers) {
         self.incoming.attach(&mut buffers);
         self.outgoing.attach(&mut buffers);
@@ -404,7 +404,8 @@ impl Session {
     /// Takes back what was [attached](Self::attach). What is left over (a frame that is cut, a
     /// message that is not complete, what the transport did not take) stays in memory of the
     /// session's own, and no event and no byte differs. A message that was handed out is forgotten.
-    /// `None` if there was nothing, or no memory for what is left over: then all stays as it was.
+    /// `None` if there was nothing. For which side there is no memory for what is left over, that
+    /// side goes on with the buffer that it has.
     pub fn detach(&mut self) -> Option<Buffers> {
         let mut buffers = Buffers::default();
         self.incoming.detach(&mut buffers);

@@ -751,3 +751,96 @@ fn lend_leaves_a_session_what_is_left_over_and_no_more() {
         assert!(sessions.iter().all(Session::is_released));
     }
 }
+
+/// A large message has left the loop a large buffer. A session that is cut within a short message
+/// takes what it has of that, and the large buffer stays with the loop.
+#[test]
+fn lend_leaves_the_large_buffer_with_who_lent_it() {
+    const LEN: usize = 1 << 20;
+    for end in End::BOTH {
+        let mut limits = Limits::default();
+        limits.max_message = LEN as u64;
+        let mut pair = Some(Buffers::new(64 << 10));
+        let mut turn = |session: &mut Session, mut bytes: &[u8]| {
+            session.attach(pair.take().expect("it came back"));
+            let mut messages = 0;
+            while !bytes.is_empty() {
+                let read = support::session::read(session, bytes).expect("memory");
+                bytes = &bytes[read..];
+                while let Step::Message(_) = session.step().expect("in order") {
+                    messages += 1;
+                }
+            }
+            pair = session.detach();
+            messages
+        };
+        let large = end.peer_frame(BINARY, &vec![7; LEN]);
+        assert_eq!(turn(&mut end.session(&limits), &large), 1);
+
+        let short = end.peer_frame(BINARY, &vec![7; 100_000]);
+        let mut sessions: Vec<_> = (0..20).map(|_| end.session(&limits)).collect();
+        let idle = live();
+        for session in &mut sessions {
+            assert_eq!(turn(session, &short[..90_000]), 0);
+        }
+        let each = (live() - idle) / 20;
+        assert!((90_000..=92_000).contains(&each), "{each}");
+        for session in &mut sessions {
+            assert_eq!(turn(session, &short[90_000..]), 1);
+        }
+        assert!(live() <= idle + 1024, "{} too many", live() - idle);
+        // It is still as large.
+        let (messages, counted) = usage(|| turn(&mut sessions[0], &large));
+        assert_eq!(messages, 1);
+        assert!(counted.peak < LEN / 2, "{counted:?}");
+    }
+}
+
+/// A pair that was never taken back is the session's own: no chain of them grows.
+#[test]
+fn lend_again_and_again_keeps_one_pair() {
+    for end in End::BOTH {
+        let wire = end.peer_frame(TEXT, b"a message that is cut at each byte");
+        let mut session = end.session(&Limits::default());
+        session.attach(Buffers::new(4096));
+        session.send("unsent").expect("room");
+        let one = live();
+        let mut seen = Vec::new();
+        for byte in wire.chunks(1) {
+            session.attach(Buffers::new(4096));
+            assert_eq!(support::session::read(&mut session, byte), Ok(1));
+            while let Some(next) = support::session::step(&mut session).expect("in order") {
+                seen.push(next);
+            }
+        }
+        let more = live() - one;
+        assert!(more <= 3 * 4096, "{more}");
+        let text = "a message that is cut at each byte";
+        assert_eq!(seen, [Seen::Text(text.into())]);
+        let written = support::frames(&drain(&mut session));
+        assert_eq!(written[0].payload, b"unsent");
+        assert!(session.detach().is_some());
+    }
+}
+
+/// What was swapped out to be written is not lent away with the pair it is in.
+#[test]
+fn lend_does_not_take_what_is_to_be_written() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        let mut pair = Buffers::default();
+        session.send("first").expect("room");
+        let (_, outgoing) = session.halves();
+        outgoing.swap(&mut pair);
+        outgoing.send("second").expect("room");
+        outgoing.attach(&mut pair);
+        let mut pieces = [&[][..]; 4];
+        let count = pair.unsent_slices(&mut pieces);
+        let mut written = pieces[..count].concat();
+        written.extend(drain(&mut session));
+        let payloads = support::frames(&written)
+            .into_iter()
+            .map(|frame| frame.payload);
+        assert!(payloads.eq([b"first".to_vec(), b"second".to_vec()]));
+    }
+}

@@ -405,14 +405,36 @@ fn no_close_is_noticed_when_its_time_is_over() {
             assert_eq!(watched.check(45), until(55));
             watched.liveness.on_received();
             assert_eq!(watched.check(54), until(55), "nothing extends it");
-            assert_eq!(watched.check(55), LAST_CALL);
-            watched.liveness.on_received();
-            assert_eq!(watched.check(55), NO_CLOSE);
+            for _ in 0..64 {
+                assert_eq!(
+                    watched.check(55),
+                    LAST_CALL,
+                    "its Close may be in the next read"
+                );
+                watched.liveness.on_received();
+            }
+            assert_eq!(watched.check(55), NO_CLOSE, "it goes on and on");
             assert_eq!(watched.check(56), NO_CLOSE, "and stays dead");
             watched.flush();
             assert_eq!(watched.pings, pings, "no Ping after a Close");
         }
     }
+}
+
+#[test]
+fn a_last_call_that_brings_nothing_is_the_last() {
+    let mut watched = Watched::new();
+    let _ = watched.check(0);
+    watched.connection.close(None).expect("open");
+    let _ = watched.check(1);
+    watched.flush();
+    let _ = watched.check(1);
+    for _ in 0..3 {
+        assert_eq!(watched.check(11), LAST_CALL);
+        watched.liveness.on_received();
+    }
+    assert_eq!(watched.check(11), LAST_CALL);
+    assert_eq!(watched.check(11), NO_CLOSE);
 }
 
 /// While what stands before our Close is taken, its time has not begun; once it has left, nothing

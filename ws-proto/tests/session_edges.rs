@@ -3,8 +3,13 @@
 
 mod support;
 
+use core::time::Duration;
+
 use support::{BINARY, CLOSE, CONTINUATION, End, PING, PONG, Random, frames};
-use ws_proto::{Buffers, Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step};
+use ws_proto::{
+    Buffers, Instant, Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step,
+    TimedOut, Verdict,
+};
 
 /// Consumes all there is.
 fn drain(session: &mut Session) -> usize {
@@ -308,4 +313,27 @@ fn control_frames_go_where_no_message_has_room() {
         assert_eq!(opcodes, [PONG, PING, BINARY, CLOSE]);
         assert!(session.has_room());
     }
+}
+
+/// Whoever sends a Close from another thread counts its time; the one that checks judges.
+#[test]
+fn timing_a_close_judges_nobody() {
+    let at = |secs| Instant::from_epoch(Duration::from_secs(secs));
+    let until = |secs| Verdict::Alive {
+        wake: Some(at(secs)),
+    };
+    let mut session = Session::server(&Limits::default().into());
+    assert_eq!(session.check(at(0)), until(20));
+    session.close(None).expect("open");
+    let (_, outgoing) = session.halves();
+    assert_eq!(outgoing.time_close(at(3)), Some(at(3)), "write first");
+    let len = session.unsent().len();
+    session.sent(len);
+    let (_, outgoing) = session.halves();
+    assert_eq!(outgoing.time_close(at(4)), Some(at(14)));
+    assert_eq!(outgoing.time_close(at(15)), Some(at(14)));
+    assert_eq!(session.check(at(15)), Verdict::LastCall);
+    let (_, outgoing) = session.halves();
+    assert_eq!(outgoing.time_close(at(15)), Some(at(14)));
+    assert_eq!(session.check(at(15)), Verdict::Dead(TimedOut::Close));
 }

@@ -129,11 +129,17 @@ impl Reader {
         &mut self,
         mut handle: impl FnMut(Message<'_>, &mut Corked<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut answered = false;
         loop {
             // No lock is held while the application's code runs: it may well send on this connection
             // through a `Writer`.
             match self.incoming.step(&mut Answers(&self.shared)) {
                 Ok(Step::Message(message)) => {
+                    // The application may take long, and the peer waits for its Pong.
+                    if answered && self.shared.take_queued() {
+                        let _ = self.shared.flush_if_free();
+                    }
+                    answered = false;
                     let mut corked = Corked::new(&self.shared);
                     if let Err(error) = handle(message, &mut corked) {
                         // Nothing is wrong with a peer that is gone after its Close.
@@ -145,8 +151,10 @@ impl Reader {
                         return Err(error);
                     }
                 }
-                // Answered already; the answer leaves with the others.
-                Ok(Step::Control(event)) => self.on_pong.see(Some(event)),
+                Ok(Step::Control(event)) => {
+                    answered = true;
+                    self.on_pong.see(Some(event));
+                }
                 Ok(Step::NeedData) => {
                     // A peer that does not take the answers is not read from either. If it is
                     // gone, what it said before is still heard: see `read`.
@@ -214,7 +222,13 @@ impl Reader {
         let mut tried = false;
         loop {
             match self.ready().map_err(|error| self.fail(error))? {
-                Ready::Message => return Ok(Waited::Message),
+                Ready::Message => {
+                    // The application may take long, and the peer waits for its Pong.
+                    if self.shared.take_queued() {
+                        let _ = self.shared.flush_soon();
+                    }
+                    return Ok(Waited::Message);
+                }
                 Ready::Control => {}
                 Ready::Closed => {
                     self.shared.hang_up();

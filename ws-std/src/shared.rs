@@ -31,7 +31,7 @@ use crate::tap::{Tap, Tapped};
 
 mod wire;
 
-use wire::{Wire, write_what_is_taken};
+use wire::{Wire, write_once};
 
 /// From here on a message is written from where it lies, after its header.
 pub(crate) const BY_REFERENCE: usize = 32 << 10;
@@ -356,7 +356,9 @@ impl Drop for Shared {
         let wire = self.wire.get_mut().unwrap_or_else(PoisonError::into_inner);
         if outgoing.state() == State::Open && !wire.is_pending() {
             let _ = outgoing.close(Some(CloseCode::GOING_AWAY.into()));
-            write_what_is_taken(&self.stream, outgoing.unsent());
+            while let Some(len) = write_once(&self.stream, outgoing.unsent()) {
+                outgoing.sent(len);
+            }
         }
     }
 }
@@ -369,7 +371,7 @@ mod tests {
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::thread;
-    use ws_proto::{Instant, Limits, Session};
+    use ws_proto::{Instant, Limits, Prepared, Session};
 
     fn pair() -> (Arc<Shared>, TcpStream) {
         let (tcp, peer) = sockets();
@@ -450,6 +452,20 @@ mod tests {
         let mut frame = [0; 4];
         peer.read_exact(&mut frame).unwrap();
         assert_eq!(&frame, b"\x81\x02hi");
+    }
+
+    #[test]
+    fn all_that_is_queued_is_written_when_it_is_dropped() {
+        let (shared, mut peer) = pair();
+        let prepared = Prepared::new(Message::Binary(&[7; 10_000]));
+        for _ in 0..3 {
+            shared.outgoing().send_prepared(&prepared).unwrap();
+        }
+        drop(shared);
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes.len(), 3 * (4 + 10_000) + 4);
+        assert!(bytes.ends_with(b"\x88\x02\x03\xE9"));
     }
 
     #[test]

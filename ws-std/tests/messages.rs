@@ -128,6 +128,39 @@ fn a_receive_without_patience_takes_what_is_there() {
     });
 }
 
+/// The peer waits for its Pong, and the application takes as long as it takes.
+#[test]
+fn a_ping_is_answered_before_the_message_after_it_is_handled() {
+    let ping_then_hi = [frame(PING, b"p", false), frame(TEXT, b"hi", false)].concat();
+    for each in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        let (handled, handling) = mpsc::channel::<()>();
+        let client = thread::spawn(move || {
+            let mut ws = ws_std::connect(url).unwrap();
+            if each {
+                ws.for_each(|_, _| {
+                    handling.recv().unwrap();
+                    Ok::<(), Error>(())
+                })
+                .unwrap();
+            } else {
+                assert_eq!(ws.recv().unwrap(), Some(Message::Text("hi")));
+                handling.recv().unwrap();
+                assert_eq!(ws.recv().unwrap(), None);
+            }
+        });
+        let mut peer = Raw::accept(&listener);
+        peer.write(&ping_then_hi);
+        assert_eq!(peer.next(), (PONG, b"p".to_vec()));
+        handled.send(()).unwrap();
+        peer.close(1000, "");
+        assert_eq!(peer.next_close().0, 1000);
+        drop(peer);
+        client.join().unwrap();
+    }
+}
+
 #[test]
 fn the_answers_to_one_read_leave_in_one_write() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -143,7 +176,7 @@ fn the_answers_to_one_read_leave_in_one_write() {
         let mut ws = Client::new(url).tap(tap).connect().unwrap();
         ws.for_each(|message, tx| tx.send(message)).unwrap();
     });
-    // Behind the 101, in the same write.
+    // After the 101, in the same write.
     let mut peer = Raw::over(listener.accept().unwrap().0, false);
     let head = peer.head();
     let request = ws_proto::handshake::Request::parse(head.as_bytes()).unwrap();

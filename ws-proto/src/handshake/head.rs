@@ -580,7 +580,7 @@ mod tests {
     fn a_run_ends_where_a_walk_byte_by_byte_would() {
         for len in 0..=24 {
             for at in 0..len {
-                for byte in 0..=u8::MAX {
+                for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 31 } else { 1 }) {
                     let mut text = [b'~'; 24];
                     text[at] = byte;
                     for filler in [b' ', 0xFF, 0x80, b'a'] {

@@ -296,14 +296,13 @@ impl Wire {
     }
 }
 
-/// Writes until the socket takes no more.
-pub(super) fn write_what_is_taken(stream: &Stream, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
+/// One write that does not wait: how many of `bytes` the socket takes, if any.
+pub(super) fn write_once(stream: &Stream, bytes: &[u8]) -> Option<usize> {
+    loop {
         match stream.write_at_once(&[bytes], bytes.len()) {
-            Ok(0) => return,
-            Ok(len) => bytes = &bytes[len..],
+            Ok(len) => return (len > 0).then_some(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
+            Err(_) => return None,
         }
     }
 }
