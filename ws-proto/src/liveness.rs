@@ -347,6 +347,7 @@ impl Liveness {
 
     /// Counts the time of a Close that was queued or has left since the last check, and judges
     /// nobody.
+    #[cfg(feature = "alloc")]
     pub(crate) fn time_close(&mut self, now: Instant) {
         let begins = self.begins_to_close(false);
         self.go_on(false, now);
