@@ -234,10 +234,10 @@ impl Asking {
     }
 }
 
-/// Encodes into a buffer that is long enough.
+/// Encodes into a buffer of the length that it asks for.
 fn encoded(encode: impl Fn(&mut [u8]) -> Result<usize, NoRoom>) -> Vec<u8> {
-    let mut out = vec![0; 4096];
-    let len = encode(&mut out).expect("room");
-    out.truncate(len);
+    let needed = encode(&mut []).expect_err("no room").needed;
+    let mut out = vec![0; needed];
+    assert_eq!(encode(&mut out), Ok(needed));
     out
 }

@@ -140,8 +140,8 @@ impl Outgoing {
     }
 
     /// Queues a message without copying its payload, and returns what the caller has to write
-    /// right after [`unsent`](Self::unsent), and to report with [`sent`](Self::sent), before
-    /// anything else can be queued: for adapters that write at once and wait. A client's payload
+    /// right after all that is [`unsent`](Self::unsent), in however many pieces, and to report with
+    /// [`sent`](Self::sent), before anything else can be queued: for adapters that write at once and wait. A client's payload
     /// must be masked: it is copied after all, and what is returned is empty.
     ///
     /// # Errors
