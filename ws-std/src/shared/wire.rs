@@ -37,8 +37,17 @@ enum Patience {
     LastCall,
 }
 
-/// How a write that does not wait ended.
+/// What one write came to.
 enum Wrote {
+    /// So many bytes were taken.
+    Some(usize),
+    Interrupted,
+    /// The peer has to take something first.
+    Blocked,
+}
+
+/// How much was written without waiting.
+enum Drained {
     All,
     Part,
 }
@@ -91,7 +100,7 @@ impl Shared {
             let Some(mut wire) = self.free_wire() else {
                 return Ok(());
             };
-            if let Wrote::Part = self.drain_at_once(&mut wire)? {
+            if let Drained::Part = self.drain_at_once(&mut wire)? {
                 return self.start_pump(&mut wire);
             }
         }
@@ -175,32 +184,48 @@ impl Shared {
                 Patience::Some => self.stream.write(pieces, most),
                 Patience::None | Patience::LastCall => self.stream.write_at_once(pieces, most),
             };
-            wire.shown = shown;
-            match written {
-                Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero)),
-                Ok(len) => {
+            match self.wrote(wire, shown, written)? {
+                Wrote::Some(len) => {
                     patience = Patience::None;
-                    wire.shown -= len;
                     rest = &rest[len.saturating_sub(own)..];
-                    wire.buffers.sent(len);
-                    self.outgoing().on_written(wire.buffers.unsent_len());
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => patience = self.wait(wire, patience)?,
-                Err(error) => return Err(self.lost(error)),
+                Wrote::Interrupted => {}
+                Wrote::Blocked => patience = self.wait(wire, patience)?,
             }
         }
         Ok(())
+    }
+
+    /// Notes what one write came to, and what a tap has been shown of it.
+    fn wrote(
+        &self,
+        wire: &mut Wire,
+        shown: usize,
+        written: io::Result<usize>,
+    ) -> Result<Wrote, Error> {
+        wire.shown = shown;
+        match written {
+            Ok(0) => Err(self.lost(io::ErrorKind::WriteZero)),
+            Ok(len) => {
+                wire.shown -= len;
+                wire.buffers.sent(len);
+                self.outgoing().on_written(wire.buffers.unsent_len());
+                Ok(Wrote::Some(len))
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Wrote::Interrupted),
+            Err(error) if is_timeout(&error) => {
+                self.outgoing().on_blocked();
+                Ok(Wrote::Blocked)
+            }
+            Err(error) => Err(self.lost(error)),
+        }
     }
 
     /// The peer has taken nothing: it is waited for once, asked once more (this process may have been
     /// stopped meanwhile), and given up. A peer that takes nothing for as long as it may take for a
     /// Pong is as dead; while closing, for as long as that may take.
     fn wait(&self, wire: &mut Wire, patience: Patience) -> Result<Patience, Error> {
-        let mut outgoing = self.outgoing();
-        outgoing.on_blocked();
-        let is_open = outgoing.state() == State::Open;
-        drop(outgoing);
+        let is_open = self.outgoing().state() == State::Open;
         let (limit, timed_out) = if is_open {
             (self.timeouts.pong_timeout, TimedOut::Pong)
         } else {
@@ -220,7 +245,7 @@ impl Shared {
         Ok(Patience::Some)
     }
 
-    fn drain_at_once(&self, wire: &mut Wire) -> Result<Wrote, Error> {
+    fn drain_at_once(&self, wire: &mut Wire) -> Result<Drained, Error> {
         self.check_transport()?;
         loop {
             while wire.is_pending() {
@@ -229,24 +254,12 @@ impl Shared {
                 let pieces = &pieces[..count];
                 let shown = self.tap_sent(pieces, wire.shown, len);
                 let written = self.stream.write_at_once(pieces, len);
-                wire.shown = shown;
-                match written {
-                    Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero)),
-                    Ok(len) => {
-                        wire.shown -= len;
-                        wire.buffers.sent(len);
-                        self.outgoing().on_written(wire.buffers.unsent_len());
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if is_timeout(&error) => {
-                        self.outgoing().on_blocked();
-                        return Ok(Wrote::Part);
-                    }
-                    Err(error) => return Err(self.lost(error)),
+                if let Wrote::Blocked = self.wrote(wire, shown, written)? {
+                    return Ok(Drained::Part);
                 }
             }
             if !self.refill(wire) {
-                return Ok(Wrote::All);
+                return Ok(Drained::All);
             }
         }
     }
