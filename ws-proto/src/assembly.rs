@@ -112,9 +112,8 @@ impl Assembly {
     /// more than this one fills: that stays, or short messages that are kept would hold it all.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let is_short = self.len < self.bytes.capacity() / 2;
         // Without memory for the copy it goes as it is.
-        if is_short && bytes.try_reserve_exact(self.len).is_ok() {
+        if self.is_short() && bytes.try_reserve_exact(self.len).is_ok() {
             bytes.extend_from_slice(self.as_bytes());
         } else {
             bytes = core::mem::take(&mut self.bytes);
@@ -127,10 +126,9 @@ impl Assembly {
     /// Moves the message that is in `other` here, where none is. It comes with its memory, unless it
     /// fills little of that: a buffer that is lent goes back to who lent it.
     pub(crate) fn take_over(&mut self, other: &mut Self) {
-        let is_short = other.len < other.bytes.capacity() / 2;
         let needed = other.len.saturating_sub(self.bytes.len());
         // Without memory for the copy it comes as it is.
-        if is_short && self.bytes.try_reserve_exact(needed).is_ok() {
+        if other.is_short() && self.bytes.try_reserve_exact(needed).is_ok() {
             self.bytes.truncate(0);
             self.bytes.extend_from_slice(other.as_bytes());
             (self.len, self.checked) = (other.len, other.checked);
@@ -145,6 +143,11 @@ impl Assembly {
         if other.bytes.capacity() > self.bytes.capacity() {
             core::mem::swap(self, other);
         }
+    }
+
+    /// Whether the message fills less than half of the memory, which is worth a copy then.
+    fn is_short(&self) -> bool {
+        self.len < self.bytes.capacity() / 2
     }
 
     /// Whether nothing of a message is here.

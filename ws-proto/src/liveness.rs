@@ -327,8 +327,7 @@ impl Liveness {
         is_open: bool,
         ping: impl FnOnce() -> Result<(), SendError>,
     ) -> Verdict {
-        let begins_to_close = self.begins_to_close(is_open);
-        self.go_on(is_open, now);
+        let begins_to_close = self.go_on(is_open, now);
         if self.is_overdue(now) {
             return self.judge();
         }
@@ -349,9 +348,8 @@ impl Liveness {
     /// nobody.
     #[cfg(feature = "alloc")]
     pub(crate) fn time_close(&mut self, now: Instant) {
-        let begins = self.begins_to_close(false);
-        self.go_on(false, now);
-        self.wake = if begins { now } else { self.next(now) };
+        let begins_to_close = self.go_on(false, now);
+        self.wake = if begins_to_close { now } else { self.next(now) };
     }
 
     /// What [`deadline`](Self::deadline) is made of.
@@ -370,13 +368,16 @@ impl Liveness {
         !is_open && !self.phase.is_closing()
     }
 
-    /// Goes to the phase that follows from what happened since the last check.
-    fn go_on(&mut self, is_open: bool, now: Instant) {
-        if self.begins_to_close(is_open) {
+    /// Goes to the phase that follows from what happened since the last check. Whether a Close was
+    /// queued or received.
+    fn go_on(&mut self, is_open: bool, now: Instant) -> bool {
+        let begins_to_close = self.begins_to_close(is_open);
+        if begins_to_close {
             self.queued(Phase::CloseQueued, now);
         } else {
             self.advance(now);
         }
+        begins_to_close
     }
 
     fn advance(&mut self, now: Instant) {

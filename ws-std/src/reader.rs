@@ -224,9 +224,7 @@ impl Reader {
             match self.ready().map_err(|error| self.fail(error))? {
                 Ready::Message => {
                     // The application may take long, and the peer waits for its Pong.
-                    if self.shared.take_queued() {
-                        let _ = self.shared.flush_soon();
-                    }
+                    self.flush_queued();
                     return Ok(Waited::Message);
                 }
                 Ready::Control => {}
@@ -235,10 +233,7 @@ impl Reader {
                     return Ok(Waited::Closed);
                 }
                 Ready::NeedData => {
-                    // Not waiting for the peer, which may be waiting for us to read.
-                    if self.shared.take_queued() {
-                        let _ = self.shared.flush_soon();
-                    }
+                    self.flush_queued();
                     let now = self.shared.clock().now();
                     self.check(now)?;
                     if tried && deadline.is_some_and(|deadline| now >= deadline) {
@@ -248,6 +243,13 @@ impl Reader {
                     tried = true;
                 }
             }
+        }
+    }
+
+    /// Writes what was queued, not waiting for the peer, which may be waiting for us to read.
+    fn flush_queued(&self) {
+        if self.shared.take_queued() {
+            let _ = self.shared.flush_soon();
         }
     }
 
