@@ -1,5 +1,8 @@
 //! What we write, read back by httparse.
 
+#[path = "../../ws-proto/tests/support/percent.rs"]
+mod percent;
+
 /// Header lines: names and values.
 pub type Lines = Vec<(String, String)>;
 
@@ -35,22 +38,7 @@ pub fn read_response(bytes: &[u8]) -> (u16, Lines, &[u8]) {
 /// The bytes that a target stands for: what is percent-encoded, decoded.
 #[must_use]
 pub fn decoded(target: &str) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::new(), target.as_bytes());
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits = after
-            .get(..2)
-            .and_then(|digits| str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let escaped = escaped.filter(|_| byte == b'%');
-        bytes.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-    }
-    bytes
+    percent::decoded(target)
 }
 
 /// A line as it is read back: white space around a value is none of it (RFC 9110 §5.5).

@@ -1,8 +1,12 @@
 //! The opening handshake from the outside: two peers in a box, every split, and strings that try
 //! to break a line.
 
+#[path = "support/percent.rs"]
+mod percent;
+
 use core::fmt::Debug;
 
+use percent::decoded;
 use proptest::prelude::*;
 use ws_proto::Limits;
 use ws_proto::handshake::{
@@ -334,26 +338,6 @@ fn header() -> impl Strategy<Value = (String, String)> {
         "X-[a-zA-Z0-9!#$%&'*+.^_`|~-]{0,12}",
         "([!-~]([ -~\t]{0,20}[!-~])?)?",
     )
-}
-
-/// The bytes that a percent-encoded text stands for.
-fn decoded(text: &str) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits = after
-            .get(..2)
-            .and_then(|digits| str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let escaped = escaped.filter(|_| byte == b'%');
-        bytes.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-    }
-    bytes
 }
 
 /// Mostly harmless strings with something in the middle that may not be.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::{BINARY, CLOSE, PING, PONG, Raw, TEXT, frame, pattern, timeouts, until, within};
 use ws_proto::{Config, Role, Session};
 use ws_std::{
-    Clock, CloseCode, Error, Message, Next, ProtocolError, TimedOut, Timeouts, WebSocket,
+    Clock, CloseCode, Error, Message, Next, ProtocolError, TimedOut, Timeouts, WebSocket, Writer,
 };
 
 mod common;
@@ -269,15 +269,10 @@ fn alive_a_close_by_another_thread_has_one_close_timeout() {
     as_both(|role| {
         let timeouts = timeouts(None, 60_000, 1000);
         let (ws, _, mut peer) = pair(role, &config(timeouts), &Clock::system());
-        let (mut reader, writer) = ws.split();
-        let reading = thread::spawn(move || reader.recv_owned().unwrap_err());
-        peer.send(PING, b"");
-        assert_eq!(peer.next().0, PONG);
-        let started = Instant::now();
-        writer.close(CloseCode::NORMAL, "").unwrap();
-        let error = within(move || reading.join().unwrap());
-        ended_after_one_timeout(started);
-        assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
+        its_close_is_given_up(ws, |_| {
+            peer.send(PING, b"");
+            assert_eq!(peer.next().0, PONG);
+        });
     });
 }
 
@@ -287,16 +282,23 @@ fn alive_a_close_that_cannot_leave_has_one_close_timeout_too() {
         let mut config = config(timeouts(None, 60_000, 1000));
         config.limits.max_unsent = 32 << 20;
         let (ws, _, _peer) = pair(role, &config, &Clock::system());
-        let (mut reader, writer) = ws.split();
-        let reading = thread::spawn(move || reader.recv_owned().unwrap_err());
-        // More than the system keeps for a peer that reads nothing.
-        writer.queue(&vec![0; 32 << 20]).unwrap();
-        let started = Instant::now();
-        writer.close(CloseCode::NORMAL, "").unwrap();
-        let error = within(move || reading.join().unwrap());
-        ended_after_one_timeout(started);
-        assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
+        its_close_is_given_up(ws, |writer| {
+            // More than the system keeps for a peer that reads nothing.
+            writer.queue(&vec![0; 32 << 20]).unwrap();
+        });
     });
+}
+
+/// One thread reads; when `before` is done another closes, and nobody answers.
+fn its_close_is_given_up(ws: WebSocket, before: impl FnOnce(&Writer)) {
+    let (mut reader, writer) = ws.split();
+    let reading = thread::spawn(move || reader.recv_owned().unwrap_err());
+    before(&writer);
+    let started = Instant::now();
+    writer.close(CloseCode::NORMAL, "").unwrap();
+    let error = within(move || reading.join().unwrap());
+    ended_after_one_timeout(started);
+    assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
 }
 
 #[test]
