@@ -1,15 +1,15 @@
 //! Bytes to events: RFC 6455 §5.4 to §5.8 and §6.2, "Receiving Data".
 //!
 //! ```text
-//!                header, payload whole: Message, Ping, Pong
-//!                ┌──────┐
-//!                ▼      │     header of a longer data frame
-//!   ──────────▶ Header ─┴──────────────────────────────────▶ Payload ─┐
-//!                │  ▲                                           ▲  │  │ Chunk
-//!                │  └────────── end of the frame ───────────────┼──┘  │
-//!                │ Close                                        └─────┘
-//!                ▼
-//!              Closed ── end of stream ──▶ Ended        anything wrong, from anywhere: Failed
+//!     Message, Ping, Pong: whole              Chunk               Ping, Pong
+//!                ┌──────┐                    ┌──────┐             ┌──────┐
+//!                ▼      │   header of a      ▼      │   end of    ▼      │
+//!   ──────────▶ Start ──┴── longer frame ─▶ Payload ─┴─ a frame ▶ Continue
+//!                │  ▲                        │   ▲               │  │
+//!                │  └── end of the message ──┘   └── next header ┘  │
+//!                ▼ Close                                            │ Close
+//!              Closed ◀─────────────────────────────────────────────┘
+//!                └─── end of stream ──▶ Ended           anything wrong, from anywhere: Failed
 //! ```
 //!
 //! A frame is judged by its header alone, before a byte of its payload is looked at.
@@ -52,22 +52,33 @@ pub struct Receiver {
     max_message: u64,
     max_fragments: u32,
     state: State,
-    message: Option<Partial>,
 }
 
 /// Where in the stream we are.
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// At the boundary between two frames.
-    Header,
+    /// Between two messages.
+    Start,
+    /// Between two fragments of a message.
+    Continue(Partial),
     /// Within the payload of a data frame.
-    Payload(Frame),
+    Payload(Partial, Frame),
     /// A Close was received: what follows is dropped.
     Closed,
     /// The stream has ended after a Close.
     Ended,
     /// The peer broke the protocol: final.
     Failed(ProtocolError),
+}
+
+impl State {
+    /// After a frame of `message` that is this part of it.
+    const fn after(message: Partial, part: Part) -> Self {
+        match part {
+            Part::More => Self::Continue(message),
+            Part::Last => Self::Start,
+        }
+    }
 }
 
 /// What RSV1 means, which the opening handshake decides (§5.2).
@@ -128,8 +139,7 @@ impl Receiver {
             } else {
                 1
             },
-            state: State::Header,
-            message: None,
+            state: State::Start,
         }
     }
 
@@ -185,17 +195,13 @@ impl Receiver {
     /// Whether the next byte begins a message or a control frame.
     #[inline]
     pub(crate) const fn is_between_messages(&self) -> bool {
-        matches!(self.state, State::Header) && self.message.is_none()
+        matches!(self.state, State::Start)
     }
 
     /// Whether some of a message has been received, and the rest may come.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_within_message(&self) -> bool {
-        match self.state {
-            State::Header => self.message.is_some(),
-            State::Payload(_) => true,
-            State::Closed | State::Ended | State::Failed(_) => false,
-        }
+        matches!(self.state, State::Continue(_) | State::Payload(..))
     }
 
     /// The long way: any event, the common one too.
@@ -204,15 +210,21 @@ impl Receiver {
         &mut self,
         input: &'b mut [u8],
     ) -> Result<Received<'b>, ProtocolError> {
-        let result = match self.state {
-            State::Header => self.receive_frame(input),
-            State::Payload(frame) => self.receive_payload(frame, input, 0),
+        let result = match &mut self.state {
+            State::Start | State::Continue(_) => self.receive_frame(input),
+            State::Payload(message, frame) => {
+                let received = receive_payload(message, frame, input, 0);
+                if frame.remaining == 0 {
+                    self.state = State::after(*message, frame.part);
+                }
+                received
+            }
             // "an endpoint … MUST NOT … process any further data" (§7.1.1, §5.5.1)
             State::Closed | State::Ended => Ok(Received {
                 consumed: input.len(),
                 event: None,
             }),
-            State::Failed(error) => Err(error),
+            State::Failed(error) => Err(*error),
         };
         if let Err(error) = result {
             self.fail(error);
@@ -228,7 +240,9 @@ impl Receiver {
     /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) if no Close was received before.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         match self.state {
-            State::Header | State::Payload(_) => self.fail(ProtocolError::UnexpectedEof),
+            State::Start | State::Continue(_) | State::Payload(..) => {
+                self.fail(ProtocolError::UnexpectedEof);
+            }
             State::Closed | State::Ended => self.state = State::Ended,
             State::Failed(_) => {}
         }
@@ -241,8 +255,8 @@ impl Receiver {
     #[inline]
     #[must_use]
     pub const fn payload_remaining(&self) -> u64 {
-        match (&self.state, &self.message) {
-            (State::Payload(frame), Some(message)) if matches!(message.coding, Coding::Plain) => {
+        match &self.state {
+            State::Payload(message, frame) if matches!(message.coding, Coding::Plain) => {
                 frame.remaining
             }
             _ => 0,
@@ -275,13 +289,15 @@ impl Receiver {
     /// The header of the control frame or unfragmented message that lies whole in `input`.
     #[inline]
     pub(crate) fn holds(&self, input: &[u8]) -> Option<Header> {
-        if !matches!(self.state, State::Header) {
-            return None;
-        }
+        let begun = match self.state {
+            State::Start => false,
+            State::Continue(_) => true,
+            _ => return None,
+        };
         let (header, size) = Header::decode(input).ok()??;
         let whole = header.is_final()
             && !header.rsv1()
-            && (header.opcode().is_control() || self.message.is_none())
+            && (header.opcode().is_control() || !begun)
             && header.payload_len() <= (input.len() - size) as u64;
         whole.then_some(header)
     }
@@ -329,7 +345,7 @@ impl Receiver {
     /// What is known of the peer's end, but for the code of its Close.
     pub(crate) const fn peer(&self) -> Peer {
         match self.state {
-            State::Header | State::Payload(_) => Peer::Open,
+            State::Start | State::Continue(_) | State::Payload(..) => Peer::Open,
             State::Closed => Peer::Closed(None),
             State::Ended => Peer::Ended(None),
             State::Failed(error) => Peer::Failed(error),
@@ -342,7 +358,6 @@ impl Receiver {
         if self.failed().is_none() {
             self.state = State::Failed(error);
         }
-        self.message = None;
     }
 
     #[inline]
@@ -372,17 +387,17 @@ impl Receiver {
                 return self.receive_control(&header, input, size);
             }
         };
-        let mut message = match (kind, self.message) {
-            (Some(kind), None) => Partial {
+        let mut message = match (kind, self.state) {
+            (None, State::Continue(message)) => message,
+            (None, _) => return Err(ProtocolError::UnexpectedContinuation),
+            (Some(_), State::Continue(_)) => return Err(ProtocolError::ExpectedContinuation),
+            (Some(kind), _) => Partial {
                 kind,
                 coding,
                 len: 0,
                 fragments: 0,
                 utf8: Utf8::new(),
             },
-            (None, Some(message)) => message,
-            (Some(_), Some(_)) => return Err(ProtocolError::ExpectedContinuation),
-            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
         };
         let max = match message.coding {
             Coding::Plain => self.max_message,
@@ -411,8 +426,7 @@ impl Receiver {
         }
         message.len += header.payload_len();
         message.fragments += 1;
-        self.message = Some(message);
-        let frame = Frame {
+        let mut frame = Frame {
             remaining: header.payload_len(),
             mask: header.mask(),
             part: if header.is_final() {
@@ -421,73 +435,13 @@ impl Receiver {
                 Part::More
             },
         };
-        self.receive_payload(frame, input, size)
-    }
-
-    /// Reads what there is of the payload of `frame`, from `input[start..]`.
-    fn receive_payload<'b>(
-        &mut self,
-        mut frame: Frame,
-        input: &'b mut [u8],
-        start: usize,
-    ) -> Result<Received<'b>, ProtocolError> {
-        let available = input.len() - start;
-        let len = usize::try_from(frame.remaining).map_or(available, |all| all.min(available));
-        if len == 0 && frame.remaining > 0 {
-            self.state = State::Payload(frame);
-            return Ok(Received {
-                consumed: start,
-                event: None,
-            });
-        }
-        let end = start + len;
-        let payload = within(input, start, end);
-        frame.remaining -= len as u64;
-        let frame_ends = frame.remaining == 0;
-        let part = if frame_ends { frame.part } else { Part::More };
-
-        let Some(message) = &mut self.message else {
-            return Err(ProtocolError::UnexpectedContinuation);
-        };
-        let (kind, coding) = (message.kind, message.coding);
-        let text = kind == Kind::Text && coding == Coding::Plain;
-        let mut ascii = false;
-        frame.mask = frame.mask.map(|mask| {
-            if !text {
-                return mask.apply(payload);
-            }
-            let (after, is_ascii) = mask.apply_to_text(payload);
-            ascii = is_ascii;
-            after
-        });
-        if text {
-            if !(ascii && message.utf8.is_at_boundary()) {
-                message.utf8.push(payload)?;
-            }
-            if part == Part::Last {
-                message.utf8.finish()?;
-            }
-        }
-        if part == Part::Last {
-            self.message = None;
-        }
-        self.state = if frame_ends {
-            State::Header
+        let received = receive_payload(&mut message, &mut frame, input, size)?;
+        self.state = if frame.remaining == 0 {
+            State::after(message, frame.part)
         } else {
-            State::Payload(frame)
+            State::Payload(message, frame)
         };
-        let chunk = Chunk {
-            kind,
-            payload,
-            part,
-        };
-        Ok(Received {
-            consumed: end,
-            event: Some(match coding {
-                Coding::Plain => Event::Chunk(chunk),
-                Coding::Deflated => Event::Deflated(chunk),
-            }),
-        })
+        Ok(received)
     }
 
     fn receive_control<'b>(
@@ -507,7 +461,6 @@ impl Receiver {
             _ => {
                 let close = Close::decode(payload)?;
                 self.state = State::Closed;
-                self.message = None;
                 Event::Close(close)
             }
         };
@@ -516,4 +469,60 @@ impl Receiver {
             event: Some(event),
         })
     }
+}
+
+/// Reads what there is of the payload of `frame`, a frame of `message`, from `input[start..]`.
+fn receive_payload<'b>(
+    message: &mut Partial,
+    frame: &mut Frame,
+    input: &'b mut [u8],
+    start: usize,
+) -> Result<Received<'b>, ProtocolError> {
+    let available = input.len() - start;
+    let len = usize::try_from(frame.remaining).map_or(available, |all| all.min(available));
+    if len == 0 && frame.remaining > 0 {
+        return Ok(Received {
+            consumed: start,
+            event: None,
+        });
+    }
+    let end = start + len;
+    let payload = within(input, start, end);
+    frame.remaining -= len as u64;
+    let part = if frame.remaining == 0 {
+        frame.part
+    } else {
+        Part::More
+    };
+    let (kind, coding) = (message.kind, message.coding);
+    let text = kind == Kind::Text && coding == Coding::Plain;
+    let mut ascii = false;
+    frame.mask = frame.mask.map(|mask| {
+        if !text {
+            return mask.apply(payload);
+        }
+        let (after, is_ascii) = mask.apply_to_text(payload);
+        ascii = is_ascii;
+        after
+    });
+    if text {
+        if !(ascii && message.utf8.is_at_boundary()) {
+            message.utf8.push(payload)?;
+        }
+        if part == Part::Last {
+            message.utf8.finish()?;
+        }
+    }
+    let chunk = Chunk {
+        kind,
+        payload,
+        part,
+    };
+    Ok(Received {
+        consumed: end,
+        event: Some(match coding {
+            Coding::Plain => Event::Chunk(chunk),
+            Coding::Deflated => Event::Deflated(chunk),
+        }),
+    })
 }
