@@ -75,6 +75,16 @@ pub enum Kind {
     Binary,
 }
 
+impl Kind {
+    /// The opcode of the first frame of such a message.
+    pub(crate) const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
+
 /// Whether a piece of a message is followed by another (§5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -170,6 +180,18 @@ impl Header {
             mask: None,
             len,
         })
+    }
+
+    /// The header of a message in one frame, without a mask: no slice has 2^63 bytes.
+    #[inline(always)]
+    pub(crate) const fn message(kind: Kind, payload: &[u8]) -> Self {
+        Self {
+            opcode: kind.opcode(),
+            fin: true,
+            rsv1: false,
+            mask: None,
+            len: payload.len() as u64,
+        }
     }
 
     /// Sets the masking key, or takes it away.

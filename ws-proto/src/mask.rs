@@ -113,6 +113,11 @@ impl Mask {
         let key = self.wide();
         let (from_blocks, from_rest) = from[..len].as_chunks();
         let (to_blocks, to_rest) = to[..len].as_chunks_mut();
+        let (from_lines, from_blocks) = from_blocks.as_chunks();
+        let (to_lines, to_blocks) = to_blocks.as_chunks_mut();
+        for (to, [a, b, c, d]) in to_lines.iter_mut().zip(from_lines) {
+            *to = [xor(*a, key), xor(*b, key), xor(*c, key), xor(*d, key)];
+        }
         for (to, from) in to_blocks.iter_mut().zip(from_blocks) {
             *to = xor(*from, key);
         }

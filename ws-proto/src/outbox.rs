@@ -39,11 +39,11 @@ pub(crate) struct Outbox {
     message_next: bool,
     /// Payloads that are elsewhere, in order.
     shared: VecDeque<Shared>,
-    /// Unsent bytes in all of them.
-    shared_len: usize,
     cursor: Cursor,
     /// Payload bytes of the last frame that the caller writes from where they are.
     referred: usize,
+    /// Unsent bytes that are not in `bytes`: `controls`, `shared` and `referred`.
+    elsewhere: usize,
 }
 
 /// A payload that is elsewhere.
@@ -107,12 +107,11 @@ impl Outbox {
     /// How many bytes are to be sent.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        let own = self.end - self.cursor.start;
-        let controls = self.controls.len() - self.cursor.control;
-        own + controls + self.shared_len + self.referred
+        self.own_len() + self.elsewhere
     }
 
     /// How many bytes lie here.
+    #[inline]
     pub(crate) const fn own_len(&self) -> usize {
         self.end - self.cursor.start
     }
@@ -130,7 +129,7 @@ impl Outbox {
             let own = len.min(self.end - self.cursor.start);
             self.cursor.start += own;
             self.message_next &= own == 0;
-            self.referred -= (len - own).min(self.referred);
+            self.sent_referred(len - own);
         } else {
             self.sent_in_pieces(len);
         }
@@ -144,10 +143,11 @@ impl Outbox {
     /// Room for a frame of `len` bytes, to be written to its start and then [added](Self::add).
     #[inline]
     pub(crate) fn room(&mut self, len: usize) -> Result<&mut [u8], SendError> {
-        if self.bytes.len() - self.end < len {
-            self.make_room(len)?;
+        let room = self.bytes.get(self.end..);
+        if room.is_some_and(|room| room.len() >= len) {
+            return Ok(&mut self.bytes[self.end..]);
         }
-        Ok(&mut self.bytes[self.end..])
+        self.make_room(len)
     }
 
     /// The first `len` bytes of the [room](Self::room) are a frame of a message, or a part of one.
@@ -221,13 +221,14 @@ impl Outbox {
             at: self.end,
             payload: payload.clone(),
         });
-        self.shared_len += payload.len();
+        self.elsewhere += payload.len();
         Ok(())
     }
 
     /// The caller will write `len` more bytes from elsewhere, right after what is here.
     pub(crate) const fn refer(&mut self, len: usize) {
         self.referred = len;
+        self.elsewhere += len;
     }
 
     /// Whether such bytes are still to be written: nothing may come before them.
@@ -270,6 +271,7 @@ impl Outbox {
             return Ok(());
         }
         self.controls.extend_from_slice(frame);
+        self.elsewhere += frame.len();
         Ok(())
     }
 
@@ -312,8 +314,8 @@ impl Outbox {
             boundary: boundary - start,
             ..other.cursor
         };
-        self.shared_len = core::mem::take(&mut other.shared_len);
         self.referred = core::mem::take(&mut other.referred);
+        self.elsewhere = core::mem::take(&mut other.elsewhere);
         other.cursor = Cursor::default();
         (other.end, other.controls_end) = (0, 0);
         Ok(())
@@ -326,7 +328,7 @@ impl Outbox {
     }
 
     #[cold]
-    fn make_room(&mut self, len: usize) -> Result<(), SendError> {
+    fn make_room(&mut self, len: usize) -> Result<&mut [u8], SendError> {
         // As much can be added now as is moved: each byte moves once on average, and there is room
         // for twice what waits.
         self.compact();
@@ -334,7 +336,7 @@ impl Outbox {
         if size > self.bytes.len() {
             lengthen(&mut self.bytes, size).map_err(|_| SendError::OutOfMemory)?;
         }
-        Ok(())
+        Ok(&mut self.bytes[self.end..])
     }
 
     fn compact(&mut self) {
@@ -349,6 +351,14 @@ impl Outbox {
         self.end -= start;
     }
 
+    /// The caller has written `len` bytes more of what is [referred to](Self::refer).
+    #[inline]
+    fn sent_referred(&mut self, len: usize) {
+        let len = len.min(self.referred);
+        self.referred -= len;
+        self.elsewhere -= len;
+    }
+
     #[cold]
     fn sent_in_pieces(&mut self, mut len: usize) {
         let mut cursor = self.cursor;
@@ -361,11 +371,11 @@ impl Outbox {
             len -= piece;
             self.advance(&mut cursor, next, piece);
             self.message_next = matches!(next, Piece::Controls);
-            if matches!(next, Piece::Shared) {
-                self.shared_len -= piece;
+            if !matches!(next, Piece::Own(_)) {
+                self.elsewhere -= piece;
             }
         }
-        self.referred -= len.min(self.referred);
+        self.sent_referred(len);
         self.shared.drain(..cursor.shared);
         cursor.shared = 0;
         if cursor.control == self.controls.len() {

@@ -62,7 +62,7 @@ impl Outgoing {
             peer: Peer::Open,
             peer_reason: None,
             linger: Linger::NONE,
-            max_unsent: u32::try_from(config.limits.max_unsent).unwrap_or(u32::MAX),
+            max_unsent: u32::try_from(config.limits.max_unsent.max(1)).unwrap_or(u32::MAX),
             #[cfg(feature = "deflate")]
             deflater: None,
         }
@@ -178,7 +178,7 @@ impl Outgoing {
     #[inline]
     #[must_use]
     pub fn has_room(&self) -> bool {
-        has_room(self.unsent_len(), self.max_unsent)
+        self.unsent_len() < self.max_unsent as usize
     }
 
     /// When [`check`](crate::Incoming::check) will have something to do. A moment that has passed
@@ -396,10 +396,4 @@ impl Outgoing {
             };
         }
     }
-}
-
-/// Whether a message may be queued where `waiting` bytes wait: one always may if nothing does.
-#[inline]
-const fn has_room(waiting: usize, max_unsent: u32) -> bool {
-    waiting == 0 || waiting < max_unsent as usize
 }

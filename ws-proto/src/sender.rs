@@ -1,6 +1,9 @@
 //! Commands to bytes: RFC 6455 §6.1, "Sending Data".
 //!
 //! ```text
+//!         first frame of several
+//!        ┌───────────▶ Fragments ─┐
+//!        │ ◀─ last frame ─┘       │
 //!   ──▶ Open ── close, or an answer to one ──▶ Closing ── Close transmitted ──▶ Closed
 //!        └──────────────────── stream ended, nobody left to tell ─────────────────▲
 //! ```
@@ -24,8 +27,6 @@ use crate::try_box::{TryBox, new_box, try_box};
 pub struct Sender {
     /// A client's keys; a server does not mask.
     keys: Option<Keys>,
-    /// The kind of the message whose fragments are being sent.
-    message: Option<Kind>,
     state: State,
     pong: Slot,
     ping: Slot,
@@ -37,6 +38,8 @@ pub struct Sender {
 enum State {
     /// Everything.
     Open,
+    /// The next fragment of a message of this kind, and control frames.
+    Fragments(Kind),
     /// The Close in its slot, and control frames before it.
     Closing,
     /// Nothing.
@@ -62,7 +65,6 @@ impl Sender {
     const fn new(keys: Option<Keys>) -> Self {
         Self {
             keys,
-            message: None,
             state: State::Open,
             pong: None,
             ping: None,
@@ -84,7 +86,8 @@ impl Sender {
         let Some(frame) = out.get_mut(..needed) else {
             return Err(NoRoom { needed }.into());
         };
-        let header = self.begin_message(message)?;
+        self.admit_message()?;
+        let header = self.message_header(message);
         let room = header.write(frame);
         let Some(room) = room.and_then(|room| room.get_mut(..payload.len())) else {
             return Err(NoRoom { needed }.into());
@@ -114,7 +117,8 @@ impl Sender {
         let payload = message.as_bytes();
         out.try_reserve(Header::MAX_LEN.saturating_add(payload.len()))
             .map_err(|_| SendError::OutOfMemory)?;
-        let header = self.begin_message(message)?;
+        self.admit_message()?;
+        let header = self.message_header(message);
         header.encode().push_to(out);
         match header.mask() {
             Some(mask) => mask.push_to(payload, out),
@@ -133,31 +137,24 @@ impl Sender {
     /// other kind are being sent.
     #[inline(always)]
     pub fn begin(&mut self, kind: Kind, len: u64, part: Part) -> Result<Header, SendError> {
-        if self.state != State::Open {
-            return Err(SendError::Closed);
-        }
-        let opcode = match (self.message, kind) {
-            (None, Kind::Text) => Opcode::Text,
-            (None, Kind::Binary) => Opcode::Binary,
-            (Some(begun), kind) if begun == kind => Opcode::Continuation,
-            (Some(_), _) => return Err(SendError::MessageInProgress),
+        let opcode = match (self.state, kind) {
+            (State::Open, kind) => kind.opcode(),
+            (State::Fragments(begun), kind) if begun == kind => Opcode::Continuation,
+            (State::Fragments(_), _) => return Err(SendError::MessageInProgress),
+            (State::Closing | State::Closed, _) => return Err(SendError::Closed),
         };
         let header = Header::data(opcode, len, part).ok_or(SendError::PayloadTooLong)?;
-        self.message = match part {
-            Part::More => Some(kind),
-            Part::Last => None,
+        self.state = match part {
+            Part::More => State::Fragments(kind),
+            Part::Last => State::Open,
         };
         Ok(header.masked(self.draw()))
     }
 
-    /// Begins the one frame of a message that is not in fragments.
+    /// The header of a message in one frame, which was [admitted](Self::admit_message).
     #[inline(always)]
-    pub(crate) fn begin_message(&mut self, message: Message<'_>) -> Result<Header, SendError> {
-        if self.message.is_some() {
-            return Err(SendError::MessageInProgress);
-        }
-        let len = message.as_bytes().len() as u64;
-        self.begin(message.kind(), len, Part::Last)
+    pub(crate) fn message_header(&mut self, message: Message<'_>) -> Header {
+        Header::message(message.kind(), message.as_bytes()).masked(self.draw())
     }
 
     /// Begins a frame of a compressed message: RSV1 is set on the first.
@@ -175,28 +172,34 @@ impl Sender {
     /// Whether a frame of this kind may begin.
     #[cfg(feature = "alloc")]
     pub(crate) fn admit(&self, kind: Kind) -> Result<(), SendError> {
-        match (self.state, self.message) {
-            (State::Open, None) => Ok(()),
-            (State::Open, Some(begun)) if begun == kind => Ok(()),
-            (State::Open, Some(_)) => Err(SendError::MessageInProgress),
-            (State::Closing | State::Closed, _) => Err(SendError::Closed),
+        match self.state {
+            State::Fragments(begun) if begun == kind => Ok(()),
+            _ => self.admit_message(),
         }
     }
 
     /// Whether a message may begin.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn admit_message(&self) -> Result<(), SendError> {
-        self.admit(Kind::Text)?;
-        if self.message.is_some() {
-            return Err(SendError::MessageInProgress);
+    #[inline(always)]
+    pub(crate) const fn admit_message(&self) -> Result<(), SendError> {
+        match self.state {
+            State::Open => Ok(()),
+            _ => Err(self.refusal()),
         }
-        Ok(())
+    }
+
+    /// Why no message may begin.
+    #[cold]
+    const fn refusal(&self) -> SendError {
+        match self.state {
+            State::Open | State::Fragments(_) => SendError::MessageInProgress,
+            State::Closing | State::Closed => SendError::Closed,
+        }
     }
 
     /// Whether the fragments of a message are being sent.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_within_message(&self) -> bool {
-        self.message.is_some()
+        matches!(self.state, State::Fragments(_))
     }
 
     /// Queues a Ping; one that has not been transmitted yet is replaced. See
@@ -240,12 +243,11 @@ impl Sender {
     ///
     /// [`Closed`](SendError::Closed), [`OutOfMemory`](SendError::OutOfMemory).
     pub fn close(&mut self, close: Option<Close<'_>>) -> Result<(), SendError> {
-        if self.state != State::Open {
+        if !self.is_open() {
             return Err(SendError::Closed);
         }
         let payload = close.as_ref().map_or_else(Payload::empty, Payload::close);
         self.close = Some(try_box(payload).ok_or(SendError::OutOfMemory)?);
-        self.message = None;
         self.state = State::Closing;
         Ok(())
     }
@@ -297,7 +299,7 @@ impl Sender {
     #[inline]
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.state, State::Open)
+        matches!(self.state, State::Open | State::Fragments(_))
     }
 
     /// Whether the Close has been taken by [`poll_transmit`](Self::poll_transmit): nothing will
@@ -366,12 +368,11 @@ impl Sender {
     #[cold]
     pub(crate) fn abandon(&mut self) {
         (self.pong, self.ping, self.close) = (None, None, None);
-        self.message = None;
         self.state = State::Closed;
     }
 
     fn control(&self, payload: &[u8]) -> Result<Slot, SendError> {
-        if self.state != State::Open {
+        if !self.is_open() {
             return Err(SendError::Closed);
         }
         let payload = Payload::new(payload).ok_or(SendError::ControlTooLong)?;
@@ -509,24 +510,54 @@ mod tests {
     #[test]
     fn every_command_in_every_state() {
         type Command = fn(&mut Sender) -> Result<(), SendError>;
-        let commands: [(Command, State); 6] = [
+        const TEXT: State = State::Fragments(Kind::Text);
+        const IN_PROGRESS: Result<State, SendError> = Err(SendError::MessageInProgress);
+        // From `Open`, and while the fragments of a text are being sent.
+        let commands: [(Command, State, Result<State, SendError>); 9] = [
             (
                 |s| s.send(Message::Text("x"), &mut [0; 16]).map(|_| ()),
                 State::Open,
+                IN_PROGRESS,
             ),
             (
                 |s| s.begin(Kind::Text, 1, Part::More).map(|_| ()),
-                State::Open,
+                TEXT,
+                Ok(TEXT),
             ),
-            (|s| s.ping(b"x"), State::Open),
-            (|s| s.pong(b"x"), State::Open),
-            (|s| s.close(None), State::Closing),
-            (|s| s.close(Some(CloseCode::NORMAL.into())), State::Closing),
+            (
+                |s| s.begin(Kind::Text, 1, Part::Last).map(|_| ()),
+                State::Open,
+                Ok(State::Open),
+            ),
+            (
+                |s| s.begin(Kind::Binary, 1, Part::More).map(|_| ()),
+                State::Fragments(Kind::Binary),
+                IN_PROGRESS,
+            ),
+            (
+                |s| s.begin(Kind::Binary, 1, Part::Last).map(|_| ()),
+                State::Open,
+                IN_PROGRESS,
+            ),
+            (|s| s.ping(b"x"), State::Open, Ok(TEXT)),
+            (|s| s.pong(b"x"), State::Open, Ok(TEXT)),
+            (|s| s.close(None), State::Closing, Ok(State::Closing)),
+            (
+                |s| s.close(Some(CloseCode::NORMAL.into())),
+                State::Closing,
+                Ok(State::Closing),
+            ),
         ];
-        for (command, then) in commands {
+        for (command, then, in_fragments) in commands {
             let mut sender = Sender::server();
             assert_eq!(command(&mut sender), Ok(()));
             assert_eq!(sender.state, then);
+
+            let mut sender = Sender::server();
+            sender.begin(Kind::Text, 1, Part::More).unwrap();
+            let done = command(&mut sender);
+            assert_eq!(done.map(|()| sender.state), in_fragments);
+            assert_eq!(sender.state, in_fragments.unwrap_or(TEXT));
 
             let mut sender = Sender::server();
             sender.close(None).unwrap();

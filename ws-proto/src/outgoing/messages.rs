@@ -5,7 +5,7 @@
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 
-use super::{Outgoing, has_room};
+use super::Outgoing;
 use crate::buffers;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compress, Compressor, Deflater};
@@ -93,7 +93,8 @@ impl Outgoing {
         let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
         admit(outbox, self.max_unsent)?;
         outbox.make_room_for_shared()?;
-        let header = self.sender.begin_message(message)?;
+        self.sender.admit_message()?;
+        let header = self.sender.message_header(message);
         outbox.add_payload(&header, &prepared.payload())
     }
 
@@ -156,7 +157,8 @@ impl Outgoing {
         let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
         admit(outbox, self.max_unsent)?;
         outbox.room(Header::MAX_LEN)?;
-        let header = self.sender.begin_message(message)?;
+        self.sender.admit_message()?;
+        let header = self.sender.message_header(message);
         outbox.add_frame(&header, &[])?;
         outbox.refer(payload.len());
         Ok(payload)
@@ -246,10 +248,10 @@ fn admit(outbox: &Outbox, max_unsent: u32) -> Result<(), SendError> {
     if outbox.owes() {
         return Err(SendError::MessageInProgress);
     }
-    if has_room(outbox.len(), max_unsent) {
+    let limit = max_unsent as usize;
+    if outbox.len() < limit {
         Ok(())
     } else {
-        let limit = max_unsent as usize;
         Err(SendError::Full { limit })
     }
 }
