@@ -284,6 +284,17 @@ impl Header {
         Ok(Some((header, input.len() - rest.len())))
     }
 
+    /// The length in bytes of the header of a frame with a payload of `len` bytes.
+    #[inline]
+    pub(crate) const fn size(len: u64, is_masked: bool) -> usize {
+        let length = match len {
+            0..=MAX_SHORT => 2,
+            126..=MAX_MEDIUM => 4,
+            _ => 10,
+        };
+        if is_masked { length + 4 } else { length }
+    }
+
     /// The header as it travels, its length in as few bytes as §5.2 asks for.
     #[inline]
     #[must_use]

@@ -162,18 +162,16 @@ impl Outbox {
 
     /// Adds a frame: `payload` as it is, or masked if the header says so.
     pub(crate) fn add_frame(&mut self, header: &Header, payload: &[u8]) -> Result<(), SendError> {
-        let head = header.encode();
-        let head = head.as_ref();
-        let room = self.room(head.len() + payload.len())?;
-        let (at_head, room) = room.split_at_mut(head.len());
-        at_head.copy_from_slice(head);
+        let len = Header::size(header.payload_len(), header.mask().is_some()) + payload.len();
+        let room = header.write(&mut self.room(len)?[..len]);
+        let room = room.unwrap_or_default();
         match header.mask() {
             Some(mask) => {
                 let _ = mask.apply_to(payload, room);
             }
-            None => room[..payload.len()].copy_from_slice(payload),
+            None => room.copy_from_slice(payload),
         }
-        self.add(head.len() + payload.len());
+        self.add(len);
         Ok(())
     }
 

@@ -286,13 +286,7 @@ impl Sender {
     #[inline]
     #[must_use]
     pub const fn frame_len(&self, len: usize) -> usize {
-        let length = match len as u64 {
-            0..=125 => 2,
-            126..=0xFFFF => 4,
-            _ => 10,
-        };
-        let mask = if self.keys.is_some() { 4 } else { 0 };
-        len.saturating_add(length + mask)
+        len.saturating_add(Header::size(len as u64, self.keys.is_some()))
     }
 
     /// Whether messages may be sent: until a Close is queued, by us or in answer.

@@ -78,6 +78,9 @@ impl Incoming {
                 return Ok(Ready::Message);
             }
             let unread = inbox.unread();
+            if unread.is_empty() {
+                return self.starve();
+            }
             self.found = self.receiver.common_frame(unread);
             if self.found.is_some() {
                 self.assembled = Assembled::Found;
