@@ -374,8 +374,10 @@ impl Outbox {
             }
         }
         self.sent_referred(len);
-        self.shared.drain(..cursor.shared);
-        cursor.shared = 0;
+        if cursor.shared > 0 {
+            self.shared.drain(..cursor.shared);
+            cursor.shared = 0;
+        }
         if cursor.control == self.controls.len() {
             self.controls.clear();
             cursor.control = 0;
