@@ -655,6 +655,24 @@ mod tests {
         assert!(!outbox.owes() && outbox.takes_controls());
     }
 
+    /// A thousand bytes of answers are many; those that have left do not count.
+    #[test]
+    fn outbox_takes_answers_while_few_wait() {
+        let mut outbox = Outbox::default();
+        while outbox.takes_answer() {
+            outbox.put_control(&pong(9));
+        }
+        let len = outbox.len();
+        assert!(
+            (1024..1024 + pong(9).as_ref().len()).contains(&len),
+            "{len}"
+        );
+        outbox.sent(len - 1023);
+        assert!(outbox.takes_answer());
+        outbox.put(&data(0, 1));
+        assert!(!outbox.takes_answer(), "a message waits");
+    }
+
     /// A peer that pings after each write gets the message all the same.
     #[test]
     fn outbox_gives_messages_their_turn() {

@@ -798,6 +798,22 @@ mod session {
         assert_eq!(server.check(at(40)), NO_PONG);
     }
 
+    /// Bytes that lie in a buffer that is lent were received; an empty one brings no news.
+    #[test]
+    fn what_lies_in_a_lent_buffer_is_seen() {
+        let pong = End::Server.peer_frame(PONG, b"");
+        let len = pong.len();
+        let mut server = pinged();
+        server.attach(Buffers::received(pong, 0..len));
+        assert_eq!(server.check(at(33)), until(40));
+        assert_eq!(server.check(at(40)), until(40), "the next Ping");
+
+        let mut server = pinged();
+        server.attach(Buffers::received(vec![0; 200], 10..10));
+        assert_eq!(server.check(at(40)), LAST_CALL, "nothing was received");
+        assert_eq!(server.check(at(40)), NO_PONG);
+    }
+
     /// A transport that refuses a message as a whole, and takes it later, has a peer that reads.
     #[test]
     fn what_was_refused_is_an_answer_when_it_is_taken() {

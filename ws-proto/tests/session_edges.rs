@@ -140,6 +140,107 @@ fn a_short_buffer_that_is_lent_becomes_long_enough_to_read_into() {
     assert_eq!(session.step(), Ok(Step::Message(Message::Binary(b"abc"))));
 }
 
+/// So does one without any memory, such as one whose bytes were taken.
+#[test]
+fn a_buffer_without_memory_that_is_lent_gets_some_to_read_into() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        let mut pair = Buffers::new(1000);
+        assert_eq!(pair.take_bytes().len(), 1000);
+        session.attach(pair);
+        let wire = end.peer_frame(BINARY, b"abc");
+        assert_eq!(support::session::read(&mut session, &wire), Ok(wire.len()));
+        assert_eq!(session.step(), Ok(Step::Message(Message::Binary(b"abc"))));
+    }
+}
+
+/// Whoever fills all the room has more to say: there is more of it for the next read.
+#[test]
+fn room_grows_while_reads_fill_it() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        let head = end.peer_frame(BINARY, &[7; 1000]).len() - 1000;
+        let mut rooms = Vec::new();
+        for _ in 0..4 {
+            let room = session.spare_mut().expect("memory").len();
+            rooms.push(room);
+            // Once it is longer, a frame of two bytes of length does not fill it.
+            let payload = vec![7; room.min(60_000) - head];
+            let wire = end.peer_frame(BINARY, &payload);
+            assert_eq!(support::session::read(&mut session, &wire), Ok(wire.len()));
+            assert_eq!(session.step(), Ok(Step::Message(Message::Binary(&payload))));
+            assert_eq!(session.step(), Ok(Step::NeedData));
+        }
+        assert!(rooms[0] < rooms[1] && rooms[1] < rooms[2], "{rooms:?}");
+        assert_eq!(rooms[2], rooms[3], "and no longer when a read leaves some");
+    }
+}
+
+/// A header came alone, and its buffer went back with nothing left over.
+#[test]
+fn a_payload_has_a_place_after_a_header_that_left_nothing() {
+    for end in End::BOTH {
+        for len in [1, 125, 126, 5000, 100_000] {
+            let payload = vec![7; len];
+            let wire = end.peer_frame(BINARY, &payload);
+            let mut session = end.session(&Limits::default());
+            session.attach(Buffers::new(4096));
+            let mut at = wire.len() - len;
+            assert_eq!(support::session::read(&mut session, &wire[..at]), Ok(at));
+            assert_eq!(session.step(), Ok(Step::NeedData));
+            assert!(session.detach().is_some());
+            while at < wire.len() {
+                assert_eq!(session.step(), Ok(Step::NeedData));
+                at += support::session::read(&mut session, &wire[at..]).expect("memory");
+            }
+            assert_eq!(session.step(), Ok(Step::Message(Message::Binary(&payload))));
+        }
+    }
+}
+
+/// What was pushed waits in another place than a large message is read into.
+#[test]
+fn what_was_pushed_comes_before_what_is_read_after_it() {
+    for end in End::BOTH {
+        let payload: Vec<u8> = (0..=250).cycle().take(100_000).collect();
+        let wire = end.peer_frame(BINARY, &payload);
+        let mut session = end.session(&Limits::default());
+        session.push(&wire[..5000]);
+        assert_eq!(session.step(), Ok(Step::NeedData));
+        session.push(&wire[5000..6000]);
+        let mut at = 6000;
+        at += support::session::read(&mut session, &wire[at..]).expect("memory");
+        while at < wire.len() {
+            assert_eq!(session.step(), Ok(Step::NeedData));
+            at += support::session::read(&mut session, &wire[at..]).expect("memory");
+        }
+        let Ok(Step::Message(message)) = session.step() else {
+            panic!("a message");
+        };
+        assert!(message.as_bytes() == payload);
+    }
+}
+
+/// One of the two is memory too, and none is none.
+#[test]
+fn buffers_have_memory_if_one_of_them_has() {
+    assert!(!Buffers::default().has_memory());
+    assert!(Buffers::new(1000).has_memory());
+    let mut session = Session::server(&Limits::default().into());
+    assert!(session.detach().is_none(), "nothing was lent");
+    session.attach(Buffers::new(1000));
+    let (incoming, outgoing) = session.halves();
+    let (mut read, mut write) = (Buffers::default(), Buffers::default());
+    incoming.detach(&mut read);
+    outgoing.detach(&mut write);
+    assert!(read.has_memory() && write.has_memory());
+    read.take_bytes();
+    incoming.attach(&mut read);
+    outgoing.attach(&mut write);
+    assert!(!read.has_memory() && !write.has_memory());
+    assert!(session.detach().is_some());
+}
+
 #[test]
 fn parts_are_of_one_kind_and_nothing_comes_between() {
     let mut session = Session::server(&Limits::default().into());

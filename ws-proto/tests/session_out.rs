@@ -6,7 +6,9 @@
 mod support;
 
 use support::{BINARY, CLOSE, End, Frame, PING, PONG, TEXT, frames, session};
-use ws_proto::{Close, CloseCode, Kind, Limits, Message, Part, SendError, Session, Shutdown, Step};
+use ws_proto::{
+    Close, CloseCode, Kind, Limits, Message, Part, Prepared, SendError, Session, Shutdown, Step,
+};
 
 fn small(max_unsent: usize) -> Limits {
     let mut limits = Limits::default();
@@ -461,6 +463,26 @@ fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
             .iter()
             .all(|f| f.key.is_none())
     );
+}
+
+/// A prepared payload of 4096 bytes lies where it was prepared; a shorter one is copied, and so is a
+/// client's, which must be masked.
+#[test]
+fn send_prepared_copies_what_is_short_or_masked() {
+    for (end, len, pieces) in [
+        (End::Server, 4095, 1),
+        (End::Server, 4096, 2),
+        (End::Client, 4096, 1),
+    ] {
+        let prepared = Prepared::new(&vec![7; len]);
+        let mut session = end.session(&Limits::default());
+        session.send_prepared(&prepared).expect("room");
+        let mut slices = [&[][..]; 3];
+        assert_eq!(session.unsent_slices(&mut slices), pieces, "{end:?}, {len}");
+        let shared = prepared.message().as_bytes().as_ptr();
+        let last = slices[pieces - 1].as_ptr();
+        assert_eq!(core::ptr::eq(shared, last), pieces == 2, "{end:?}, {len}");
+    }
 }
 
 /// `swap` takes what `unsent` would show, also when some of it was written before.

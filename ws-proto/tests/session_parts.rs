@@ -5,9 +5,13 @@
 
 mod support;
 
+use core::time::Duration;
+
 use support::session::{drain, step};
 use support::{BINARY, CONTINUATION, End, PING, Seen, TEXT, frames};
-use ws_proto::{Config, Kind, Limits, Message, Part, Session, State, Step};
+use ws_proto::{
+    Answer, Config, Kind, Limits, Message, Part, ProtocolError, Session, Shutdown, State, Step,
+};
 
 /// What has a state that parts cannot hold, and what completes it.
 fn in_the_middle(end: End) -> Vec<(&'static str, Session, Vec<u8>)> {
@@ -205,5 +209,73 @@ fn split_and_join_change_nothing() {
             let expected = rest_of(twin, end, &rest);
             assert_eq!(rest_of(session, end, &rest), expected, "{name}, {end:?}");
         }
+    }
+}
+
+/// An adapter that writes holds the sending half alone: what to do about the transport, and how long
+/// to wait, it learns from there.
+#[test]
+fn the_sending_half_says_what_is_left_to_do() {
+    let mut config = Config::default();
+    config.timeouts.close_timeout = Duration::from_secs(3);
+    for (end, session) in [
+        (End::Server, Session::server(&config)),
+        (End::Client, Session::client(&config, [7; 32])),
+    ] {
+        let (mut incoming, mut outgoing) = session.split();
+        assert_eq!(outgoing.timeouts(), config.timeouts);
+        assert_eq!(outgoing.shutdown(), Shutdown::NotYet);
+        incoming.push(&[0xFF]);
+        let error = incoming.step(&mut outgoing).expect_err("reserved bits");
+        assert_eq!(outgoing.state(), State::Failed(error));
+        let len = outgoing.unsent().len();
+        outgoing.sent(len);
+        assert_eq!(outgoing.shutdown(), Shutdown::Write, "{end:?}");
+        outgoing.write_shut();
+        assert_eq!(outgoing.shutdown(), Shutdown::Drain);
+        outgoing.dropped((16 << 20) - 1);
+        assert_eq!(outgoing.shutdown(), Shutdown::Drain);
+        outgoing.dropped(1);
+        assert_eq!(outgoing.shutdown(), Shutdown::Now, "it does not listen");
+        assert_eq!(outgoing.state(), State::Failed(error));
+    }
+}
+
+/// Only the receiving half sees that the stream has ended, and both know it then.
+#[test]
+fn the_sending_half_knows_that_the_stream_has_ended() {
+    for end in End::BOTH {
+        let (mut incoming, mut outgoing) = end.session(&Limits::default()).split();
+        let ended = incoming.eof(&mut outgoing);
+        assert_eq!(ended, Err(ProtocolError::UnexpectedEof));
+        let failed = State::Failed(ProtocolError::UnexpectedEof);
+        assert_eq!(outgoing.state(), failed, "{end:?}");
+        assert_eq!(outgoing.failed(), Some(ProtocolError::UnexpectedEof));
+
+        let (mut incoming, mut outgoing) = end.session(&Limits::default()).split();
+        incoming.push(&end.peer_frame(support::CLOSE, &support::close_payload(1001, "away")));
+        assert!(matches!(incoming.step(&mut outgoing), Ok(Step::Control(_))));
+        let len = outgoing.unsent().len();
+        outgoing.sent(len);
+        assert_ne!(outgoing.shutdown(), Shutdown::Now, "{end:?}");
+        assert_eq!(incoming.eof(&mut outgoing), Ok(()));
+        assert_eq!(outgoing.shutdown(), Shutdown::Now, "{end:?}");
+        let close = outgoing.peer_close().expect("it is known still");
+        assert_eq!((close.code().get(), close.reason()), (1001, "away"));
+    }
+}
+
+/// What one half has failed with is what it stays with, and what the other learns when it is next
+/// asked.
+#[test]
+fn the_first_failure_is_that_of_both_halves() {
+    for end in End::BOTH {
+        let (mut incoming, mut outgoing) = end.session(&Limits::default()).split();
+        incoming.push(&[0xFF]);
+        let error = incoming.step(&mut outgoing).expect_err("reserved bits");
+        assert_eq!(outgoing.failed(), Some(error));
+        let _ = incoming.eof(&mut outgoing);
+        assert_eq!(outgoing.failed(), Some(error), "{end:?}");
+        assert_eq!(incoming.step(&mut outgoing), Err(error));
     }
 }

@@ -281,3 +281,31 @@ fn sessions_show_their_state() {
     let shown = format!("{session:?}");
     assert!(shown.contains("Inflater { takeover: "), "{shown}");
 }
+
+/// Of what a session holds the lengths are shown, and nothing of what it says.
+#[cfg(feature = "alloc")]
+#[test]
+fn quiet_of_what_waits_the_length_is_shown() {
+    let mut session = ws_proto::Session::server(&ws_proto::Limits::default().into());
+    session.send("s3cret").expect("room");
+    // A fragment, the start of another, and a Close.
+    session.push(b"\x01\x86\0\0\0\0s3cret");
+    assert_eq!(session.step(), Ok(ws_proto::Step::NeedData));
+    session.push(b"\x80");
+    let shown = format!("{session:?}");
+    for part in [
+        "Assembly { len: 6 }",
+        "Inbox { unread: 1, size: ",
+        "Outbox { unsent: 8 }",
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(!shown.contains("s3cret"), "{shown}");
+
+    let mut session = ws_proto::Session::server(&ws_proto::Limits::default().into());
+    session.push(b"\x88\x88\0\0\0\0\x03\xE8s3cret");
+    assert!(session.step().is_ok());
+    let shown = format!("{session:?}");
+    assert!(shown.contains("Reason(6 bytes)"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
