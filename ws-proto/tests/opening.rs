@@ -663,15 +663,23 @@ fn what_is_filled_is_never_more_than_there_was_room_for() {
     accepting.filled(usize::MAX);
     accepting.filled(1);
     accepting.sent(usize::MAX);
+    // Zeroes are no request.
+    assert!(matches!(accepting.step(), AcceptStep::NeedWrite));
     assert_eq!(accepting.into_received().len(), room);
     let mut connecting = connecting(&Config::default());
     connecting.sent(usize::MAX);
     connecting.sent(1);
     assert_eq!(connecting.unsent(), b"");
+    let room = connecting.spare_mut().unwrap().len();
+    connecting.filled(usize::MAX);
+    connecting.filled(1);
+    let (head, rest) = connecting.received();
+    assert_eq!(head.len() + rest.len(), room);
 }
 
-/// Two drivers on a wire that carries `most` bytes at a time, and then two sessions.
-fn meet(ours: &Config, theirs: &Config, most: usize) -> (Connecting, Accepting) {
+/// Two drivers on a wire that carries `most` bytes at a time, and then two sessions. Also how many bytes a
+/// message of 1000 takes from either.
+fn meet(ours: &Config, theirs: &Config, most: usize) -> (Connecting, Accepting, [usize; 2]) {
     let mut connecting = connecting(ours);
     let mut accepting = Accepting::new(theirs);
     let (mut client, mut server) = (None, None);
@@ -708,13 +716,19 @@ fn meet(ours: &Config, theirs: &Config, most: usize) -> (Connecting, Accepting) 
     server.send("to the client").unwrap();
     client.push(server.unsent());
     assert_eq!(texts(&mut client), ["to the client"]);
-    (connecting, accepting)
+    let lens = [&mut client, &mut server].map(|session| {
+        session.sent(session.unsent_len());
+        session.send(&"x".repeat(5000)).unwrap();
+        session.unsent_len()
+    });
+    (connecting, accepting, lens)
 }
 
 #[test]
 fn two_drivers_open_a_connection_over_any_wire() {
     for most in [1, 2, 3, 7, 64, 100_000] {
-        let (connecting, accepting) = meet(&Config::default(), &Config::default(), most);
+        let (connecting, accepting, lens) = meet(&Config::default(), &Config::default(), most);
+        assert_eq!(lens, [5008, 5004]);
         assert_eq!(connecting.compression(), None);
         assert_eq!(accepting.compression(), None);
     }
@@ -730,7 +744,8 @@ fn compression_is_agreed_on_if_both_are_configured_for_it() {
         (&with, &without, false),
         (&without, &with, false),
     ] {
-        let (connecting, accepting) = meet(ours, theirs, 11);
+        let (connecting, accepting, lens) = meet(ours, theirs, 11);
+        assert_eq!(lens.map(|len| len < 5000), [agreed; 2], "{lens:?}");
         assert_eq!(connecting.compression().is_some(), agreed);
         assert_eq!(connecting.compression(), accepting.compression());
     }
@@ -771,7 +786,19 @@ fn quiet_neither_driver_shows_what_is_said() {
     connecting.push(b"HTTP/1.1 101 s3cret").unwrap();
     let mut accepting = Accepting::new(&Config::default());
     accepting.push(connecting.unsent()).unwrap();
-    for shown in [format!("{connecting:?}"), format!("{accepting:?}")] {
+    let request = connecting.unsent().len();
+    let before = format!("{accepting:?}");
+    let AcceptStep::Request(asked) = accepting.step() else {
+        panic!("a request");
+    };
+    let asked = format!("{asked:?}");
+    assert!(asked.contains("target: \"/?token=..\""), "{asked}");
+    assert!(!asked.contains("s3cret"), "{asked}");
+    // How far they are is shown.
+    let connected = format!("{connecting:?}");
+    assert!(connected.contains(&format!("unsent: {request}, received: 19")));
+    assert!(before.contains(&format!("received: {request}")));
+    for shown in [connected, before, format!("{accepting:?}")] {
         assert!(shown.len() < 200, "{shown}");
         assert!(
             !shown.contains("s3cret") && !shown.contains("115, 51"),

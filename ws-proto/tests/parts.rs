@@ -353,6 +353,17 @@ fn what_is_no_extended_connect_is_none() {
     assert_eq!(page.version(), HttpVersion::Http2);
 }
 
+/// `CONNECT host:port` names an authority and no resource: that is its target, and it has no path.
+#[test]
+fn a_request_without_a_resource_keeps_its_target() {
+    let uri = "example.com:80".parse().expect("an authority");
+    let headers = HeaderMap::new();
+    let request = Request::from_http(&Method::CONNECT, &uri, Version::HTTP_11, &headers, None);
+    let request = request.expect("a request");
+    assert_eq!((request.target(), request.path()), ("example.com:80", ""));
+    assert_eq!(request.accept().map(drop), Err(RequestError::Method));
+}
+
 #[test]
 fn refusals_are_whole_answers() {
     let refusal = RequestError::WebSocketVersion

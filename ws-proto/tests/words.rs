@@ -106,6 +106,13 @@ fn quiet_no_secret_of_a_handshake_is_shown() {
         let shown = shown.replace("s3cret=..", "");
         assert!(!shown.contains(SECRET), "{shown}");
     }
+    let uri = ws_proto::handshake::Uri::parse("ws://a/chat?auth=s3cret").expect("good");
+    let target = format!("{:?}", uri.resource_name());
+    assert_eq!(target, "\"/chat?auth=..\"");
+    assert!(fields.len() > 9);
+    for (_, value) in &fields {
+        assert_eq!(format!("{value:?}"), "FieldValue(..)");
+    }
     // What is needed to understand them is there.
     assert_eq!(
         format!("{request:?}"),
@@ -280,6 +287,17 @@ fn sessions_show_their_state() {
         .compressed(&ws_proto::Deflate::default(), &agreed);
     let shown = format!("{session:?}");
     assert!(shown.contains("Inflater { takeover: "), "{shown}");
+}
+
+/// Of control frames, which wait or are about to be sent, the lengths are shown.
+#[test]
+fn quiet_of_control_frames_the_length_is_shown() {
+    let mut connection = ws_proto::Connection::server(&ws_proto::Limits::default());
+    connection.ping(b"s3cret").expect("open");
+    let waits = format!("{connection:?}");
+    assert!(waits.contains("Payload(6 bytes)"), "{waits}");
+    let leaves = format!("{:?}", connection.poll_transmit().expect("a Ping"));
+    assert_eq!(leaves, "Transmit { opcode: Ping, len: 8, .. }");
 }
 
 /// Of what a session holds the lengths are shown, and nothing of what it says.
