@@ -184,6 +184,85 @@ fn tail_an_events_payload_is_the_tail_of_the_consumed_bytes() {
     }
 }
 
+/// What lies whole at the start of the input is told before it is received, and a cut of it is not.
+#[test]
+fn held_what_lies_whole_is_told_before_it_is_received() {
+    for end in End::BOTH {
+        let mut connection = end.connection(&Limits::default());
+        for (opcode, payload, message, control) in [
+            (TEXT, &b"hello"[..], true, false),
+            (BINARY, &[7; 300], true, false),
+            (PING, b"are you there", false, true),
+            (CLOSE, &close_payload(1000, "bye"), false, true),
+        ] {
+            let mut wire = end.peer_frame(opcode, payload);
+            let held = |input: &[u8]| {
+                (
+                    connection.holds_message(input),
+                    connection.holds_control(input),
+                )
+            };
+            assert_eq!(held(&wire), (message, control), "{opcode}");
+            assert_eq!(held(&wire[..wire.len() - 1]), (false, false), "{opcode}");
+            assert!(!connection.is_closed_by_peer());
+            let len = wire.len();
+            let received = connection.receive(&mut wire).expect("in order");
+            assert!(received.consumed == len && received.event.is_some());
+        }
+        assert!(connection.is_closed_by_peer());
+    }
+}
+
+/// A stream that has ended is told apart from a peer that has closed, and from one that was wrong.
+#[test]
+fn eof_is_known_to_the_half_that_receives() {
+    for end in End::BOTH {
+        let receiver = || end.connection(&Limits::default()).split().0;
+        let mut cut = receiver();
+        assert!(!cut.is_ended());
+        assert_eq!(cut.receive_eof(), Err(ProtocolError::UnexpectedEof));
+        assert!(cut.is_ended());
+
+        let mut closed = receiver();
+        let mut wire = end.peer_frame(CLOSE, &close_payload(1000, ""));
+        assert!(closed.receive(&mut wire).is_ok());
+        assert!(!closed.is_ended());
+        assert_eq!(closed.receive_eof(), Ok(()));
+        assert!(closed.is_ended());
+
+        let mut wrong = receiver();
+        assert!(wrong.receive(&mut [0xFF]).is_err());
+        assert!(!wrong.is_ended());
+    }
+}
+
+/// However it is sent, it is the same frame, after what was there.
+#[cfg(feature = "alloc")]
+#[test]
+fn send_to_adds_what_send_writes() {
+    for end in End::BOTH {
+        for len in [0, 125, 126, 65_535, 65_536] {
+            let payload = vec![7; len];
+            let (mut one, mut other) = (
+                end.connection(&Limits::default()),
+                end.connection(&Limits::default()),
+            );
+            let mut written = vec![0; one.frame_len(len)];
+            assert_eq!(
+                one.send(Message::Binary(&payload), &mut written),
+                Ok(written.len())
+            );
+            let mut out = b"before".to_vec();
+            assert_eq!(other.send_to(Message::Binary(&payload), &mut out), Ok(()));
+            assert!(out == [b"before", &written[..]].concat(), "{end:?}, {len}");
+            let [frame] = &frames(&written)[..] else {
+                panic!("one frame of {len}");
+            };
+            assert!(frame.payload == payload);
+        }
+    }
+}
+
 /// Replying while the message is held: that this compiles is the contract.
 #[test]
 fn echo_a_reply_while_the_message_is_held() {

@@ -231,9 +231,11 @@ fn the_sending_half_says_what_is_left_to_do() {
         let len = outgoing.unsent().len();
         outgoing.sent(len);
         assert_eq!(outgoing.shutdown(), Shutdown::Write, "{end:?}");
+        outgoing.dropped(1);
+        assert_eq!(outgoing.shutdown(), Shutdown::Write, "whatever came");
         outgoing.write_shut();
         assert_eq!(outgoing.shutdown(), Shutdown::Drain);
-        outgoing.dropped((16 << 20) - 1);
+        outgoing.dropped((16 << 20) - 2);
         assert_eq!(outgoing.shutdown(), Shutdown::Drain);
         outgoing.dropped(1);
         assert_eq!(outgoing.shutdown(), Shutdown::Now, "it does not listen");

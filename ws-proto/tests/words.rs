@@ -120,6 +120,10 @@ fn quiet_no_secret_of_a_handshake_is_shown() {
          [\"Host\", \"Upgrade\", \"Connection\", \"Sec-WebSocket-Version\", \"Cookie\", \
          \"Sec-WebSocket-Key\", \"Authorization\", \"Sec-WebSocket-Protocol\"] }"
     );
+    assert_eq!(
+        format!("{response:?}"),
+        "Response { status: 401, version: Http11, headers: [\"Set-Cookie\", \"Location\"] }"
+    );
     let raw = "GET /\u{202e}\u{2028}?a\u{2029}=b HTTP/1.1\r\n\r\n";
     let shown = format!("{:?}", Request::parse(raw.as_bytes()).expect("a request"));
     assert!(
