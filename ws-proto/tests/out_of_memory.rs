@@ -194,6 +194,19 @@ fn the_drivers_of_the_opening_handshake_end_softly() {
     assert!(ended >= 6 && failures >= 6, "{ended} {failures}");
 }
 
+/// There is no memory to say what is wrong with a request: then nothing is said, and it is over.
+#[test]
+fn a_refusal_that_cannot_be_had_is_the_end() {
+    let mut accepting = Accepting::new(&Config::default());
+    accepting.push(b"nonsense\r\n\r\n").unwrap();
+    let (over, failed) = failing(Failing::From(1), || {
+        matches!(accepting.step(), AcceptStep::Over(Some(_)))
+    });
+    assert!(over && failed > 0);
+    assert_eq!(accepting.unsent(), b"");
+    assert!(matches!(accepting.step(), AcceptStep::Over(_)));
+}
+
 const ENTROPY: &[u8; 48] = b"the sample nonce and 32 bytes for the masking ke";
 
 /// The status that the client is told; `None` if there was no memory on the way.

@@ -10,7 +10,8 @@ use core::time::Duration;
 use support::session::{drain, step};
 use support::{BINARY, CONTINUATION, End, PING, Seen, TEXT, frames};
 use ws_proto::{
-    Answer, Config, Kind, Limits, Message, Part, ProtocolError, Session, Shutdown, State, Step,
+    Answer, Config, Event, Kind, Limits, Message, Part, ProtocolError, Ready, Session, Shutdown,
+    State, Step,
 };
 
 /// What has a state that parts cannot hold, and what completes it.
@@ -39,7 +40,7 @@ fn in_the_middle(end: End) -> Vec<(&'static str, Session, Vec<u8>)> {
     add("a message waits to be taken", &[], &|session| {
         session.push(&end.peer_part(TEXT, b"a part "));
         session.push(&last);
-        assert_eq!(session.ready(), Ok(ws_proto::Ready::Message));
+        assert_eq!(session.ready(), Ok(Ready::Message));
     });
     add("a fragment was sent", &[], &|session| {
         let sent = session.send_part(Kind::Text, b"a part", Part::More);
@@ -280,4 +281,74 @@ fn the_first_failure_is_that_of_both_halves() {
         assert_eq!(outgoing.failed(), Some(error), "{end:?}");
         assert_eq!(incoming.step(&mut outgoing), Err(error));
     }
+}
+
+/// A session does by itself what its halves do.
+#[test]
+fn a_session_speaks_for_its_halves() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        assert!(session.is_released(), "it begins without memory");
+        session.push(&end.peer_frame(TEXT, b"hello"));
+        assert!(!session.is_released());
+        assert_eq!(session.ready(), Ok(Ready::Message));
+        assert_eq!(session.message(), Ok(Some(Message::Text("hello"))));
+        assert_eq!(session.message(), Ok(None));
+        session.push(&end.peer_frame(PING, b"ping"));
+        assert_eq!(session.ready(), Ok(Ready::Control));
+        assert_eq!(session.control(), Ok(Some(Event::Ping(b"ping"))));
+        assert_eq!(session.control(), Ok(None));
+        session.pong(b"unasked").expect("open");
+        let mut pongs = frames(&drain(&mut session));
+        pongs.retain(|frame| frame.opcode() == support::PONG);
+        let pongs: Vec<_> = pongs.iter().map(|frame| &frame.payload[..]).collect();
+        assert!(pongs.contains(&&b"unasked"[..]), "{pongs:?}");
+
+        session.push(&[0xFF]);
+        assert!(session.step().is_err());
+        drain(&mut session);
+        assert_eq!(session.shutdown(), Shutdown::Write);
+        session.write_shut();
+        assert_eq!(session.shutdown(), Shutdown::Drain);
+        session.dropped(16 << 20);
+        assert_eq!(session.shutdown(), Shutdown::Now);
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_session_tells_what_it_compresses_and_does_what_it_is_told() {
+    use ws_proto::handshake::{Compression, Direction};
+    use ws_proto::{Compress, Deflate};
+    let agreed = Compression {
+        server: Direction::FULL,
+        client: Direction::FULL,
+    };
+    let long = "x".repeat(5000);
+    for end in End::BOTH {
+        let mut plain = end.session(&Limits::default());
+        assert!(!plain.compresses(5000));
+        plain.send_with(&long, Compress::Auto).expect("room");
+        assert!(plain.unsent_len() > 5000);
+
+        let session = end.session(&Limits::default());
+        let mut session = session.compressed(&Deflate::default(), &agreed);
+        assert!(session.compresses(5000) && !session.compresses(1));
+        session.send_with(&long, Compress::Auto).expect("room");
+        let short = drain(&mut session).len();
+        assert!((1..5000).contains(&short), "{short}");
+        session.send_with(&long, Compress::Never).expect("room");
+        assert!(session.unsent_len() > 5000);
+    }
+}
+
+/// Of parts the lengths are shown, and nothing of what is in them.
+#[test]
+fn quiet_parts_show_how_long_they_are() {
+    let mut session = Session::server(&Config::default());
+    session.push(b"\x81");
+    session.send("s3cret").expect("room");
+    let shown = format!("{:?}", session.into_parts().expect("between messages"));
+    assert!(shown.contains("unread: 1, unsent: 8"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
 }
