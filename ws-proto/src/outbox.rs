@@ -653,6 +653,14 @@ mod tests {
         assert!(outbox.owes() && !outbox.takes_controls());
         outbox.sent(3);
         assert!(!outbox.owes() && outbox.takes_controls());
+        // After a payload that is shared too.
+        outbox.put_shared(5000, 1);
+        outbox.put(&[0x82, 5]);
+        outbox.refer(5);
+        outbox.sent(outbox.len() - 2);
+        assert_eq!((outbox.len(), outbox.owes()), (2, true));
+        outbox.sent(2);
+        assert!(outbox.is_empty() && !outbox.owes());
     }
 
     /// A thousand bytes of answers are many; those that have left do not count.

@@ -793,6 +793,47 @@ fn lend_leaves_the_large_buffer_with_who_lent_it() {
         let (messages, counted) = usage(|| turn(&mut sessions[0], &large));
         assert_eq!(messages, 1);
         assert!(counted.peak < LEN / 2, "{counted:?}");
+        // Also for one whose header was cut before.
+        assert_eq!(turn(&mut sessions[0], &large[..5]), 0);
+        let (messages, counted) = usage(|| turn(&mut sessions[0], &large[5..]));
+        assert_eq!(messages, 1);
+        assert!(counted.peak < LEN / 2, "{counted:?}");
+    }
+}
+
+/// Little that is left over moves to what is lent, which has room for more; much stays where it is.
+#[test]
+fn lend_moves_what_is_little_and_leaves_what_is_much() {
+    for end in End::BOTH {
+        let mut pair = Some(Buffers::new(1024));
+        let mut other = end.session(&Limits::default());
+        other.attach(pair.take().expect("it is there"));
+        other.send(&[7; 60_000]).expect("room");
+        let _ = drain(&mut other);
+        let pair = other.detach().expect("memory");
+        let mut session = end.session(&Limits::default());
+        session.send("unsent").expect("room");
+        session.attach(pair);
+        let (sent, counted) = usage(|| session.send(&[7; 50_000]));
+        assert_eq!((sent, counted.calls), (Ok(()), 0), "{end:?}: {counted:?}");
+        let written = support::frames(&drain(&mut session));
+        let lens = written.iter().map(|frame| frame.payload.len());
+        assert!(lens.eq([6, 50_000]));
+
+        // Nobody has asked for what was received.
+        let wire = end.peer_frame(BINARY, &[7; 100]).repeat(50);
+        let mut session = end.session(&Limits::default());
+        session.push(&wire);
+        session.attach(Buffers::received(vec![0xEE; 20_000], 0..0));
+        let mut pair = session.detach().expect("memory");
+        assert!(
+            pair.take_bytes().iter().all(|&byte| byte == 0xEE),
+            "nothing was copied"
+        );
+        for _ in 0..50 {
+            assert!(matches!(session.step(), Ok(Step::Message(_))));
+        }
+        assert_eq!(session.step(), Ok(Step::NeedData));
     }
 }
 
