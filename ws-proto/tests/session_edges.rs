@@ -234,7 +234,6 @@ fn buffers_have_memory_if_one_of_them_has() {
     incoming.detach(&mut read);
     outgoing.detach(&mut write);
     assert!(read.has_memory() && write.has_memory());
-    read.take_bytes();
     incoming.attach(&mut read);
     outgoing.attach(&mut write);
     assert!(!read.has_memory() && !write.has_memory());
