@@ -751,6 +751,25 @@ fn compression_is_agreed_on_if_both_are_configured_for_it() {
     }
 }
 
+/// Each head is by itself: neither the headers of an interim response nor its length are the answer's.
+#[test]
+fn interim_responses_are_no_part_of_the_answer() {
+    let mut config = Config::default();
+    // No line is longer, and all of them together are.
+    config.limits.max_head_line = 60;
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(5);
+    let mut connecting = connecting(&config);
+    connecting.push(interim.as_bytes()).unwrap();
+    connecting.push(RESPONSE.as_bytes()).unwrap();
+    match connecting.step() {
+        Ok(ConnectStep::Open(_, response)) => {
+            assert_eq!(response.header("Link"), None);
+            assert_eq!(response.protocol(), Some("chat"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn an_early_answer_is_heard_before_the_request_is_written() {
     let mut connecting = connecting(&Config::default());
