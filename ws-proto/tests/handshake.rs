@@ -175,6 +175,23 @@ fn check_splits<T: PartialEq + Debug>(input: &[u8], seen: impl Fn(&[&[u8]]) -> T
     }
 }
 
+/// RFC 6454 section 4: an origin begins with a scheme, which is a letter and what may follow one.
+#[test]
+fn an_origin_begins_with_a_scheme() {
+    for scheme in ["http", "HTTPS", "moz-extension", "a+b.c-1"] {
+        let origin = format!("{scheme}://example.com");
+        let origin = ws_proto::handshake::Origin::parse(&origin).expect("a good one");
+        assert_eq!(origin.scheme(), scheme);
+    }
+    for scheme in ["", "1http", "-a", "a_b", "ht tp", "h\u{e9}"] {
+        let origin = format!("{scheme}://example.com");
+        assert!(
+            ws_proto::handshake::Origin::parse(&origin).is_err(),
+            "{origin}"
+        );
+    }
+}
+
 #[test]
 fn a_smuggled_request_is_never_switched_over() {
     // The bytes behind a refused upgrade look like a request; nothing but the first is answered.

@@ -120,6 +120,21 @@ fn quiet_no_secret_of_a_handshake_is_shown() {
          [\"Host\", \"Upgrade\", \"Connection\", \"Sec-WebSocket-Version\", \"Cookie\", \
          \"Sec-WebSocket-Key\", \"Authorization\", \"Sec-WebSocket-Protocol\"] }"
     );
+    assert_eq!(format!("{key:?}"), "Key(..)");
+    let names = format!("{:?}", request.extensions());
+    assert_eq!(names, "[]");
+    let accepted = format!("{accept:?}");
+    assert!(
+        accepted.starts_with("Accept { status: 101, headers: [\"Upgrade\", "),
+        "{accepted}"
+    );
+    let offered = format!("{offer:?}");
+    let start = "Offer { host: \"a\", target: \"/chat?auth=..&s3cret=..&=..\", headers: [\"";
+    assert!(offered.starts_with(start), "{offered}");
+    assert!(
+        offered.contains("\"Authorization\", \"Cookie\""),
+        "{offered}"
+    );
     assert_eq!(
         format!("{response:?}"),
         "Response { status: 401, version: Http11, headers: [\"Set-Cookie\", \"Location\"] }"
@@ -148,6 +163,14 @@ fn a_binary_message_is_no_text_and_a_text_is_binary() {
 }
 
 /// The phrases are those of RFC 9110 §15 and RFC 6585 §5.
+#[test]
+fn answers_tell_their_status() {
+    use ws_proto::handshake::Answer;
+    for status in [200, 404, 503] {
+        assert_eq!(Answer::new(status).expect("a good one").status(), status);
+    }
+}
+
 #[test]
 fn refusals_have_the_phrase_of_their_status() {
     for (error, line) in [
