@@ -169,6 +169,24 @@ fn answers_tell_their_status() {
     for status in [200, 404, 503] {
         assert_eq!(Answer::new(status).expect("a good one").status(), status);
     }
+    for line in [
+        "200 OK",
+        "302 Found",
+        "401 Unauthorized",
+        "404 Not Found",
+        "408 Request Timeout",
+        "500 Internal Server Error",
+        "501 Not Implemented",
+        "503 Service Unavailable",
+        "599 ",
+    ] {
+        let status = line[..3].parse().expect("a number");
+        let mut out = [0; 512];
+        let answer = Answer::new(status).expect("a good one");
+        let len = answer.encode("GET", &mut out).expect("512 are enough");
+        let text = core::str::from_utf8(&out[..len]).expect("text");
+        assert!(text.starts_with(&format!("HTTP/1.1 {line}\r\n")), "{text}");
+    }
 }
 
 #[test]
@@ -325,6 +343,8 @@ fn quiet_of_control_frames_the_length_is_shown() {
     assert!(waits.contains("Payload(6 bytes)"), "{waits}");
     let leaves = format!("{:?}", connection.poll_transmit().expect("a Ping"));
     assert_eq!(leaves, "Transmit { opcode: Ping, len: 8, .. }");
+    // Two bytes and a key before the longest payload.
+    assert_eq!(ws_proto::Transmit::MAX_LEN, 2 + 4 + 125);
 }
 
 /// Of what a session holds the lengths are shown, and nothing of what it says.
@@ -346,6 +366,11 @@ fn quiet_of_what_waits_the_length_is_shown() {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
     assert!(!shown.contains("s3cret"), "{shown}");
+    let prepared = ws_proto::Prepared::new("s3cret");
+    assert_eq!(
+        format!("{prepared:?}"),
+        "Prepared { kind: Text, len: 6, .. }"
+    );
 
     let mut session = ws_proto::Session::server(&ws_proto::Limits::default().into());
     session.push(b"\x88\x88\0\0\0\0\x03\xE8s3cret");
