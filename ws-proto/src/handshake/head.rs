@@ -160,10 +160,10 @@ impl Scan {
         }
         // A head that fills a buffer of that size without ending is refused right then, so that
         // nobody has to find room for one byte more.
-        while self.seen < bounds.head {
+        loop {
             self.run(input, bounds);
             if self.seen >= bounds.head {
-                break;
+                return Err(self.fail(HeadError::HeadTooLong { limit: bounds.head }));
             }
             let Some(&byte) = input.get(self.seen) else {
                 return Ok(None);
@@ -179,7 +179,6 @@ impl Scan {
                 return Ok(Some(self.seen));
             }
         }
-        Err(self.fail(HeadError::HeadTooLong { limit: bounds.head }))
     }
 
     /// Passes over what leaves the search where it is: within the limits, bytes of a name, or of a
