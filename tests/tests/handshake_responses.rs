@@ -69,7 +69,9 @@ fn the_client_does_with_each_as_the_table_says() {
                 "open".into()
             }
             Err(ConnectError::Handshake(error)) => name(&error),
-            Err(ConnectError::Refused(response)) => format!("Refused({})", response.status()),
+            Err(ConnectError::Refused(response)) => {
+                format!("Refused({})", response.status().as_u16())
+            }
             Err(ConnectError::Io(_)) => "more".into(),
             Err(error) => panic!("{place}: {error:?}"),
         };

@@ -16,7 +16,7 @@ use common::{PATIENCE, Raw, run, server};
 use proptest::collection::vec;
 use strings::{Tally, any_string, holds_for};
 use ws_proto::handshake::Request;
-use ws_std::http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use ws_std::http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, UPGRADE};
 use ws_std::http::{HeaderName, HeaderValue};
 use ws_std::{Client, ConnectError, Response};
 use ws_tests::readback::{
@@ -122,7 +122,13 @@ fn page(texts: &[String]) -> Response {
 /// The lines that a page has to have, but for the date.
 fn page_lines(page: &Response) -> Lines {
     let length = page.body().len().to_string();
-    let ours = [("connection", "close"), ("content-length", &length)];
+    let upgrade = page.headers().contains_key(UPGRADE);
+    let ours = [
+        Some(("connection", "close")),
+        upgrade.then_some(("connection", "Upgrade")),
+        Some(("content-length", &*length)),
+    ];
+    let ours = ours.into_iter().flatten();
     let ours = ours.map(|(name, value)| line(name, value));
     // How an answer travels is not the page's to say.
     let kept = [DATE, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
@@ -136,7 +142,7 @@ fn page_lines(page: &Response) -> Lines {
             str::from_utf8(value.as_bytes()).expect("it was text"),
         )
     });
-    ours.into_iter().chain(own).collect()
+    ours.chain(own).collect()
 }
 
 #[test]

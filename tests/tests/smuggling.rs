@@ -18,7 +18,7 @@ use heads::{Row, rows};
 use nginx::Nginx;
 use ws_proto::Limits;
 use ws_proto::handshake::{self, Scan};
-use ws_std::{Error, Request, Response, WebSocket};
+use ws_std::{Error, Request, Response, StatusCode, WebSocket};
 
 /// What hides: its length is in the table.
 const SMUGGLED: &[u8; 49] = b"GET /admin HTTP/1.1\r\nHost: server.example.com\r\n\r\n";
@@ -59,8 +59,10 @@ impl Victim {
                 let asked = (request.peer_addr(), request.path().to_owned());
                 seen.lock().expect("no panic").push(asked);
                 match request.path() {
-                    "/login" => Some(Response::text("who are you?\n").with_status(401)),
-                    "/moved" => Some(Response::text("over there\n").with_status(302)),
+                    "/login" => {
+                        Some(Response::text("who are you?\n").with_status(StatusCode::UNAUTHORIZED))
+                    }
+                    "/moved" => Some(Response::text("over there\n").with_status(StatusCode::FOUND)),
                     "/panics" => panic!("as the table wants"),
                     _ => None,
                 }
@@ -69,8 +71,7 @@ impl Victim {
             .get("/admin", |_| Response::text("the secret\n"))
             .get("/page", |_| Response::text("a page\n"))
             .websocket("/chat", socket)
-            .websocket("/unoffered", socket)
-            .websocket("", socket);
+            .websocket("/unoffered", socket);
         Self {
             server: run(site),
             requests,

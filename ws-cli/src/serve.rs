@@ -1,12 +1,13 @@
 //! `ws serve`: a page with a chat, an echo and a clock, to try clients against.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ws_proto::handshake::Origin;
 use ws_std::{
-    Error, Limits, Next, Origins, Request, Response, SendError, Server, Timeouts, WebSocket,
+    Error, Hosts, InvalidHost, InvalidOrigin, Limits, Next, Origins, Refusal, Request, Response,
+    SendError, Server, StatusCode, Timeouts, WebSocket,
 };
 
 use crate::args::{DeflateArgs, bytes, plain, seconds, unless_zero};
@@ -42,6 +43,11 @@ pub(crate) struct Args {
     /// The most connections at a time; the next gets 503
     #[arg(long, value_name = "N", default_value_t = 1024)]
     max_connections: usize,
+
+    /// Answer for this host, such as chat.example, or for `any`; repeatable; IP addresses and
+    /// localhost always are [default: any, unless it listens on a loopback or a private address]
+    #[arg(long, value_name = "NAME", value_parser = host)]
+    host: Vec<String>,
 
     /// Let pages of this origin connect, such as https://example.com, or of `any`; repeatable
     /// [default: pages of the same host]
@@ -136,12 +142,16 @@ impl Args {
         timeouts.ping_interval = unless_zero(self.ping_interval);
         timeouts.pong_timeout = self.pong_timeout;
         timeouts.close_timeout = self.close_timeout;
-        let origins = if self.origin.is_empty() {
-            Origins::SameHost
-        } else if self.origin.iter().any(|origin| origin == ANY) {
-            Origins::Any
-        } else {
-            Origins::List(self.origin.clone())
+        let any = |list: &[String]| list.iter().any(|entry| entry == ANY);
+        let origins = match &*self.origin {
+            [] => Origins::default(),
+            list if any(list) => Origins::any(),
+            list => Origins::list(list).expect("each was looked at when it was given"),
+        };
+        let hosts = match &*self.host {
+            [] => Hosts::default(),
+            list if any(list) => Hosts::any(),
+            list => Hosts::named(list).expect("each was looked at when it was given"),
         };
         let server = match self.deflate.settings() {
             Some(deflate) => server.deflate(deflate),
@@ -150,6 +160,7 @@ impl Args {
         server
             .limits(limits)
             .timeouts(timeouts)
+            .hosts(hosts)
             .origins(origins)
             .handshake_timeout(self.handshake_timeout)
             .max_connections(self.max_connections)
@@ -163,9 +174,9 @@ impl Args {
         let rooms = Rooms::new();
         server
             .hook(|request| match request.path() {
-                "/chat" => Place::of(request)
-                    .err()
-                    .map(|bad| Response::text(format!("{bad}\n")).with_status(400)),
+                "/chat" => Place::of(request).err().map(|bad| {
+                    Response::text(format!("{bad}\n")).with_status(StatusCode::BAD_REQUEST)
+                }),
                 _ => None,
             })
             .get("/", |_| page())
@@ -185,6 +196,7 @@ impl Args {
                     Err(_) => Ok(()),
                 }
             })
+            .on_refusal(move |peer, refusal| log.refusal(peer, refusal))
             .on_error(move |request, error| log.failure(request, error))
     }
 }
@@ -242,6 +254,13 @@ impl Log {
         Some(entry)
     }
 
+    fn refusal(self, peer: SocketAddr, refusal: &Refusal) {
+        if self.verbose {
+            let status = refusal.status().as_u16();
+            say(format_args!("{peer} refused with {status}: {refusal}"));
+        }
+    }
+
     fn failure(self, request: &Request, error: &dyn std::fmt::Display) {
         if self.verbose {
             let error = error.to_string();
@@ -266,12 +285,19 @@ fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{} {line}", Utc::now());
 }
 
-/// The word for all origins.
+/// The word for all origins, and for all hosts.
 const ANY: &str = "any";
 
-fn origin(text: &str) -> Result<String, String> {
-    if text != ANY && Origin::parse(text).is_err() {
-        return Err("neither scheme://host[:port], such as https://example.com, nor `any`".into());
+fn origin(text: &str) -> Result<String, InvalidOrigin> {
+    if text != ANY {
+        Origins::list([text])?;
+    }
+    Ok(text.into())
+}
+
+fn host(text: &str) -> Result<String, InvalidHost> {
+    if text != ANY {
+        Hosts::named([text])?;
     }
     Ok(text.into())
 }

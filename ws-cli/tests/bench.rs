@@ -9,7 +9,7 @@ use std::thread;
 
 use common::{Served, parts, run};
 use serde_json::Value;
-use ws_std::{CloseCode, Error, Message, Response, Server};
+use ws_std::{CloseCode, Error, Message, Response, Server, StatusCode};
 
 /// What a run printed that was to succeed.
 fn bench(args: &[&str]) -> String {
@@ -92,7 +92,9 @@ fn server() -> String {
                 tx.send(message)
             })
         })
-        .get("/denied", |_| Response::text("not you").with_status(403));
+        .get("/denied", |_| {
+            Response::text("not you").with_status(StatusCode::FORBIDDEN)
+        });
     let address = server.local_addr();
     thread::spawn(move || server.run());
     format!("ws://{address}")

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{PATIENCE, Served, finish, parts, run, ws};
-use ws_std::{CloseCode, Next, Response, Server};
+use ws_std::{CloseCode, Next, Response, Server, StatusCode};
 
 type Out = (Option<i32>, String, String);
 
@@ -65,13 +65,13 @@ fn server() -> String {
         })
         .get("/moved", |_| {
             Response::text("")
-                .with_status(302)
+                .with_status(StatusCode::FOUND)
                 .header("location", "http://example.com/")
         })
         .get("/denied", |_| {
-            Response::text("not you\nnor you").with_status(403)
+            Response::text("not you\nnor you").with_status(StatusCode::FORBIDDEN)
         })
-        .origins(ws_std::Origins::Any)
+        .origins(ws_std::Origins::any())
         .subprotocols(["two"]);
     let address = server.local_addr();
     thread::spawn(move || server.run());

@@ -100,7 +100,7 @@ fn only_pages_of_these_origins_may_connect() {
         .connect()
     {
         Ok(_) => 101,
-        Err(ConnectError::Refused(answer)) => answer.status(),
+        Err(ConnectError::Refused(answer)) => answer.status().as_u16(),
         Err(error) => panic!("{error}"),
     };
     let served = Served::start(&[]);
@@ -117,6 +117,26 @@ fn only_pages_of_these_origins_may_connect() {
     assert_eq!(tried(&served, "http://b"), 403);
     let served = Served::start(&["--origin", "any"]);
     assert_eq!(tried(&served, "https://example.org"), 101);
+}
+
+#[test]
+fn it_answers_for_these_hosts() {
+    let asked = |served: &Served, host: &str| {
+        let mut stream = TcpStream::connect(served.address).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer[9..12].parse::<u16>().unwrap()
+    };
+    let served = Served::start(&[]);
+    assert_eq!(asked(&served, "localhost:1"), 200);
+    assert_eq!(asked(&served, "evil.example"), 421);
+    let served = Served::start(&["--host", "chat.example", "--host", "b"]);
+    assert_eq!(asked(&served, "chat.example:80"), 200);
+    assert_eq!(asked(&served, "B"), 200);
+    assert_eq!(asked(&served, "evil.example"), 421);
+    let served = Served::start(&["--host", "any"]);
+    assert_eq!(asked(&served, "evil.example"), 200);
 }
 
 #[test]
@@ -139,6 +159,7 @@ fn bad_arguments_are_said() {
         &["serve", "--listen", "nowhere"][..],
         &["serve", "--max-message", "lots"],
         &["serve", "--origin", "example.com"],
+        &["serve", "--host", "example.com:80"],
         &["serve", "--ping-interval", "-1"],
         &["nonsense"],
     ] {
@@ -226,10 +247,15 @@ mod signals {
         let address = line.trim().strip_prefix("listening on http://").unwrap();
         let mut client = ws_std::connect(format!("ws://{address}echo?%1b")).unwrap();
         client.close(CloseCode::NORMAL, "").unwrap();
+        let from = Client::new(format!("ws://{address}echo")).origin("http://a");
+        assert!(from.connect().is_err());
         common::send_signal(&child, SIGTERM);
         let (status, _, err) = parts(&finish(child));
         assert_eq!(status, Some(0));
         assert!(err.contains(" /echo?%1b open\n"), "{err}");
         assert!(err.contains(" /echo?%1b closed\n"), "{err}");
+        let host = address.trim_end_matches('/');
+        let refused = format!(" refused with 403: origin http://a is not of host {host}\n");
+        assert!(err.contains(&refused), "{err}");
     }
 }

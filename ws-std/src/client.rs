@@ -6,6 +6,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, StatusCode};
+use ws_http::{Response, header_map};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
@@ -14,8 +16,6 @@ use ws_proto::{Config, ConnectStep, Connecting, Limits, Session, Timeouts};
 use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::error::ConnectError;
-use crate::http_types::header_map;
-use crate::response::Response;
 use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 use crate::stream::Stream;
@@ -237,7 +237,7 @@ impl Client {
             if let Some((status, headers)) = refused {
                 self.tapped(Tapped::HeadReceived(connecting.received().0));
                 read_body(connecting, stream, deadline.at_most(BODY));
-                let response = Response::from_parts(status, headers, connecting.body().into());
+                let response = answered(status, headers, connecting.body().into());
                 return Err(ConnectError::Refused(Box::new(response)));
             }
             if read(connecting, stream, deadline)? == 0 {
@@ -255,6 +255,14 @@ impl Client {
 
 /// How long to wait for a refusal's body.
 const BODY: Duration = Duration::from_secs(2);
+
+/// What a server answered. Three digits that are no status are a fault of whoever speaks for it.
+fn answered(status: u16, headers: HeaderMap, body: Vec<u8>) -> Response {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = headers;
+    response.into()
+}
 
 /// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
 /// what there is to say. One whose length is not known goes on until the server closes, which it

@@ -4,10 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
+use ws_http::Response;
 use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
 use ws_proto::{ProtocolError, SendError, TimedOut};
-
-use crate::Response;
 
 /// An open connection failed, or refused what it was asked for.
 ///
@@ -124,7 +123,7 @@ pub enum ConnectError {
     Timeout(Duration),
     /// The server answered with something other than an upgrade. It may be a redirect, a demand
     /// for credentials, or an ordinary page.
-    #[error("the server refused with status {}", .0.status())]
+    #[error("the server refused with status {}", .0.status().as_u16())]
     Refused(Box<Response>),
     /// The server's answer breaks the rules.
     #[error("handshake failed")]

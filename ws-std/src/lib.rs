@@ -42,6 +42,7 @@
 //! | head; its lines; their number | 32 KiB; 16 KiB; 128 | `limits` |
 //! | unsent output of a connection | 1 MiB | `limits` |
 //! | connections, then 503 | 1024 | [`Server::max_connections`] |
+//! | hosts it answers for | IP addresses, `localhost`; every name unless it listens on a local address | [`Server::hosts`] |
 //! | pages that may connect | of the same host | [`Server::origins`] |
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 
@@ -56,12 +57,9 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod group;
-mod http_types;
 #[cfg(feature = "deflate")]
 mod pool;
 mod reader;
-mod request;
-mod response;
 mod server;
 mod shared;
 mod socket;
@@ -75,15 +73,18 @@ pub use clock::Clock;
 pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
-pub use request::Request;
-pub use response::Response;
-pub use server::{Handle, Origins, Server};
+pub use server::{Handle, Server};
 pub use socket::WebSocket;
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 
 /// The HTTP types that appear in this crate's API.
 pub use http;
+/// What surrounds a WebSocket in HTTP.
+pub use ws_http::{
+    Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidOrigin, Origins,
+    Refusal, Request, Response, RouteError, StatusCode,
+};
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
 pub use ws_proto::{

@@ -13,7 +13,6 @@ use ws_proto::{CloseCode, Kind, Message, MessageBuf, Part, Session};
 
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::http_types::Names;
 use crate::reader::{Next, Reader};
 use crate::shared::{Setup, Shared};
 use crate::stream::Stream;
@@ -45,7 +44,7 @@ pub(crate) struct About {
 /// The names of the headers: values hold cookies, and subprotocols hold tokens.
 impl fmt::Debug for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Names(&self.headers).fmt(f)
+        f.debug_list().entries(self.headers.keys()).finish()
     }
 }
 

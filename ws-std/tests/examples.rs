@@ -104,7 +104,7 @@ fn server_push() {
     let addr = url["ws://".len()..].strip_suffix("/count").unwrap();
     let mut stream = std::net::TcpStream::connect(addr).unwrap();
     stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();

@@ -1,12 +1,18 @@
 //! Requests and their answers: pages, refusals, and who may open a WebSocket.
 
-use common::{PATIENCE, Raw, UPGRADE, answer, ask, get, run, server, upgrade};
+use common::{PATIENCE, Raw, Running, UPGRADE, answer, ask, get, run, server, upgrade};
 use std::error::Error;
+use std::io;
 use std::iter;
 use std::net::TcpListener;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
-use ws_std::{Client, ConnectError, Limits, Origins, Response, Server, UriError};
+use ws_std::http::Method;
+use ws_std::{
+    Basic, Client, ConnectError, Credentials, Hosts, Limits, Origins, Request, Response, Server,
+    StatusCode, UriError,
+};
 
 mod common;
 
@@ -211,11 +217,15 @@ fn a_head_that_drips_past_the_deadline_is_408() {
 #[test]
 fn a_hook_may_answer_anything() {
     let server = run(site().hook(|request| match request.path() {
-        "/old" => Some(Response::text("").with_status(301).header("location", "/")),
+        "/old" => Some(
+            Response::text("")
+                .with_status(StatusCode::MOVED_PERMANENTLY)
+                .header("location", "/"),
+        ),
         "/panic" => panic!("as the test wants"),
         _ if request.header("authorization") != Some("Basic eDp5") => Some(
             Response::text("who are you?")
-                .with_status(401)
+                .with_status(StatusCode::UNAUTHORIZED)
                 .header("www-authenticate", "Basic"),
         ),
         _ => None,
@@ -272,12 +282,7 @@ fn whose_pages_may_connect() {
         at(None, "Origin: http://SELF\r\nOrigin: http://SELF\r\n"),
         403
     );
-    let list = || {
-        Some(Origins::List(vec![
-            "https://good.example".into(),
-            "app://a".into(),
-        ]))
-    };
+    let list = || Some(Origins::list(["https://good.example", "app://a"]).unwrap());
     assert_eq!(at(list(), ""), 101);
     assert_eq!(at(list(), "Origin: https://good.example\r\n"), 101);
     assert_eq!(at(list(), "Origin: https://good.example:443\r\n"), 101);
@@ -289,10 +294,10 @@ fn whose_pages_may_connect() {
         "the list is all"
     );
     assert_eq!(
-        at(Some(Origins::Any), "Origin: http://evil.example\r\n"),
+        at(Some(Origins::any()), "Origin: http://evil.example\r\n"),
         101
     );
-    assert_eq!(at(Some(Origins::Any), "Origin: null\r\n"), 101);
+    assert_eq!(at(Some(Origins::any()), "Origin: null\r\n"), 101);
 }
 
 #[test]
@@ -415,7 +420,7 @@ fn a_handshake_timeout_too_long_to_add_is_never() {
 
 #[test]
 fn a_query_that_is_not_ascii_arrives_as_it_was_meant() {
-    let said = |request: &ws_std::Request| request.param("name").map(std::borrow::Cow::into_owned);
+    let said = |request: &Request| request.param("name").map(std::borrow::Cow::into_owned);
     let server = run(server().websocket("/echo", move |mut ws, request| {
         ws.send(&*said(request).unwrap_or_default())
     }));
@@ -423,5 +428,181 @@ fn a_query_that_is_not_ascii_arrives_as_it_was_meant() {
         let mut ws = ws_std::connect(server.url(&format!("/echo?name={name}"))).unwrap();
         let meant = name.replace("%25", "%").replace("%20", " ");
         assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some(&*meant));
+    }
+}
+
+#[test]
+fn a_name_that_was_bound_to_this_machine_is_none_of_its_own() {
+    // As it is without a word about hosts.
+    let open = || {
+        Server::bind("127.0.0.1:0")
+            .unwrap()
+            .get("/", |_| Response::text("the page"))
+            .websocket("/socket", |mut ws, _| ws.send("the socket"))
+    };
+    let asked = |server: &Running, host: &str, target: &str| {
+        let port = server.addr.port();
+        let own = format!("Host: {host}:{port}\r\nOrigin: http://{host}:{port}\r\n");
+        let page = Raw::request(target, "").replace("Host: h\r\n", &own);
+        let socket = upgrade("/socket", "").replace("Host: h\r\n", &own);
+        [page, socket].map(|request| {
+            let mut raw = Raw::connect(server.addr);
+            raw.write(request);
+            let head = raw.head();
+            head.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+        })
+    };
+    let server = run(open());
+    assert_eq!(asked(&server, "127.0.0.1", "/"), [200, 101]);
+    assert_eq!(asked(&server, "localhost", "/"), [200, 101]);
+    assert_eq!(asked(&server, "evil.example", "/"), [421, 421]);
+    assert_eq!(asked(&server, "evil.example", "/nowhere"), [421, 421]);
+    assert_eq!(asked(&server, "localhost", "http://evil.example/")[0], 421);
+    // No hook sees what is meant for others.
+    let server = run(open().hook(|_| panic!("as nobody wants")));
+    assert_eq!(asked(&server, "evil.example", "/"), [421, 421]);
+    let server = run(open().hosts(Hosts::named(["chat.example"]).unwrap()));
+    assert_eq!(asked(&server, "chat.example", "/"), [200, 101]);
+    assert_eq!(asked(&server, "evil.example", "/"), [421, 421]);
+    // Listening at all addresses, it is one that the world may use by any name.
+    let public = Server::bind("0.0.0.0:0")
+        .unwrap()
+        .get("/", |_| Response::text("hi"));
+    let address = ([127, 0, 0, 1], public.local_addr().port()).into();
+    let _server = run(public);
+    assert_eq!(ask(address, get("/")).0, 200);
+}
+
+#[test]
+fn every_refusal_is_told_to_the_log() {
+    let (told, log) = mpsc::channel();
+    let told = Mutex::new(told);
+    let site = site()
+        .get("/post", |_| Response::text(""))
+        .hosts(Hosts::named(["h"]).unwrap())
+        .on_refusal(move |peer, refusal| {
+            assert!(peer.ip().is_loopback());
+            let line = format!("{} {refusal}", refusal.status().as_u16());
+            told.lock().unwrap().send(line).unwrap();
+        });
+    let server = run(site);
+    let long = format!("/{}", "x".repeat(17_000));
+    let cases = [
+        (get("/nowhere"), "404 nothing is here"),
+        (get("/post").replace("GET", "POST"), "405 only GET, HEAD"),
+        (get("/panics"), "500 something went wrong here"),
+        (
+            get("/").replace("Host: h", "Host: evil.example"),
+            "421 host evil.example is none of this server's",
+        ),
+        (
+            upgrade("/socket", "Origin: http://a\r\n"),
+            "403 origin http://a is not of host h",
+        ),
+        (
+            upgrade("/socket", "Host: b\r\n"),
+            "400 more than one Host header",
+        ),
+        (
+            get("/socket"),
+            "426 missing or wrong Upgrade header: the handshake requires websocket",
+        ),
+        (
+            get(&long),
+            "414 the first line is too long (Limits::max_head_line is 16384 bytes)",
+        ),
+        ("hello\r\n\r\n".into(), "400 the request line is malformed"),
+    ];
+    for (request, line) in cases {
+        let (status, _, body) = ask(server.addr, &request);
+        assert_eq!(log.recv_timeout(PATIENCE).unwrap(), line);
+        let answer = format!("{status} {}", String::from_utf8(body).unwrap());
+        assert_eq!(answer, format!("{line}\n"));
+    }
+    // What is served is no refusal, and a log that panics hurts nobody.
+    assert_eq!(ask(server.addr, get("/")).0, 200);
+    assert!(log.try_recv().is_err());
+    drop(log);
+    assert_eq!(ask(server.addr, get("/nowhere")).0, 404);
+}
+
+#[test]
+fn what_a_hook_found_out_the_handler_knows() {
+    #[derive(Clone)]
+    struct User(String);
+
+    let basic = Basic::new([Credentials::new("li", "s3cret").unwrap()]);
+    let server = run(server()
+        .hook(move |request| match basic.check(request) {
+            Ok(user) => {
+                let user = User(user.into());
+                request.extensions_mut().insert(user);
+                None
+            }
+            Err(refusal) => Some(refusal.into()),
+        })
+        .get("/", |request| {
+            let User(name) = request.extensions().get().unwrap();
+            Response::text(name.clone())
+        })
+        .websocket("/socket", |mut ws, request| {
+            let User(name) = request.extensions().get().unwrap();
+            ws.send(&**name)
+        }));
+    let li = Credentials::new("li", "s3cret").unwrap().basic();
+    let li = li.to_str().unwrap();
+    let client = Client::new(server.url("/socket")).header("Authorization", li);
+    let mut ws = client.connect().unwrap();
+    assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some("li"));
+    let line = format!("Authorization: {li}\r\n");
+    assert_eq!(ask(server.addr, Raw::request("/", &line)).2, b"li");
+    let (status, head, _) = ask(server.addr, get("/"));
+    assert_eq!(status, 401);
+    assert!(
+        head.contains("\r\nwww-authenticate: basic realm="),
+        "{head}"
+    );
+}
+
+#[test]
+fn paths_have_parameters_and_methods() {
+    let server = run(server()
+        .get("/rooms/{room}", |request| {
+            Response::text(request.path_param("room").unwrap_or_default().into_owned())
+        })
+        .page(Method::POST, "/rooms/{room}", |_| Response::text("made"))
+        .websocket("/rooms/{room}", |mut ws, request| {
+            ws.send(&*request.path_param("room").unwrap_or_default())
+        }));
+    assert_eq!(ask(server.addr, get("/rooms/a%20b")).2, b"a b");
+    assert_eq!(
+        ask(server.addr, get("/rooms/7").replace("GET", "POST")).2,
+        b"made"
+    );
+    let (status, head, _) = ask(server.addr, get("/rooms/7").replace("GET", "PUT"));
+    assert_eq!(status, 405);
+    assert!(head.contains("\r\nallow: get, head, post\r\n"), "{head}");
+    let mut ws = ws_std::connect(server.url("/rooms/张")).unwrap();
+    assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some("张"));
+}
+
+#[test]
+fn a_path_that_is_misspelt_or_taken_is_said_when_the_server_begins() {
+    let page = |_: &Request| Response::text("");
+    for (server, says) in [
+        (server().get("rooms", page), "`rooms` is not a path"),
+        (server().get("/{", page), "`/{` is not a path"),
+        (
+            server().get("/", page).get("/", page),
+            "`/` has GET already",
+        ),
+        (
+            server().get("/{a}", page).get("/{b}", page),
+            "`/{b}` and `/{a}` match the same requests",
+        ),
+    ] {
+        let error = server.run().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with(says), "{error}");
     }
 }

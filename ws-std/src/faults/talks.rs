@@ -13,10 +13,10 @@ use super::{Side, Talk, Told};
 use crate::error::Error;
 use crate::group::Group;
 use crate::reader::{Next, Reader};
-use crate::response::Response;
 use crate::server::Server;
 use crate::socket::WebSocket;
 use crate::writer::Writer;
+use crate::{Hosts, Response};
 use Act::{Hear, Say};
 
 /// How our part of a conversation ended, and its halves, for what is asked of them then.
@@ -58,7 +58,7 @@ pub(crate) fn all() -> Vec<Talk> {
 
 /// What a server of the conversations serves besides them.
 pub(crate) fn server() -> Server {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = Server::bind("127.0.0.1:0").unwrap().hosts(Hosts::any());
     let server = server.get("/page", |_| Response::html("hello".repeat(1000)));
     #[cfg(feature = "deflate")]
     let server = server.deflate(Deflate::default());

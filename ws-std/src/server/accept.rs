@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
+use ws_http::Refusal;
 
 use super::answer::{answer_and_end, unavailable};
 use super::registry::Entry;
@@ -92,10 +93,12 @@ fn start(core: &Arc<Core>, stream: Stream, peer: SocketAddr, refused: &Refused) 
     }
     let stream = Arc::new(stream);
     let Some(entry) = core.registry.enter(&stream, core.max_connections) else {
+        core.log(peer, &Refusal::Full);
         drop(refused.try_send(stream));
         return;
     };
     if spawn(core, stream.clone(), peer, entry).is_err() {
+        core.log(peer, &Refusal::Full);
         let _ = refused.try_send(stream);
     }
 }

@@ -1,19 +1,22 @@
 //! The last bytes of a connection that does not become a WebSocket.
 
 use std::net::Shutdown;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use ws_http::{Body, Refusal, Response};
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::response::{Body, Response};
 use crate::stream::Stream;
 
 /// What clients are told that there is no room for.
 pub(super) fn unavailable() -> Vec<u8> {
-    Response::text("no room for another connection\n")
-        .with_status(503)
-        .header("retry-after", "1")
-        .encode(Body::Send)
+    encoded(&Refusal::Full.response(), Body::Send)
+}
+
+/// An answer as it travels now.
+pub(super) fn encoded(answer: &Response, body: Body) -> Vec<u8> {
+    answer.encode(body, SystemTime::now())
 }
 
 /// Writes the last bytes of a connection, and lets the peer read them.

@@ -1,6 +1,5 @@
 //! The server: pages and WebSockets on one port, a thread for each connection.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -8,23 +7,21 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
+use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::{Config, Limits, Timeouts};
 
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
-use crate::request::Request;
-use crate::response::Response;
 use crate::socket::WebSocket;
 
 mod accept;
 mod answer;
-mod origins;
 mod registry;
 mod serve;
 
-pub use origins::Origins;
 pub use registry::Handle;
 
 use registry::Registry;
@@ -33,8 +30,9 @@ use registry::Registry;
 type Failure = Box<dyn StdError + Send + Sync>;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
 type Handler = dyn Fn(WebSocket, &Request) -> Result<(), Failure> + Send + Sync;
-type Hook = dyn Fn(&Request) -> Option<Response> + Send + Sync;
+type Hook = dyn Fn(&mut Request) -> Option<Response> + Send + Sync;
 type Choice = dyn Fn(&Request) -> Option<String> + Send + Sync;
+type Log = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
 type Report = dyn Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send + Sync;
 
 /// A server for pages and WebSockets.
@@ -64,12 +62,13 @@ const STACK: usize = 256 << 10;
 
 /// What all connections share.
 struct Core {
-    pages: HashMap<String, Box<Page>>,
-    sockets: HashMap<String, Box<Handler>>,
+    site: Site<Box<Page>, Box<Handler>>,
+    /// The first path that could not be added.
+    misspelt: Option<RouteError>,
     hook: Option<Box<Hook>>,
     choice: Option<Box<Choice>>,
     report: Option<Box<Report>>,
-    origins: Origins,
+    log: Option<Box<Log>>,
     config: Config,
     max_connections: usize,
     grace: Duration,
@@ -92,12 +91,12 @@ impl Server {
         Ok(Self {
             listener,
             core: Core {
-                pages: HashMap::new(),
-                sockets: HashMap::new(),
+                site: Site::new(),
+                misspelt: None,
                 hook: None,
                 choice: None,
                 report: None,
-                origins: Origins::SameHost,
+                log: None,
                 config: Config::DEFAULT,
                 max_connections: 1024,
                 grace: Duration::from_secs(10),
@@ -109,33 +108,83 @@ impl Server {
         })
     }
 
-    /// Answers GET and HEAD requests for a path.
-    pub fn get<P>(mut self, path: impl Into<String>, page: P) -> Self
+    /// Answers GET and HEAD requests for a path, in which `{name}` stands for a parameter, see
+    /// [`Request::path_param`], and `{*name}` for the rest.
+    pub fn get<P>(self, path: impl AsRef<str>, page: P) -> Self
     where
         P: Fn(&Request) -> Response + Send + Sync + 'static,
     {
-        self.core.pages.insert(path.into(), Box::new(page));
-        self
+        self.page(Method::GET, path, page)
+    }
+
+    /// Answers requests of a method for a path. Their bodies are not read.
+    pub fn page<P>(mut self, method: Method, path: impl AsRef<str>, page: P) -> Self
+    where
+        P: Fn(&Request) -> Response + Send + Sync + 'static,
+    {
+        let added = (self.core.site).page(method, path.as_ref(), Box::new(page));
+        self.note(added)
     }
 
     /// Opens WebSockets at a path, and runs `handler` with each, on its own thread. The
-    /// connection ends when the handler returns.
-    pub fn websocket<H, E>(mut self, path: impl Into<String>, handler: H) -> Self
+    /// connection ends when the handler returns. A page may have the same path.
+    ///
+    /// ```no_run
+    /// use ws_std::Server;
+    ///
+    /// Server::bind("127.0.0.1:9001")?
+    ///     .websocket("/rooms/{room}", |mut ws, request| {
+    ///         let room = request.path_param("room").unwrap_or_default();
+    ///         ws.send(&*format!("this is {room}"))
+    ///     })
+    ///     .run()
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn websocket<H, E>(mut self, path: impl AsRef<str>, handler: H) -> Self
     where
         H: Fn(WebSocket, &Request) -> Result<(), E> + Send + Sync + 'static,
         E: Into<Failure>,
     {
         let handler: Box<Handler> =
             Box::new(move |ws, request| handler(ws, request).map_err(Into::into));
-        self.core.sockets.insert(path.into(), handler);
+        let added = self.core.site.websocket(path.as_ref(), handler);
+        self.note(added)
+    }
+
+    fn note(mut self, added: Result<(), RouteError>) -> Self {
+        self.core.misspelt = self.core.misspelt.or_else(|| added.err());
         self
     }
 
-    /// Looks at every request before anything else does: whatever it answers is the answer. For
-    /// authentication, redirects, paths with parameters.
+    /// Looks at every request for one of its [hosts](Self::hosts) before anything else does:
+    /// whatever it answers is the answer. For authentication and redirects; what it finds out it
+    /// hands to the handler.
+    ///
+    /// ```no_run
+    /// use ws_std::{Basic, Credentials, Server};
+    ///
+    /// #[derive(Clone)]
+    /// struct User(String);
+    ///
+    /// let basic = Basic::new([Credentials::new("li", "s3cret")?]);
+    /// Server::bind("127.0.0.1:9001")?
+    ///     .hook(move |request| match basic.check(request).map(|user| User(user.into())) {
+    ///         Ok(user) => {
+    ///             request.extensions_mut().insert(user);
+    ///             None
+    ///         }
+    ///         Err(refusal) => Some(refusal.into()),
+    ///     })
+    ///     .websocket("/", |mut ws, request| match request.extensions().get() {
+    ///         Some(User(name)) => ws.send(&**name),
+    ///         None => Ok(()),
+    ///     })
+    ///     .run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hook<F>(mut self, hook: F) -> Self
     where
-        F: Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+        F: Fn(&mut Request) -> Option<Response> + Send + Sync + 'static,
     {
         self.core.hook = Some(Box::new(hook));
         self
@@ -161,10 +210,29 @@ impl Server {
         self
     }
 
+    /// Sets the hosts that it answers for, against DNS rebinding. Default: IP addresses and
+    /// `localhost`, and every name unless it listens on a loopback or a private address; others
+    /// get 421.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.core.site.hosts = hosts;
+        self
+    }
+
     /// Sets whose pages may connect. Default: those of the same host, and programs that are no
     /// browser; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
-        self.core.origins = origins;
+        self.core.site.origins = origins;
+        self
+    }
+
+    /// Calls `log` with every request that is refused, and with where it came from: for a line
+    /// that says why. What a hook answers is the application's, and not among it. Accepting waits
+    /// for it: it must not.
+    pub fn on_refusal<F>(mut self, log: F) -> Self
+    where
+        F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
+    {
+        self.core.log = Some(Box::new(log));
         self
     }
 
@@ -247,10 +315,23 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Only if the listener itself fails. Failed connections and a shortage of descriptors or
+    /// A path that was added is misspelt or taken: it holds the [`RouteError`]. After that only if
+    /// the listener itself fails. Failed connections and a shortage of descriptors or
     /// threads are not errors: the server goes on as soon as it can.
     pub fn run(self) -> io::Result<()> {
+        if let Some(misspelt) = self.core.misspelt {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, misspelt));
+        }
         accept::run(self.listener, &Arc::new(self.core))
+    }
+}
+
+impl Core {
+    /// Tells the application of a refusal; that it panics concerns nobody else.
+    fn log(&self, peer: SocketAddr, refusal: &Refusal) {
+        if let Some(log) = &self.log {
+            serve::guarded(|| log(peer, refusal));
+        }
     }
 }
 

@@ -6,17 +6,15 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
-use ws_proto::handshake::{self, Accept, RequestError};
+use ws_http::{Body, Refusal, Request, Response, Route};
+use ws_proto::handshake::{self, Accept};
 use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
 
-use super::answer::{answer_and_end, unavailable};
+use super::answer::{answer_and_end, encoded, unavailable};
 use super::registry::Entry;
 use super::{Core, Handler};
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::request::Request;
-use crate::response::{Body, Response};
 use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 use crate::stream::Stream;
@@ -25,16 +23,23 @@ use crate::stream::Stream;
 /// end its side.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// What a request comes to.
-enum Answer<'b> {
-    Page(Vec<u8>),
-    Open(Accept<'b>, Box<Opened>),
-}
-
 /// What a connection was opened for.
-struct Opened {
+struct Opened<'c> {
+    handler: &'c Handler,
     request: Request,
     subprotocol: Option<String>,
+}
+
+/// What a request comes to that opens nothing.
+enum Answer {
+    Page(Box<Response>),
+    Refusal(Refusal),
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
 }
 
 pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &Entry) {
@@ -51,13 +56,13 @@ pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &
 /// # Errors
 ///
 /// Another answer, which is still to be written. `None` if there is nobody to answer.
-fn open(
-    core: &Core,
+fn open<'c>(
+    core: &'c Core,
     stream: &Stream,
     peer: SocketAddr,
     clock: &Clock,
     entry: &Entry,
-) -> Result<(Session, Box<Opened>), Option<Vec<u8>>> {
+) -> Result<(Session, Box<Opened<'c>>), Option<Vec<u8>>> {
     let mut accepting = Accepting::new(&core.config);
     let mut opened = None;
     loop {
@@ -74,23 +79,39 @@ fn open(
                 _ => return Err(entry.check().is_err().then(unavailable)),
             },
             AcceptStep::Request(asked) => match answer(core, asked.request(), peer) {
-                Ok(Answer::Page(bytes)) => return Err(Some(bytes)),
-                Ok(Answer::Open(..)) if entry.check().is_err() => return Err(Some(unavailable())),
-                Ok(Answer::Open(accept, about)) => {
+                Ok(_) if entry.check().is_err() => return Err(Some(unavailable())),
+                Ok((accept, about)) => {
                     let accept = match about.subprotocol.as_deref() {
                         Some(name) => accept.protocol(name),
                         None => Ok(accept),
                     };
                     // A choice of the application's that the client did not offer is an error of
                     // the application's.
-                    let accept = accept.map_err(|_| Some(failed().encode(Body::Send)))?;
+                    let accept = accept.map_err(|_| Some(refused(core, peer, &Refusal::Failed)))?;
                     asked.accept(accept);
                     opened = Some(about);
                 }
-                Err(error) => asked.refuse(error),
+                Err(answer) => {
+                    let body = match asked.request().method() {
+                        "HEAD" => Body::Omit,
+                        _ => Body::Send,
+                    };
+                    return Err(Some(match answer {
+                        Answer::Page(page) => encoded(&page, body),
+                        Answer::Refusal(refusal) => {
+                            core.log(peer, &refusal);
+                            encoded(&refusal.response(), body)
+                        }
+                    }));
+                }
             },
             AcceptStep::NeedWrite if opened.is_none() => {
-                return Err(Some(accepting.unsent().into()));
+                let answer = accepting.unsent().to_vec();
+                accepting.sent(answer.len());
+                if let AcceptStep::Over(Some(error)) = accepting.step() {
+                    core.log(peer, &error.into());
+                }
+                return Err(Some(answer));
             }
             AcceptStep::NeedWrite => {
                 let written = deadline.write(stream, accepting.unsent());
@@ -110,70 +131,53 @@ fn read(accepting: &mut Accepting, stream: &Stream, deadline: Deadline<'_>) -> i
     Ok(len)
 }
 
-fn answer<'b>(
-    core: &Core,
+fn answer<'c, 'b>(
+    core: &'c Core,
     parsed: handshake::Request<'b>,
     peer: SocketAddr,
-) -> Result<Answer<'b>, RequestError> {
-    let request = Request::new(&parsed, peer).ok_or(RequestError::Target)?;
-    let send = |page: Response| {
-        let body = match *request.method() {
-            Method::HEAD => Body::Omit,
-            _ => Body::Send,
-        };
-        Ok(Answer::Page(page.encode(body)))
-    };
-    if let Some(page) = page(core, &request, parsed.wants_upgrade()) {
-        return send(page);
+) -> Result<(Accept<'b>, Box<Opened<'c>>), Answer> {
+    let listener = core.registry.address().ip();
+    let mut request = core.site.receive(&parsed, peer, listener)?;
+    if let Some(hook) = &core.hook
+        && let Some(answer) = guarded(|| hook(&mut request)).ok_or(Refusal::Failed)?
+    {
+        return Err(Answer::Page(Box::new(answer)));
     }
-    let accept = parsed.accept()?;
-    core.origins.check(&parsed)?;
+    let handler = match core.site.route(&mut request)? {
+        Route::Page(page) => {
+            let page = guarded(|| page(&request)).ok_or(Refusal::Failed)?;
+            return Err(Answer::Page(Box::new(page)));
+        }
+        Route::Socket(handler) => handler,
+    };
+    let accept = core.site.accept(&parsed, &request)?;
     let subprotocol = match &core.choice {
-        Some(choice) => match guarded(|| choice(&request)) {
-            Some(subprotocol) => subprotocol,
-            None => return send(failed()),
-        },
+        Some(choice) => guarded(|| choice(&request)).ok_or(Refusal::Failed)?,
         None => None,
     };
     let opened = Opened {
+        handler,
         request,
         subprotocol,
     };
-    Ok(Answer::Open(accept, Box::new(opened)))
+    Ok((accept, Box::new(opened)))
 }
 
-/// The answer to a request that is not for a WebSocket.
-fn page(core: &Core, request: &Request, wants_upgrade: bool) -> Option<Response> {
-    if let Some(hook) = &core.hook {
-        match guarded(|| hook(request)) {
-            Some(None) => {}
-            answered => return Some(answered.flatten().unwrap_or_else(failed)),
-        }
-    }
-    let path = request.path();
-    let socket = core.sockets.contains_key(path);
-    match core.pages.get(path) {
-        // A page may share its path with a socket: a client that asks for an upgrade means the
-        // socket.
-        Some(get) if !(socket && wants_upgrade) => Some(match *request.method() {
-            Method::GET | Method::HEAD => guarded(|| get(request)).unwrap_or_else(failed),
-            _ => Response::text("only GET and HEAD\n")
-                .with_status(405)
-                .header("allow", "GET, HEAD"),
-        }),
-        _ if socket => None,
-        _ => Some(Response::text("nothing is here\n").with_status(404)),
-    }
+/// A refusal as it travels, told to the log.
+fn refused(core: &Core, peer: SocketAddr, refusal: &Refusal) -> Vec<u8> {
+    core.log(peer, refusal);
+    encoded(&refusal.response(), Body::Send)
 }
 
 fn run(
     core: &Core,
     (stream, peer, clock): (Arc<Stream>, SocketAddr, Clock),
     session: Session,
-    opened: Opened,
+    opened: Opened<'_>,
     entry: &Entry,
 ) {
     let Opened {
+        handler,
         request,
         subprotocol,
     } = opened;
@@ -193,9 +197,6 @@ fn run(
     // handler did with it.
     let shared = ws.reader().shared().clone();
     entry.open(&shared);
-    let Some(handler) = core.sockets.get(request.path()) else {
-        return;
-    };
     let code = handle(core, handler, ws, &request);
     shared.finish(code);
 }
@@ -216,10 +217,6 @@ fn handle(core: &Core, handler: &Handler, ws: WebSocket, request: &Request) -> C
 
 /// Runs the application's code; `None` if it panicked, which has been reported by the panic hook
 /// and concerns this connection only.
-fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     panic::catch_unwind(AssertUnwindSafe(run)).ok()
-}
-
-fn failed() -> Response {
-    Response::text("something went wrong here\n").with_status(500)
 }

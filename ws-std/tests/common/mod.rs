@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ws_proto::handshake;
 use ws_proto::{Header, Limits};
-use ws_std::{Handle, Server, Timeouts, WebSocket};
+use ws_std::{Handle, Hosts, Server, Timeouts, WebSocket};
 
 /// How long an event may take that is sure to come. Only a broken program waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,8 +38,9 @@ pub(crate) fn run(server: Server) -> Running {
     }
 }
 
+/// Requests in tests name whatever host they like.
 pub(crate) fn server() -> Server {
-    Server::bind("127.0.0.1:0").unwrap()
+    Server::bind("127.0.0.1:0").unwrap().hosts(Hosts::any())
 }
 
 /// Echoes at `/`.

@@ -1,4 +1,4 @@
-//! What a peer sent, in the types of the `http` crate.
+//! Headers, in the types of the `http` crate.
 
 use std::fmt;
 
@@ -14,9 +14,18 @@ impl fmt::Debug for Names<'_> {
     }
 }
 
-/// The headers in the types of the `http` crate. Those it does not take are left out: a value
-/// with a byte that is no text.
-pub(crate) fn header_map(headers: Headers<'_>) -> HeaderMap {
+/// The headers of a head that the core has read, in the types of the `http` crate. Those it does
+/// not take are left out: a value with a byte that is no text.
+///
+/// ```
+/// let head = b"HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: a=1\r\n\r\n";
+/// let response = ws_proto::handshake::Response::parse(head)?;
+/// let headers = ws_http::header_map(response.headers());
+/// assert_eq!(headers["set-cookie"], "a=1");
+/// # Ok::<(), ws_proto::handshake::ResponseError>(())
+/// ```
+#[must_use]
+pub fn header_map(headers: Headers<'_>) -> HeaderMap {
     headers
         .iter()
         .filter_map(|(name, value)| {

@@ -1,26 +1,30 @@
 //! Ordinary HTTP answers.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
-use crate::http_types::Names;
+use crate::fields::Names;
 
 /// An answer to an ordinary HTTP request: a page, a redirect, a refusal. Made from one of the
 /// `http` crate, or here:
 ///
 /// ```
-/// use ws_std::Response;
+/// use ws_http::{Response, StatusCode};
 ///
 /// let page = Response::html("<h1>Hello</h1>").header("cache-control", "no-store");
-/// let refusal = Response::text("who are you?").with_status(401);
+/// let refusal = Response::text("who are you?").with_status(StatusCode::UNAUTHORIZED);
 /// assert_eq!(refusal.status(), 401);
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Response(http::Response<Vec<u8>>);
+pub struct Response {
+    inner: http::Response<Vec<u8>>,
+    /// A header was given that cannot be sent.
+    failed: bool,
+}
 
 /// Its status, the names of its headers and the length of its body: values hold cookies.
 impl fmt::Debug for Response {
@@ -33,12 +37,24 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Whether a body follows a head.
+/// Whether the body follows the head of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Body {
+pub enum Body {
+    /// It does.
     Send,
     /// To HEAD the same is answered as to GET, without it (RFC 9110 §9.3.2).
     Omit,
+}
+
+impl Body {
+    /// What a request of this method is answered with.
+    #[must_use]
+    pub fn to(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Omit,
+            _ => Self::Send,
+        }
+    }
 }
 
 impl Response {
@@ -52,75 +68,84 @@ impl Response {
         Self::with_type(text, "text/plain; charset=utf-8")
     }
 
-    /// Sets the status. A number below 100 or over 999 becomes 500; so does one below
-    /// 200 when it is sent, because such a response announces another.
-    pub fn with_status(mut self, status: u16) -> Self {
-        *self.0.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    /// Sets the status. One below 200 becomes 500 when it is sent, because such a response announces
+    /// another.
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        if !self.failed {
+            *self.inner.status_mut() = status;
+        }
         self
     }
 
-    /// Adds a header that is known when the program is written.
-    ///
-    /// # Panics
-    ///
-    /// If the name is not a lower-case token, or the value not printable ASCII. For others there
-    /// is [`headers_mut`](Self::headers_mut), whose types cannot hold them.
-    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        let name = HeaderName::from_static(name);
-        let value = HeaderValue::from_static(value);
-        self.0.headers_mut().append(name, value);
+    /// Adds a header. One that no line can hold makes this the answer 500, which names it: what was
+    /// put into it may be a peer's, and an answer without it another one than was meant.
+    pub fn header<N, V>(mut self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName>,
+        V: TryInto<HeaderValue>,
+    {
+        if self.failed {
+            return self;
+        }
+        let Ok(name) = name.try_into() else {
+            return Self::failed("a header has a name that cannot be sent\n");
+        };
+        let Ok(value) = value.try_into() else {
+            return Self::failed(&format!(
+                "the header {name} has a value that cannot be sent\n"
+            ));
+        };
+        self.inner.headers_mut().append(name, value);
         self
     }
 
     /// The headers, to add to them.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        self.0.headers_mut()
+        self.inner.headers_mut()
     }
 
     /// The status code.
     #[must_use]
-    pub fn status(&self) -> u16 {
-        self.0.status().as_u16()
+    pub fn status(&self) -> StatusCode {
+        self.inner.status()
     }
 
     /// The headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        self.0.headers()
+        self.inner.headers()
     }
 
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.0.body()
+        self.inner.body()
     }
 
-    pub(crate) fn from_parts(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
-        let mut response = Self::from(http::Response::new(body)).with_status(status);
-        *response.0.headers_mut() = headers;
-        response
-    }
-
-    /// The answer as it travels. It ends the connection: nothing that follows a request is read
-    /// as another one.
-    pub(crate) fn encode(&self, body: Body) -> Vec<u8> {
+    /// The answer as it travels over HTTP/1.1. It ends the connection: nothing that follows a
+    /// request is read as another one. `now` is what Date says.
+    #[must_use]
+    pub fn encode(&self, body: Body, now: SystemTime) -> Vec<u8> {
         // An interim one announces the final one: what the body holds would be taken for it (RFC
         // 9110 §15.2).
-        let status = match self.0.status() {
+        let status = match self.inner.status() {
             interim if interim.is_informational() => StatusCode::INTERNAL_SERVER_ERROR,
             status => status,
         };
         // (RFC 9110 §6.4.1)
         let has_content = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let reason = status.canonical_reason().unwrap_or_default();
-        let date = httpdate::fmt_http_date(SystemTime::now());
+        let date = date(now);
         let len = self.body().len();
         let mut out = format!(
             "HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: close\r\n",
             status.as_u16(),
         )
         .into_bytes();
+        // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110 §7.8)
+        if self.headers().contains_key(header::UPGRADE) {
+            out.extend(b"Connection: Upgrade\r\n");
+        }
         // "A server MUST NOT send a Content-Length header field in any response with a status
         // code of 1xx (Informational) or 204 (No Content)." (RFC 9110 §8.6)
         if status != StatusCode::NO_CONTENT {
@@ -144,9 +169,26 @@ impl Response {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, content_type);
-        Self(response)
+        response.into()
+    }
+
+    fn failed(why: &str) -> Self {
+        Self {
+            failed: true,
+            ..Self::text(why).with_status(StatusCode::INTERNAL_SERVER_ERROR)
+        }
     }
 }
+
+/// A date that HTTP can say: a clock may be set to any time.
+fn date(now: SystemTime) -> String {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs().min(LAST_SECOND);
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// The end of the year 9999, in seconds since 1970: years of HTTP have four digits.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// Headers that say how the answer travels, and so are not the application's.
 const OURS: [HeaderName; 4] = [
@@ -157,8 +199,11 @@ const OURS: [HeaderName; 4] = [
 ];
 
 impl From<http::Response<Vec<u8>>> for Response {
-    fn from(response: http::Response<Vec<u8>>) -> Self {
-        Self(response)
+    fn from(inner: http::Response<Vec<u8>>) -> Self {
+        Self {
+            inner,
+            failed: false,
+        }
     }
 }
 
@@ -167,7 +212,7 @@ mod tests {
     use super::*;
 
     fn encoded(response: &Response, body: Body) -> String {
-        String::from_utf8(response.encode(body)).unwrap()
+        String::from_utf8(response.encode(body, SystemTime::now())).unwrap()
     }
 
     #[test]
@@ -220,7 +265,7 @@ mod tests {
             .header("set-cookie", "b=2");
         let latin = HeaderValue::from_bytes(b"caf\xe9").unwrap();
         response.headers_mut().insert("x-name", latin);
-        let bytes = response.encode(Body::Send);
+        let bytes = response.encode(Body::Send, SystemTime::now());
         let text = String::from_utf8_lossy(&bytes).to_lowercase();
         assert_eq!(text.matches("content-length: ").count(), 1, "{text}");
         assert_eq!(text.matches("connection: ").count(), 1, "{text}");
@@ -234,15 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_always_one() {
+    fn every_status_has_its_line() {
         for (status, line) in [
             (200, "HTTP/1.1 200 OK\r\n"),
             (418, "HTTP/1.1 418 I'm a teapot\r\n"),
             (299, "HTTP/1.1 299 \r\n"),
             (999, "HTTP/1.1 999 \r\n"),
-            (0, "HTTP/1.1 500 Internal Server Error\r\n"),
-            (1000, "HTTP/1.1 500 Internal Server Error\r\n"),
         ] {
+            let status = StatusCode::from_u16(status).unwrap();
             let text = encoded(&Response::text("").with_status(status), Body::Send);
             assert!(text.starts_with(line), "{text}");
         }
@@ -256,6 +300,7 @@ mod tests {
             (404, 404, "x"),
             (100, 500, "x"),
         ] {
+            let status = StatusCode::from_u16(status).unwrap();
             let text = encoded(&Response::text("x").with_status(status), Body::Send);
             let (head, rest) = text.split_once("\r\n\r\n").unwrap();
             assert!(head.starts_with(&format!("HTTP/1.1 {sent} ")), "{head}");
@@ -277,8 +322,51 @@ mod tests {
     }
 
     #[test]
-    #[should_panic]
-    fn a_header_that_breaks_the_line_is_refused() {
-        let _ = Response::text("").header("a", "b\r\nc: d");
+    fn a_header_that_cannot_be_sent_makes_it_a_500_and_no_panic() {
+        for (name, value) in [
+            ("a", "b\r\nc: d"),
+            ("a b", "c"),
+            ("", "c"),
+            ("a", "\0"),
+            ("a:", "b"),
+        ] {
+            let response = Response::html("<p>")
+                .header("set-cookie", "s3cret")
+                .header(name, value)
+                .header("x", "y")
+                .with_status(StatusCode::OK);
+            assert_eq!(response.status(), 500, "{name:?}");
+            let text = encoded(&response, Body::Send);
+            assert!(text.starts_with("HTTP/1.1 500 ") && text.contains("cannot be sent\n"));
+            assert!(!text.contains("c: d") && !text.contains("s3cret"), "{text}");
+        }
+        // In any case, and of any type.
+        let response = Response::text("").header("WWW-Authenticate", String::from("Basic"));
+        assert_eq!(response.headers()["www-authenticate"], "Basic");
+        let response = response.header(header::AGE, 7);
+        assert_eq!(response.headers()["age"], "7");
+    }
+
+    #[test]
+    fn any_time_of_a_clock_has_a_date() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        for (now, date) in [
+            (epoch, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (
+                epoch - Duration::from_secs(1),
+                "Thu, 01 Jan 1970 00:00:00 GMT",
+            ),
+            (
+                epoch + Duration::from_secs(1 << 40),
+                "Fri, 31 Dec 9999 23:59:59 GMT",
+            ),
+        ] {
+            let sent = Response::text("").encode(Body::Send, now);
+            assert!(
+                String::from_utf8(sent)
+                    .unwrap()
+                    .contains(&format!("\r\nDate: {date}\r\n"))
+            );
+        }
     }
 }

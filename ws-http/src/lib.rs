@@ -1,0 +1,49 @@
+//! What surrounds a WebSocket in HTTP, sans-IO and on the types of the [`http`] crate.
+//!
+//! ```text
+//!            head ▶ ws-proto's handshake::Request
+//!                        │
+//!   a server   Site::receive ── Hosts ──────▶ Refusal ▶ Response ▶ bytes, and a line in the log
+//!                        │                      ▲ ▲
+//!                     Request ── hooks: Basic, Bearer, the application's own
+//!                        │                      │ │
+//!              Site::route ─────────────────────┘ │       path and method, parameters
+//!                  │           │                  │
+//!               a page      Site::accept ─ Origins┘
+//!                  │           │
+//!              Response     ws-proto's handshake::Accept
+//! ```
+//!
+//! A decision is a value or a [`Refusal`], which has a status, names both sides of what does not
+//! fit, and can be sent and logged. What is given by the application is parsed once, and misspelt it
+//! is an error then. An adapter keeps sockets, threads and clocks, and moves the bytes; `ws-std`
+//! does it with a thread for each connection.
+//!
+//! It is not an HTTP server: it decides about one request, and reads no body. Who wants more than
+//! a page beside a WebSocket mounts the WebSocket in a server that does.
+
+#![forbid(unsafe_code)]
+
+mod auth;
+mod fields;
+mod host;
+mod origins;
+mod refusal;
+mod request;
+mod response;
+mod routes;
+mod site;
+
+pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
+pub use fields::header_map;
+pub use host::{Hosts, InvalidHost};
+pub use origins::{InvalidOrigin, Origins};
+pub use refusal::Refusal;
+pub use request::Request;
+pub use response::{Body, Response};
+pub use routes::{Route, RouteError};
+pub use site::Site;
+
+/// The HTTP types that appear in this crate's API.
+pub use http;
+pub use http::StatusCode;

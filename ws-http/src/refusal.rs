@@ -1,0 +1,216 @@
+//! Why a request is refused: to be answered, and to be told to the log.
+
+use http::{HeaderValue, Method, StatusCode, header};
+use thiserror::Error;
+use ws_proto::handshake::{Bootstrap, RequestError};
+
+use crate::response::Response;
+
+/// A request that is refused, with both sides of what does not fit. `Display` is the line for the
+/// log, and the body of the [`response`](Self::response).
+///
+/// ```
+/// use ws_http::Refusal;
+///
+/// let refusal = Refusal::ForeignOrigin {
+///     origin: "http://a".into(),
+///     host: "b:9001".into(),
+/// };
+/// assert_eq!(refusal.to_string(), "origin http://a is not of host b:9001");
+/// assert_eq!(refusal.response().body(), b"origin http://a is not of host b:9001\n");
+/// assert_eq!(refusal.status(), 403);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The handshake breaks a rule, or its head a limit.
+    #[error(transparent)]
+    Handshake(#[from] RequestError),
+    /// The server does not answer for this host: see [`Hosts`](crate::Hosts).
+    #[error("host {host} is none of this server's")]
+    Host {
+        /// What the request says, at most [`Refusal::MAX_SHOWN`] bytes of it.
+        host: String,
+    },
+    /// The target of the request names another host than Host does.
+    #[error("the target is of host {target}, and Host is {host}")]
+    OtherTarget {
+        /// What the target says.
+        target: String,
+        /// What Host says.
+        host: String,
+    },
+    /// A page of another host asks: see [`Origins::same_host`](crate::Origins::same_host).
+    #[error("origin {origin} is not of host {host}")]
+    ForeignOrigin {
+        /// Who asks.
+        origin: String,
+        /// Who is asked.
+        host: String,
+    },
+    /// A page asks that is not on the list: see [`Origins::list`](crate::Origins::list).
+    #[error("origin {origin} is not on the list")]
+    UnlistedOrigin {
+        /// Who asks.
+        origin: String,
+    },
+    /// Credentials are missing or wrong.
+    #[error("credentials are missing or wrong")]
+    Unauthorized {
+        /// Which are wanted (RFC 9110 §11.6.1).
+        challenge: HeaderValue,
+    },
+    /// The path has no page and no WebSocket.
+    #[error("nothing is here")]
+    NotFound,
+    /// The path has pages, but none for this method.
+    #[error("only {}", list(.allowed))]
+    Method {
+        /// Those it has some for.
+        allowed: Vec<Method>,
+    },
+    /// There is no room for another connection, or the server ends.
+    #[error("no room for another connection")]
+    Full,
+    /// The application failed.
+    #[error("something went wrong here")]
+    Failed,
+}
+
+impl Refusal {
+    /// The most that is shown of what a peer sent, in bytes.
+    pub const MAX_SHOWN: usize = 256;
+
+    /// The status that it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Handshake(error) => {
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
+            }
+            Self::Host { .. } | Self::OtherTarget { .. } => StatusCode::MISDIRECTED_REQUEST,
+            Self::ForeignOrigin { .. } | Self::UnlistedOrigin { .. } => StatusCode::FORBIDDEN,
+            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The answer, over HTTP/1.1.
+    pub fn response(&self) -> Response {
+        let response = Response::text(format!("{self}\n")).with_status(self.status());
+        match self {
+            Self::Handshake(error) => (error.refusal(Bootstrap::Http1).fields())
+                .filter(|(name, _)| !matches!(*name, "Content-Type" | "Connection"))
+                .fold(response, |response, (name, value)| {
+                    response.header(name, value.to_string())
+                }),
+            Self::Unauthorized { challenge } => {
+                response.header(header::WWW_AUTHENTICATE, challenge.clone())
+            }
+            Self::Method { allowed } => response.header(header::ALLOW, list(allowed)),
+            Self::Full => response.header(header::RETRY_AFTER, "1"),
+            _ => response,
+        }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        refusal.response()
+    }
+}
+
+fn list(methods: &[Method]) -> String {
+    let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    names.join(", ")
+}
+
+/// As much of what a peer sent as is shown, and nothing in it that is not visible.
+pub(crate) fn clipped(text: &str) -> String {
+    let visible = |char: char| match char {
+        ' '..='~' => char,
+        _ => '?',
+    };
+    text.chars().take(Refusal::MAX_SHOWN).map(visible).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::response::Body;
+    use std::time::SystemTime;
+
+    #[test]
+    fn each_has_a_status_and_a_reason_and_what_belongs_to_it() {
+        let (host, origin) = (String::from("h"), String::from("http://o"));
+        let challenge = HeaderValue::from_static("Bearer");
+        let table = [
+            (RequestError::MissingKey.into(), 400, ""),
+            (
+                RequestError::MissingUpgrade.into(),
+                426,
+                "\r\nupgrade: websocket\r\n",
+            ),
+            (
+                RequestError::WebSocketVersion.into(),
+                426,
+                "\r\nsec-websocket-version: 13\r\n",
+            ),
+            (RequestError::Method.into(), 405, "\r\nallow: GET\r\n"),
+            (Refusal::Host { host: host.clone() }, 421, ""),
+            (
+                Refusal::OtherTarget {
+                    target: host.clone(),
+                    host: host.clone(),
+                },
+                421,
+                "",
+            ),
+            (
+                Refusal::ForeignOrigin {
+                    origin: origin.clone(),
+                    host,
+                },
+                403,
+                "",
+            ),
+            (Refusal::UnlistedOrigin { origin }, 403, ""),
+            (
+                Refusal::Unauthorized { challenge },
+                401,
+                "\r\nwww-authenticate: Bearer\r\n",
+            ),
+            (Refusal::NotFound, 404, ""),
+            (
+                Refusal::Method {
+                    allowed: vec![Method::GET, Method::HEAD],
+                },
+                405,
+                "\r\nallow: GET, HEAD\r\n",
+            ),
+            (Refusal::Full, 503, "\r\nretry-after: 1\r\n"),
+            (Refusal::Failed, 500, ""),
+        ];
+        for (refusal, status, line) in table {
+            assert_eq!(refusal.status(), status);
+            let sent = refusal
+                .response()
+                .encode(Body::Send, SystemTime::UNIX_EPOCH);
+            let sent = String::from_utf8(sent).unwrap();
+            assert!(sent.starts_with(&format!("HTTP/1.1 {status} ")), "{sent}");
+            assert!(sent.contains(line), "{sent}");
+            assert!(sent.ends_with(&format!("\r\n\r\n{refusal}\n")), "{sent}");
+            let upgrade = sent.contains("\r\nConnection: Upgrade\r\n");
+            assert_eq!(upgrade, status == 426, "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_a_peer_sent_breaks_no_line() {
+        assert_eq!(clipped("a\r\nb\u{1b}[1m\u{202e}"), "a??b?[1m?");
+        assert_eq!(clipped(&"张".repeat(300)).len(), Refusal::MAX_SHOWN);
+    }
+}

@@ -1,0 +1,231 @@
+//! What a server has to decide about a request, in the order in which it does.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{Method, header};
+use ws_proto::handshake::{self, Accept, Origin};
+
+use crate::host::Hosts;
+use crate::origins::Origins;
+use crate::refusal::{Refusal, clipped};
+use crate::request::{Request, only};
+use crate::routes::{Route, RouteError, Routes};
+
+/// The pages and WebSockets of a server, and to whom it gives them.
+///
+/// What a page and what a WebSocket is an adapter says: closures that block, futures, names. It
+/// asks three questions, and between the first and the second its hooks may look at the request.
+///
+/// ```
+/// use http::Method;
+/// use ws_http::{Refusal, Route, Site};
+/// use ws_proto::handshake;
+///
+/// let mut site = Site::new();
+/// site.page(Method::GET, "/", "a page")?;
+/// site.websocket("/rooms/{room}", "a chat")?;
+///
+/// let head = b"GET /rooms/7 HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\
+///     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// let parsed = handshake::Request::parse(head)?;
+/// let mut request = site.receive(
+///     &parsed,
+///     ([127, 0, 0, 1], 50_000).into(), // who asks
+///     [127, 0, 0, 1].into(), // where we listen
+/// )?;
+/// assert_eq!(site.route(&mut request)?, Route::Socket(&"a chat"));
+/// assert_eq!(request.path_param("room").as_deref(), Some("7"));
+/// let accept = site.accept(&parsed, &request)?;
+/// assert_eq!(accept.status(), 101);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Site<P, S> {
+    /// The hosts that it answers for.
+    pub hosts: Hosts,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
+    routes: Routes<P, S>,
+}
+
+impl<P, S> Site<P, S> {
+    /// A site where nothing is, which answers for the hosts and to the origins that are safe.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            hosts: Hosts::default(),
+            origins: Origins::default(),
+            routes: Routes::new(),
+        }
+    }
+
+    /// Adds a page: for one method and for one path, in which `{name}` stands for a parameter and
+    /// `{*name}` for the rest. A page for GET is one for HEAD, too.
+    ///
+    /// # Errors
+    ///
+    /// The path is misspelt, or taken.
+    pub fn page(&mut self, method: Method, path: &str, page: P) -> Result<(), RouteError> {
+        self.routes.page(method, path, page)
+    }
+
+    /// Adds a WebSocket. There may be pages at its path, too.
+    ///
+    /// # Errors
+    ///
+    /// The path is misspelt, or taken.
+    pub fn websocket(&mut self, path: &str, socket: S) -> Result<(), RouteError> {
+        self.routes.socket(path, socket)
+    }
+
+    /// Takes a request: the first question.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Host`] and [`Refusal::OtherTarget`] if it is meant for another server.
+    pub fn receive(
+        &self,
+        parsed: &handshake::Request<'_>,
+        peer: SocketAddr,
+        listener: IpAddr,
+    ) -> Result<Request, Refusal> {
+        let request = Request::read(parsed, peer)?;
+        // Of a handshake the core says so, in `accept`.
+        if !parsed.wants_upgrade() {
+            check_target(&request)?;
+        }
+        // `*` and `host:port` name no resource, and nothing is there: what is wrong with it as a
+        // handshake the core says.
+        if !parsed.path().starts_with('/') {
+            let _none = parsed.accept()?;
+        }
+        // Who sends none, or an empty one, is no browser, and no page is behind it.
+        if let Some(host) = request.host().filter(|host| !host.is_empty()) {
+            self.hosts.check(host, listener)?;
+        }
+        Ok(request)
+    }
+
+    /// Says where a request leads: the second question. What stands in the place of parameters is
+    /// noted in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] and [`Refusal::Method`].
+    pub fn route(&self, request: &mut Request) -> Result<Route<'_, P, S>, Refusal> {
+        self.routes.find(request)
+    }
+
+    /// Makes the answer that opens a WebSocket: the third question.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Handshake`] if it is no handshake, and those of [`Origins::check`].
+    pub fn accept<'b>(
+        &self,
+        parsed: &handshake::Request<'b>,
+        request: &Request,
+    ) -> Result<Accept<'b>, Refusal> {
+        let accept = parsed.accept()?;
+        self.origins.check(request)?;
+        Ok(accept)
+    }
+}
+
+impl<P, S> Default for Site<P, S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A target may name its host (RFC 9112 §3.2.2). A client says the same in Host; if it does not,
+/// whoever looked at one of them on the way let the other one through.
+fn check_target(request: &Request) -> Result<(), Refusal> {
+    let uri = request.uri();
+    let (Some(target), Some(host)) = (uri.authority(), only(request.headers(), &header::HOST))
+    else {
+        return Ok(());
+    };
+    let scheme = uri.scheme_str().unwrap_or("http");
+    let [a, b] = [target.as_str(), host].map(|host| format!("{scheme}://{host}"));
+    match (Origin::parse(&a), Origin::parse(&b)) {
+        (Ok(a), Ok(b)) if a == b => Ok(()),
+        _ => Err(Refusal::OtherTarget {
+            target: clipped(target.as_str()),
+            host: clipped(host),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(site: &Site<(), ()>, head: &str, listener: &str) -> Result<Request, Refusal> {
+        let head = head.replace('\n', "\r\n") + "\r\n\r\n";
+        let parsed = handshake::Request::parse(head.as_bytes()).unwrap();
+        let listener = listener.parse().unwrap();
+        site.receive(&parsed, ([127, 0, 0, 1], 1).into(), listener)
+    }
+
+    #[test]
+    fn who_is_meant_by_a_request() {
+        // (head, status at a loopback listener, at a public one; 0 is neither's)
+        let table = [
+            ("GET / HTTP/1.1\nHost: localhost:1", 0, 0),
+            ("GET / HTTP/1.1\nHost: 127.0.0.1:1", 0, 0),
+            ("GET / HTTP/1.1\nHost: evil.example", 421, 0),
+            ("GET / HTTP/1.0", 0, 0),
+            ("GET / HTTP/1.1\nHost:", 0, 0),
+            ("GET http://localhost/ HTTP/1.1\nHost: localhost", 0, 0),
+            ("GET http://localhost:80/ HTTP/1.1\nHost: LOCALHOST", 0, 0),
+            (
+                "GET http://evil.example/ HTTP/1.1\nHost: localhost",
+                421,
+                421,
+            ),
+            (
+                "GET http://localhost/ HTTP/1.1\nHost: evil.example",
+                421,
+                421,
+            ),
+            (
+                "GET http://localhost:1/ HTTP/1.1\nHost: localhost",
+                421,
+                421,
+            ),
+            (
+                "GET http://evil.example/ HTTP/1.1\nHost: evil.example",
+                421,
+                0,
+            ),
+            ("GET http://evil.example/ HTTP/1.0", 421, 0),
+            ("GET http://localhost/ HTTP/1.1\nHost:", 421, 421),
+            ("OPTIONS * HTTP/1.1\nHost: localhost", 405, 405),
+            ("CONNECT a:1 HTTP/1.1\nHost: a:1", 405, 405),
+            ("GET * HTTP/1.1\nHost: localhost", 400, 400),
+        ];
+        let site = Site::new();
+        for (head, loopback, public) in table {
+            for (listener, expected) in [("127.0.0.1", loopback), ("0.0.0.0", public)] {
+                let status = match received(&site, head, listener) {
+                    Ok(_) => 0,
+                    Err(refusal) => refusal.status().as_u16(),
+                };
+                assert_eq!(status, expected, "{head} {listener}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_hosts_are_named() {
+        let head = "GET http://a:1/ HTTP/1.1\nHost: b";
+        let error = received(&Site::new(), head, "0.0.0.0").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the target is of host a:1, and Host is b"
+        );
+    }
+}
