@@ -76,7 +76,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// What cannot be sent as credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error(
     "credentials have no control characters, at most 255 bytes each, no colon in the user, and \
      tokens are of letters, digits and -._~+/="

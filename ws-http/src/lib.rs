@@ -19,30 +19,60 @@
 //! is an error then. An adapter keeps sockets, threads and clocks, and moves the bytes; `ws-std`
 //! does it with a thread for each connection.
 //!
+//! ```text
+//!   a client   Proxies ▶ Proxy ▶ Tunnel ◀──▶ proxy      CONNECT or SOCKS5, bytes each way
+//!              ws-proto's Connecting ◀──────▶ server    the handshake
+//!              a refusal ▶ BodyReader ▶ what it says    Redirects: where to ask next
+//!              Ended ▶ Backoff ▶ how long to wait
+//! ```
+//!
+//! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
+//! limit that it names, and fails with a reason of its own type.
+//!
 //! It is not an HTTP server: it decides about one request, and reads no body. Who wants more than
 //! a page beside a WebSocket mounts the WebSocket in a server that does.
 
 #![forbid(unsafe_code)]
 
 mod auth;
+mod backoff;
+mod body;
+mod connect;
 mod fields;
 mod host;
 mod origins;
+mod proxy;
+mod proxy_header;
+mod redirect;
 mod refusal;
 mod request;
 mod response;
 mod routes;
 mod site;
+mod socks;
+mod trusted;
+mod tunnel;
 
 pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
+pub use backoff::{Backoff, Ended, retry_after};
+pub use body::{BodyError, BodyReader};
 pub use fields::header_map;
 pub use host::{Hosts, InvalidHost};
 pub use origins::{InvalidOrigin, Origins};
+pub use proxy::{InvalidProxy, Proxies, Proxy, ProxyKind};
+pub use proxy_header::{ProxyHeader, ProxyHeaderError};
+pub use redirect::{RedirectError, Redirected, Redirects};
 pub use refusal::Refusal;
 pub use request::Request;
 pub use response::{Body, Response};
 pub use routes::{Route, RouteError};
 pub use site::Site;
+pub use socks::SocksReply;
+pub use trusted::{InvalidNetwork, Trusted};
+pub use tunnel::{Tunnel, TunnelError};
+
+/// What a client says that it is, unless it is told otherwise.
+pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP types that appear in this crate's API.
 pub use http;

@@ -4,6 +4,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use thiserror::Error;
 use ws_proto::handshake::{Bootstrap, RequestError};
 
+use crate::proxy_header::ProxyHeaderError;
 use crate::response::Response;
 
 /// A request that is refused, with both sides of what does not fit. `Display` is the line for the
@@ -69,6 +70,11 @@ pub enum Refusal {
         /// Those it has some for.
         allowed: Vec<Method>,
     },
+    /// A connection that should begin with a PROXY header does not: see
+    /// [`Trusted::proxy_protocol`](crate::Trusted::proxy_protocol). It is closed without an
+    /// answer: who is on the other side does not speak HTTP yet.
+    #[error(transparent)]
+    Proxy(#[from] ProxyHeaderError),
     /// There is no room for another connection, or the server ends.
     #[error("no room for another connection")]
     Full,
@@ -93,6 +99,7 @@ impl Refusal {
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Proxy(_) => StatusCode::BAD_REQUEST,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -191,6 +198,7 @@ mod tests {
                 405,
                 "\r\nallow: GET, HEAD\r\n",
             ),
+            (ProxyHeaderError::Missing.into(), 400, ""),
             (Refusal::Full, 503, "\r\nretry-after: 1\r\n"),
             (Refusal::Failed, 500, ""),
         ];

@@ -38,6 +38,7 @@ pub struct Request {
     head: http::Request<()>,
     peer: SocketAddr,
     host: Option<String>,
+    secure: bool,
     captures: Vec<(String, String)>,
 }
 
@@ -51,6 +52,7 @@ impl Request {
             head,
             peer,
             host,
+            secure: false,
             captures: Vec::new(),
         }
     }
@@ -145,10 +147,17 @@ impl Request {
         elements(self.headers(), &header::SEC_WEBSOCKET_PROTOCOL)
     }
 
-    /// The host and port that are asked for: the authority of the target, or Host.
+    /// The host and port that are asked for: the authority of the target, or Host; or what a
+    /// [trusted proxy](crate::Trusted) says that it was asked for.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
+    }
+
+    /// Tells whether the client came over TLS, as a [trusted proxy](crate::Trusted) says.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Tells whether a WebSocket is asked for: one of Upgrade's values is `websocket`, or it is an
@@ -160,7 +169,9 @@ impl Request {
                 .any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
     }
 
-    /// The address that the connection came from.
+    /// The address that the connection came from, or the one that a
+    /// [trusted proxy](crate::Trusted) says that it came from: its port is 0 if the proxy does not
+    /// say.
     #[must_use]
     pub const fn peer_addr(&self) -> SocketAddr {
         self.peer
@@ -185,6 +196,13 @@ impl Request {
 
     pub(crate) fn capture(&mut self, captures: Vec<(String, String)>) {
         self.captures = captures;
+    }
+
+    /// Takes the word of a proxy; what it does not say stays as it is.
+    pub(crate) fn believe(&mut self, peer: SocketAddr, host: Option<String>, secure: Option<bool>) {
+        self.peer = peer;
+        self.host = host.or_else(|| self.host.take());
+        self.secure = secure.unwrap_or(self.secure);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::origins::Origins;
 use crate::refusal::{Refusal, clipped};
 use crate::request::{Request, only};
 use crate::routes::{Route, RouteError, Routes};
+use crate::trusted::Trusted;
 
 /// The pages and WebSockets of a server, and to whom it gives them.
 ///
@@ -47,6 +48,8 @@ pub struct Site<P, S> {
     pub hosts: Hosts,
     /// Whose pages may open WebSockets.
     pub origins: Origins,
+    /// The proxies that are believed.
+    pub trusted: Trusted,
     routes: Routes<P, S>,
 }
 
@@ -57,6 +60,7 @@ impl<P, S> Site<P, S> {
         Self {
             hosts: Hosts::default(),
             origins: Origins::default(),
+            trusted: Trusted::none(),
             routes: Routes::new(),
         }
     }
@@ -91,7 +95,7 @@ impl<P, S> Site<P, S> {
         peer: SocketAddr,
         listener: IpAddr,
     ) -> Result<Request, Refusal> {
-        let request = Request::read(parsed, peer)?;
+        let mut request = Request::read(parsed, peer)?;
         // Of a handshake the core says so, in `accept`.
         if !parsed.wants_upgrade() {
             check_target(&request)?;
@@ -101,6 +105,7 @@ impl<P, S> Site<P, S> {
         if !parsed.path().starts_with('/') {
             let _none = parsed.accept()?;
         }
+        self.trusted.apply(&mut request);
         // Who sends none, or an empty one, is no browser, and no page is behind it.
         if let Some(host) = request.host().filter(|host| !host.is_empty()) {
             self.hosts.check(host, listener)?;
@@ -217,6 +222,23 @@ mod tests {
                 assert_eq!(status, expected, "{head} {listener}");
             }
         }
+    }
+
+    #[test]
+    fn a_proxy_that_is_trusted_says_for_which_host() {
+        let site = Site {
+            hosts: Hosts::named(["chat.example"]).unwrap(),
+            trusted: Trusted::x_forwarded(["127.0.0.1"]).unwrap(),
+            ..Site::new()
+        };
+        let head = "GET / HTTP/1.1\nHost: backend:8080\nX-Forwarded-Host: chat.example";
+        let head = format!("{head}\nX-Forwarded-For: 203.0.113.9\nOrigin: https://chat.example");
+        let request = received(&site, &head, "127.0.0.1").unwrap();
+        assert_eq!(request.peer_addr().ip().to_string(), "203.0.113.9");
+        assert_eq!(site.origins.check(&request), Ok(()));
+        let head = "GET / HTTP/1.1\nHost: chat.example\nX-Forwarded-Host: evil.example";
+        let error = received(&site, head, "127.0.0.1").unwrap_err();
+        assert_eq!(error.status(), 421);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use ws_http::{Response, header_map};
+use ws_http::{BodyReader, Response, header_map};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
@@ -214,7 +214,7 @@ impl Client {
         deadline.write(stream, connecting.unsent())?;
         connecting.sent(connecting.unsent().len());
         loop {
-            let refused = match connecting.step() {
+            let (status, headers) = match connecting.step() {
                 Ok(ConnectStep::Open(session, response)) => {
                     let about = About {
                         subprotocol: response.protocol().map(Into::into),
@@ -226,23 +226,26 @@ impl Client {
                     return Ok((session, about));
                 }
                 Ok(ConnectStep::Refused(response)) => {
-                    Some((response.status(), header_map(response.headers())))
+                    (response.status(), header_map(response.headers()))
                 }
-                Ok(ConnectStep::NeedData | ConnectStep::Over) => None,
+                Ok(ConnectStep::NeedData | ConnectStep::Over) => {
+                    if read(connecting, stream, deadline)? == 0 {
+                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                    }
+                    continue;
+                }
                 Err(error) => {
                     self.tapped(Tapped::HeadReceived(connecting.received().0));
                     return Err(error.into());
                 }
             };
-            if let Some((status, headers)) = refused {
-                self.tapped(Tapped::HeadReceived(connecting.received().0));
-                read_body(connecting, stream, deadline.at_most(BODY));
-                let response = answered(status, headers, connecting.body().into());
-                return Err(ConnectError::Refused(Box::new(response)));
-            }
-            if read(connecting, stream, deadline)? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
+            self.tapped(Tapped::HeadReceived(connecting.received().0));
+            // Three digits that are no status are a fault of whoever speaks for the server.
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let deadline = deadline.at_most(BODY);
+            let body = body(connecting, stream, (status, &headers), deadline);
+            let response = answered(status, headers, body);
+            return Err(ConnectError::Refused(Box::new(response)));
         }
     }
 
@@ -256,10 +259,10 @@ impl Client {
 /// How long to wait for a refusal's body.
 const BODY: Duration = Duration::from_secs(2);
 
-/// What a server answered. Three digits that are no status are a fault of whoever speaks for it.
-fn answered(status: u16, headers: HeaderMap, body: Vec<u8>) -> Response {
+/// What a server answered.
+fn answered(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
     let mut response = http::Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.status_mut() = status;
     *response.headers_mut() = headers;
     response.into()
 }
@@ -267,10 +270,23 @@ fn answered(status: u16, headers: HeaderMap, body: Vec<u8>) -> Response {
 /// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
 /// what there is to say. One whose length is not known goes on until the server closes, which it
 /// need not.
-fn read_body(connecting: &mut Connecting, stream: &Stream, deadline: Deadline<'_>) {
-    while !connecting.has_body() {
-        if !matches!(read(connecting, stream, deadline), Ok(1..)) {
-            return;
+fn body(
+    connecting: &mut Connecting,
+    stream: &Stream,
+    (status, headers): (StatusCode, &HeaderMap),
+    deadline: Deadline<'_>,
+) -> Vec<u8> {
+    let Ok(mut body) = BodyReader::new(status, headers) else {
+        return Vec::new();
+    };
+    let mut taken = 0;
+    loop {
+        let received = connecting.body();
+        let pushed = body.push(received.get(taken..).unwrap_or_default());
+        taken = received.len();
+        let is_over = pushed.is_err() || body.is_complete() || connecting.has_body();
+        if is_over || !matches!(read(connecting, stream, deadline), Ok(1..)) {
+            return body.into_bytes();
         }
     }
 }

@@ -82,8 +82,8 @@ pub use writer::{Corked, Writer};
 pub use http;
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
-    Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidOrigin, Origins,
-    Refusal, Request, Response, RouteError, StatusCode,
+    Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
+    InvalidOrigin, Origins, Refusal, Request, Response, RouteError, StatusCode, Trusted,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};

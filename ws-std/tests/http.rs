@@ -11,7 +11,7 @@ use std::time::Duration;
 use ws_std::http::Method;
 use ws_std::{
     Basic, Client, ConnectError, Credentials, Hosts, Limits, Origins, Request, Response, Server,
-    StatusCode, UriError,
+    StatusCode, Trusted, UriError,
 };
 
 mod common;
@@ -604,5 +604,100 @@ fn a_path_that_is_misspelt_or_taken_is_said_when_the_server_begins() {
         let error = server.run().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(error.to_string().starts_with(says), "{error}");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_trusted_says_who_asks() {
+    let tell = || {
+        server().get("/", |request| {
+            Response::text(request.peer_addr().to_string())
+        })
+    };
+    let local = Trusted::proxy_protocol(["127.0.0.1"]).unwrap();
+    let server = run(tell()
+        .trust(local.clone())
+        .websocket("/socket", |mut ws, _| {
+            let peer = ws.peer_addr().to_string();
+            ws.send(&*peer)
+        }));
+    let one = "PROXY TCP4 203.0.113.9 10.0.0.2 50000 443\r\n";
+    let two = [
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c",
+        &[203, 0, 113, 9, 10, 0, 0, 2, 0xc3, 0x50, 1, 0xbb][..],
+    ];
+    for header in [one.as_bytes(), &two.concat()] {
+        let (_, _, body) = ask(server.addr, [header, get("/").as_bytes()].concat());
+        assert_eq!(body, b"203.0.113.9:50000");
+        // Byte by byte, and a request of its own.
+        let mut raw = Raw::connect(server.addr);
+        for byte in header {
+            raw.write([*byte]);
+        }
+        raw.write(upgrade("/socket", ""));
+        assert!(raw.head().starts_with("HTTP/1.1 101 "));
+        assert_eq!(raw.next().1, b"203.0.113.9:50000");
+    }
+    // A health check asks for itself.
+    let (_, _, body) = ask(server.addr, "PROXY UNKNOWN\r\n".to_owned() + &get("/"));
+    assert!(body.starts_with(b"127.0.0.1:"));
+
+    // Who does not say so is told nothing, and the log everything.
+    let (told, log) = mpsc::channel();
+    let told = Mutex::new(told);
+    let server = run(tell().trust(local).on_refusal(move |_, refusal| {
+        told.lock().unwrap().send(refusal.to_string()).unwrap();
+    }));
+    for (bytes, says) in [
+        (
+            get("/"),
+            "the connection does not begin with a PROXY header",
+        ),
+        ("PROXY TCP4".into(), "the PROXY header is cut off"),
+    ] {
+        let mut raw = Raw::connect(server.addr);
+        raw.write(bytes);
+        raw.half_close();
+        raw.ends();
+        assert_eq!(log.recv_timeout(PATIENCE).unwrap(), says);
+    }
+
+    // Headers are believed of whom they are to be believed, and of nobody else.
+    let forwarded = Raw::request("/", "X-Forwarded-For: 203.0.113.9\r\n");
+    for (from, is_believed) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
+        let server = run(tell().trust(Trusted::x_forwarded([from]).unwrap()));
+        let (_, _, body) = ask(server.addr, &forwarded);
+        assert_eq!(body == b"203.0.113.9:0", is_believed);
+        // From others a PROXY header is no request.
+        assert_eq!(ask(server.addr, one.to_owned() + &get("/")).0, 400);
+    }
+}
+
+#[test]
+fn what_a_refusal_says_is_read_as_http_says() {
+    let cases = [
+        (
+            "Transfer-Encoding: chunked\r\n\r\n1c\r\n{\"message\":\"we are closed\"}\n\r\n0\r\n\r\n",
+            "{\"message\":\"we are closed\"}\n",
+        ),
+        ("Content-Length: 5\r\n\r\nhello and more", "hello"),
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX", "hello"),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    for (rest, body) in cases {
+        let url = url.clone();
+        let client = thread::spawn(move || ws_std::connect(url).unwrap_err());
+        let mut peer = Raw::over(listener.accept().unwrap().0, false);
+        peer.head();
+        peer.write(format!("HTTP/1.1 503 Closed\r\n{rest}"));
+        // It is not closed: the answer says where it ends.
+        let ConnectError::Refused(answer) = client.join().unwrap() else {
+            panic!("it was refused");
+        };
+        assert_eq!(
+            (answer.status(), answer.body()),
+            (StatusCode::SERVICE_UNAVAILABLE, body.as_bytes())
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site};
+use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site, Trusted};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::{Config, Limits, Timeouts};
@@ -215,6 +215,23 @@ impl Server {
     /// get 421.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.core.site.hosts = hosts;
+        self
+    }
+
+    /// Sets the proxies that are believed, in what they say of their clients: the address, the
+    /// host that was asked for, whether it was over TLS. Default: none.
+    ///
+    /// ```no_run
+    /// use ws_std::{Server, Trusted};
+    ///
+    /// // haproxy on the same machine, with `send-proxy` or `send-proxy-v2`
+    /// Server::bind("127.0.0.1:9001")?
+    ///     .trust(Trusted::proxy_protocol(["127.0.0.1"])?)
+    ///     .run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trust(mut self, proxies: Trusted) -> Self {
+        self.core.site.trusted = proxies;
         self
     }
 

@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ws_http::{Body, Refusal, Request, Response, Route};
+use ws_http::{Body, ProxyHeader, ProxyHeaderError, Refusal, Request, Response, Route};
 use ws_proto::handshake::{self, Accept};
 use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
 
@@ -44,10 +44,47 @@ impl From<Refusal> for Answer {
 
 pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &Entry) {
     let clock = Clock::system();
-    match open(core, &stream, peer, &clock, entry) {
+    let mut accepting = Accepting::new(&core.config);
+    let peer = match introduced(core, &mut accepting, &stream, peer, &clock) {
+        Ok(peer) => peer,
+        Err(error) => return core.log(peer, &error.into()),
+    };
+    match open(core, accepting, &stream, peer, &clock, entry) {
         Ok((session, opened)) => run(core, (stream, peer, clock), session, *opened, entry),
         Err(Some(bytes)) => answer_and_end(&stream, &bytes, ANSWER),
         Err(None) => {}
+    }
+}
+
+/// Where the client is: a proxy may say so before its first byte.
+fn introduced(
+    core: &Core,
+    accepting: &mut Accepting,
+    stream: &Stream,
+    peer: SocketAddr,
+    clock: &Clock,
+) -> Result<SocketAddr, ProxyHeaderError> {
+    if !core.site.trusted.sends_proxy_header(peer.ip()) {
+        return Ok(peer);
+    }
+    // The time for the request begins here.
+    let _ = accepting.check(clock.now());
+    let deadline = Deadline::at(clock, accepting.deadline());
+    let mut header = ProxyHeader::new();
+    let mut buffer = [0; 512];
+    loop {
+        let len = deadline.read(stream, &mut buffer).unwrap_or(0);
+        let read = buffer.get(..len).unwrap_or_default();
+        let taken = header.receive(read)?;
+        if header.is_complete() {
+            let rest = read.get(taken..).unwrap_or_default();
+            let pushed = accepting.push(rest);
+            pushed.map_err(|_| ProxyHeaderError::Truncated)?;
+            return Ok(header.client().unwrap_or(peer));
+        }
+        if len == 0 {
+            header.eof()?;
+        }
     }
 }
 
@@ -58,12 +95,12 @@ pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &
 /// Another answer, which is still to be written. `None` if there is nobody to answer.
 fn open<'c>(
     core: &'c Core,
+    mut accepting: Accepting,
     stream: &Stream,
     peer: SocketAddr,
     clock: &Clock,
     entry: &Entry,
 ) -> Result<(Session, Box<Opened<'c>>), Option<Vec<u8>>> {
-    let mut accepting = Accepting::new(&core.config);
     let mut opened = None;
     loop {
         let Verdict::Alive { wake } = accepting.check(clock.now()) else {

@@ -1,0 +1,508 @@
+//! Who stands between us and the client, and what is believed of what it says: `Forwarded`
+//! (RFC 7239), or `X-Forwarded-For`, `-Proto` and `-Host`.
+//!
+//! ```text
+//!   client ────────▶ proxy ───────────────────────────▶ proxy ─────────────────▶ we
+//!   203.0.113.9      10.0.0.1: for=203.0.113.9          10.0.0.2: …, for=10.0.0.1
+//! ```
+//!
+//! Each adds on the right whom it was asked by. What stands there is read from the right, as long
+//! as those whom it names are trusted themselves: the first who is not is the client, and
+//! everything to the left of it is what the client wrote.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName, header};
+use thiserror::Error;
+
+use crate::host::bare;
+use crate::request::{Request, elements};
+
+/// The proxies that are believed, by their addresses, and what of it. By default there are none:
+/// anybody can send these headers.
+///
+/// A proxy that is trusted has to set what is believed, or to remove it: what it lets through
+/// from a client is believed, too. So only one way of saying it is.
+///
+/// ```
+/// use ws_http::Trusted;
+///
+/// let trusted = Trusted::x_forwarded(["127.0.0.1", "10.0.0.0/8"])?;
+/// assert!(trusted.contains("10.1.2.3".parse()?));
+/// assert!(!trusted.contains("203.0.113.9".parse()?));
+/// assert!(Trusted::x_forwarded(["proxy.example"]).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trusted {
+    networks: Vec<Network>,
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Way {
+    #[default]
+    Forwarded,
+    XForwarded,
+    ProxyProtocol,
+}
+
+/// All addresses with the same first bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Network {
+    address: IpAddr,
+    bits: u32,
+}
+
+/// What was given as an address, or as a network, is none.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{text}` is neither an IP address nor a network, such as 10.0.0.0/8")]
+pub struct InvalidNetwork {
+    /// What was given.
+    pub text: String,
+}
+
+impl Trusted {
+    /// The most proxies that one request is followed through.
+    pub const MAX_HOPS: usize = 32;
+
+    /// Believes nobody.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            networks: Vec::new(),
+            way: Way::Forwarded,
+        }
+    }
+
+    /// Believes the header `Forwarded` of these addresses and networks.
+    ///
+    /// # Errors
+    ///
+    /// One of them is none.
+    pub fn forwarded<S: AsRef<str>>(
+        networks: impl IntoIterator<Item = S>,
+    ) -> Result<Self, InvalidNetwork> {
+        Self::of(networks, Way::Forwarded)
+    }
+
+    /// Believes the headers `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` of these
+    /// addresses and networks.
+    ///
+    /// # Errors
+    ///
+    /// One of them is none.
+    pub fn x_forwarded<S: AsRef<str>>(
+        networks: impl IntoIterator<Item = S>,
+    ) -> Result<Self, InvalidNetwork> {
+        Self::of(networks, Way::XForwarded)
+    }
+
+    /// Believes the PROXY protocol, in version 1 or 2, of these addresses and networks: their
+    /// connections begin with a [`ProxyHeader`](crate::ProxyHeader), and those of others do not.
+    ///
+    /// # Errors
+    ///
+    /// One of them is none.
+    pub fn proxy_protocol<S: AsRef<str>>(
+        networks: impl IntoIterator<Item = S>,
+    ) -> Result<Self, InvalidNetwork> {
+        Self::of(networks, Way::ProxyProtocol)
+    }
+
+    fn of<S: AsRef<str>>(
+        networks: impl IntoIterator<Item = S>,
+        way: Way,
+    ) -> Result<Self, InvalidNetwork> {
+        let networks: Result<_, _> = (networks.into_iter())
+            .map(|text| Network::parse(text.as_ref()))
+            .collect();
+        let networks = networks?;
+        Ok(Self { networks, way })
+    }
+
+    /// Tells whether an address is one of a trusted proxy.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|own| own.contains(address))
+    }
+
+    /// Tells whether a connection from this address begins with a PROXY header, before anything
+    /// else.
+    #[must_use]
+    pub fn sends_proxy_header(&self, peer: IpAddr) -> bool {
+        self.way == Way::ProxyProtocol && self.contains(peer)
+    }
+
+    /// Notes in a request what a trusted proxy says of it.
+    pub(crate) fn apply(&self, request: &mut Request) {
+        let peer = request.peer_addr();
+        if !self.contains(peer.ip()) {
+            return;
+        }
+        let hops = match self.way {
+            Way::Forwarded => forwarded(request.headers()),
+            Way::XForwarded => x_forwarded(request.headers()),
+            Way::ProxyProtocol => return,
+        };
+        let mut client = peer;
+        let mut said = None;
+        for hop in hops.into_iter().rev().take(Self::MAX_HOPS) {
+            if !self.contains(client.ip()) {
+                break;
+            }
+            let from = hop.from;
+            said = Some(hop);
+            match from {
+                Some(from) => client = from,
+                // The proxy does not say: everything beyond it is hearsay.
+                None => break,
+            }
+        }
+        if let Some(hop) = said {
+            let secure = hop.proto.map(|proto| {
+                ["https", "wss"]
+                    .iter()
+                    .any(|own| own.eq_ignore_ascii_case(&proto))
+            });
+            let host = hop.host.filter(|host| bare(host).is_some());
+            request.believe(client, host, secure);
+        }
+    }
+}
+
+/// What one proxy says of the one that asked it.
+#[derive(Debug, Default)]
+struct Hop {
+    from: Option<SocketAddr>,
+    host: Option<String>,
+    proto: Option<String>,
+}
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// In the order in which they were added. Proto and host are lists as long as that of addresses,
+/// or what the last proxy says.
+fn x_forwarded(headers: &HeaderMap) -> Vec<Hop> {
+    let list = |name| {
+        elements(headers, name)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (mut protos, mut hosts) = (list(&FORWARDED_PROTO), list(&FORWARDED_HOST));
+    let mut hops: Vec<_> = elements(headers, &FORWARDED_FOR)
+        .map(|from| Hop {
+            from: address(from),
+            ..Hop::default()
+        })
+        .collect();
+    if hops.is_empty() {
+        hops.push(Hop::default());
+    }
+    for values in [&mut protos, &mut hosts] {
+        if values.len() != hops.len() {
+            let last = values.pop();
+            *values = last.into_iter().cycle().take(hops.len()).collect();
+        }
+    }
+    for (hop, proto) in hops.iter_mut().zip(protos) {
+        hop.proto = Some(proto);
+    }
+    for (hop, host) in hops.iter_mut().zip(hosts) {
+        hop.host = Some(host);
+    }
+    hops
+}
+
+/// (RFC 7239 §4). What is not one of its elements says nothing.
+fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
+    let lines = headers.get_all(header::FORWARDED).iter();
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| split(line, ','))
+        .map(|element| {
+            let mut hop = Hop::default();
+            for pair in split(element, ';') {
+                let Some((name, value)) = pair.split_once('=') else {
+                    continue;
+                };
+                let value = unquoted(value);
+                match &*name.trim().to_ascii_lowercase() {
+                    "for" => hop.from = address(&value),
+                    "host" => hop.host = Some(value),
+                    "proto" => hop.proto = Some(value),
+                    _ => {}
+                }
+            }
+            hop
+        })
+        .collect()
+}
+
+/// The parts between separators that no quotes are around.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |char| {
+        let was_escaped = escaped;
+        escaped = quoted && char == '\\' && !was_escaped;
+        if char == '"' && !was_escaped {
+            quoted = !quoted;
+        }
+        char == separator && !quoted
+    })
+    .map(str::trim)
+}
+
+fn unquoted(value: &str) -> String {
+    let value = value.trim();
+    let quoted = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    quoted.map_or_else(|| value.into(), |inner| inner.replace('\\', ""))
+}
+
+/// An address with a port or without, one of version 6 in brackets or not.
+fn address(text: &str) -> Option<SocketAddr> {
+    let ip = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let ip = ip.unwrap_or(text).parse().ok();
+    let address = ip.map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    address.or_else(|| text.parse().ok())
+}
+
+impl Network {
+    fn parse(text: &str) -> Result<Self, InvalidNetwork> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
+            let all = if address.is_ipv4() { 32 } else { 128 };
+            let is_number = |bits: &&str| bits.bytes().all(|byte| byte.is_ascii_digit());
+            let bits = match bits {
+                Some(bits) => Some(bits).filter(is_number)?.parse().ok()?,
+                None => all,
+            };
+            (bits <= all).then_some(Self { address, bits })
+        });
+        parsed.ok_or_else(|| InvalidNetwork { text: text.into() })
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let (own, other, all) = match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (u128::from(own.to_bits()), u128::from(other.to_bits()), 32)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits(), other.to_bits(), 128),
+            _ => return false,
+        };
+        let rest = all - self.bits;
+        let first = |bits: u128| bits.checked_shr(rest).unwrap_or(0);
+        first(own) == first(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::tests::request;
+
+    /// Who is believed to ask from 127.0.0.1, for which host, and how.
+    fn believed(trusted: &Trusted, headers: &str) -> String {
+        let mut request = request(&format!("GET / HTTP/1.1\nHost: own{headers}"));
+        trusted.apply(&mut request);
+        let secure = if request.is_secure() { " secure" } else { "" };
+        format!(
+            "{} {}{secure}",
+            request.peer_addr(),
+            request.host().unwrap()
+        )
+    }
+
+    #[test]
+    fn what_x_forwarded_says() {
+        let trusted = Trusted::x_forwarded(["127.0.0.1", "10.0.0.0/8"]).unwrap();
+        let table = [
+            ("", "127.0.0.1:1 own"),
+            ("\nX-Forwarded-For: 203.0.113.9", "203.0.113.9:0 own"),
+            ("\nX-Forwarded-For: 203.0.113.9:77", "203.0.113.9:77 own"),
+            ("\nX-Forwarded-For: 2001:db8::1", "[2001:db8::1]:0 own"),
+            ("\nX-Forwarded-For: [2001:db8::1]:7", "[2001:db8::1]:7 own"),
+            // What the client wrote is to the left.
+            (
+                "\nX-Forwarded-For: 1.1.1.1, 203.0.113.9",
+                "203.0.113.9:0 own",
+            ),
+            (
+                "\nX-Forwarded-For: 10.0.0.9, 203.0.113.9",
+                "203.0.113.9:0 own",
+            ),
+            (
+                "\nX-Forwarded-For: 1.1.1.1\nX-Forwarded-For: 203.0.113.9",
+                "203.0.113.9:0 own",
+            ),
+            // Through two of ours.
+            (
+                "\nX-Forwarded-For: 1.1.1.1, 203.0.113.9, 10.0.0.1",
+                "203.0.113.9:0 own",
+            ),
+            ("\nX-Forwarded-For: 10.0.0.2, 10.0.0.1", "10.0.0.2:0 own"),
+            // What is no address ends it.
+            ("\nX-Forwarded-For: unknown", "127.0.0.1:1 own"),
+            ("\nX-Forwarded-For: 203.0.113.9, unknown", "127.0.0.1:1 own"),
+            (
+                "\nX-Forwarded-For: 203.0.113.9, x, 10.0.0.1",
+                "10.0.0.1:0 own",
+            ),
+            ("\nX-Forwarded-For: 1.2.3.4.5", "127.0.0.1:1 own"),
+            // Hosts and schemes.
+            (
+                "\nX-Forwarded-Host: chat.example:8443\nX-Forwarded-Proto: https",
+                "127.0.0.1:1 chat.example:8443 secure",
+            ),
+            (
+                "\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Proto: HTTPS",
+                "203.0.113.9:0 own secure",
+            ),
+            (
+                "\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Proto: http",
+                "203.0.113.9:0 own",
+            ),
+            (
+                "\nX-Forwarded-For: 203.0.113.9, 10.0.0.1\nX-Forwarded-Proto: https, http",
+                "203.0.113.9:0 own secure",
+            ),
+            (
+                "\nX-Forwarded-For: 1.1.1.1, 203.0.113.9\nX-Forwarded-Proto: https, http",
+                "203.0.113.9:0 own",
+            ),
+            (
+                "\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Host: evil.example, chat.example",
+                "203.0.113.9:0 chat.example",
+            ),
+            ("\nX-Forwarded-Host: a b", "127.0.0.1:1 own"),
+            // Another way of saying it.
+            (
+                "\nForwarded: for=203.0.113.9;proto=https;host=evil.example",
+                "127.0.0.1:1 own",
+            ),
+        ];
+        for (headers, expected) in table {
+            assert_eq!(believed(&trusted, headers), expected, "{headers}");
+            // Of others, and by others, nothing is believed.
+            for nobody in [
+                Trusted::none(),
+                Trusted::x_forwarded(["10.0.0.0/8"]).unwrap(),
+                Trusted::proxy_protocol(["127.0.0.1"]).unwrap(),
+            ] {
+                assert_eq!(believed(&nobody, headers), "127.0.0.1:1 own", "{headers}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_forwarded_says() {
+        let trusted = Trusted::forwarded(["127.0.0.0/8", "10.0.0.0/8"]).unwrap();
+        let table = [
+            ("", "127.0.0.1:1 own"),
+            ("\nForwarded: for=203.0.113.9", "203.0.113.9:0 own"),
+            (
+                "\nForwarded: For=\"203.0.113.9:77\"; Proto=https ;by=x",
+                "203.0.113.9:77 own secure",
+            ),
+            (
+                "\nForwarded: for=\"[2001:db8::1]:7\";host=\"chat.example:8443\"",
+                "[2001:db8::1]:7 chat.example:8443",
+            ),
+            (
+                "\nForwarded: for=1.1.1.1, for=203.0.113.9;host=b",
+                "203.0.113.9:0 b",
+            ),
+            (
+                "\nForwarded: for=1.1.1.1;host=a, for=203.0.113.9",
+                "203.0.113.9:0 own",
+            ),
+            (
+                "\nForwarded: for=203.0.113.9;host=a, for=10.0.0.1;host=b",
+                "203.0.113.9:0 a",
+            ),
+            (
+                "\nForwarded: for=203.0.113.9\nForwarded: for=10.0.0.1",
+                "203.0.113.9:0 own",
+            ),
+            ("\nForwarded: for=unknown;host=a", "127.0.0.1:1 a"),
+            ("\nForwarded: for=_hidden, for=10.0.0.1", "10.0.0.1:0 own"),
+            (
+                "\nForwarded: for=203.0.113.9;by=\"a, for=1.1.1.1\"",
+                "203.0.113.9:0 own",
+            ),
+            (
+                "\nForwarded: for=203.0.113.9;by=\"a\\\", for=1.1.1.1;host=x\"",
+                "203.0.113.9:0 own",
+            ),
+            (
+                "\nForwarded: for=203.0.113.9;by=\"a, for=1.1.1.1",
+                "203.0.113.9:0 own",
+            ),
+            ("\nForwarded: ;;,", "127.0.0.1:1 own"),
+            ("\nForwarded: for", "127.0.0.1:1 own"),
+            ("\nForwarded: for=\"", "127.0.0.1:1 own"),
+            (
+                "\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Proto: https",
+                "127.0.0.1:1 own",
+            ),
+        ];
+        for (headers, expected) in table {
+            assert_eq!(believed(&trusted, headers), expected, "{headers}");
+        }
+    }
+
+    #[test]
+    fn a_chain_has_an_end() {
+        let trusted = Trusted::x_forwarded(["0.0.0.0/0"]).unwrap();
+        let chain: Vec<_> = (0..100).map(|at| format!("10.0.0.{at}")).collect();
+        let headers = format!("\nX-Forwarded-For: {}", chain.join(","));
+        let last = 100 - Trusted::MAX_HOPS;
+        assert_eq!(believed(&trusted, &headers), format!("10.0.0.{last}:0 own"));
+    }
+
+    #[test]
+    fn networks() {
+        let table = [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("10.1.2.3/31", "10.1.2.2", true),
+            ("10.1.2.3", "10.1.2.2", false),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "::1", false),
+            ("::/0", "203.0.113.9", false),
+            ("fd00::/8", "fdff::1", true),
+            ("fd00::/8", "fe00::1", false),
+            ("::1", "::1", true),
+        ];
+        for (network, address, is_in) in table {
+            let trusted = Trusted::forwarded([network]).unwrap();
+            assert_eq!(
+                trusted.contains(address.parse().unwrap()),
+                is_in,
+                "{network} {address}"
+            );
+        }
+        for bad in [
+            "",
+            "proxy.example",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0/8",
+            "10.0.0.0/+8",
+            "10.0.0.1:80",
+        ] {
+            assert!(Trusted::forwarded(["::1", bad]).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The way through a proxy: bytes each way, until what is behind it can be spoken to.
+
+use http::StatusCode;
+use thiserror::Error;
+use ws_proto::handshake::ResponseError;
+
+use crate::connect::Connect;
+use crate::proxy::{Proxy, ProxyKind};
+use crate::socks::{Socks, SocksReply};
+
+/// A conversation with a [`Proxy`] that ends in a connection to somebody behind it.
+///
+/// It only moves bytes through slices of the caller's: write what is [`unsent`](Self::unsent),
+/// [`receive`](Self::receive) what is read, until it [is open](Self::is_open). It keeps no more
+/// than a head of [`MAX_HEAD`](Self::MAX_HEAD) bytes.
+///
+/// ```
+/// use ws_http::{Proxy, Tunnel};
+///
+/// let proxy = Proxy::parse("http://li:s3cret@proxy.example:3128")?;
+/// let mut tunnel = Tunnel::new(&proxy, "chat.example", 443)?;
+/// assert!(tunnel.unsent().starts_with(b"CONNECT chat.example:443 HTTP/1.1\r\n"));
+/// tunnel.sent(tunnel.unsent().len());
+/// let answer = b"HTTP/1.1 200 OK\r\n\r\nhello";
+/// let len = tunnel.receive(answer)?;
+/// assert!(tunnel.is_open());
+/// assert_eq!(&answer[len..], b"hello"); // from behind the proxy
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Tunnel {
+    machine: Machine,
+    failed: Option<TunnelError>,
+}
+
+#[derive(Debug)]
+enum Machine {
+    Connect(Connect),
+    Socks(Socks),
+}
+
+/// A proxy that lets nobody through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TunnelError {
+    /// The host to connect to is neither a name nor an IP address, or longer than 255 bytes, or
+    /// the port is 0.
+    #[error("a proxy cannot be asked for such a host")]
+    Host,
+    /// The HTTP proxy refused.
+    #[error("the proxy answered with status {}", .0.as_u16())]
+    Refused(StatusCode),
+    /// The head of the HTTP proxy's answer is too long.
+    #[error(
+        "the proxy's answer is too long (Tunnel::MAX_HEAD is {} bytes)",
+        Tunnel::MAX_HEAD
+    )]
+    TooLong,
+    /// The HTTP proxy's answer is not one of HTTP.
+    #[error("the proxy's answer is not one of HTTP: {0}")]
+    Http(ResponseError),
+    /// The answer does not begin with the version of SOCKS5 (RFC 1928 §3).
+    #[error("the proxy does not speak SOCKS5")]
+    NotSocks,
+    /// The SOCKS5 proxy wants to know who asks, and takes no user and password, or got none.
+    #[error("the proxy wants credentials that there are none of")]
+    Method,
+    /// The SOCKS5 proxy does not take the user and password.
+    #[error("the proxy does not take the credentials")]
+    Credentials,
+    /// The SOCKS5 proxy did not connect.
+    #[error("the proxy did not connect: {0}")]
+    Socks(SocksReply),
+    /// The stream ended before there was an answer.
+    #[error("the proxy closed the connection")]
+    Eof,
+}
+
+impl Tunnel {
+    /// The longest head of an answer, in bytes: interim ones together with the last.
+    pub const MAX_HEAD: usize = 16 << 10;
+
+    /// Begins to ask a proxy for a connection to a host, which is a name or an IP address without
+    /// brackets. The proxy looks the name up.
+    ///
+    /// # Errors
+    ///
+    /// [`TunnelError::Host`].
+    pub fn new(proxy: &Proxy, host: &str, port: u16) -> Result<Self, TunnelError> {
+        let credentials = proxy.credentials();
+        let machine = match proxy.kind() {
+            ProxyKind::Http => Machine::Connect(Connect::new(host, port, credentials)?),
+            ProxyKind::Socks5 => Machine::Socks(Socks::new(host, port, credentials)?),
+        };
+        Ok(Self {
+            machine,
+            failed: None,
+        })
+    }
+
+    /// The bytes to write next.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        match &self.machine {
+            Machine::Connect(connect) => connect.unsent(),
+            Machine::Socks(socks) => socks.unsent(),
+        }
+    }
+
+    /// The first `len` unsent bytes were written.
+    pub fn sent(&mut self, len: usize) {
+        match &mut self.machine {
+            Machine::Connect(connect) => connect.sent(len),
+            Machine::Socks(socks) => socks.sent(len),
+        }
+    }
+
+    /// Takes bytes that were read, and says how many of them were the proxy's own: what follows is
+    /// from behind it, once this [is open](Self::is_open).
+    ///
+    /// # Errors
+    ///
+    /// The proxy lets nobody through; every later call says so again.
+    pub fn receive(&mut self, input: &[u8]) -> Result<usize, TunnelError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let taken = match &mut self.machine {
+            Machine::Connect(connect) => connect.receive(input),
+            Machine::Socks(socks) => socks.receive(input),
+        };
+        self.failed = taken.err();
+        taken
+    }
+
+    /// The stream has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`TunnelError::Eof`], unless this is open or has failed before.
+    pub fn eof(&mut self) -> Result<(), TunnelError> {
+        if self.failed.is_none() && !self.is_open() {
+            self.failed = Some(TunnelError::Eof);
+        }
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// Tells whether there is a connection to the one behind the proxy.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        match &self.machine {
+            Machine::Connect(connect) => connect.is_open(),
+            Machine::Socks(socks) => socks.is_open(),
+        }
+    }
+}
+
+/// Bytes that wait to be written, which may hold a password.
+pub(crate) struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Unsent {
+    pub(crate) const fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, sent: 0 }
+    }
+
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
+    }
+
+    pub(crate) fn sent(&mut self, len: usize) {
+        self.sent = self.sent.saturating_add(len).min(self.bytes.len());
+    }
+}
+
+impl std::fmt::Debug for Unsent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.rest().len())
+    }
+}
