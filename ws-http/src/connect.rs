@@ -77,9 +77,8 @@ impl Connect {
         let mut taken = 0;
         while !self.open {
             let rest = input.get(taken..).unwrap_or_default();
-            let (status, len) = match self.head.push(rest).map_err(fault)? {
-                Some(found) => found,
-                None => return Ok(input.len()),
+            let Some((status, len)) = self.head.push(rest).map_err(fault)? else {
+                return Ok(input.len());
             };
             taken += len;
             // "Any 2xx (Successful) response indicates that the sender (and all inbound proxies)

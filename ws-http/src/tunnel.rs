@@ -72,6 +72,10 @@ pub enum TunnelError {
     /// The SOCKS5 proxy did not connect.
     #[error("the proxy did not connect: {0}")]
     Socks(SocksReply),
+    /// Bytes came from behind the proxy before anything was sent there. A `Tunnel` does not say
+    /// so: an adapter does whose protocol begins with the client.
+    #[error("bytes came from behind the proxy before anything was sent there")]
+    Early,
     /// The stream ended before there was an answer.
     #[error("the proxy closed the connection")]
     Eof,

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use ws_http::{BodyReader, Response, header_map};
+use ws_http::{BodyReader, Proxy, Response, header_map};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
@@ -20,6 +19,7 @@ use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 use crate::stream::Stream;
 use crate::tap::{Tap, Tapped};
+use crate::way::dial;
 
 /// Connects to a `ws://` URL with the defaults: see [`Client`] for more.
 ///
@@ -61,6 +61,7 @@ pub struct Client {
     headers: Headers,
     subprotocols: Vec<String>,
     origin: Option<String>,
+    proxy: Option<Proxy>,
     config: Config,
     tap: Option<Tap>,
 }
@@ -73,6 +74,7 @@ impl Client {
             headers: Headers(Vec::new()),
             subprotocols: Vec::new(),
             origin: None,
+            proxy: None,
             config: Config::DEFAULT,
             tap: None,
         }
@@ -93,6 +95,21 @@ impl Client {
     /// Says on behalf of which page this connects: `https://example.com`. Not sent otherwise.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
+        self
+    }
+
+    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Not done otherwise: which
+    /// one the environment names [`Proxies`](crate::Proxies) says.
+    ///
+    /// ```no_run
+    /// use ws_std::{Client, Proxy};
+    ///
+    /// let proxy = Proxy::parse("socks5://127.0.0.1:1080")?;
+    /// let ws = Client::new("ws://chat.example/").proxy(proxy).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
 
@@ -144,7 +161,7 @@ impl Client {
     pub fn connect(&self) -> Result<WebSocket, ConnectError> {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
         match uri.scheme() {
-            Scheme::Ws => self.open(&uri, |deadline| dial(&uri, deadline)),
+            Scheme::Ws => self.open(&uri, |deadline| dial(&uri, self.proxy.as_ref(), deadline)),
             Scheme::Wss => Err(ConnectError::NoTls),
         }
     }
@@ -298,23 +315,6 @@ fn read(connecting: &mut Connecting, stream: &Stream, deadline: Deadline<'_>) ->
     Ok(len)
 }
 
-/// Tries the addresses of the host, one after the other.
-fn dial(uri: &Uri<'_>, deadline: Deadline<'_>) -> Result<Stream, ConnectError> {
-    let failed = |error| ConnectError::Connect {
-        host: uri.authority().into(),
-        error,
-    };
-    let mut last = io::ErrorKind::AddrNotAvailable.into();
-    for address in (uri.host(), uri.port()).to_socket_addrs().map_err(failed)? {
-        let left = deadline.left().map_err(failed)?;
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => return Ok(stream.into()),
-            Err(error) => last = error,
-        }
-    }
-    Err(failed(last))
-}
-
 fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| ConnectError::Entropy(error.into()))?;
@@ -329,6 +329,7 @@ impl fmt::Debug for Client {
             .field("headers", &self.headers)
             .field("subprotocols", &self.subprotocols.len())
             .field("origin", &self.origin)
+            .field("proxy", &self.proxy)
             .field("config", &self.config)
             .field("tap", &self.tap)
             .finish()

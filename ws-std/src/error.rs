@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
-use ws_http::Response;
+use ws_http::{Response, TunnelError};
 use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
 use ws_proto::{ProtocolError, SendError, TimedOut};
 
@@ -114,6 +114,15 @@ pub enum ConnectError {
         /// The failure of the last address tried, or of the look-up.
         #[source]
         error: io::Error,
+    },
+    /// The proxy lets nobody through.
+    #[error("cannot connect through {proxy}")]
+    Proxy {
+        /// Which, without its credentials.
+        proxy: String,
+        /// What it said.
+        #[source]
+        error: TunnelError,
     },
     /// The transport failed during the opening handshake.
     #[error("connection lost during the handshake")]

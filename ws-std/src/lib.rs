@@ -66,6 +66,7 @@ mod socket;
 mod stream;
 mod sync;
 mod tap;
+mod way;
 mod writer;
 
 pub use client::{Client, connect};
@@ -83,7 +84,8 @@ pub use http;
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
     Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
-    InvalidOrigin, Origins, Refusal, Request, Response, RouteError, StatusCode, Trusted,
+    InvalidOrigin, InvalidProxy, Origins, Proxies, Proxy, Refusal, Request, Response, RouteError,
+    StatusCode, Trusted, TunnelError,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};

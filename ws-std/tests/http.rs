@@ -2,16 +2,16 @@
 
 use common::{PATIENCE, Raw, Running, UPGRADE, answer, ask, get, run, server, upgrade};
 use std::error::Error;
-use std::io;
+use std::io::{self, Read, Write};
 use std::iter;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 use ws_std::http::Method;
 use ws_std::{
-    Basic, Client, ConnectError, Credentials, Hosts, Limits, Origins, Request, Response, Server,
-    StatusCode, Trusted, UriError,
+    Basic, Client, ConnectError, Credentials, Hosts, Limits, Origins, Proxy, Request, Response,
+    Server, StatusCode, Trusted, UriError,
 };
 
 mod common;
@@ -698,6 +698,90 @@ fn what_a_refusal_says_is_read_as_http_says() {
         assert_eq!(
             (answer.status(), answer.body()),
             (StatusCode::SERVICE_UNAVAILABLE, body.as_bytes())
+        );
+    }
+}
+
+#[test]
+fn a_client_goes_through_a_proxy() {
+    let server = run(site());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = |start: &str| Proxy::parse(&format!("{start}{}", listener.local_addr().unwrap()));
+    // (proxy, what it has to get, what it answers), turn by turn
+    let address = server.addr;
+    let connect = format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n");
+    let [high, low] = address.port().to_be_bytes();
+    let request = [5, 1, 0, 1, 127, 0, 0, 1, high, low];
+    let cases: [(&str, Vec<(&[u8], &[u8])>); 2] = [
+        (
+            "http://",
+            vec![(connect.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\n")],
+        ),
+        (
+            "socks5://li:s3cret@",
+            vec![
+                (b"\x05\x02\0\x02", b"\x05\x02"),
+                (b"\x01\x02li\x06s3cret", b"\x01\0"),
+                (&request, b"\x05\0\0\x01\0\0\0\0\0\0"),
+            ],
+        ),
+    ];
+    for (start, turns) in cases {
+        let client = Client::new(server.url("/socket")).proxy(proxy(start).unwrap());
+        let client = thread::spawn(move || {
+            let mut ws = client.connect().unwrap();
+            ws.recv().unwrap().unwrap().as_text().map(str::to_owned)
+        });
+        let (mut near, _) = listener.accept().unwrap();
+        for (wanted, answer) in turns {
+            let mut got = vec![0; wanted.len()];
+            near.read_exact(&mut got).unwrap();
+            assert_eq!(got, wanted);
+            if start == "http://" {
+                while !got.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    near.read_exact(&mut byte).unwrap();
+                    got.push(byte[0]);
+                }
+            }
+            near.write_all(answer).unwrap();
+        }
+        let far = TcpStream::connect(address).unwrap();
+        let (mut from, mut to) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        thread::spawn(move || io::copy(&mut from, &mut to));
+        thread::spawn(move || io::copy(&mut { far }, &mut { near }));
+        assert_eq!(client.join().unwrap().as_deref(), Some("the socket"));
+    }
+
+    let refusing = [
+        (
+            "http://",
+            &b"HTTP/1.1 407 Who\r\n\r\n"[..],
+            "the proxy answered with status 407",
+        ),
+        (
+            "socks5://",
+            b"\x05\xff",
+            "the proxy wants credentials that there are none of",
+        ),
+        ("http://", b"", "the proxy closed the connection"),
+        (
+            "http://",
+            b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101",
+            "bytes came from behind the proxy before anything was sent there",
+        ),
+    ];
+    for (start, answer, says) in refusing {
+        let client = Client::new("ws://nobody.example/").proxy(proxy(start).unwrap());
+        let client = thread::spawn(move || client.connect().unwrap_err());
+        let mut near = Raw::over(listener.accept().unwrap().0, false);
+        near.write(answer);
+        near.half_close();
+        let error = client.join().unwrap();
+        let name = format!("{}{}", start, listener.local_addr().unwrap());
+        assert_eq!(
+            chain(&error),
+            format!("cannot connect through {name}: {says}")
         );
     }
 }
