@@ -1,12 +1,13 @@
 //! The client: from a URL to an open connection.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode};
-use ws_http::{BodyReader, Proxy, Response, header_map};
+use http::{HeaderMap, StatusCode, header};
+use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
@@ -62,6 +63,7 @@ pub struct Client {
     subprotocols: Vec<String>,
     origin: Option<String>,
     proxy: Option<Proxy>,
+    redirects: Redirects,
     config: Config,
     tap: Option<Tap>,
 }
@@ -75,6 +77,7 @@ impl Client {
             subprotocols: Vec::new(),
             origin: None,
             proxy: None,
+            redirects: Redirects::none(),
             config: Config::DEFAULT,
             tap: None,
         }
@@ -110,6 +113,14 @@ impl Client {
     /// ```
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
+        self
+    }
+
+    /// Follows up to five redirects, one after the other. To another origin none of the
+    /// [headers](Self::header) go along, and from `wss://` to `ws://` nothing does. Default: a
+    /// redirect is a [refusal](ConnectError::Refused).
+    pub const fn follow_redirects(mut self) -> Self {
+        self.redirects = Redirects::follow();
         self
     }
 
@@ -159,6 +170,32 @@ impl Client {
     /// [`ConnectError`] says at which step it failed. If the server
     /// [refused](ConnectError::Refused), its answer comes with it.
     pub fn connect(&self) -> Result<WebSocket, ConnectError> {
+        let (begun, patience) = (Instant::now(), self.config.handshake_timeout);
+        let mut redirects = self.redirects;
+        let mut client = Cow::Borrowed(self);
+        loop {
+            let answer = match client.ask() {
+                Err(ConnectError::Refused(answer)) => answer,
+                // It was one for all of them.
+                Err(ConnectError::Timeout(_)) => return Err(ConnectError::Timeout(patience)),
+                connected => return connected,
+            };
+            let location = answer.headers().get(header::LOCATION);
+            let location = location.and_then(|value| value.to_str().ok());
+            let Some(next) = redirects.next(&client.url, answer.status(), location)? else {
+                return Err(ConnectError::Refused(answer));
+            };
+            let asked = client.to_mut();
+            asked.url = next.url;
+            asked.config.handshake_timeout = patience.saturating_sub(begun.elapsed());
+            if !next.same_origin {
+                asked.headers.0.clear();
+            }
+        }
+    }
+
+    /// Connects to one URL.
+    fn ask(&self) -> Result<WebSocket, ConnectError> {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
         match uri.scheme() {
             Scheme::Ws => self.open(&uri, |deadline| dial(&uri, self.proxy.as_ref(), deadline)),

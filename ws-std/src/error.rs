@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
-use ws_http::{Response, TunnelError};
+use ws_http::{RedirectError, Response, TunnelError};
 use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
 use ws_proto::{ProtocolError, SendError, TimedOut};
 
@@ -134,6 +134,9 @@ pub enum ConnectError {
     /// for credentials, or an ordinary page.
     #[error("the server refused with status {}", .0.status().as_u16())]
     Refused(Box<Response>),
+    /// The server says to ask elsewhere, and that is not done.
+    #[error("not followed")]
+    Redirect(#[from] RedirectError),
     /// The server's answer breaks the rules.
     #[error("handshake failed")]
     Handshake(#[from] ResponseError),

@@ -84,8 +84,8 @@ pub use http;
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
     Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
-    InvalidOrigin, InvalidProxy, Origins, Proxies, Proxy, Refusal, Request, Response, RouteError,
-    StatusCode, Trusted, TunnelError,
+    InvalidOrigin, InvalidProxy, Origins, Proxies, Proxy, RedirectError, Refusal, Request,
+    Response, RouteError, StatusCode, Trusted, TunnelError,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};

@@ -785,3 +785,50 @@ fn a_client_goes_through_a_proxy() {
         );
     }
 }
+
+#[test]
+fn redirects_are_followed_if_they_may_be() {
+    let last = run(server().websocket("/end", |mut ws, request| {
+        ws.send(request.header("authorization").unwrap_or("nothing"))
+    }));
+    let end = format!("http://{}/end", last.addr);
+    let first = run(server()
+        .hook(move |request| {
+            let to = match request.path() {
+                "/away" => end.clone(),
+                "/here" => "end".into(),
+                "/loop" => "/loop".into(),
+                "/nowhere" => "ftp://h/".into(),
+                _ => return None,
+            };
+            let answer = Response::text("").with_status(StatusCode::FOUND);
+            Some(answer.header("location", to))
+        })
+        .websocket("/end", |mut ws, request| {
+            ws.send(request.header("authorization").unwrap_or("nothing"))
+        }));
+    let client = |path: &str| Client::new(first.url(path)).header("Authorization", "s3cret");
+    for (path, heard) in [
+        ("/end", "s3cret"),
+        ("/here", "s3cret"),
+        ("/away", "nothing"),
+    ] {
+        let mut ws = client(path).follow_redirects().connect().unwrap();
+        assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some(heard), "{path}");
+    }
+    for (path, says) in [
+        ("/loop", "not followed: more than 5 redirects"),
+        (
+            "/nowhere",
+            "not followed: a redirect to what is no URL of a WebSocket: the scheme is neither \
+             ws:// nor wss://",
+        ),
+    ] {
+        let error = client(path).follow_redirects().connect().unwrap_err();
+        assert_eq!(chain(&error), says);
+    }
+    let ConnectError::Refused(answer) = client("/here").connect().unwrap_err() else {
+        panic!("it was not to follow");
+    };
+    assert_eq!(answer.status(), StatusCode::FOUND);
+}
