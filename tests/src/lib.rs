@@ -43,6 +43,9 @@ mod readme {
     #[doc = include_str!("../../ws-proto/README.md")]
     struct Proto;
 
+    #[doc = include_str!("../../ws-http/README.md")]
+    struct Http;
+
     #[doc = include_str!("../../ws-std/README.md")]
     struct Std;
 }

@@ -286,6 +286,9 @@ mod tests {
         )
     }
 
+    /// Status, headers, what comes until the end, the body, what became of it.
+    type Row<'t> = (u16, &'t [(&'t str, &'t str)], &'t str, &'t str, &'t str);
+
     const CHUNKED: &[(&str, &str)] = &[("transfer-encoding", "chunked")];
 
     #[test]
@@ -301,9 +304,8 @@ mod tests {
             "a\r\n0\r\n"
         );
         let length = |value| [("content-length", value)];
-        // (status, headers, what comes until the end, the body, what became of it)
         #[rustfmt::skip]
-        let table: &[(u16, &[(&str, &str)], &str, &str, &str)] = &[
+        let table: &[Row<'_>] = &[
             (401, &length("5"), "hello", "hello", "ok"),
             (401, &length("5"), "hello and more", "hello", "ok"),
             (401, &length("5"), "hell", "hell", "the body is cut off"),

@@ -317,11 +317,7 @@ mod tests {
                 )
             });
             let expected = expected.map(|(text, own)| (text.to_owned(), own));
-            assert_eq!(
-                got,
-                expected.as_ref().map(Clone::clone).map_err(|error| error),
-                "{text}"
-            );
+            assert_eq!(got.map_err(|error| *error), expected, "{text}");
         }
     }
 

@@ -712,7 +712,8 @@ fn a_client_goes_through_a_proxy() {
     let connect = format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n");
     let [high, low] = address.port().to_be_bytes();
     let request = [5, 1, 0, 1, 127, 0, 0, 1, high, low];
-    let cases: [(&str, Vec<(&[u8], &[u8])>); 2] = [
+    type Turns<'b> = Vec<(&'b [u8], &'b [u8])>;
+    let cases: [(&str, Turns<'_>); 2] = [
         (
             "http://",
             vec![(connect.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\n")],
