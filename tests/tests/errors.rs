@@ -18,7 +18,7 @@ use ws_proto::{
     AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
     Part, SendError, Sender, Session,
 };
-use ws_std::{Client, Clock, ConnectError, Timeouts, WebSocket};
+use ws_std::{Client, Clock, ConnectError, Proxy, Response, StatusCode, Timeouts, WebSocket};
 use ws_tests::{name_of, variants};
 
 /// The variants that are missing among `occurred`.
@@ -208,7 +208,12 @@ fn every_connect_error_occurs() {
     peer.head();
     peer.write(b"SSH-2.0\r\n\r\n");
     let broken = misled.join().expect("an error");
-    let serving = run(server());
+    let serving = run(server().get("/moved", |_| {
+        let answer = Response::text("").with_status(StatusCode::FOUND);
+        answer.header("location", "ftp://h/")
+    }));
+    // It is an HTTP server, and no proxy.
+    let proxy = Proxy::parse(&format!("http://{}", serving.addr)).expect("its URL");
     let failed = |client: Client| client.connect().unwrap_err();
     let occurred = names([
         left,
@@ -219,6 +224,8 @@ fn every_connect_error_occurs() {
         // The system accepts it, and nobody answers.
         failed(Client::new(&url).handshake_timeout(Duration::from_millis(10))),
         failed(Client::new(serving.url("/nowhere"))),
+        failed(Client::new(serving.url("/moved")).follow_redirects()),
+        failed(Client::new("ws://nobody.example/").proxy(proxy)),
         failed(Client::new(&url).subprotocol("a b")),
         broken,
     ]);
