@@ -4,7 +4,7 @@
 //! and what counts is the time that the server's process computes for each message or connection.
 //!
 //! ```text
-//! cargo build --release -p ws-cli
+//! cargo build --release -p ws-command
 //! cargo run --release -p ws-bench --features sockets --bin sockets -- [ROW]... [--rounds N] [--servers A,B] [--nodelay]
 //! ```
 
