@@ -6,13 +6,12 @@
 #   benches/gate.sh --record           write down what is measured now
 #   benches/gate.sh --show [PART]      only measure
 #
-# Installs valgrind, and the compiler that the figures are for, if they are not there.
+# Installs valgrind if it is not there. Another compiler makes other instructions: the figures are for the one that
+# rust-toolchain.toml names, so a change of it comes with new ones.
 set -euo pipefail
 usage=$(sed -n '2,/^set/{/^#/p}' "$0")
 cd "$(dirname "$0")/.."
 
-# Another compiler makes other instructions: who moves on to one records the figures with it.
-toolchain=1.95.0
 figures=benches/gate/figures.txt
 
 if [[ $(uname -sm) != "Linux x86_64" ]] || ! grep -qw avx2 /proc/cpuinfo; then
@@ -24,11 +23,11 @@ if ! command -v valgrind >/dev/null; then
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -qq valgrind
 fi
-rustup run "$toolchain" rustc --version >/dev/null 2>&1 || rustup toolchain install "$toolchain" --profile minimal
 
-# Flags of the one who calls would make other instructions, too.
-gate() { env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo "+$toolchain" run --quiet --release --locked -p ws-bench --bin gate -- "$@"; }
-made_by() { echo "# rustc $toolchain, $(valgrind --version), glibc $(getconf GNU_LIBC_VERSION | cut -d' ' -f2)"; }
+# Flags or a toolchain from the environment would make other instructions, too.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTUP_TOOLCHAIN
+gate() { cargo run --quiet --release --locked -p ws-bench --bin gate -- "$@"; }
+made_by() { echo "# rustc $(rustc --version | cut -d' ' -f2), $(valgrind --version), glibc $(getconf GNU_LIBC_VERSION | cut -d' ' -f2)"; }
 
 case ${1-} in
 --record)

@@ -45,6 +45,8 @@
 //! | pages that may connect | of the same host | [`Server::origins`] |
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // For what its tests have in common with the others.
 #[cfg(test)]
 extern crate self as ws_std;
