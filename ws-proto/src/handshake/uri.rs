@@ -259,26 +259,26 @@ impl fmt::Debug for ResourceName<'_> {
 #[non_exhaustive]
 pub enum UriError {
     /// A space or a control character: percent-encoded, it is welcome in a path or a query.
-    #[error("a space or a control character")]
+    #[error("URL contains a space or a control character")]
     Character,
     /// The scheme is missing, or another one (§3).
     #[error("the scheme is neither ws:// nor wss://")]
     Scheme,
     /// A fragment: "the character "#", when not indicating the start of a fragment, MUST be
     /// escaped as %23." (§3)
-    #[error("a fragment (#) has no place here")]
+    #[error("URL has a fragment (#)")]
     Fragment,
     /// A user or a password (RFC 9110 §4.2.4).
     #[error("credentials go into an Authorization header, not into the URL")]
     UserInfo,
     /// There is no host.
-    #[error("the host is missing")]
+    #[error("URL has no host")]
     NoHost,
     /// The host is neither a name nor an IP address (RFC 3986 §3.2.2).
     #[error("the host is neither a name nor an IP address")]
     Host,
     /// The name of the host is not ASCII (RFC 5890 §2.3.2.1: an A-label is).
-    #[error("the name of the host is not ASCII: its xn-- form is")]
+    #[error("host name is not ASCII: use its xn-- form")]
     HostNotAscii,
     /// A colon is there, and no port after it.
     #[error("the port is not a number from 0 to 65535")]
