@@ -1,4 +1,4 @@
-//! The frame that nearly all are: a whole message below 64 KiB, neither fragmented nor compressed.
+//! The common frame: a whole message below 64 KiB, neither fragmented nor compressed.
 //!
 //! ```text
 //!   81 or 82 │ len < 126, or 126 and two bytes │ key, from a client │ payload, all of it here
@@ -24,9 +24,9 @@ pub(crate) struct CommonFrame {
 }
 
 impl CommonFrame {
-    /// Finds such a frame whose MASK bit is as `mask_bit`, 0x80 or 0, and whose payload lies in
-    /// `input` and has at most `max` bytes. `None` is no judgement:
-    /// [`Header::decode`](crate::Header::decode) judges, and takes three times as long.
+    /// Finds such a frame whose MASK bit equals `mask_bit` (0x80 or 0), and whose payload lies in
+    /// `input` and has at most `max` bytes. `None` is no verdict:
+    /// [`Header::decode`](crate::Header::decode) gives one, and takes three times as long.
     #[inline(always)]
     pub(crate) fn find(input: &[u8], mask_bit: u8, max: u64) -> Option<Self> {
         let found = Self::header(input, mask_bit)?;
@@ -71,7 +71,7 @@ impl CommonFrame {
         })
     }
 
-    /// How much of the input it is, header and payload.
+    /// The length of the frame in the input, header and payload.
     #[inline(always)]
     pub(crate) const fn size(&self) -> usize {
         self.header as usize + self.len as usize

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A pure codec: bytes to a [`Header`] and back, with no state. What depends on the role of an
-//! endpoint, on what was negotiated or on the frames before is the receiver's to judge.
+//! endpoint, on the negotiation or on earlier frames, the receiver judges.
 
 use core::fmt;
 
@@ -399,7 +399,7 @@ pub struct HeaderBytes {
     len: u8,
 }
 
-/// How many they are: the key is among them.
+/// The number of bytes, the key's included.
 impl fmt::Debug for HeaderBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HeaderBytes({} bytes)", self.len)

@@ -32,7 +32,7 @@ pub struct Utf8 {
     cut_len: u8,
 }
 
-/// How much of a character was cut, and not which.
+/// The number of bytes of a cut character, and not which.
 impl fmt::Debug for Utf8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Utf8")

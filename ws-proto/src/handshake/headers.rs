@@ -75,7 +75,7 @@ impl<'b> Headers<'b> {
 }
 
 impl Default for Headers<'_> {
-    /// No header.
+    /// No headers.
     fn default() -> Self {
         Self::of_lines(&[])
     }
@@ -103,7 +103,7 @@ impl<'b> IntoIterator for Headers<'b> {
     }
 }
 
-/// The names only: values hold cookies and credentials.
+/// Shows the names only: values hold cookies and credentials.
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().fmt(f)
@@ -146,7 +146,7 @@ impl fmt::Debug for HeaderIter<'_> {
     }
 }
 
-/// Without the optional white space around it, which is spaces and tabs (RFC 9110 §5.6.3).
+/// Removes the optional white space around a value, which is spaces and tabs (RFC 9110 §5.6.3).
 const fn trimmed(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;

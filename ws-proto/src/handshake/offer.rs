@@ -19,17 +19,16 @@ use super::write::Writer;
 use crate::error::NoRoom;
 use crate::limits::Limits;
 
-/// How many interim responses are skipped before the answer has to come.
+/// The most interim responses that are skipped before the answer has to come.
 const MAX_INTERIM: u8 = 8;
 
-/// A handshake that we send, and what its answer is held against.
+/// A handshake that we send, and that the server's answer is checked against.
 ///
-/// What was given to it cannot break a line, so [`encode`](Self::encode) always writes one
-/// request. The [`Key`] is no part of it: "The nonce MUST be selected randomly for each
-/// connection." (§4.1)
+/// Its parts cannot break a line, so [`encode`](Self::encode) always writes one request. The
+/// [`Key`] is not part of it: "The nonce MUST be selected randomly for each connection." (§4.1)
 ///
-/// Where another library writes heads, it is given [`fields`](Self::fields) and what it reads is
-/// held against the offer by [`confirm`](Self::confirm); over HTTP/2 and HTTP/3 by
+/// Where another library writes heads, give it [`fields`](Self::fields), and check the answer that
+/// it reads with [`confirm`](Self::confirm); over HTTP/2 and HTTP/3 with
 /// [`extended_fields`](Self::extended_fields) and [`confirm_extended`](Self::confirm_extended).
 ///
 /// ```
@@ -55,9 +54,9 @@ pub struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    /// Makes an offer to `host[:port]` (an IPv6 address in brackets, the port only if it is not
-    /// the scheme's own) for `/path[?query]`: §3's host, port and resource name. What RFC 3986 has no
-    /// place for in the latter is percent-encoded as it is sent.
+    /// Makes an offer to `host[:port]` (an IPv6 address in brackets, the port only if it is not the
+    /// scheme's own) for `/path[?query]`: host, port and resource name of §3. Characters that RFC
+    /// 3986 does not allow in the latter are percent-encoded as it is sent.
     ///
     /// # Errors
     ///
@@ -78,7 +77,7 @@ impl<'a> Offer<'a> {
         Self::of(uri.authority(), uri.resource_name())
     }
 
-    /// What the answer to an offer that was sent is held against.
+    /// Makes what the answer to an offer that was sent is checked against.
     #[cfg(feature = "alloc")]
     pub(crate) const fn sent(protocols: &'a [&'a str], compression: Option<Compression>) -> Self {
         Self {
@@ -128,9 +127,9 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// Offers compression (RFC 7692), and asks the server to keep to these bounds. A server that
-    /// cannot may agree without: [`agreed`](Self::agreed) has what it agreed to. For what the
-    /// client sends nothing is asked: it keeps to its bounds itself.
+    /// Offers compression (RFC 7692), and asks the server to keep within these bounds. A server
+    /// that cannot may agree without them: [`agreed`](Self::agreed) returns what it agreed to.
+    /// Nothing is asked about what the client sends: it keeps to its bounds by itself.
     pub const fn compression(self, compression: Option<Compression>) -> Self {
         Self {
             compression,
@@ -315,8 +314,7 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// The compression that the server agreed to, if it did; [`verify`](Self::verify) has found
-    /// it in order.
+    /// The compression that the server agreed to, if any; [`verify`](Self::verify) has checked it.
     ///
     /// # Errors
     ///
@@ -333,7 +331,8 @@ impl<'a> Offer<'a> {
     }
 }
 
-/// Whom it asks and which headers it has: values hold credentials, and subprotocols hold tokens.
+/// Shows the host and the names of the headers: values hold credentials, and subprotocols hold
+/// tokens.
 impl fmt::Debug for Offer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Offer")

@@ -18,11 +18,11 @@ use super::target::{Redacted, Target};
 use super::{Bootstrap, HttpVersion};
 use crate::limits::Limits;
 
-/// A request whose head is valid HTTP, of whatever method: a server answers pages on the same
+/// A request whose head is valid HTTP, whatever its method: a server answers pages on the same
 /// port.
 ///
-/// Whether it is a handshake [`accept`](Self::accept) tells. If it is not, it has to say whether
-/// it has a body; one that [wants an upgrade](Self::wants_upgrade) should be refused with
+/// [`accept`](Self::accept) says whether it is a handshake. If it is not, it may have a body; one
+/// that [wants an upgrade](Self::wants_upgrade) should be refused with
 /// [`encode_refusal`](RequestError::encode_refusal), and the connection closed.
 ///
 /// ```
@@ -88,8 +88,8 @@ impl<'b> Request<'b> {
     /// request-target as it was received, `headers` a slice of pairs or, with the feature `http`,
     /// a `HeaderMap`.
     ///
-    /// It is judged as the same request in bytes would be, but for what only bytes can get wrong,
-    /// and for limits: those are the other library's.
+    /// It is judged as the same request in bytes would be, except for what only bytes can get
+    /// wrong, and for limits, which are up to the other library.
     ///
     /// ```
     /// use ws_proto::handshake::{HttpVersion, Request};
@@ -164,7 +164,7 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     ///
-    /// As those of [`from_parts`](Self::from_parts).
+    /// Those of [`from_parts`](Self::from_parts).
     pub fn extended_connect(
         version: HttpVersion,
         protocol: &'b str,
@@ -220,7 +220,7 @@ impl<'b> Request<'b> {
 
     /// Checks that this is a client's handshake, by every rule of §4.2.1, and makes the answer.
     ///
-    /// Who asks is not checked: call [`same_origin`](Self::same_origin), or compare
+    /// It does not check the origin: call [`same_origin`](Self::same_origin), or compare
     /// [`origin`](Self::origin) with a list.
     ///
     /// # Errors
@@ -322,7 +322,7 @@ impl<'b> Request<'b> {
         self.check_version()
     }
 
-    /// Tells whether the request asks for a WebSocket: one of its Upgrades is `websocket`, or its
+    /// Returns whether the request asks for a WebSocket: one of its Upgrades is `websocket`, or its
     /// `:protocol`. A handshake that [`accept`](Self::accept) refuses does so too.
     #[must_use]
     pub fn wants_upgrade(&self) -> bool {
@@ -332,7 +332,7 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// How a WebSocket begins in this version of HTTP: a refusal depends on it.
+    /// The way in which a WebSocket begins in this version of HTTP: a refusal depends on it.
     #[must_use]
     pub const fn bootstrap(&self) -> Bootstrap {
         match self.version {
@@ -408,8 +408,8 @@ impl<'b> Request<'b> {
         Extensions::of(self.fields.extensions())
     }
 
-    /// The origin of the script that asks, or `None`: "A connection attempt lacking this header field SHOULD NOT
-    /// be interpreted as coming from a browser client." (§4.2.1 (7))
+    /// The origin of the script that asks, or `None`: "A connection attempt lacking this header
+    /// field SHOULD NOT be interpreted as coming from a browser client." (§4.2.1 (7))
     ///
     /// ```
     /// # use ws_proto::handshake::{Origin, Request, RequestError};
@@ -435,8 +435,8 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Checks that no foreign page asks: Origin is absent, or has the host and port of
-    /// Host, or of `:authority`.
+    /// Checks that the request does not come from a foreign page: Origin is absent, or has the host
+    /// and port of Host, or of `:authority`.
     ///
     /// # Errors
     ///
@@ -532,7 +532,8 @@ impl<'b> Request<'b> {
     }
 }
 
-/// What it is and which headers it has: values hold cookies, and queries hold tokens.
+/// Shows the request line without the values in its query, and the names of the headers: values hold
+/// cookies, and queries hold tokens.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
