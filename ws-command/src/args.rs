@@ -34,7 +34,7 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "not a number of seconds, such as 10 or 0.5".into())
 }
 
-/// A time of zero switches off what it is the interval of.
+/// Turns an interval of zero into `None`, which switches off what it times.
 pub(crate) fn unless_zero(interval: Duration) -> Option<Duration> {
     (!interval.is_zero()).then_some(interval)
 }
@@ -57,8 +57,8 @@ pub(crate) struct DeflateArgs {
 }
 
 impl DeflateArgs {
-    /// The defaults, but for the window that we send with and what is kept in it; `None` if it is
-    /// off.
+    /// The defaults, except for the window that we send with and what is kept in it; `None` if
+    /// compression is off.
     pub(crate) fn settings(self) -> Option<Deflate> {
         let direction = Direction {
             window: WindowBits::new(self.window_bits)?,

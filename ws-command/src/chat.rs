@@ -1,4 +1,4 @@
-//! The chat: rooms in which everyone gets everyone's lines, and who came and went.
+//! The chat: rooms in which everyone gets everyone's lines, and the news of who joins and leaves.
 //!
 //! From the server come JSON objects, each a text message, in the same order for everyone in a
 //! room; times are milliseconds since 1970:
@@ -9,8 +9,8 @@
 //! {"type":"left","name":"Ada","members":["Bob"],"time":1763680000000}
 //! ```
 //!
-//! `you` is there in the first message that a member gets, about itself, and tells it the name it
-//! has: one that is taken gets a suffix. To the server every text message is a line.
+//! `you` is in the first message that a member gets, about itself, and says which name it has: one
+//! that is taken gets a suffix. To the server every text message is a line.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,14 +25,14 @@ use crate::utc::Utc;
 /// The longest name of a room or a member, in characters.
 const MAX_NAME: usize = 64;
 
-/// Whom a connection wants to be, and where.
+/// The member that a connection wants to be, and the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     room: String,
     name: String,
 }
 
-/// What is wrong with a name, in words for whoever chose it.
+/// The fault of a name, in words for its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadName {
     parameter: &'static str,
@@ -55,16 +55,16 @@ pub(crate) struct Member<S: Seat> {
     name: String,
 }
 
-/// How a member is reached.
+/// The way to reach a member.
 pub(crate) trait Seat {
-    /// Gives the member an event, which all of them get. Never waits for it.
+    /// Gives the member an event, the same for all. Never waits for it.
     fn hand(&self, event: &mut Prepared);
 }
 
 /// Always locked after the map of rooms, never before.
 type Shared<S> = Arc<Mutex<Room<S>>>;
 
-/// Those in a room, in the order in which they came.
+/// The members of a room, in the order in which they joined.
 #[derive(Debug)]
 struct Room<S> {
     members: Vec<(String, S)>,
@@ -96,13 +96,13 @@ enum Event<'a> {
 ///
 /// # Errors
 ///
-/// The connection broke, or the place is none.
+/// The connection broke, or the place cannot be taken.
 pub(crate) fn talk(rooms: &Rooms, mut ws: WebSocket, place: Place) -> Result<(), Error> {
     let member = rooms.join(place, ws.writer());
     let mut refused = false;
     ws.for_each(|message, tx| {
         match message {
-            // What was sent before it saw our Close is not heard any more.
+            // What the member sent before it saw our Close is dropped.
             _ if refused => {}
             Message::Text(text) => member.say(text),
             Message::Binary(_) => {
@@ -115,11 +115,12 @@ pub(crate) fn talk(rooms: &Rooms, mut ws: WebSocket, place: Place) -> Result<(),
 }
 
 impl Place {
-    /// Reads `?room=…&name=…`. Who names no room is in the lobby, and who has no name is a guest.
+    /// Reads `?room=…&name=…`. Without a room it is the lobby, without a name the member is a
+    /// guest.
     ///
     /// # Errors
     ///
-    /// Which one is bad, and why.
+    /// The parameter that is bad, and why.
     pub(crate) fn of(request: &Request) -> Result<Self, BadName> {
         let room = request.param("room");
         let name = request.param("name");
@@ -149,7 +150,7 @@ impl<S: Seat> Rooms<S> {
         let mut open = lock(&self.open);
         let shared = open.entry(room.clone()).or_default().clone();
         let mut members = lock(&shared);
-        // Whoever leaves takes both locks: the room stays in the map from here on.
+        // A member that leaves takes both locks: the room stays in the map from here on.
         drop(open);
         let name = members.join(name, seat);
         drop(members);
@@ -193,7 +194,7 @@ impl<S: Seat> Drop for Member<S> {
 impl Seat for Writer {
     fn hand(&self, event: &mut Prepared) {
         if let Err(Error::Send(SendError::Full { .. })) = self.queue_prepared(event) {
-            // What waits goes first, and it has the time of a closing handshake to take it.
+            // What waits goes first, and has the time of a closing handshake to leave.
             let _ = self.close(CloseCode::TRY_AGAIN_LATER, "too slow");
         }
         // Any other error means that it is closing or gone: its own thread will see.
@@ -274,13 +275,13 @@ impl<S> Default for Room<S> {
 }
 
 impl Event<'_> {
-    /// The event as it travels, encoded and compressed once for all who get it.
+    /// The event as it travels, encoded and compressed once for all members.
     fn encode(&self) -> Prepared {
         Prepared::new(&serde_json::to_string(self).unwrap_or_default())
     }
 }
 
-/// Every change of a room is whole before anything that could panic.
+/// Takes a lock, poisoned or not: every change of a room is whole before anything that could panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -437,8 +438,8 @@ mod tests {
         }
     }
 
-    /// Joining, talking and leaving from many threads: nobody waits for ever, and the last one out
-    /// leaves nothing behind.
+    /// Joining, talking and leaving from many threads: no thread waits for ever, and when the last
+    /// member has left, no room remains.
     #[test]
     fn many_at_a_time() {
         let rooms = Rooms::new();

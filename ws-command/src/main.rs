@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what went wrong, on one line, and returns the exit status for it.
+/// Reports an error on one line, and returns its exit status.
 fn fail(status: u8, what: impl std::fmt::Display) -> ExitCode {
     eprintln!("ws: {what}");
     ExitCode::from(status)

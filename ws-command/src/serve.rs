@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     grace: Duration,
 
-    /// Say on standard error who connects, who leaves, and why
+    /// Log on standard error who connects, who leaves, and why
     #[arg(short, long)]
     verbose: bool,
 }
@@ -92,7 +92,8 @@ Examples:
 
 const PAGE: &str = include_str!("page.html");
 
-/// The page brings all it needs, and is to load, send and be embedded nowhere else.
+/// The page brings all it needs; it must load nothing, send nothing elsewhere, and be embedded
+/// nowhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -112,11 +113,11 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         }
     };
     let handle = server.handle();
-    // Before anyone is told that we are there: who waits for the line below may signal at once.
+    // Before the line below is printed: its reader may send a signal at once.
     if let Err(error) = on_signal(move |_| handle.shutdown()) {
         return fail(2, format_args!("no signals: {}", plain(&error)));
     }
-    // Whoever closed standard output does not want to know.
+    // If standard output is closed, nobody wants to read this.
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "listening on http://{}/", server.local_addr());
     let _ = stdout.flush();
@@ -202,7 +203,7 @@ fn tick(mut ws: WebSocket) -> Result<(), Error> {
     loop {
         match ws.send(Utc::now().to_string().as_str()) {
             Ok(()) => {}
-            // We are shutting down: the client's answer is still to come.
+            // The server shuts down: the client's answer is still to come.
             Err(Error::Send(SendError::Closed)) => {
                 while ws.recv()?.is_some() {}
                 return Ok(());
@@ -213,7 +214,7 @@ fn tick(mut ws: WebSocket) -> Result<(), Error> {
         loop {
             let left = next.saturating_duration_since(std::time::Instant::now());
             match ws.recv_timeout(left)? {
-                // Whatever it says, it gets the time.
+                // It gets the time, whatever it sends.
                 Next::Message(_) => {}
                 Next::Elapsed => break,
                 Next::Closed => return Ok(()),
@@ -222,7 +223,7 @@ fn tick(mut ws: WebSocket) -> Result<(), Error> {
     }
 }
 
-/// What `--verbose` says.
+/// The log of `--verbose`.
 #[derive(Clone, Copy, Debug)]
 struct Log {
     verbose: bool,
@@ -261,7 +262,7 @@ fn target(request: &Request) -> String {
     Escaped(&request.uri().to_string()).to_string()
 }
 
-/// One line, with the time. Whoever closed standard error does not want to know.
+/// Logs one line, with the time. If standard error is closed, nobody wants to read it.
 fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{} {line}", Utc::now());
 }

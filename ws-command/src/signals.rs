@@ -6,7 +6,7 @@ use std::io;
 ///
 /// # Errors
 ///
-/// What registering for them gave.
+/// The result of registering for them.
 #[cfg(unix)]
 pub(crate) fn on_signal(on_signal: impl Fn(i32) + Send + 'static) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::iter;
 
-/// Shows text on a terminal: what would move its cursor, colour it, or turn it around is escaped.
+/// Shows text on a terminal: characters that would move its cursor, colour it, or turn the text
+/// around are escaped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
@@ -56,7 +57,7 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// Whether a character does something other than be seen: C0, C1 and DEL, the separators of lines
+/// Whether a character does something besides being seen: C0, C1 and DEL, the separators of lines
 /// and paragraphs, and those that change the direction of the text around them (`Bidi_Control`).
 pub(crate) fn is_control(c: char) -> bool {
     c.is_control()

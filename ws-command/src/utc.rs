@@ -23,7 +23,7 @@ impl Utc {
         u64::try_from(self.since_epoch.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How long it is to the next full second.
+    /// The time to the next full second.
     pub(crate) fn to_next_second(self) -> Duration {
         Duration::from_secs(1) - Duration::from_nanos(self.since_epoch.subsec_nanos().into())
     }

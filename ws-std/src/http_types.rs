@@ -1,11 +1,11 @@
-//! What a peer sent, in the types of the `http` crate.
+//! Heads from a peer, in the types of the `http` crate.
 
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ws_proto::handshake::Headers;
 
-/// The names of headers, for `Debug`: values hold cookies and credentials.
+/// Shows the names of headers, in `Debug`: values hold cookies and credentials.
 pub(crate) struct Names<'h>(pub(crate) &'h HeaderMap);
 
 impl fmt::Debug for Names<'_> {
@@ -14,8 +14,8 @@ impl fmt::Debug for Names<'_> {
     }
 }
 
-/// The headers in the types of the `http` crate. Those it does not take are left out: a value
-/// with a byte that is no text.
+/// The headers in the types of the `http` crate. Those that it does not take are left out: a value
+/// with a byte that is not text.
 pub(crate) fn header_map(headers: Headers<'_>) -> HeaderMap {
     headers
         .iter()

@@ -1,4 +1,4 @@
-//! What a client asked for.
+//! The client's request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +32,8 @@ impl Request {
         self.head.method()
     }
 
-    /// The request target. What no URI holds, raw UTF-8 and `"` for example, is percent-encoded.
+    /// The request target. Characters that no URI can hold, raw UTF-8 and `"` for example, are
+    /// percent-encoded.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         self.head.uri()
@@ -72,7 +73,7 @@ impl Request {
         self.headers().get(name)?.to_str().ok()
     }
 
-    /// The subprotocols that the client offers, the one it prefers first.
+    /// The subprotocols that the client offers, the preferred one first.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.headers()
             .get_all(http::header::SEC_WEBSOCKET_PROTOCOL)
@@ -96,7 +97,8 @@ impl Request {
     }
 }
 
-/// What it is, and the names of its headers: values hold cookies, and queries hold tokens.
+/// Shows the request line without the values in its query, and the names of its headers: values
+/// hold cookies, and queries hold tokens.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -108,7 +110,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The target with those bytes percent-encoded that clients send and no URI holds.
+/// The target, with the bytes percent-encoded that clients send and no URI can hold.
 fn encoded(target: &str) -> Cow<'_, str> {
     let raw = |byte: u8| !byte.is_ascii() || matches!(byte, b'"' | b'<' | b'>' | b'`');
     if !target.bytes().any(raw) {

@@ -22,7 +22,7 @@ use crate::http_types::Names;
 #[must_use]
 pub struct Response(http::Response<Vec<u8>>);
 
-/// Its status, the names of its headers and the length of its body: values hold cookies.
+/// Shows its status, the names of its headers and the length of its body: values hold cookies.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
@@ -37,7 +37,7 @@ impl fmt::Debug for Response {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     Send,
-    /// To HEAD the same is answered as to GET, without it (RFC 9110 §9.3.2).
+    /// The answer to HEAD is the one to GET, without the body (RFC 9110 §9.3.2).
     Omit,
 }
 
@@ -52,8 +52,8 @@ impl Response {
         Self::with_type(text, "text/plain; charset=utf-8")
     }
 
-    /// Sets the status. A number below 100 or over 999 becomes 500; so does one below
-    /// 200 when it is sent, because such a response announces another.
+    /// Sets the status. A number below 100 or over 999 becomes 500. So does one below 200 when it
+    /// is sent, because such a response announces another.
     pub fn with_status(mut self, status: u16) -> Self {
         *self.0.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -73,7 +73,7 @@ impl Response {
         self
     }
 
-    /// The headers, to add to them.
+    /// The headers, for adding to them.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         self.0.headers_mut()
     }
@@ -102,11 +102,11 @@ impl Response {
         response
     }
 
-    /// The answer as it travels. It ends the connection: nothing that follows a request is read
-    /// as another one.
+    /// Encodes the answer. It ends the connection: nothing that follows a request is read as
+    /// another one.
     pub(crate) fn encode(&self, body: Body) -> Vec<u8> {
-        // An interim one announces the final one: what the body holds would be taken for it (RFC
-        // 9110 §15.2).
+        // An interim response announces the final one: its body would be taken for that (RFC 9110
+        // §15.2).
         let status = match self.0.status() {
             interim if interim.is_informational() => StatusCode::INTERNAL_SERVER_ERROR,
             status => status,

@@ -107,7 +107,7 @@ const PREFERRED: [u64; 40] = [
     900, 950,
 ];
 
-/// Which of them make a series: R40, R20, R10, R5, and 4, 2 or 1 in a decade.
+/// The strides through them that make a series: R40, R20, R10, R5, and 4, 2 or 1 in a decade.
 const STEPS: [usize; 7] = [1, 2, 4, 8, 10, 20, 40];
 
 /// A bar as long as `count` is part of `most`, in eighths of a column; what is there is seen.
@@ -121,7 +121,7 @@ fn bar(count: u64, most: u64, room: usize) -> String {
     "█".repeat(eighths / 8) + PARTS[eighths % 8]
 }
 
-/// A part of all in percent, with two digits behind the point where it is small.
+/// A part of all in percent, with two digits after the point where it is small.
 fn share(count: u64, all: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a few digits are shown")]
     let percent = count as f64 * 100.0 / all.max(1) as f64;

@@ -25,15 +25,15 @@ pub(crate) struct Plan {
     pub(crate) span: Span,
 }
 
-/// When a run is over.
+/// The end of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Span {
-    /// After this time, and what is not counted before it.
+    /// After this time, and the time before it that is not counted.
     Time {
         warm_up: Duration,
         measured: Duration,
     },
-    /// After so many messages.
+    /// After this many messages.
     Messages(u64),
 }
 
@@ -49,12 +49,12 @@ pub(crate) struct Load<'a> {
     open: usize,
     pub(crate) work: Work,
     pub(crate) is_compressed: bool,
-    /// From when to when it was measured.
+    /// The beginning and the end of the measurement.
     began: Option<Instant>,
     ended: Instant,
 }
 
-/// A connection, by how far it is.
+/// A connection, by its stage.
 #[derive(Debug)]
 enum Place {
     Opening(Box<Opening>),
@@ -91,7 +91,7 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Connects, loads and measures. What was measured is there even if it failed.
+    /// Connects, loads and measures. The measurements are there even if it failed.
     pub(crate) fn run(&mut self, progress: &Progress) -> Result<(), String> {
         let ran = self.open_all(progress).and_then(|()| self.load(progress));
         self.ended = self.work.clock.now();
@@ -102,7 +102,7 @@ impl<'a> Load<'a> {
         &self.plan
     }
 
-    /// For how long it was measured, if it came to that.
+    /// The time for which it was measured, if it came to that.
     pub(crate) fn measured(&self) -> Option<Duration> {
         let began = self.began?;
         Some(self.ended.saturating_duration_since(began))
@@ -169,7 +169,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// When the warm-up is over, and after that, when the run is.
+    /// The end of the warm-up, and after that, of the run.
     fn due(&self, started: Instant) -> Instant {
         match (self.plan.span, self.began) {
             (Span::Messages(_), _) => Instant::from_epoch(Duration::MAX),
@@ -216,7 +216,7 @@ impl<'a> Load<'a> {
                 break;
             }
             for event in &events {
-                // The run is over, and how a connection ends does not change what was measured.
+                // The run is over: how a connection ends does not change the measurements.
                 if self.turn(event).is_err() {
                     self.places[event.token().0] = Place::Over;
                     self.open -= 1;
@@ -232,7 +232,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Lets one connection go on.
+    /// Takes one connection further.
     fn turn(&mut self, event: &Event) -> Result<(), String> {
         let Some(place) = self.places.get_mut(event.token().0) else {
             return Ok(());
@@ -260,7 +260,7 @@ impl<'a> Load<'a> {
                         self.open += 1;
                         self.is_compressed &= encoding == Encoding::Compressed;
                         self.work.heard = self.work.clock.now();
-                        // What came behind the handshake.
+                        // What came after the handshake.
                         return self.turn(event);
                     }
                 }
@@ -297,11 +297,11 @@ fn limits(payload: &Payload, in_flight: u64) -> Limits {
     limits
 }
 
-/// How many connections are being made at a time.
+/// The number of connections that are being made at a time.
 const AT_ONCE: usize = 64;
 
-/// How many wake-ups one call brings at the most.
+/// The most wake-ups of one call.
 const EVENTS: usize = 1024;
 
-/// How often to look at the time when nothing happens, and to show how far it is.
+/// The interval at which to look at the time when nothing happens, and to show the progress.
 const TICK: Duration = Duration::from_millis(100);

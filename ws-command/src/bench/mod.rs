@@ -98,10 +98,10 @@ Examples:
   ws bench -c 10 -s 64KiB --text --deflate -d 30 ws://127.0.0.1:9001/echo
   ws bench --messages 100000 --json ws://127.0.0.1:9001/echo";
 
-/// How long to wait for a server that does nothing.
+/// The time to wait for a server that does nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long closing may take.
+/// The time that closing may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args) -> ExitCode {
@@ -145,7 +145,8 @@ impl Args {
         }
     }
 
-    /// We compress fast, for it is the server that is measured. What it agrees to is the same.
+    /// We compress fast, because it is the server that is measured. It agrees to the same either
+    /// way.
     fn deflate(&self) -> Option<Deflate> {
         let mut deflate = self.deflate.settings()?;
         deflate.level = 1;
@@ -167,7 +168,7 @@ impl Args {
         }
     }
 
-    /// Prints what was measured; if that is nothing, it says so.
+    /// Prints the measurements; if there are none, it says so.
     fn print(&self, load: &Load<'_>, has_failed: bool) -> Result<(), String> {
         let latencies = &load.work.latencies;
         let Some(time) = load.measured() else {
@@ -202,7 +203,7 @@ impl Args {
         written.map_err(|error| format!("cannot write the output: {}", plain(&error)))
     }
 
-    /// What was asked for, in words.
+    /// The task, in words.
     fn words(&self, is_compressed: bool) -> String {
         let s = if self.connections == 1 { "" } else { "s" };
         let kind = self.kind_name();
@@ -222,19 +223,19 @@ impl Args {
     }
 }
 
-/// As many files as the system lets us open: each connection is one.
+/// Lets us open as many files as the system allows: each connection is one.
 fn allow_files() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = limit.maximum;
-        // Whether there are enough shows when they are opened.
+        // Opening them shows whether there are enough.
         let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 
-/// How wide the terminal is.
+/// The width of the terminal.
 fn columns() -> usize {
     #[cfg(unix)]
     if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout())

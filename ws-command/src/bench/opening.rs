@@ -18,7 +18,7 @@ pub(crate) struct Opening {
     connecting: Connecting,
 }
 
-/// How far it is.
+/// The stage of a connection.
 #[derive(Debug)]
 pub(crate) enum Turned {
     /// It has to wait.
@@ -27,7 +27,7 @@ pub(crate) enum Turned {
     Open(Box<Peer>, Encoding),
 }
 
-/// Whether it was agreed on to compress messages.
+/// Whether compression was agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Compressed,
@@ -53,7 +53,7 @@ impl Opening {
         })
     }
 
-    /// Goes on as far as it can without waiting.
+    /// Goes on as far as possible without waiting.
     pub(crate) fn turn(mut self: Box<Self>, target: &Target<'_>) -> Result<Turned, String> {
         let lost = |error| cannot(target, &error);
         if !self.connect().map_err(lost)? {
@@ -128,7 +128,7 @@ fn cannot(target: &Target<'_>, error: &io::Error) -> String {
     format!("cannot connect to {}: {what}", target.address)
 }
 
-/// For the key and the masks of one connection.
+/// Makes the entropy for the key and the masks of one connection.
 fn entropy() -> Result<[u8; 48], String> {
     let mut bytes = [0; 48];
     getrandom::fill(&mut bytes).map_err(|error| format!("no entropy: {error}"))?;

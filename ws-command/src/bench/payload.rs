@@ -1,4 +1,4 @@
-//! What is sent, and whether it came back.
+//! The messages to send, and the check of what comes back.
 
 use ws_proto::{Kind, Message};
 
@@ -9,7 +9,7 @@ pub(crate) struct Payload {
     text: String,
 }
 
-/// How much of an echo is compared.
+/// The part of an echo that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     /// All of it.
@@ -63,7 +63,7 @@ impl Payload {
     }
 }
 
-/// Messages up to this length are compared whole, each of them, for that costs nothing.
+/// Messages up to this length are all compared whole, because that costs nothing.
 const SHORT: usize = 128;
 
 /// The length of a number, in bytes.

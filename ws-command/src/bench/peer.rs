@@ -15,18 +15,18 @@ use super::payload::{Check, Payload};
 use crate::args::plain;
 use crate::text::Escaped;
 
-/// What the connections of a run have in common.
+/// The part that the connections of a run share.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) clock: Clock,
     pub(crate) payload: Payload,
     /// In nanoseconds, from handing a message over until its echo was read.
     pub(crate) latencies: Histogram<u64>,
-    /// How many messages may still be sent.
+    /// The number of messages that may still be sent.
     pub(crate) left: u64,
-    /// When something was received last.
+    /// The time at which something was last received.
     pub(crate) heard: Instant,
-    /// Where all connections read to: it stays in the processor's cache.
+    /// The buffer that all connections read into: it stays in the processor's cache.
     buffers: Buffers,
 }
 
@@ -66,7 +66,7 @@ const DIGITS: u8 = 3;
 pub(crate) struct Peer {
     socket: TcpStream,
     session: Session,
-    /// When each message in flight was handed over, the oldest first.
+    /// The time at which each message in flight was handed over, the oldest first.
     in_flight: VecDeque<Instant>,
     echoed: u64,
     /// Messages to be sent as soon as there is room for them.
@@ -74,17 +74,17 @@ pub(crate) struct Peer {
     end: End,
 }
 
-/// How far the end of a connection is.
+/// The stage of the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Far,
     /// We have closed.
     Asked,
-    /// Nothing will come any more.
+    /// Nothing more will come.
     Reached,
 }
 
-/// What a wake-up of a connection is for.
+/// The purpose of a wake-up of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wake {
     pub(crate) is_readable: bool,
@@ -125,7 +125,7 @@ impl Peer {
             match self.receive(wake, work) {
                 Ok(at) => now = at,
                 Err(line) => {
-                    // A peer that broke the protocol is told so, if that takes no waiting.
+                    // A peer that broke the protocol gets our Close, if that takes no waiting.
                     let _ = self.write();
                     return Err(line);
                 }
@@ -148,7 +148,7 @@ impl Peer {
         matches!(self.end, End::Reached)
     }
 
-    /// Reads until nothing is left, and says when that was.
+    /// Reads until nothing is left, and returns when that was.
     fn receive(&mut self, wake: Wake, work: &mut Work) -> Result<Option<Instant>, String> {
         let mut now = None;
         loop {
@@ -221,8 +221,8 @@ impl Peer {
         Ok(())
     }
 
-    /// Frames what is owed and writes it, until one of both has to wait. A client masks what it
-    /// sends, and so the one copy of a message is the one that is masked.
+    /// Frames what is to be sent and writes it, until there is nothing left or the socket takes no
+    /// more. A client masks what it sends, so the one copy of a message is the masked one.
     fn transmit(&mut self, mut now: Instant, work: &mut Work) -> Result<(), String> {
         loop {
             while self.owed > 0 {

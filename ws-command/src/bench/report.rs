@@ -1,4 +1,4 @@
-//! What was measured, for people and as JSON.
+//! The measurements, for people and as JSON.
 
 use std::fmt;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) struct Report {
     errors: u64,
 }
 
-/// What was run.
+/// The setup of a run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Setup {
     pub(crate) url: String,
@@ -31,7 +31,7 @@ pub(crate) struct Setup {
     pub(crate) in_flight: u64,
     pub(crate) size: usize,
     pub(crate) kind: &'static str,
-    /// Whether it was agreed on.
+    /// Whether compression was agreed on.
     pub(crate) deflate: bool,
 }
 

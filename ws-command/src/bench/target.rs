@@ -1,4 +1,4 @@
-//! Where the load goes: asked once, before thousands follow.
+//! The target of the load: asked once, before thousands of connections follow.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use super::{CLOSING, PATIENCE};
 use crate::args::without_number;
 use crate::text::{Escaped, chain};
 
-/// A server that takes connections, and how it is asked for one.
+/// A server that takes connections, and the request that it takes.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) address: SocketAddr,
@@ -39,7 +39,7 @@ impl<'a> Target<'a> {
             Escaped(&line).to_string()
         })?;
         let address = ws.peer_addr();
-        // How it takes the end of a connection is not asked here.
+        // How the server takes the end of a connection does not matter here.
         let _ = ws.close(CloseCode::NORMAL, "");
         Ok(Self {
             address,

@@ -1,4 +1,4 @@
-//! What is typed at the prompt.
+//! The input at the prompt.
 
 use ws_std::{Close, CloseCode};
 
@@ -25,7 +25,7 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words.
+    /// The fault of the input, in words.
     pub(super) fn parse(line: &'a str) -> Result<Self, String> {
         let Some(command) = line.strip_prefix('/') else {
             return Ok(match line {

@@ -1,30 +1,30 @@
-//! A line that is being typed, and those that were.
+//! The line that is being typed, and the history of lines.
 
 use unicode_width::UnicodeWidthChar;
 
 use super::keys::Key;
 use crate::text::Escaped;
 
-/// What is shown before the line.
+/// The prompt before the line.
 pub(super) const PROMPT: &str = "> ";
 
-/// How many lines the history keeps.
+/// The number of lines that the history keeps.
 const HISTORY: usize = 1000;
 
 /// A line with a cursor in it, and a history.
 #[derive(Debug, Default)]
 pub(super) struct Editor {
     before: Vec<char>,
-    /// Behind the cursor, the last one first.
+    /// The characters after the cursor, the last one first.
     behind: Vec<char>,
     history: Vec<String>,
-    /// Which line of the history is shown. Behind the last one is the new line.
+    /// The line of the history that is shown. After the last one comes the new line.
     at: usize,
     /// The new line, while one of the history is shown.
     draft: String,
 }
 
-/// What a key asks the terminal for.
+/// The request of a key to the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Paint,
@@ -142,7 +142,7 @@ impl Editor {
         self.before.split_off(from)
     }
 
-    /// Takes the character behind the cursor, with what is combined with it.
+    /// Takes the character after the cursor, with what is combined with it.
     fn take_right(&mut self) -> Vec<char> {
         let mut taken = Vec::from_iter(self.behind.pop());
         while let Some(c) = self.behind.pop_if(|c| width(*c) == 0) {
@@ -151,7 +151,7 @@ impl Editor {
         taken
     }
 
-    /// Takes the word before the cursor, and the spaces behind it.
+    /// Takes the word before the cursor, and the spaces after it.
     fn take_word(&mut self) -> Vec<char> {
         let end = self.before.iter().rposition(|c| !c.is_whitespace());
         let start = self.before[..end.unwrap_or(0)]
@@ -160,7 +160,7 @@ impl Editor {
         self.before.split_off(start.map_or(0, |start| start + 1))
     }
 
-    /// Moves behind the next word.
+    /// Moves to the end of the next word.
     fn skip_word(&mut self) {
         for is_passed in [char::is_whitespace, |c: char| !c.is_whitespace()] {
             while let Some(c) = self.behind.pop_if(|c| is_passed(*c)) {
@@ -170,7 +170,7 @@ impl Editor {
     }
 }
 
-/// How many columns a character takes, escaped if it is shown so.
+/// The number of columns that a character takes, escaped if it is shown so.
 fn width(c: char) -> usize {
     if crate::text::is_control(c) {
         return c.escape_default().count();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::text::Escaped;
 
-/// What is shown in place of a secret.
+/// The text that replaces a secret.
 const REDACTED: &str = "[redacted]";
 
 /// The lines of a head, safe to show.
@@ -17,7 +17,7 @@ pub(super) fn lines(head: &[u8]) -> Vec<String> {
         let line = if at == 0 {
             without_parameters(line)
         } else if line.starts_with([' ', '\t']) && secret {
-            // Nobody folds lines any more; a server that does keeps its secrets too.
+            // A folded line is obsolete; the secrets of a server that still folds are hidden too.
             REDACTED.into()
         } else {
             header(line, &mut secret)

@@ -27,7 +27,7 @@ pub(super) enum Key {
     Suspend,
 }
 
-/// Finds the keys in bytes, however they are cut. What is no key of ours is dropped.
+/// Finds the keys in bytes, however they are cut. Other sequences are dropped.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     state: State,
@@ -39,16 +39,16 @@ enum State {
     Ground,
     /// Within a character.
     Utf8(Vec<u8>),
-    /// Behind ESC, and behind ESC O.
+    /// After ESC, and after ESC O.
     Escape,
     EscapeO,
-    /// Behind ESC [: the parameters.
+    /// After ESC [: the parameters.
     Control(Vec<u8>),
     /// Within what is pasted: all of it up to now.
     Paste(Vec<u8>),
 }
 
-/// What terminals send around what is pasted, once asked to.
+/// The marks that terminals send around a paste, once asked to.
 const PASTE: &[u8] = b"200~";
 const PASTE_END: &[u8] = b"\x1b[201~";
 
@@ -134,7 +134,7 @@ impl Keys {
     }
 }
 
-/// What is behind ESC [.
+/// The key of a sequence after ESC [.
 fn control(bytes: &[u8]) -> Option<Key> {
     Some(match bytes {
         [letter] => return arrow(*letter),

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     subprotocol: Vec<String>,
 
-    /// Say on behalf of which page this connects, such as https://example.com
+    /// Set the page on whose behalf this connects, such as https://example.com
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
 
@@ -178,7 +178,7 @@ impl Args {
         Ok((reader, link))
     }
 
-    /// Why there is no connection, on one line.
+    /// The reason why there is no connection, on one line.
     fn no_connection(&self, error: &ConnectError) -> String {
         let mut line = match error {
             ConnectError::Url(_) | ConnectError::NoTls => {
@@ -214,7 +214,7 @@ struct Link {
 }
 
 impl Link {
-    /// Starts the closing handshake, and says whether it was not under way yet.
+    /// Starts the closing handshake, and returns whether it was not under way yet.
     fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let mut ours = lock(&self.ours);
         self.writer.close(code, reason)?;
@@ -261,7 +261,7 @@ impl Link {
                         let _ = self.close(CloseCode::NORMAL, "");
                     }
                     match shown {
-                        // Whoever reads us has seen enough.
+                        // The reader of our output has seen enough.
                         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                             let what = without_number(&error.to_string());
                             self.close_failed(format!("cannot write the output: {what}"));
@@ -275,7 +275,7 @@ impl Link {
         }
     }
 
-    /// How it ended: in good order, or what is to be said about it.
+    /// The end of the connection: in good order, or the error to report.
     fn verdict(&self, reader: &Reader, ended: Result<(), Error>) -> Result<String, String> {
         if let Some(failure) = lock(&self.failure).take() {
             return Err(failure);

@@ -27,12 +27,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(()) => drop(sender.close(CloseCode::NORMAL, "")),
         Err(what) => sender.close_failed(what),
     };
-    // It is not waited for: a server that closes ends us while there may still be input.
+    // This thread is not waited for: when the server closes we end, even if there is still input.
     if let Err(error) = thread::Builder::new().name("ws-input".into()).spawn(input) {
         link.close_failed(format!("no thread: {}", plain(&error)));
     }
 
-    // Whatever the messages are: nobody's terminal is theirs to write to.
+    // Messages may hold anything, and must not control the user's terminal.
     let careful = io::stdout().is_terminal();
     let ended = link.receive(&mut reader, args.count, |message| {
         let mut line = line(message, args);

@@ -1,4 +1,4 @@
-//! The lines on their way to the terminal, from the threads that have some.
+//! The lines on their way to the terminal, from several threads.
 
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use super::lock;
 
-/// How many lines may wait to be shown before the receiver waits too.
+/// The number of lines that may wait to be shown before the receiver waits too.
 const WAITING: usize = 256;
 
 /// The lines that wait to be shown.
@@ -52,7 +52,7 @@ impl Screen {
         self.change(|waiting| waiting.lines.push_back(line));
     }
 
-    /// Adds a line, and waits while many are there: what is not received is not sent for ever.
+    /// Adds a line, and waits while many are there, so that the server has to wait as well.
     pub(super) fn add_and_wait(&self, line: String) {
         self.add(line);
         let waiting = lock(&self.queue.waiting);
@@ -60,12 +60,12 @@ impl Screen {
         drop(self.queue.taken.wait_while(waiting, too_many));
     }
 
-    /// Nothing comes any more.
+    /// Notes that nothing more comes.
     pub(super) fn end(&self) {
         self.change(|waiting| waiting.is_over = true);
     }
 
-    /// Nothing is shown any more.
+    /// Notes that nothing more is shown.
     pub(super) fn give_up(&self) {
         self.end();
         self.queue.taken.notify_all();

@@ -30,14 +30,14 @@ use crate::args::plain;
 use crate::fail;
 use crate::text::{Escaped, Hex};
 
-/// How many bytes of a binary message are shown.
+/// The number of bytes of a binary message that are shown.
 const SHOWN: usize = 32;
 
 /// Asks the terminal to mark what is pasted, and not to any more.
 const MARK_PASTE: &str = "\x1b[?2004h";
 const PASTE_UNMARKED: &str = "\x1b[?2004l";
 
-/// A Ping that was typed: what it said, and when.
+/// A Ping that was typed: its payload, and the time.
 type Pinged = Arc<Mutex<Option<(String, Instant)>>>;
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -131,7 +131,7 @@ fn start(
                 stage
                     .link
                     .close_failed(format!("the terminal failed: {}", plain(&error)));
-                // Nobody will see the lines: nobody is to wait for them either.
+                // Nobody will see the lines, so no thread should wait for them.
                 stage.screen.give_up();
             }
         });
@@ -144,7 +144,7 @@ fn start(
     }
 }
 
-/// Does what was typed, as far as it may wait for the peer.
+/// Does what was typed, where that may have to wait for the peer.
 fn send(
     typed: &Receiver<String>,
     link: &Link,
@@ -274,7 +274,7 @@ impl Stage {
         Ok(Next::More)
     }
 
-    /// The line stays where it was typed, and what it says is done.
+    /// Leaves the line where it was typed, and does what it says.
     fn enter(&mut self, line: String) -> io::Result<()> {
         let typed = Escaped(&line).to_string();
         let answer = match Command::parse(&line) {
@@ -293,14 +293,14 @@ impl Stage {
     fn suspend(&self) -> io::Result<()> {
         self.raw.restore();
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
-        // Here we are again.
+        // The process goes on after a stop.
         self.raw.set()?;
         self.write(MARK_PASTE)
     }
 
     fn paint(&self) -> io::Result<()> {
         let columns = tcgetwinsize(&*self.raw.tty).map_or(0, |size| size.ws_col);
-        // A terminal that does not know is taken for an old one.
+        // A terminal that does not know its width is treated as an old one.
         let columns = if columns == 0 { 80 } else { columns };
         self.write(&self.editor.paint(columns.into()))
     }

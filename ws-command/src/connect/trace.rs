@@ -12,10 +12,10 @@ use ws_proto::{Header, Mask, Opcode, ProtocolError};
 
 use crate::text::Escaped;
 
-/// How many bytes of a data frame are shown. Control frames are shown whole.
+/// The number of bytes of a data frame that are shown. Control frames are shown whole.
 const SHOWN: usize = 64;
 
-/// How many of them if they are shown as digits.
+/// The number of them that are shown if they are shown as digits.
 const DIGITS: usize = 24;
 
 /// Finds the frames of one direction in its bytes, however they are cut.
@@ -31,11 +31,11 @@ pub(super) struct Frame {
     start: Vec<u8>,
 }
 
-/// What is found.
+/// A thing that is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Frame(Frame),
-    /// No frame: nothing behind it can be told apart any more.
+    /// Bytes that are not a frame: nothing after them can be told apart.
     Broken(ProtocolError),
 }
 
@@ -118,7 +118,7 @@ impl Frame {
         (self.header.opcode() == Opcode::Pong).then_some(&self.start)
     }
 
-    /// How many bytes are still to be collected.
+    /// The number of bytes that are still to be collected.
     fn missing(&self) -> usize {
         let len = usize::try_from(self.header.payload_len()).unwrap_or(usize::MAX);
         let shown = if self.header.opcode().is_control() {

@@ -1,12 +1,12 @@
-//! Whose pages may connect: RFC 6455 §10.2, "Origin Considerations".
+//! The pages that may connect: RFC 6455 §10.2, "Origin Considerations".
 //!
 //! A browser lets any page open a WebSocket to any server, with that server's cookies. Only the
 //! server can tell its own pages from others, by the Origin header.
 
 use ws_proto::handshake::{Origin, Request, RequestError};
 
-/// A rule for whose pages may connect. A request without Origin, from a program that is no browser, always
-/// may.
+/// The pages that may connect. A request without an Origin comes from a program that is not a
+/// browser, and always may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origins {
@@ -14,7 +14,7 @@ pub enum Origins {
     SameHost,
     /// Pages of these origins, each `scheme://host[:port]` and compared as a whole.
     List(Vec<String>),
-    /// All pages: for services whose answers do not depend on who asks.
+    /// All pages: for services whose answers do not depend on the user.
     Any,
 }
 

@@ -21,17 +21,17 @@ use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 use crate::stream::Stream;
 
-/// How long a client has to take an answer that is no upgrade, a page for example, and again to
-/// end its side.
+/// The time that a client has to take an answer that is not an upgrade, a page for example, and
+/// again to end its side.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// What a request comes to.
+/// The outcome of a request.
 enum Answer<'b> {
     Page(Vec<u8>),
     Open(Accept<'b>, Box<Opened>),
 }
 
-/// What a connection was opened for.
+/// The purpose that a connection was opened for.
 struct Opened {
     request: Request,
     subprotocol: Option<String>,
@@ -46,11 +46,11 @@ pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &
     }
 }
 
-/// Reads the request and answers it with 101.
+/// The request was answered with 101.
 ///
 /// # Errors
 ///
-/// Another answer, which is still to be written. `None` if there is nobody to answer.
+/// Another answer is still to be written. `None` if nobody is left to answer.
 fn open(
     core: &Core,
     stream: &Stream,
@@ -68,9 +68,9 @@ fn open(
         match accepting.step() {
             AcceptStep::NeedData => match read(&mut accepting, stream, deadline) {
                 Ok(1..) => {}
-                // The next check says what comes of that.
+                // The next check says what to do then.
                 Err(_) if deadline.left().is_err() => {}
-                // The client is gone. Or we are.
+                // The client is gone, or we are.
                 _ => return Err(entry.check().is_err().then(unavailable)),
             },
             AcceptStep::Request(asked) => match answer(core, asked.request(), peer) {
@@ -81,8 +81,8 @@ fn open(
                         Some(name) => accept.protocol(name),
                         None => Ok(accept),
                     };
-                    // A choice of the application's that the client did not offer is an error of
-                    // the application's.
+                    // A choice of the application's that the client did not offer is the
+                    // application's error.
                     let accept = accept.map_err(|_| Some(failed().encode(Body::Send)))?;
                     asked.accept(accept);
                     opened = Some(about);
@@ -103,7 +103,7 @@ fn open(
     }
 }
 
-/// One read of the request; 0 at the end of the stream.
+/// Makes one read of the request; 0 at the end of the stream.
 fn read(accepting: &mut Accepting, stream: &Stream, deadline: Deadline<'_>) -> io::Result<usize> {
     let len = deadline.read(stream, accepting.spare_mut()?)?;
     accepting.filled(len);
@@ -142,7 +142,7 @@ fn answer<'b>(
     Ok(Answer::Open(accept, Box::new(opened)))
 }
 
-/// The answer to a request that is not for a WebSocket.
+/// Answers a request that is not for a WebSocket.
 fn page(core: &Core, request: &Request, wants_upgrade: bool) -> Option<Response> {
     if let Some(hook) = &core.hook {
         match guarded(|| hook(request)) {
@@ -200,7 +200,7 @@ fn run(
     shared.finish(code);
 }
 
-/// Runs the handler; returns what we tell the peer at its end.
+/// Runs the handler; returns the code and reason to close with.
 fn handle(core: &Core, handler: &Handler, ws: WebSocket, request: &Request) -> CloseCode {
     match guarded(|| handler(ws, request)) {
         Some(Ok(())) => CloseCode::NORMAL,
