@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Enters runs into LEDGER.md, from the logs that libFuzzer wrote with -print_final_stats=1: `TARGET.log`, or `TARGET.anything.log`. A log
-# that was entered is passed over, and so is one of a run that has not ended. COMMIT says which commit was run, if it is not this one.
-# The exit code is not 0 if a target has never been run.
+# Enters runs into LEDGER.md, from the logs that libFuzzer wrote with -print_final_stats=1: `TARGET.log`, or
+# `TARGET.anything.log`. It passes over a log that was entered, and over one of a run that has not ended. COMMIT names
+# the commit that was run, if it is not this one. The exit code is not 0 if a target has never been run.
 #
 #   fuzz/ledger.sh LOG …
 set -euo pipefail
@@ -40,8 +40,8 @@ total() {
     cat <<'TEXT'
 # How often each target was run
 
-By `fuzz/ledger.sh`, from the logs of libFuzzer; nothing here is written by hand. The goal is 10^8 executions of the parsers that do little for
-each input, and 10^7 of the others. What `.ci/run` executes with each change comes on top.
+By `fuzz/ledger.sh`, from the logs of libFuzzer; nothing here is written by hand. The goal is 10^8 executions of the
+parsers that do little for each input, and 10^7 of the others. What `.ci/run` executes with each change comes on top.
 
 | target | executions | goal | reached |
 |---|---|---|---|

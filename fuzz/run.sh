@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Searches for inputs for which a property of `tests/src/property/` does not hold: each target for so many seconds, beginning with its
-# committed corpus, as many targets at a time as there are processors. What is found on the way goes to target/; an input that breaks
+# Searches for inputs that break a property of `tests/src/property/`: each target for so many seconds, beginning with its
+# committed corpus, as many targets at a time as there are processors. New inputs go to target/; an input that breaks
 # something is left in artifacts/, and the exit code is not 0. `fuzz/ledger.sh` enters the logs into LEDGER.md.
 #
 #   fuzz/run.sh SECONDS [target …]

@@ -5,7 +5,7 @@
 #   tests/semver.sh [REVISION]
 #
 # REVISION is a commit, branch or tag to compare with; without it, the latest release: the tag of the form v1.2.3 that is
-# nearest in the history. There is none before the first release: then say what to compare with.
+# nearest in the history. Before the first release there is no such tag: name a revision.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

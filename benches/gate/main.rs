@@ -1,7 +1,7 @@
 //! The gate: instructions and allocations per message, compared with committed figures.
 //!
 //! `gate run CASE ROUNDS` does the work of one case; the other commands run that under callgrind,
-//! once with the rounds that warm up and once with those that count behind them: the difference is
+//! once with the rounds that warm up and once with those that count after them: the difference is
 //! what they cost, to the instruction, without the start of the program.
 
 mod cases;

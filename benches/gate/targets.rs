@@ -63,7 +63,7 @@ pub(crate) fn missed(figures: &Figures) -> Vec<String> {
     missed
 }
 
-/// The case that does the same without a session. Of Pings there is none: the bare core hands the
+/// The case that does the same without a session. For Pings there is no such case: the bare core hands the
 /// Pong out, and a session puts it in order with what waits to be written.
 fn bare_of(session: &str) -> Option<String> {
     let what = session.strip_prefix("session/")?;

@@ -74,7 +74,7 @@ fn run(name: &str, rounds: usize) -> io::Result<Total> {
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
         .args(["run", name, &rounds.to_string()])
-        // What is on the stack before `main` moves what comes behind it, and with it the
+        // What is on the stack before `main` moves what comes after it, and with it the
         // alignment that copies depend on.
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -127,7 +127,7 @@ impl Joining {
         count
     }
 
-    /// The bare core on a buffer of the caller's, who joins the pieces.
+    /// The bare core on the caller's buffer; the caller joins the pieces.
     #[inline]
     fn receive(&mut self, connection: &mut Connection, read: &[u8]) -> usize {
         let mut unread = &mut self.buffer[..read.len()];
@@ -161,7 +161,7 @@ impl Joining {
     }
 }
 
-/// What can not be done without, on the same payloads in one piece: to copy them, to unmask them,
+/// What cannot be done without, on the same payloads in one piece: to copy them, to unmask them,
 /// and to check text.
 fn limits_of(content: Content, len: usize) -> Vec<Way<'static>> {
     const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];

@@ -23,7 +23,7 @@ use serve::Answers;
 /// What is to be measured.
 #[derive(Debug)]
 struct Plan {
-    /// Parts of the names of rows: all of them, if there is none.
+    /// Parts of the names of rows; without any, all rows.
     rows: Vec<String>,
     rounds: usize,
     answers: Answers,

@@ -184,7 +184,7 @@ fn sample(
     pairs.split_off(pairs.len().saturating_sub(SAMPLES))
 }
 
-/// A turn of a way and one of the first, which takes about as long. Who begins changes, so that
+/// A turn of a way and one of the first, which takes about as long. The first one changes, so that
 /// nobody always follows the same.
 fn pair(way: &mut Way<'_>, first: &mut Way<'_>, messages: u64, turn: u32) -> [f64; 2] {
     let calls = way.calls(messages);

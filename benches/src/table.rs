@@ -160,7 +160,7 @@ impl Measured {
 }
 
 impl Figure {
-    /// From the nanoseconds of the way and of the first, in pairs. None, if there are none.
+    /// From the nanoseconds of the way and of the first, in pairs. `None` without pairs.
     pub(crate) fn new(way: &'static str, pairs: &[[f64; 2]]) -> Option<Self> {
         if pairs.is_empty() {
             return None;

@@ -39,7 +39,7 @@ pub(crate) fn unless_zero(interval: Duration) -> Option<Duration> {
     (!interval.is_zero()).then_some(interval)
 }
 
-/// How messages are compressed.
+/// Options of compression.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DeflateArgs {
     /// Compress messages of 1 KiB and more, if the other side does too (RFC 7692)

@@ -315,7 +315,7 @@ mod tests {
     }
 
     impl Ears {
-        /// What was heard since, without the times.
+        /// The events since, without the times.
         fn heard(&self) -> Vec<String> {
             let untimed = |event: String| match event.split_once(",\"time\":") {
                 Some((event, time)) => {

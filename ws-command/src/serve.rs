@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let handle = server.handle();
     // Before the line below is printed: its reader may send a signal at once.
     if let Err(error) = on_signal(move |_| handle.shutdown()) {
-        return fail(2, format_args!("no signals: {}", plain(&error)));
+        return fail(2, format_args!("cannot handle signals: {}", plain(&error)));
     }
     // If standard output is closed, nobody wants to read this.
     let mut stdout = io::stdout();

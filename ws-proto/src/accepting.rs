@@ -121,7 +121,7 @@ pub enum AcceptStep<'a> {
     NeedData,
     /// A request that needs an answer. Every step returns it again until it has one.
     Request(Asked<'a>),
-    /// What is [unsent](Accepting::unsent) has to be written.
+    /// Write what is [unsent](Accepting::unsent), then step again.
     NeedWrite,
     /// The 101 is written. What the client sent after its request is in the session already.
     Open(Session),

@@ -115,7 +115,7 @@ impl Buffers {
     }
 
     /// Takes the memory of the buffer to receive into, for a system that fills it: see
-    /// [`received`](Self::received). Empty if there is none.
+    /// [`received`](Self::received). Empty if there is no buffer.
     #[must_use]
     pub fn take_bytes(&mut self) -> Vec<u8> {
         let Some(read) = self.read.as_mut() else {
@@ -144,7 +144,7 @@ enum Aside<T> {
     Lent(TryBox<Held<T>>),
 }
 
-/// Where a session keeps a buffer: nothing while it is idle.
+/// A session's place for a buffer: empty while it is idle.
 pub(crate) type Place<T> = Option<TryBox<Held<T>>>;
 
 /// The operations on a buffer that can be lent.
@@ -203,7 +203,7 @@ impl Lend for Outbox {
     }
 }
 
-/// The buffer that is kept at `place`, made if there is none.
+/// The buffer that is kept at `place`, made if it is not there.
 pub(crate) fn make<T: Default>(place: &mut Place<T>) -> Option<&mut T> {
     if place.is_none() {
         *place = Some(try_box(Held::default())?);

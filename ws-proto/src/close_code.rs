@@ -1,4 +1,4 @@
-//! Why a connection ends: RFC 6455 §7.4, "Status Codes".
+//! The reason why a connection ends: RFC 6455 §7.4, "Status Codes".
 
 use core::fmt;
 

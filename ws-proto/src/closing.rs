@@ -1,4 +1,4 @@
-//! How a connection ends: RFC 6455 §7.1, computed from what both halves know.
+//! The end of a connection: RFC 6455 §7.1, computed from what both halves know.
 //!
 //! ```text
 //!   the peer:   Open ── its Close ──▶ Closed ── end of its stream ──▶ Ended

@@ -13,12 +13,12 @@ use crate::message::Message;
 use crate::payload::hand_out;
 use crate::utf8::InvalidUtf8;
 
-/// Where such a frame lies, at the start of the input.
+/// The place of such a frame, at the start of the input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommonFrame {
     kind: Kind,
     mask: Option<Mask>,
-    /// How long its header is.
+    /// The length of its header.
     header: u8,
     len: u16,
 }
@@ -44,7 +44,7 @@ impl CommonFrame {
             0x82 => Kind::Binary,
             _ => return None,
         };
-        // Where the key is: a number, not what is left of the input, so that the next header can be
+        // The place of the key: a number, not what is left of the input, so that the next header can be
         // looked for before this one is checked.
         let (len, key_at, rest) = match *second ^ mask_bit {
             short @ 0..=125 => (u16::from(short), 2, rest),
@@ -81,6 +81,7 @@ impl CommonFrame {
     #[inline(always)]
     pub(crate) fn message<'b>(&self, input: &'b mut [u8]) -> Result<Message<'b>, InvalidUtf8> {
         let payload = input.get_mut(self.header as usize..self.size());
+        debug_assert!(payload.is_some(), "the input still begins with the frame");
         hand_out(self.kind, self.mask, payload.unwrap_or_default())
     }
 }

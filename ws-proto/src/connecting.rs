@@ -219,6 +219,7 @@ impl Connecting {
         let count = (protocols.iter_mut().zip(offered))
             .map(|(place, name)| *place = name)
             .count();
+        debug_assert!(count <= protocols.len(), "no more than there are places");
         let protocols = protocols.get(..count).unwrap_or_default();
         let offer = Offer::sent(protocols, inner.config.compression(Role::Client));
         match offer.verify(&inner.key, &mut inner.scan, input, limits) {
@@ -237,8 +238,11 @@ impl Connecting {
                 Ok(ConnectStep::Open(session, response))
             }
             Err(ResponseError::Refused(_)) => {
-                let head = inner.scan.head().unwrap_or_default();
+                let head = inner.scan.head();
+                debug_assert!(head.is_some(), "a refusal has a complete head");
+                let head = head.unwrap_or_default();
                 let start = head.end;
+                debug_assert!(start <= input.len(), "the head lies in what was received");
                 let response = Response::parse(input.get(head).unwrap_or_default())?;
                 let len = body_len(&response);
                 inner.body = Some(Body { start, len });
@@ -279,6 +283,7 @@ impl Connecting {
     pub fn received(&self) -> (&[u8], &[u8]) {
         let received = self.0.received.as_slice();
         let head = self.0.scan.head().map_or(received.len(), |head| head.end);
+        debug_assert!(head <= received.len(), "the head lies in what was received");
         received.split_at_checked(head).unwrap_or((received, &[]))
     }
 

@@ -1,6 +1,6 @@
 //! The two halves joined, and the closing handshake: RFC 6455 §7.
 //!
-//! What is received may cause something to be sent: a Pong for a Ping, a Close for a Close, a
+//! Receiving may cause sending: a Pong for a Ping, a Close for a Close, a
 //! Close for a violation. Nothing that is sent changes what is received. Whether the connection
 //! is open, closing or closed is computed from the two halves, and so cannot contradict them.
 
@@ -41,7 +41,7 @@ use crate::sender::{Sender, Transmit};
 ///                 }
 ///                 received.event.is_some().then_some(received.consumed)
 ///             }
-///             Err(_) => None, // the peer is told below; nothing else will be received
+///             Err(_) => None, // reported below; nothing more will be received
 ///         };
 ///         while let Some(control) = connection.poll_transmit() {
 ///             out.extend(control.as_ref());
@@ -365,7 +365,7 @@ mod tests {
 
     type Happens = fn(&mut Connection);
 
-    /// What happened to a connection, and what is then said of it: its state, and when a server
+    /// An event in the life of a connection, and what follows from it: its state, and when a server
     /// and when a client closes the TCP connection.
     type Told = (&'static [Happens], State, Shutdown, Shutdown);
 

@@ -158,7 +158,7 @@ impl Encoding {
     /// The number of window sizes that our compressor supports.
     pub(crate) const WINDOWS: usize = (WindowBits::MAX.get() - WindowBits::CAN.get()) as usize + 1;
 
-    /// Which of them this is.
+    /// The index of this size among them.
     pub(crate) const fn place(self) -> usize {
         self.window.get().saturating_sub(WindowBits::CAN.get()) as usize
     }
@@ -206,6 +206,10 @@ impl Deflater {
                 context.zlib.reset();
             }
         }
+        debug_assert!(
+            context.len <= context.out.len(),
+            "the output lies in its buffer"
+        );
         Ok(context.out.get(..context.len).unwrap_or_default())
     }
 
@@ -263,7 +267,7 @@ impl Deflater {
         context.encoding == self.encoding()
     }
 
-    /// Uses a context that nothing is kept in, if it suits and there is none.
+    /// Uses a context that nothing is kept in, if it suits and is needed.
     pub(crate) fn lend(&mut self, context: Compressor) -> Option<Compressor> {
         if !self.suits(&context) || !self.lacks() {
             return Some(context);
@@ -290,7 +294,7 @@ impl Compressor {
         let config = DeflateConfig {
             level: encoding.level.into(),
             mem_level: encoding.memory.into(),
-            // Negative: no header of zlib's around it.
+            // Negative: without zlib's header around it.
             window_bits: -i32::from(encoding.window.get()),
             ..DeflateConfig::default()
         };
@@ -434,6 +438,11 @@ impl Inflater {
         }
     }
 
+    /// Inflates `piece`, until it is used up and zlib holds nothing back, or something is wrong.
+    ///
+    /// Each turn of the loop offers zlib the rest of the piece and some room in the message. zlib
+    /// stops when it has no more input, when the room is full, or where a stream ends; only the
+    /// first of these, with room left over, means that nothing is left to come out.
     fn feed(
         &mut self,
         check: Check,
@@ -444,6 +453,8 @@ impl Inflater {
             self.at = At::Stream;
         }
         loop {
+            // Made when the first message needs it. zlib panics where there is no memory, so as much
+            // is asked for just before.
             let context = match &mut self.context {
                 Some(context) => context,
                 none => {
@@ -459,6 +470,7 @@ impl Inflater {
                 left => message.spare_mut(left, GROW)?,
             };
             let room_len = room.len();
+            // zlib counts over all calls: what this one moved is the difference.
             let (read, written) = (context.total_in(), context.total_out());
             let status = context.decompress(piece, room, InflateFlush::SyncFlush);
             let read = usize_of(context.total_in() - read);
@@ -468,11 +480,12 @@ impl Inflater {
                 let limit = self.max;
                 return Err(ProtocolError::MessageTooBig { limit });
             }
+            // Text is checked where zlib wrote it, before it counts as part of the message.
             if check == Check::Utf8 {
                 self.utf8.push(message.spare_head(written))?;
             }
             message.inflated(written);
-            // After what came before it.
+            // What zlib wrote before it found a fault is judged first: see `inflate`.
             let status = status.map_err(|error| match error {
                 InflateError::MemError => ProtocolError::OutOfMemory,
                 _ => ProtocolError::InvalidDeflate,
@@ -486,9 +499,11 @@ impl Inflater {
                         return Ok(());
                     }
                 }
+                // Room was left over, so zlib holds nothing back.
                 Status::Ok | Status::BufError if piece.is_empty() && written < room_len => {
                     return Ok(());
                 }
+                // The room was full: there may be more.
                 Status::Ok => {}
                 // There is input, and room, and zlib can make nothing of it.
                 Status::BufError => return Err(ProtocolError::InvalidDeflate),
@@ -531,7 +546,7 @@ const HASHES: usize = (128 << 10) + (8 << 10);
 const WINDOW: usize = 56 << 10;
 
 /// Asks for memory that is about to be taken in one piece by code that cannot fail softly: zlib
-/// panics where there is none. Another thread may take it in between.
+/// panics without it. Another thread may take it in between.
 pub(crate) fn ask_for(len: usize) -> Result<(), TryReserveError> {
     let mut asked = Vec::<u8>::new();
     asked.try_reserve_exact(len)?;
@@ -544,7 +559,7 @@ fn starved(_: TryReserveError) -> SendError {
     SendError::OutOfMemory
 }
 
-/// What was moved within one call fits where it was moved.
+/// The number of bytes moved by one call, which fits its type.
 fn usize_of(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }

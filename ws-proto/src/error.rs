@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::close_code::CloseCode;
 use crate::utf8::InvalidUtf8;
 
-/// The peer broke the protocol, or exceeded a limit of ours. The connection has failed (RFC 6455
+/// The peer broke the protocol, or exceeded one of our limits. The connection has failed (RFC 6455
 /// §7.1.7): the error is final, and every later call returns it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
@@ -87,7 +87,7 @@ impl ProtocolError {
         })
     }
 
-    /// Returns whether the peer only exceeded a limit of ours, and broke no rule of the protocol.
+    /// Returns whether the peer only exceeded one of our limits, and broke no rule of the protocol.
     #[must_use]
     pub const fn is_limit(self) -> bool {
         matches!(

@@ -66,7 +66,7 @@ impl Opcode {
     }
 }
 
-/// The kind of a message: how its payload is to be read (§5.6).
+/// The kind of a message, by which its payload is read (§5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// UTF-8 text.
@@ -421,6 +421,10 @@ impl HeaderBytes {
 impl AsRef<[u8]> for HeaderBytes {
     #[inline]
     fn as_ref(&self) -> &[u8] {
+        debug_assert!(
+            usize::from(self.len) <= self.bytes.len(),
+            "at most 14 bytes"
+        );
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }

@@ -35,7 +35,7 @@ use crate::closing::State;
 use crate::connection::Connection;
 use crate::error::SendError;
 
-/// A moment: nanoseconds since an epoch of the caller's, such as the start of the program.
+/// A moment: nanoseconds since an epoch that the caller chooses, such as the start of the program.
 ///
 /// ```
 /// use std::time::Duration;
@@ -122,7 +122,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Watches one connection.
+/// The keepalive and the deadlines of one connection: when to ping, and when to give the peer up.
 ///
 /// Report what moves with [`on_received`](Self::on_received), [`on_written`](Self::on_written) and
 /// [`on_flushed`](Self::on_flushed). Call [`check`](Self::check) when [`deadline`](Self::deadline)
@@ -153,7 +153,7 @@ impl Default for Timeouts {
 pub struct Liveness {
     /// The next point of the grid.
     ping_at: Instant,
-    /// When the time of what is asked of the peer is over.
+    /// The deadline of what is asked of the peer.
     deadline: Instant,
     wake: Instant,
     ping_interval: Millis,
@@ -164,7 +164,7 @@ pub struct Liveness {
     sign: bool,
     /// The transport did not take everything: if it takes more, the peer has made room.
     waits: bool,
-    /// How many checks in a row were the last call, and, in the highest bit, whether something was
+    /// The number of checks in a row that were the last call, and, in the highest bit, whether something was
     /// received after the last one.
     calls: u8,
 }
@@ -178,7 +178,7 @@ enum Phase {
     /// Our own bytes may stand before the Ping. The clock runs here too: a peer that takes nothing
     /// is as good as gone.
     PingQueued,
-    /// When it left is known at the next check.
+    /// The next check notes when it left.
     PingLeft,
     AwaitPong,
     CloseQueued,
@@ -279,7 +279,7 @@ impl Liveness {
             _ => return,
         };
         self.phase = left;
-        // What was seen before is no answer.
+        // A sign from before is no answer.
         self.sign = false;
     }
 
@@ -527,7 +527,7 @@ mod tests {
         assert_eq!(size_of::<Liveness>(), 40);
     }
 
-    /// Where each phase leads: when all is taken; at a check, with nothing new and with a sign of
+    /// The phase that follows each: when all is taken; at a check, with nothing new and with a sign of
     /// life; when a Ping is due; when the time is over; when a Close was queued. With `!` the
     /// clock is set.
     const MACHINE: &str = "

@@ -204,7 +204,7 @@ impl Mask {
 /// In bytes: a payload for which alignment pays.
 const LONG: usize = 2048;
 
-/// What is masked at a time: a vector register of the x86-64 baseline, or of NEON.
+/// The bytes that are masked at a time: a vector register of the x86-64 baseline, or of NEON.
 type Block = [u8; 16];
 
 /// Written byte by byte, which compilers turn into one instruction for each register.
@@ -213,7 +213,7 @@ fn xor<const N: usize>(block: [u8; N], key: [u8; N]) -> [u8; N] {
     core::array::from_fn(|at| block[at] ^ key[at])
 }
 
-/// A source of masking keys: a ChaCha stream from a seed of the caller's.
+/// A source of masking keys: a ChaCha stream from the caller's seed.
 ///
 /// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a
 /// > strong source of entropy (§5.3)
@@ -271,8 +271,11 @@ impl MaskKeys {
         let mut keys = [0; Self::MADE];
         stream.fill_bytes(&mut keys);
         let (keys_of_four, _) = keys.as_chunks();
-        // Fewer keys were drawn than were made, or it would be the next turn.
         let key = keys_of_four.get(self.drawn / 4).copied();
+        debug_assert!(
+            key.is_some(),
+            "fewer were drawn than were made, or it would be the next turn"
+        );
         self.drawn += 4;
         match &mut self.made {
             Some(made) => made.copy_from_slice(&keys),

@@ -1,4 +1,4 @@
-//! What both ends of an opening handshake have in common: bytes each way, and a deadline (§4).
+//! The part that both ends of an opening handshake share: bytes each way, and a deadline (§4).
 //!
 //! ```text
 //!   Received  ┌────────────┬─────────────────┬─────────┐   Unsent  ┌────────┬─────────┐
@@ -67,11 +67,13 @@ impl Received {
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
+        debug_assert!(self.filled <= self.bytes.len(), "only room is filled");
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
     /// The bytes after the first `len`.
     pub(crate) fn after(&self, len: usize) -> &[u8] {
+        debug_assert!(len <= self.filled, "the head lies in what was received");
         self.as_slice().get(len..).unwrap_or_default()
     }
 
@@ -102,6 +104,10 @@ impl Unsent {
     }
 
     pub(crate) fn unsent(&self) -> &[u8] {
+        debug_assert!(
+            self.sent <= self.bytes.len(),
+            "no more is sent than there is"
+        );
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 

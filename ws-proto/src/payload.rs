@@ -31,6 +31,11 @@ pub(crate) fn whole_payload(header: &Header, input: &[u8], size: usize) -> Optio
 /// The part of the input up to an end that was compared with its length before, without a panic.
 #[inline]
 pub(crate) fn within(input: &mut [u8], start: usize, end: usize) -> &mut [u8] {
+    debug_assert!(
+        start <= end && end <= input.len(),
+        "{start}..{end} of {}",
+        input.len()
+    );
     input.get_mut(start..end).unwrap_or_default()
 }
 

@@ -63,6 +63,7 @@ impl Utf8 {
             Ok(_) => Ok(()),
             // An error without a length is a character cut by the end of the piece.
             Err(error) if error.error_len().is_none() => {
+                debug_assert!(error.valid_up_to() <= rest.len());
                 self.keep(rest.get(error.valid_up_to()..).unwrap_or_default());
                 Ok(())
             }

@@ -129,7 +129,7 @@ pub enum ConnectError {
     /// The server's answer breaks the rules.
     #[error("handshake failed")]
     Handshake(#[from] ResponseError),
-    /// A header, a subprotocol or an origin of the application's cannot be sent.
+    /// A header, a subprotocol or an origin from the application cannot be sent.
     #[error("invalid request")]
     Argument(#[from] ArgumentError),
     /// The operating system gave no entropy for the keys.

@@ -461,7 +461,7 @@ mod tests {
         (reader, peer)
     }
 
-    /// How often `run` locks the sending half.
+    /// The number of times that `run` locks the sending half.
     fn locks(reader: &mut Reader, run: impl FnOnce(&mut Reader)) -> usize {
         let locked = |reader: &Reader| reader.shared.locked.load(Ordering::SeqCst);
         let before = locked(reader);

@@ -17,7 +17,7 @@ use super::target::Target;
 use super::{CLOSING, PATIENCE};
 use crate::args::plain;
 
-/// How much load, and for how long.
+/// The amount of load, and its duration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) connections: usize,
@@ -280,7 +280,7 @@ impl<'a> Load<'a> {
     }
 }
 
-/// What one connection may use: enough that all its echoes come with one read and leave with one
+/// The limits of one connection: enough that all its echoes come with one read and leave with one
 /// write, up to a size that a processor's cache holds.
 fn limits(payload: &Payload, in_flight: u64) -> Limits {
     /// In bytes.

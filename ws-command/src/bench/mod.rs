@@ -119,7 +119,7 @@ fn bench(args: &Args) -> Result<(), String> {
             std::process::exit(128 + signal);
         }
     });
-    listening.map_err(|error| format!("no signals: {}", plain(&error)))?;
+    listening.map_err(|error| format!("cannot handle signals: {}", plain(&error)))?;
     allow_files();
 
     let target = Target::find(&args.url, args.deflate())?;

@@ -131,6 +131,7 @@ fn cannot(target: &Target<'_>, error: &io::Error) -> String {
 /// Makes the entropy for the key and the masks of one connection.
 fn entropy() -> Result<[u8; 48], String> {
     let mut bytes = [0; 48];
-    getrandom::fill(&mut bytes).map_err(|error| format!("no entropy: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| format!("system random number generator failed: {error}"))?;
     Ok(bytes)
 }

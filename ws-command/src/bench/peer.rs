@@ -55,10 +55,10 @@ impl Work {
     }
 }
 
-/// The longest latency that is told from longer ones, in nanoseconds: an hour.
+/// The longest latency that is distinguished from longer ones, in nanoseconds: an hour.
 const LONGEST: u64 = 3_600_000_000_000;
 
-/// Latencies that differ in the first three digits are told apart.
+/// Latencies that differ in the first three digits are distinguished.
 const DIGITS: u8 = 3;
 
 /// A connection that carries load.
@@ -114,7 +114,7 @@ impl Peer {
     pub(crate) fn turn(&mut self, wake: Wake, work: &mut Work) -> Result<(), String> {
         self.session.attach(mem::take(&mut work.buffers));
         let turned = self.turn_attached(wake, work);
-        // Where there is no memory for what is left over, they stay with it.
+        // If there is no memory for what is left over, the buffers stay with the session.
         work.buffers = self.session.detach().unwrap_or_default();
         turned
     }

@@ -18,7 +18,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(why) => return fail(2, why),
     };
     if let Err(error) = link.close_on_signal(|| {}) {
-        link.close_failed(format!("no signals: {}", plain(&error)));
+        link.close_failed(format!("cannot handle signals: {}", plain(&error)));
     }
     let sender = link.clone();
     let (binary, counted) = (args.binary, args.count.is_some());
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     // This thread is not waited for: when the server closes we end, even if there is still input.
     if let Err(error) = thread::Builder::new().name("ws-input".into()).spawn(input) {
-        link.close_failed(format!("no thread: {}", plain(&error)));
+        link.close_failed(format!("cannot start a thread: {}", plain(&error)));
     }
 
     // Messages may hold anything, and must not control the user's terminal.

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let at_once = raw.clone();
     if let Err(error) = link.close_on_signal(move || at_once.restore()) {
-        link.close_failed(format!("no signals: {}", plain(&error)));
+        link.close_failed(format!("cannot handle signals: {}", plain(&error)));
     }
     let ended = link.receive(&mut reader, args.count, |message| {
         screen.add_and_wait(shown(message, args));

@@ -40,7 +40,7 @@ impl<'a> Accept<'a> {
         }
     }
 
-    /// Chooses a subprotocol. Without this call there is none.
+    /// Chooses a subprotocol. Without this call, none is chosen.
     ///
     /// # Errors
     ///

@@ -86,7 +86,7 @@ impl Takeover {
     }
 }
 
-/// How one direction is compressed.
+/// The compression of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direction {
     /// The sender's window.
@@ -203,7 +203,7 @@ impl Compression {
     /// nothing.
     ///
     /// An answer that does not grant what the first of several offers asks for is taken as one to a
-    /// later offer. That one asks nothing of the server and lets it name any window of ours, so
+    /// later offer. That one asks nothing of the server and lets it name any window for us, so
     /// every valid answer belongs to one of them.
     ///
     /// # Errors

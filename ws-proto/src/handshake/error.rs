@@ -205,7 +205,7 @@ pub enum ResponseError {
     SeveralProtocols,
 }
 
-/// An argument of the application's that cannot be sent in a handshake. Nothing was sent.
+/// An argument from the application that cannot be sent in a handshake. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
@@ -263,7 +263,7 @@ impl From<InvalidExtensions> for ResponseError {
 }
 
 /// A text that is not a serialized origin (RFC 6454 §6.2): refused in a peer's request, and an
-/// argument error in a list of the application's.
+/// argument error in the application's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("invalid origin: expected scheme://host[:port], null or file://")]
 pub struct InvalidOrigin;

@@ -40,12 +40,12 @@ use super::syntax::is_token_byte;
 #[derive(Clone)]
 pub struct Extensions<'b> {
     values: Values<'b>,
-    /// What is left of the current header.
+    /// The rest of the current header.
     rest: &'b str,
     found: Found,
 }
 
-/// How much of `1#extension` there was.
+/// The part of `1#extension` seen so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     NoHeader,

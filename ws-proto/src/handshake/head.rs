@@ -40,11 +40,11 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scan {
-    /// Where the head starts: after the interim responses that were skipped.
+    /// The start of the head: after the interim responses that were skipped.
     start: usize,
-    /// Where the current line starts.
+    /// The start of the current line.
     line: usize,
-    /// Where the first header line starts, once the first line is complete.
+    /// The start of the first header line, once the first line is complete.
     lines: usize,
     seen: usize,
     headers: usize,
@@ -104,7 +104,7 @@ impl Scan {
         self.search(input, &Bounds::from(limits))
     }
 
-    /// Where the head lies in the input, once it is complete: how a client finds the response
+    /// The place of the head in the input, once it is complete: here a client finds the response
     /// that is a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
@@ -133,6 +133,10 @@ impl Scan {
     pub(super) fn parts<'b>(&self, input: &'b [u8]) -> (&'b [u8], &'b [u8]) {
         let head = input.get(self.start..self.seen);
         let lines = input.get(self.lines..self.line);
+        debug_assert!(
+            head.is_some() && lines.is_some(),
+            "the head lies in the input"
+        );
         (head.unwrap_or_default(), lines.unwrap_or_default())
     }
 

@@ -30,7 +30,7 @@ use core::str;
 #[derive(Clone, Copy)]
 pub struct Headers<'b>(Source<'b>);
 
-/// Where they are kept.
+/// The source of the headers.
 #[derive(Clone, Copy)]
 enum Source<'b> {
     /// The lines of a head that `Scan` found no fault with.
@@ -158,6 +158,7 @@ const fn trimmed(mut value: &[u8]) -> &[u8] {
 fn next_line<'b>(rest: &mut &'b [u8]) -> Option<(&'b str, &'b [u8])> {
     let end = rest.iter().position(|&byte| byte == b'\r')?;
     let (line, after) = rest.split_at(end);
+    debug_assert!(after.starts_with(b"\r\n"), "the lines have been checked");
     *rest = after.get(2..).unwrap_or_default();
     let colon = line.iter().position(|&byte| byte == b':')?;
     let (name, value) = line.split_at(colon);

@@ -110,8 +110,9 @@ impl Refusal {
     pub fn to_http(&self) -> http::Response<String> {
         let mut response = http::Response::new(self.body().to_string());
         *response.status_mut() = status(self.status());
-        // Our own names are short.
-        *response.headers_mut() = map(self.fields()).unwrap_or_default();
+        let headers = map(self.fields());
+        debug_assert!(headers.is_ok(), "our own names are short");
+        *response.headers_mut() = headers.unwrap_or_default();
         response
     }
 }
@@ -156,8 +157,9 @@ impl Offer<'_> {
 }
 
 fn status(status: u16) -> StatusCode {
-    // One of ours, from 101 to 505.
-    StatusCode::from_u16(status).unwrap_or_default()
+    let status = StatusCode::from_u16(status);
+    debug_assert!(status.is_ok(), "one of ours, from 101 to 505");
+    status.unwrap_or_default()
 }
 
 fn map<'a>(
@@ -173,8 +175,9 @@ fn map<'a>(
 
 impl From<FieldValue<'_>> for HeaderValue {
     fn from(value: FieldValue<'_>) -> Self {
-        // Printable ASCII, as it was checked.
-        Self::try_from(value.to_string()).unwrap_or(Self::from_static(""))
+        let value = Self::try_from(value.to_string());
+        debug_assert!(value.is_ok(), "printable ASCII, as it was checked");
+        value.unwrap_or(Self::from_static(""))
     }
 }
 

@@ -135,6 +135,7 @@ fn base64<const BYTES: usize, const CHARS: usize>(bytes: [u8; BYTES]) -> [u8; CH
 
 /// Shows all of it: base64 is ASCII.
 fn ascii(base64: &[u8]) -> &str {
+    debug_assert!(base64.is_ascii());
     str::from_utf8(base64).unwrap_or_default()
 }
 

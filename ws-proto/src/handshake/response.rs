@@ -124,7 +124,7 @@ impl<'b> Response<'b> {
         self.status
     }
 
-    /// The reason phrase; empty if there is none, or one that is not ASCII.
+    /// The reason phrase; empty if it is missing or not ASCII.
     #[must_use]
     pub const fn reason(&self) -> &'b str {
         self.reason

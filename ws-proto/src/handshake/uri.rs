@@ -228,11 +228,13 @@ impl<'a> ResourceName<'a> {
             let (plain, after) = rest
                 .split_at_checked(plain_len(rest))
                 .unwrap_or((rest, &[]));
+            debug_assert!(plain.is_ascii());
             put(str::from_utf8(plain).unwrap_or_default());
             let Some((&byte, after)) = after.split_first() else {
                 return;
             };
             let encoded = [b'%', digit(byte >> 4), digit(byte & 15)];
+            debug_assert!(encoded.is_ascii());
             put(str::from_utf8(&encoded).unwrap_or_default());
             rest = after;
         }

@@ -18,7 +18,7 @@ use crate::tap::Tapped;
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     pub(super) buffers: Buffers,
-    /// How many of those at the front a tap has seen.
+    /// The number of those at the front that a tap has seen.
     shown: usize,
     /// A thread waits for the peer to take them.
     pumping: bool,
@@ -137,6 +137,8 @@ impl Shared {
         }
     }
 
+    /// Writes everything that is queued, waiting for the peer to take it. What other threads queue
+    /// meanwhile is written too: they found the wire taken, and left it to this one.
     pub(super) fn drain(&self, wire: &mut Wire) -> Result<(), Error> {
         loop {
             self.finish_write(wire)?;
@@ -146,7 +148,7 @@ impl Shared {
         }
     }
 
-    /// Writes what was begun to be written.
+    /// Writes the rest of an earlier write, before anything else may go into the socket.
     fn finish_write(&self, wire: &mut Wire) -> Result<(), Error> {
         if wire.is_pending() {
             self.write(wire, &[])?;
@@ -156,6 +158,7 @@ impl Shared {
 
     /// Takes the next bytes to write, if there are any.
     fn refill(&self, wire: &mut Wire) -> bool {
+        // For this moment only: others can queue while the bytes are written.
         let mut outgoing = self.outgoing();
         let more = outgoing.wants_write();
         // If there is no more, the buffer goes back to where the next messages find it in cache.
