@@ -233,8 +233,8 @@ pub(crate) fn attach<T: Lend>(place: &mut Place<T>, mut lent: TryBox<Held<T>>) -
     kept
 }
 
-/// Takes back what was lent, or whatever is in use. `None` if there is nothing, or no memory for what
-/// is left over: then it stays.
+/// Takes back what was lent, or whatever is in use. `None` if there is nothing, or no memory for
+/// what is left over: then it stays.
 pub(crate) fn detach<T: Lend>(place: &mut Place<T>) -> Place<T> {
     let mut used = place.take()?;
     let own = match core::mem::take(&mut used.aside) {

@@ -44,8 +44,8 @@ impl CommonFrame {
             0x82 => Kind::Binary,
             _ => return None,
         };
-        // The place of the key: a number, not what is left of the input, so that the next header can be
-        // looked for before this one is checked.
+        // The place of the key: a number, not what is left of the input, so that the next header
+        // can be looked for before this one is checked.
         let (len, key_at, rest) = match *second ^ mask_bit {
             short @ 0..=125 => (u16::from(short), 2, rest),
             126 => {

@@ -453,8 +453,8 @@ impl Inflater {
             self.at = At::Stream;
         }
         loop {
-            // Made when the first message needs it. zlib panics where there is no memory, so as much
-            // is asked for just before.
+            // Made when the first message needs it. zlib panics where there is no memory, so as
+            // much is asked for just before.
             let context = match &mut self.context {
                 Some(context) => context,
                 none => {

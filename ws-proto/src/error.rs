@@ -62,8 +62,8 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Returns the code of the Close that reports this to the peer (§7.4.1). `None` if the stream has
-    /// ended: no peer is left to read it.
+    /// Returns the code of the Close that reports this to the peer (§7.4.1). `None` if the stream
+    /// has ended: no peer is left to read it.
     #[must_use]
     pub const fn close_code(self) -> Option<CloseCode> {
         Some(match self {

@@ -23,10 +23,10 @@ pub struct Limits {
     ///
     /// Default: 65,536: some programs cut a long message into pieces of a network packet or less.
     pub max_fragments: u32,
-    /// The high-water mark of what waits to be sent in a session, in bytes, at least 1. A message of any
-    /// length is queued while less than this waits; from then on
-    /// [`SendError::Full`](crate::SendError::Full) is returned. Memory: the queue, at most twice this
-    /// and one message. At most 4 GiB.
+    /// The high-water mark of what waits to be sent in a session, in bytes, at least 1. A message of
+    /// any length is queued while less than this waits; from then on
+    /// [`SendError::Full`](crate::SendError::Full) is returned. Memory: the queue, at most twice
+    /// this and one message. At most 4 GiB.
     ///
     /// Default: 1 MiB.
     pub max_unsent: usize,

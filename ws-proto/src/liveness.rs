@@ -164,8 +164,8 @@ pub struct Liveness {
     sign: bool,
     /// The transport did not take everything: if it takes more, the peer has made room.
     waits: bool,
-    /// The number of checks in a row that were the last call, and, in the highest bit, whether something was
-    /// received after the last one.
+    /// The number of checks in a row that were the last call, and, in the highest bit, whether
+    /// something was received after the last one.
     calls: u8,
 }
 
@@ -527,8 +527,8 @@ mod tests {
         assert_eq!(size_of::<Liveness>(), 40);
     }
 
-    /// The phase that follows each: when all is taken; at a check, with nothing new and with a sign of
-    /// life; when a Ping is due; when the time is over; when a Close was queued. With `!` the
+    /// The phase that follows each: when all is taken; at a check, with nothing new and with a sign
+    /// of life; when a Ping is due; when the time is over; when a Close was queued. With `!` the
     /// clock is set.
     const MACHINE: &str = "
         New         : New        | Quiet       | Quiet        | Quiet       | Quiet       | CloseQueued!

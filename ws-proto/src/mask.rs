@@ -1,7 +1,7 @@
 //! Masking: RFC 6455 §5.3, "Client-to-Server Masking", and where the keys come from (§10.3).
 //!
-//! One loop, XOR with four bytes over and over, in several forms. Each does the same as the one-line
-//! loop of the RFC, to which a test holds it:
+//! One loop, XOR with four bytes over and over, in several forms. Each does the same as the
+//! one-line loop of the RFC, to which a test holds it:
 //!
 //! | form | for | saves |
 //! |---|---|---|

@@ -44,6 +44,9 @@
 //! | connections, then 503 | 1024 | [`Server::max_connections`] |
 //! | pages that may connect | of the same host | [`Server::origins`] |
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
+//!
+//! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
+//! `Server::deflate` is called. There is no TLS yet.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -84,9 +87,9 @@ pub use socket::WebSocket;
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 
-/// The HTTP types that appear in this crate's API.
+// The HTTP types that appear in this crate's API.
 pub use http;
-/// The types that a [`ConnectError`] holds.
+// The types that a `ConnectError` holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
 pub use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,

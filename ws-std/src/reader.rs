@@ -131,8 +131,8 @@ impl Reader {
     ) -> Result<(), E> {
         let mut answered = false;
         loop {
-            // No lock is held while the application's code runs: it may well send on this connection
-            // through a `Writer`.
+            // No lock is held while the application's code runs: it may well send on this
+            // connection through a `Writer`.
             match self.incoming.step(&mut Answers(&self.shared)) {
                 Ok(Step::Message(message)) => {
                     // The application may take long, and the peer waits for its Pong.

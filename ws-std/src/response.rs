@@ -8,8 +8,8 @@ use http::{HeaderMap, StatusCode};
 
 use crate::http_types::Names;
 
-/// An answer to an ordinary HTTP request: a page, a redirect, a refusal. Made from one of the
-/// `http` crate, or here:
+/// An answer to an ordinary HTTP request: a page, a redirect, a refusal. It is made from a response
+/// of the `http` crate, or by the functions below:
 ///
 /// ```
 /// use ws_std::Response;

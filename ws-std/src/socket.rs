@@ -21,13 +21,23 @@ use crate::writer::{Corked, Writer};
 
 /// An open WebSocket: a client's from [`connect`](crate::connect), a server's in its handler.
 ///
-/// While [`recv`](Self::recv) and the other methods that receive wait, they ping the peer every 20
-/// s and answer its Pings. A program that only sends should call
-/// [`recv_timeout`](Self::recv_timeout) now and then: otherwise it does not notice that the peer
-/// has closed.
+/// ```no_run
+/// let mut ws = ws_std::connect("ws://127.0.0.1:9001/echo")?;
+/// ws.send("hello")?;
+/// while let Some(message) = ws.recv()? {
+///     println!("{message:?}");
+/// }
+/// println!("the server has closed: {:?}", ws.peer_close());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
-/// A client's that is dropped while open sends a Close 1001 if that takes no waiting; a server's is
-/// closed in good order when the handler returns.
+/// While [`recv`](Self::recv) and the other methods that receive wait, they ping the peer at the
+/// interval of the timeouts, 20 s by default, and answer its Pings. A program that only sends
+/// should call [`recv_timeout`](Self::recv_timeout) now and then: otherwise it does not notice that
+/// the peer has closed.
+///
+/// A client's connection that is dropped while open sends a Close 1001 if that takes no waiting; a
+/// server's is closed in good order when the handler returns.
 #[derive(Debug)]
 pub struct WebSocket {
     reader: Reader,

@@ -532,8 +532,8 @@ impl<'b> Request<'b> {
     }
 }
 
-/// Shows the request line without the values in its query, and the names of the headers: values hold
-/// cookies, and queries hold tokens.
+/// Shows the request line without the values in its query, and the names of the headers: values
+/// hold cookies, and queries hold tokens.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")

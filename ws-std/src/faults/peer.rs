@@ -118,8 +118,8 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
     Some(end + 4)
 }
 
-/// The bytes received, made comparable: payloads unmasked, keys and what else differs from run to run
-/// blank. It may be cut anywhere; of a header that is, nothing is kept.
+/// The bytes received, made comparable: payloads unmasked, keys and what else differs from run to
+/// run blank. It may be cut anywhere; of a header that is, nothing is kept.
 pub(crate) fn plain(bytes: &[u8]) -> Vec<u8> {
     let mut plain = bytes.to_vec();
     let mut whole = head_len(bytes);
