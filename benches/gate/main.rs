@@ -90,7 +90,7 @@ fn check(file: &Path, part: &str) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     Err(format!(
-        "\n{}\n\n`benches/gate.sh --record` writes down what was measured, if it is meant to be so.",
+        "\n{}\n\n`cargo xtask gate --record` writes down what was measured, if it is meant to be so.",
         faults.join("\n")
     )
     .into())
@@ -105,7 +105,7 @@ fn record(file: &Path, part: &str) -> Result<(), Box<dyn Error>> {
     };
     figures.replace(measured);
     let remarks = "# Instructions and allocations: per message, and under `scaling` per byte.\n\
-                   # Written by `benches/gate.sh --record`.\n";
+                   # Written by `cargo xtask gate --record`.\n";
     fs::write(file, format!("{remarks}{figures}"))?;
     for missed in targets::missed(&figures) {
         println!("{missed}");

@@ -1,6 +1,6 @@
 //! *Linear*: twice as much costs twice as much, however it drips in. Counted in what does not
 //! depend on the machine: bytes that are looked at, presented again, or moved by memory that
-//! grows. Instructions are counted by `benches/gate.sh`, under `scaling`, to the same bound.
+//! grows. Instructions are counted by `cargo xtask gate`, under `scaling`, to the same bound.
 
 #![cfg(feature = "alloc")]
 
