@@ -2,7 +2,7 @@
 //! send.
 //!
 //! It does no I/O, reads no clock, draws no entropy, and needs neither `std` nor an allocator.
-//! Everything the RFC says MUST about is decided here, for servers and for clients: masking,
+//! Every MUST of the RFC is enforced here, for servers and for clients: masking,
 //! fragments, the answers to Ping and Close, UTF-8, limits, deadlines, the opening handshake. An
 //! adapter for a runtime, a proxy or a device only moves bytes.
 //!
