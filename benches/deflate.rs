@@ -1,4 +1,4 @@
-//! What permessage-deflate costs in a `Session` beyond zlib itself.
+//! The cost of permessage-deflate in a `Session` beyond zlib itself.
 
 use std::hint::black_box;
 
@@ -109,7 +109,7 @@ fn binary(setup: Setup, len: usize) -> Vec<Vec<u8>> {
     frames
 }
 
-/// What is in these frames, with the tail that is not sent.
+/// The payloads of these frames, with the tail that is not sent.
 fn payloads(setup: Setup, len: usize) -> Vec<Vec<u8>> {
     let mut zlib = Compressor::new(setup);
     let payload = |message: String| [zlib.compress(message.as_bytes()), &TAIL].concat();

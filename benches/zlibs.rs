@@ -76,7 +76,7 @@ fn inflating(setup: Setup, received: &Cycle<Vec<u8>>) -> [Way<'static>; 2] {
     ]
 }
 
-/// What a context keeps once it has been used; the buffers around it are not counted.
+/// The memory of a context once it has been used; the buffers around it are not counted.
 fn memory() {
     let message = "[1,2,3]".repeat(9000);
     for setup in [Setup::ALL[0], Setup::ALL[3]] {

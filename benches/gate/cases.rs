@@ -1,4 +1,4 @@
-//! What is counted: the ways of a message, through the bare core and through a `Session`.
+//! The cases that are counted: the ways of a message, through the bare core and through a `Session`.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -383,7 +383,7 @@ fn ping(layer: Layer) -> Case {
     })
 }
 
-/// What a browser asks.
+/// A browser's request.
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
     Host: chat.example.com\r\n\
     Connection: Upgrade\r\n\

@@ -26,7 +26,7 @@ pub(crate) fn measure(bench: &mut Bench) {
     }
 }
 
-/// What is aimed at. Where the floor is meant, both figures were measured in one run.
+/// The aims. Where the floor is meant, both figures were measured in one run.
 fn aims<'w>(row: Row<'w>, role: Role, size: &str) -> Row<'w> {
     let floor = |ours: f64, floor: f64| (ours / floor, "floor");
     let (most, other) = match (role, size) {
@@ -106,7 +106,7 @@ fn lent(payloads: &[Vec<u8>]) -> [Way<'_>; 2] {
     ]
 }
 
-/// What cannot be done without, on the same payloads in one piece: to copy them, or, as a
+/// The limits, on the same payloads in one piece: to copy them, or, as a
 /// client, to mask them from one place to another.
 fn limit_of(role: Role, payloads: &[Vec<u8>]) -> Way<'static> {
     let count = payloads.len();

@@ -1,4 +1,4 @@
-//! What an echo takes over sockets: `ws-std` and others of its kind, side by side.
+//! The cost of an echo over sockets: `ws-std` and others of its kind, side by side.
 //!
 //! Servers run on one core and the load on another, in a network of their own. They take turns,
 //! and what counts is the time that the server's process computes for each message or connection.
@@ -20,7 +20,7 @@ use std::io;
 
 use serve::Answers;
 
-/// What is to be measured.
+/// The measurements to make.
 #[derive(Debug)]
 struct Plan {
     /// Parts of the names of rows; without any, all rows.

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::messages::compressible;
 
-    /// What is compared does the same work: ours sends what zlib makes, byte for byte.
+    /// The two that are compared do the same work: ours sends what zlib makes, byte for byte.
     #[test]
     fn ours_sends_what_bare_zlib_makes_and_both_read_it() {
         use ws_proto::{Header, Limits, Message, Session, Step};

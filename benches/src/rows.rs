@@ -165,7 +165,7 @@ impl fmt::Debug for Bench {
 /// How many samples are taken of a way.
 const SAMPLES: usize = 100;
 
-/// Has criterion measure one way by what `pair` says of it first; returns what it said for the
+/// Makes criterion measure one way by what `pair` says of it first; returns what it said for the
 /// samples that count. None, if the command line does not choose it.
 fn sample(
     group: &mut BenchmarkGroup<'_, WallTime>,

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::machine;
 
-/// What was measured in one run.
+/// The measurements of one run.
 #[derive(Debug)]
 pub(crate) struct Table {
     name: &'static str,
@@ -19,7 +19,7 @@ struct Measured {
     aims: Vec<Aim>,
 }
 
-/// What a way came to.
+/// The result of a way.
 #[derive(Debug)]
 pub(crate) struct Figure {
     way: &'static str,

@@ -1,4 +1,4 @@
-//! What cannot be saved: the bytes of an echo are read, unmasked and written, and nothing is
+//! The least that a server can do: the bytes of an echo are read, unmasked and written, and nothing is
 //! checked.
 
 use std::io::{self, Read, Write};
