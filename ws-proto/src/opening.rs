@@ -71,9 +71,8 @@ impl Received {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
-    /// The bytes after the first `len`.
+    /// The bytes after the first `len`; none if there are no more.
     pub(crate) fn after(&self, len: usize) -> &[u8] {
-        debug_assert!(len <= self.filled, "the head lies in what was received");
         self.as_slice().get(len..).unwrap_or_default()
     }
 
