@@ -33,7 +33,7 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 ///
 /// let mut deflate = Deflate::default(); // sends with 4 KiB windows, each message by itself
 /// deflate.min_len = 256;
-/// A server of many connections: a silent one should keep no window.
+/// // A server of many connections: a silent one should keep no window.
 /// deflate.receive.takeover = Takeover::Off;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
