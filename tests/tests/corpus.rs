@@ -44,9 +44,9 @@ fn every_known_difference_shows_in_the_corpus() {
 /// longest of those that do.
 #[test]
 fn every_limit_is_reached_in_the_corpus() {
-    let script = fs::read_to_string(fuzz().join("run.sh")).expect("text");
-    let max_len = script.split("-max_len=").nth(1).expect("it is set");
-    let max_len = max_len.split(' ').next().expect("a word");
+    let task = fs::read_to_string(fuzz().join("../xtask/src/fuzz.rs")).expect("text");
+    let max_len = task.split("-max_len=").nth(1).expect("it is set");
+    let max_len = max_len.split('"').next().expect("a word");
     let max_len: usize = max_len.parse().expect("a number");
     for (target, limits) in LIMITS {
         let mut reached = BTreeSet::new();
