@@ -185,7 +185,7 @@ fn in_order(mut out: &[u8]) -> Vec<u8> {
 /// Runs `check` on all recordings, on as many threads as there are cores.
 fn on_all(check: impl Fn(usize, &Recording) + Sync) {
     let recordings = recordings();
-    assert!(recordings.len() >= 200, "{}", recordings.len());
+    assert!(!recordings.is_empty(), "nothing to cut");
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for first in 0..threads {

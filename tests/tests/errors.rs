@@ -24,7 +24,7 @@ use ws_tests::{name_of, variants};
 /// The variants that are missing among `occurred`.
 fn missing<'s>(source: &'s str, name: &str, occurred: &BTreeSet<String>) -> Vec<&'s str> {
     let variants = variants(source, name);
-    assert!(variants.len() >= 4, "{variants:?}");
+    assert!(!variants.is_empty(), "{name} is not there");
     let occurred = |variant: &&str| !occurred.contains(*variant);
     variants.into_iter().filter(occurred).collect()
 }

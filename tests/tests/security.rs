@@ -27,7 +27,6 @@ fn every_test_that_is_named_exists() {
         }
         assert!(classes.insert(class.into()), "{class} stands twice");
     }
-    assert!(classes.len() >= 60, "{}", classes.len());
 
     let (_, without) = TABLE
         .split_once("Those without a test")

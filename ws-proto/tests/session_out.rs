@@ -192,7 +192,6 @@ fn head_of(end: End, len: usize) -> Vec<u8> {
 #[test]
 fn control_frames_go_first_at_the_next_frame_boundary_from_every_offset() {
     let messages: [&[u8]; 4] = [b"first", &[0xCC; 130], b"", b"fourth"];
-    let mut cases = 0;
     for end in End::BOTH {
         let queue = || {
             let mut session = end.session(&Limits::default());
@@ -224,10 +223,8 @@ fn control_frames_go_first_at_the_next_frame_boundary_from_every_offset() {
             // Ours was flushed at once, and the answer before it: both were in their slots.
             expected.splice(begun..begun, [(PONG, &b"ping"[..]), (PING, b"ours")]);
             assert_eq!(contents(&written), expected, "{end:?} at {offset}");
-            cases += 1;
         }
     }
-    assert!(cases > 300, "{cases}");
 }
 
 /// A transport that takes k bytes at a time, while the peer pings and messages are queued: the

@@ -189,7 +189,7 @@ fn assert_same_however_split(run: fn(End, &[u8], &[usize]) -> Outcome) {
             }
         }
     }
-    assert!(runs > 10_000, "{runs}");
+    assert_ne!(runs, 0, "nothing was cut");
 }
 
 #[test]

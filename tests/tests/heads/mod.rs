@@ -17,7 +17,8 @@ pub(crate) struct Row {
     pub(crate) behind: Vec<u8>,
 }
 
-/// The rows of a table, or of all tables in a directory, that edit the head in `good`.
+/// The rows of a table, or of all tables in a directory, that edit the head in `good`. Panics if
+/// there are none.
 pub(crate) fn rows(good: &str, table: &str) -> Vec<Row> {
     let good = read(&folder().join(good));
     let path = folder().join(table);
@@ -45,6 +46,7 @@ pub(crate) fn rows(good: &str, table: &str) -> Vec<Row> {
             });
         }
     }
+    assert!(!rows.is_empty(), "{}: no rows", path.display());
     rows
 }
 
