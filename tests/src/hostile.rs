@@ -1,20 +1,18 @@
 //! What a hostile peer does, read from text. `hostile/README.md` describes the format.
 
 use core::ops::Range;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use ws_proto::Role;
 
 use crate::engine::Setup;
 use crate::frame::Frame;
-use crate::notation::{Words, lines, peer_mask, wire};
-use crate::script::roles;
+use crate::notation::{Words, peer_mask, wire};
+use crate::table::{self, Entry, tables};
 
 /// A hostile peer, against one role.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its directory and file, without the extension.
+    /// Its table and its name there: `d-close/code-0`.
     pub name: String,
     /// The entries of the catalogue that it is a case of.
     pub ids: Vec<String>,
@@ -24,11 +22,11 @@ pub struct Case {
     pub setup: Setup,
     /// Whether the endpoint agrees to permessage-deflate.
     pub deflate: bool,
-    /// What happens, in order; with the numbers of the lines.
+    /// What happens, in order; with the numbers of the lines in the table.
     pub moves: Vec<(usize, Move)>,
 }
 
-/// What a line says.
+/// What a step says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
     /// The peer does something.
@@ -96,56 +94,56 @@ pub enum Reaction {
 }
 
 impl Case {
-    /// All cases in `hostile/`, in the order of their names; one that is for either role twice.
+    /// All cases in `hostile/`, table after table; one that is for either role twice.
     ///
     /// # Panics
     ///
-    /// If one can not be read, with file and line.
+    /// If there are none, or one cannot be read.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let read = |(name, text): (String, String)| {
             Self::parse(&name, &text).unwrap_or_else(|what| panic!("{what}"))
         };
-        files().into_iter().flat_map(read).collect()
+        tables("hostile").into_iter().flat_map(read).collect()
     }
 
-    /// Reads the case `text`, once for each role that it is for.
+    /// Reads the table `text`: each case once for each role that it is for.
     ///
     /// # Errors
     ///
-    /// File, line, and what is wrong with it.
-    pub fn parse(name: &str, text: &str) -> Result<Vec<Self>, String> {
-        let at = |number| move |what: String| format!("{name}:{number}: {what}");
-        let mut first = lines(text);
-        let (number, line) = first.next().ok_or_else(|| at(1)("it is empty".into()))?;
-        let roles = roles(line).map_err(at(number))?;
-        let (number, line) = first
-            .next()
-            .ok_or_else(|| at(number)("it shows nothing".into()))?;
-        let (ids, shows) = subject(line).map_err(at(number))?;
-        let parse = |&role| {
-            let mut case = Self {
-                name: name.into(),
-                ids: ids.clone(),
-                shows: shows.clone(),
-                setup: Setup::new(role),
-                deflate: false,
-                moves: Vec::new(),
-            };
-            let mut last = number;
-            for (number, line) in lines(text).skip(2) {
-                let step = case.line(Words::of(line)).map_err(at(number))?;
-                case.moves.extend(step.map(|step| (number, step)));
-                last = number;
-            }
-            case.has_an_end().map_err(at(last))?;
-            Ok(case)
-        };
-        roles.iter().map(parse).collect()
+    /// Table, line, and what is wrong with it.
+    pub fn parse(table: &str, text: &str) -> Result<Vec<Self>, String> {
+        let entries = table::cases(table, text)?;
+        let cases = entries.iter().flat_map(|entry| {
+            entry
+                .roles
+                .iter()
+                .map(|&role| Self::read(table, entry, role))
+        });
+        cases.collect()
     }
 
-    /// What a line says; `None` if it belongs to the setup.
-    fn line(&mut self, mut words: Words<'_>) -> Result<Option<Move>, String> {
+    fn read(table: &str, entry: &Entry<'_>, role: Role) -> Result<Self, String> {
+        let at = |number| move |what: String| format!("{table}:{number}: {what}");
+        let (ids, shows) = subject(entry.rest.clone()).map_err(at(entry.number))?;
+        let mut case = Self {
+            name: format!("{table}/{}", entry.name),
+            ids,
+            shows,
+            setup: Setup::new(role),
+            deflate: false,
+            moves: Vec::new(),
+        };
+        for &(number, step) in &entry.steps {
+            let step = case.step(Words::of(step)).map_err(at(number))?;
+            case.moves.extend(step.map(|step| (number, step)));
+        }
+        case.has_an_end().map_err(at(entry.number))?;
+        Ok(case)
+    }
+
+    /// What a step says; `None` if it belongs to the setup.
+    fn step(&mut self, mut words: Words<'_>) -> Result<Option<Move>, String> {
         let role = self.setup.role;
         let mask = peer_mask(role);
         let verb = words.expect("a verb")?;
@@ -205,38 +203,14 @@ impl Case {
         if end.is_some_and(|at| at + 1 == self.moves.len()) {
             Ok(())
         } else {
-            Err("the last line, and no other, is `end`, `gone` or `reset`".into())
+            Err("the last step, and no other, is `end`, `gone` or `reset`".into())
         }
     }
 }
 
-/// Names and texts of the cases.
-fn files() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile");
-    let entries = |folder: &Path| -> Vec<PathBuf> {
-        let files = fs::read_dir(folder).expect("the cases are in their place");
-        let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
-        paths.sort();
-        paths
-    };
-    let folders = entries(&root).into_iter().filter(|path| path.is_dir());
-    let paths = folders.flat_map(|folder| entries(&folder));
-    let read = |path: PathBuf| {
-        let place = path.strip_prefix(&root).expect("it is in there");
-        let name = place.with_extension("").to_string_lossy().into_owned();
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        (name, text)
-    };
-    paths.map(read).collect()
-}
-
-/// What `shows A1 A2 a sentence` says.
-fn subject(line: &str) -> Result<(Vec<String>, String), String> {
+/// What the headline says after name and role: `A1 A2 a sentence`.
+fn subject(words: Words<'_>) -> Result<(Vec<String>, String), String> {
     const LETTERS: Range<char> = 'A'..'J';
-    let mut words = Words::of(line);
-    if !words.eat("shows") {
-        return Err("the second line is `shows …`".into());
-    }
     let is_id = |word: &&str| {
         let mut chars = word.chars();
         let letter = chars.next().is_some_and(|char| LETTERS.contains(&char));
@@ -246,7 +220,7 @@ fn subject(line: &str) -> Result<(Vec<String>, String), String> {
     let ids = words.iter().take_while(|word| is_id(word)).count();
     let (ids, sentence) = words.split_at(ids);
     if ids.is_empty() || sentence.is_empty() {
-        return Err("`shows` is followed by the catalogue's id, and by a sentence".into());
+        return Err("the headline ends with an id of the catalogue and a sentence".into());
     }
     let ids = ids.iter().map(|&id| id.into()).collect();
     Ok((ids, sentence.join(" ")))

@@ -1,12 +1,12 @@
 //! What the tests that span crates have in common. Nothing here is published.
 //!
-//! - A [`Script`] is a conversation of one endpoint, read from `transcripts/*.txt`.
+//! - A [`Script`] is a conversation of one endpoint, read from the tables of `transcripts/`.
 //! - An [`Engine`] is something that can hold it: the bare core, a session, fed whole or in
 //!   pieces. [`run`] compares the two, line by line.
 //! - A [`Pair`] is a client and a server in a box, with a clock and a wire that can be cut;
 //!   [`orders`] are what can happen to them.
 //! - A [`Frame`] is the naive codec that the expected bytes are written with.
-//! - A [`Case`](hostile::Case) is a hostile peer, read from `hostile/`, for endpoints of any make.
+//! - A [`Case`](hostile::Case) is a hostile peer, read from the tables of `hostile/`, for endpoints of any make.
 //!
 //! - What is [`written`] is read back by a parser of another make.
 //! - A [`property`] holds for any bytes: the fuzz targets look for some for which it does not.
@@ -22,6 +22,7 @@ pub mod property;
 pub mod readback;
 mod run;
 mod script;
+mod table;
 mod variants;
 pub mod written;
 

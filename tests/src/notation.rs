@@ -1,7 +1,5 @@
 //! The notation of `transcripts/README.md`: words, and the bytes they stand for.
 
-use core::str::SplitTerminator;
-
 use crate::frame::Frame;
 
 /// The masking key of the frames that are written as `frame …`: that of RFC 6455 §5.7.
@@ -169,12 +167,11 @@ fn number(word: &str, prefix: &str) -> Option<u16> {
     word.strip_prefix(prefix)?.parse().ok()
 }
 
-/// The lines that are not empty, with their numbers.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines: SplitTerminator<'_, char> = text.split_terminator('\n');
-    (1..)
-        .zip(lines)
-        .filter(|(_, line)| Words::of(line).next().is_some())
+/// The line without the comment at its end.
+pub(crate) fn code(line: &str) -> &str {
+    let mut words = Words::of(line);
+    while words.next().is_some() {}
+    &line[..line.len() - words.rest.len()]
 }
 
 #[cfg(test)]

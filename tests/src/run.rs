@@ -12,7 +12,7 @@ use crate::script::{Action, Expected, Script, Step};
 /// Where a conversation went another way than its script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The name of the file.
+    /// The file of the table.
     pub file: String,
     /// The number of the line.
     pub line: usize,
@@ -64,8 +64,8 @@ pub fn run(script: &Script, engine: &mut dyn Engine) -> Result<(), Mismatch> {
 
 impl Script {
     fn mismatch(&self, line: usize, what: String) -> Mismatch {
-        let file = self.name.clone();
-        let what = format!("({:?}) {what}", self.setup.role);
+        let file = self.file.clone();
+        let what = format!("{} ({:?}): {what}", self.name, self.setup.role);
         Mismatch { file, line, what }
     }
 }

@@ -1,18 +1,19 @@
 //! A conversation of one endpoint, read from text. `transcripts/README.md` describes the format.
 
 use core::time::Duration;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use ws_proto::{Config, Instant, Kind, MaskKeys, Part, Role, Session, Shutdown, TimedOut};
 
 use crate::engine::{Got, Setup};
-use crate::notation::{Words, lines, payload, peer_mask, wire};
+use crate::notation::{Words, payload, peer_mask, wire};
+use crate::table::{self, Entry, tables};
 
 /// A conversation, for one role.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// The name of its file.
+    /// The file of its table.
+    pub file: String,
+    /// Its name there.
     pub name: String,
     /// How the endpoint begins.
     pub setup: Setup,
@@ -20,16 +21,16 @@ pub struct Script {
     pub lines: Vec<Line>,
 }
 
-/// A line of a script.
+/// A step of a script, and where it stands.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Its number in the file, from 1.
+    /// The number of the line in the file, from 1.
     pub number: usize,
     /// What it says.
     pub step: Step,
 }
 
-/// What a line says.
+/// What a step says.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// What the peer, the application or the clock does.
@@ -81,57 +82,54 @@ pub enum Expected {
 }
 
 impl Script {
-    /// All scripts in `transcripts/`, in the order of their names.
+    /// All scripts in `transcripts/`, table after table; one that is for either role twice.
     ///
     /// # Panics
     ///
-    /// If one can not be read, with file and line.
+    /// If there are none, or one cannot be read.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
-        let files = fs::read_dir(&folder).expect("the transcripts are in their place");
-        let mut paths: Vec<_> = files
-            .map(|file| file.expect("a file").path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-            .collect();
-        paths.sort();
-        let read = |path: &PathBuf| {
-            let name = path.file_name().expect("a name").to_string_lossy();
-            let text = fs::read_to_string(path).expect("a text");
-            Self::parse(&format!("transcripts/{name}"), &text)
+        let read = |(name, text): (String, String)| {
+            Self::parse(&format!("transcripts/{name}.txt"), &text)
                 .unwrap_or_else(|what| panic!("{what}"))
         };
-        paths.iter().flat_map(read).collect()
+        tables("transcripts").into_iter().flat_map(read).collect()
     }
 
-    /// Reads the script `text`, once for each role that it is for.
+    /// Reads the table `text` of that name: each script once for each role that it is for.
     ///
     /// # Errors
     ///
-    /// File, line, and what is wrong with it.
-    pub fn parse(name: &str, text: &str) -> Result<Vec<Self>, String> {
-        let at = |number| move |what: String| format!("{name}:{number}: {what}");
-        let (number, line) = lines(text)
-            .next()
-            .ok_or_else(|| at(1)("it is empty".into()))?;
-        let roles = roles(line).map_err(at(number))?;
-        let parse = |&role| {
-            let mut parser = Parser {
-                setup: Setup::new(role),
-                keys: MaskKeys::new(Setup::seed()),
-            };
-            let mut script = Vec::new();
-            for (number, line) in lines(text).skip(1) {
-                let step = parser.line(Words::of(line)).map_err(at(number))?;
-                script.extend(step.map(|step| Line { number, step }));
-            }
-            Ok(Self {
-                name: name.into(),
-                setup: parser.setup,
-                lines: script,
-            })
+    /// Table, line, and what is wrong with it.
+    pub fn parse(table: &str, text: &str) -> Result<Vec<Self>, String> {
+        let entries = table::cases(table, text)?;
+        let scripts = entries.iter().flat_map(|entry| {
+            entry
+                .roles
+                .iter()
+                .map(|&role| Self::read(table, entry, role))
+        });
+        scripts.collect()
+    }
+
+    fn read(table: &str, entry: &Entry<'_>, role: Role) -> Result<Self, String> {
+        let at = |number| move |what: String| format!("{table}:{number}: {what}");
+        entry.rest.clone().end().map_err(at(entry.number))?;
+        let mut parser = Parser {
+            setup: Setup::new(role),
+            keys: MaskKeys::new(Setup::seed()),
         };
-        roles.iter().map(parse).collect()
+        let mut lines = Vec::new();
+        for &(number, step) in &entry.steps {
+            let step = parser.step(Words::of(step)).map_err(at(number))?;
+            lines.extend(step.map(|step| Line { number, step }));
+        }
+        Ok(Self {
+            file: table.into(),
+            name: entry.name.into(),
+            setup: parser.setup,
+            lines,
+        })
     }
 
     /// The variants of errors that it expects.
@@ -150,8 +148,8 @@ struct Parser {
 }
 
 impl Parser {
-    /// What a line says; `None` if it belongs to the setup.
-    fn line(&mut self, mut words: Words<'_>) -> Result<Option<Step>, String> {
+    /// What a step says; `None` if it belongs to the setup.
+    fn step(&mut self, mut words: Words<'_>) -> Result<Option<Step>, String> {
         let role = self.setup.role;
         let verb = words.expect("a verb")?;
         if self.setup.set(verb, &mut words)? {
@@ -198,16 +196,6 @@ impl Parser {
     }
 }
 
-/// The roles that a script is for, by its first line.
-pub(crate) fn roles(line: &str) -> Result<&'static [Role], String> {
-    match line.split_once('#').map_or(line, |(line, _)| line).trim() {
-        "role server" => Ok(&[Role::Server]),
-        "role client" => Ok(&[Role::Client]),
-        "role either" => Ok(&[Role::Server, Role::Client]),
-        _ => Err("the first line is `role …`".into()),
-    }
-}
-
 impl Setup {
     /// A session that is set up so, whose time has begun.
     #[must_use]
@@ -222,7 +210,7 @@ impl Setup {
         session
     }
 
-    /// Takes the rest of a line that belongs to the setup; `false` if its verb does not.
+    /// Takes the rest of a step that belongs to the setup; `false` if its verb does not.
     pub(crate) fn set(&mut self, verb: &str, words: &mut Words<'_>) -> Result<bool, String> {
         match verb {
             "limit" => self.limit(words)?,

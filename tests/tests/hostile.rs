@@ -39,7 +39,7 @@ fn failures(cases: &[Case], run: impl Fn(&Case) -> Outcome + Sync) -> Vec<String
     let told = |(case, outcome): (&Case, Outcome)| match outcome {
         Outcome::Passed => None,
         Outcome::Skipped => Some(format!("{}: skipped", case.name)),
-        Outcome::Failed(line, what) => Some(format!("{}:{line}: {what}", case.name)),
+        Outcome::Failed(line, what) => Some(format!("{}, line {line}: {what}", case.name)),
     };
     let outcomes = each(cases, run);
     cases.iter().zip(outcomes).filter_map(told).collect()
@@ -136,7 +136,7 @@ fn an_endpoint_that_hangs_up_passes_nothing() {
 fn a_wrong_case_is_noticed_with_its_line() {
     let server = common::run(echo());
     let run = |rest: &str| {
-        let text = format!("role server\nshows A1 it\nopen\nin frame text \"Hello\"\n{rest}");
+        let text = format!("case it server A1 it\nopen\nin frame text \"Hello\"\n{rest}");
         let case = Case::parse("wrong", &text).expect(rest).remove(0);
         run(
             &case,
@@ -145,25 +145,25 @@ fn a_wrong_case_is_noticed_with_its_line() {
         )
     };
     for (rest, line) in [
-        ("out frame text \"Hullo\"\nend", 5),
-        ("out frame ping\nend", 5),
-        ("out close 1000\nend", 5),
-        ("out pongs \"Hello\"\nend", 5),
+        ("out frame text \"Hullo\"\nend", 4),
+        ("out frame ping\nend", 4),
+        ("out close 1000\nend", 4),
+        ("out pongs \"Hello\"\nend", 4),
         (
             "out frame text \"Hello\"\neof\nout frame text \"Hello\"\nend",
-            7,
+            6,
         ),
-        ("eof\nend", 6),
-        ("out frame text \"Hello\"\nin frame close\nend", 7),
+        ("eof\nend", 5),
+        ("out frame text \"Hello\"\nin frame close\nend", 6),
         (
             "out frame text \"Hello\"\nin frame close\nout close 1000\nend",
-            7,
+            6,
         ),
         (
             "in 83\nout frame text \"Hello\"\nout close 1007 or 1003\ngone",
-            7,
+            6,
         ),
-        ("flood most:1 frame ping\nreset", 5),
+        ("flood most:1 frame ping\nreset", 4),
     ] {
         match run(rest) {
             Outcome::Failed(at, _) => assert_eq!(at, line, "{rest}"),

@@ -13,8 +13,9 @@ fn rows(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
         let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
         let (class, _, tests) = (cells.next()?, cells.next()?, cells.next()?);
         let tests = tests.strip_prefix('`')?.strip_suffix('`')?;
-        let names_one = tests.contains("::") || tests.ends_with(".txt");
-        names_one.then(|| (class, tests.split("`, `").collect()))
+        tests
+            .contains("::")
+            .then(|| (class, tests.split("`, `").collect()))
     })
 }
 

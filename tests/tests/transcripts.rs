@@ -119,7 +119,7 @@ fn a_wrong_script_is_noticed_with_its_line() {
         ("error MaskMissing", 3),
     ];
     for (rest, line) in wrong {
-        let text = format!("role server\nin frame text \"Hello\"\n{rest}");
+        let text = format!("case it server\nin frame text \"Hello\"\n{rest}");
         let scripts = Script::parse("wrong", &text).expect("it can be read");
         for script in scripts {
             let core = run(&script, &mut Core::new(&script.setup, usize::MAX));
@@ -134,17 +134,17 @@ fn a_wrong_script_is_noticed_with_its_line() {
 #[test]
 fn a_script_that_means_nothing_is_refused_with_its_line() {
     for (text, at) in [
-        ("", "x:1"),
-        ("role nobody", "x:1"),
-        ("role server\n\nshout", "x:3"),
-        ("role server\nin 8", "x:2"),
-        ("role server\neof now", "x:2"),
-        ("role server\nwait 20", "x:2"),
-        ("role server\nlimit max-luck 1", "x:2"),
-        ("role server\nsend letter", "x:2"),
-        ("role server\ngot text ff", "x:2"),
-        ("role server\nshutdown soon", "x:2"),
-        ("role server\ndead tired", "x:2"),
+        ("case it server says", "x:1"),
+        ("case it nobody", "x:1"),
+        ("case it server\n\nshout", "x:3"),
+        ("case it server\nin 8", "x:2"),
+        ("case it server\neof now", "x:2"),
+        ("case it server\nwait 20", "x:2"),
+        ("case it server\nlimit max-luck 1", "x:2"),
+        ("case it server\nsend letter", "x:2"),
+        ("case it server\ngot text ff", "x:2"),
+        ("case it server\nshutdown soon", "x:2"),
+        ("case it server\ndead tired", "x:2"),
     ] {
         let what = Script::parse("x", text).expect_err(text);
         assert!(what.starts_with(at), "{what}");

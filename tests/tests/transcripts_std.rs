@@ -47,7 +47,7 @@ fn a_wrong_script_is_noticed_with_its_line() {
         ("got text \"Hello\"\nwait 20s\nout frame ping\nwait 20s", 6),
         ("error MaskMissing", 3),
     ] {
-        let text = format!("role server\nin frame text \"Hello\"\n{rest}");
+        let text = format!("case it server\nin frame text \"Hello\"\n{rest}");
         for script in Script::parse("wrong", &text).expect("it can be read") {
             let what = hold(&script).expect_err(rest);
             assert!(what.starts_with(&format!("wrong:{line}:")), "{what}");
@@ -356,7 +356,10 @@ trait Told {
 
 impl Told for Script {
     fn told(&self, line: usize, what: &str) -> String {
-        format!("{}:{line}: ({:?}) {what}", self.name, self.setup.role)
+        format!(
+            "{}:{line}: {} ({:?}): {what}",
+            self.file, self.name, self.setup.role
+        )
     }
 }
 
