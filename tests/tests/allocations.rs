@@ -3,20 +3,18 @@
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
-#[path = "../../ws-proto/tests/support/counting.rs"]
-mod counting;
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use common::{Raw, run, server, upgrade};
-use counting::{Counting, live, usage};
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Buffers, Connection, Deflate, Event, Header, Kind, Limits, Message, Opcode, Part, Prepared,
     Received, Session, Step,
 };
 use ws_std::{Client, Server, WebSocket};
+use ws_testkit::counting::{Counting, live, usage};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

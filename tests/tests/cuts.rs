@@ -10,7 +10,7 @@ use std::thread;
 use recordings::{KEY, Recording, accepted, offer, recordings, session};
 use ws_proto::handshake::{Compression, Request, RequestError, ResponseError, Scan};
 use ws_proto::{Role, Shutdown, State};
-use ws_tests::{Core, Driven, Engine, Frame, Got, Inlet};
+use ws_testkit::{Core, Driven, Engine, Frame, Got, Inlet};
 
 /// What reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl From<ResponseError> for Refused {
 }
 
 /// An endpoint whose first bytes are those of a head.
-struct Endpoint<'r> {
+struct Opening<'r> {
     recording: &'r Recording,
     way: Way,
     head: Vec<u8>,
@@ -68,13 +68,13 @@ impl Recording {
 
     /// What comes of it by some `way`, in pieces that end at `cuts`.
     fn outcome(&self, way: Way, cuts: &[usize]) -> Outcome {
-        let mut endpoint = Endpoint::new(self, way);
+        let mut opening = Opening::new(self, way);
         let mut from = 0;
         for &to in cuts.iter().chain([&self.wire.len()]) {
-            endpoint.receive(&self.wire[from..to]);
+            opening.receive(&self.wire[from..to]);
             from = to;
         }
-        endpoint.end()
+        opening.end()
     }
 
     fn engine(&self, way: Way, agreed: Option<Compression>) -> Box<dyn Engine> {
@@ -89,7 +89,7 @@ impl Recording {
     }
 }
 
-impl<'r> Endpoint<'r> {
+impl<'r> Opening<'r> {
     fn new(recording: &'r Recording, way: Way) -> Self {
         Self {
             recording,

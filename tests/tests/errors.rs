@@ -1,6 +1,6 @@
 //! Every error that the core and `ws-std` can tell has occurred: the variants are read from the
 //! source, the errors come from calls, from the tables of `tests/handshake` and over sockets. Those
-//! of frames are in `transcripts.rs`.
+//! of frames are in `ws-proto/tests/transcripts.rs`.
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
@@ -19,7 +19,7 @@ use ws_proto::{
     Part, SendError, Sender, Session,
 };
 use ws_std::{Client, Clock, ConnectError, Timeouts, WebSocket};
-use ws_tests::{name_of, variants};
+use ws_testkit::{name_of, variants};
 
 /// The variants that are missing among `occurred`.
 fn missing<'s>(source: &'s str, name: &str, occurred: &BTreeSet<String>) -> Vec<&'s str> {

@@ -10,12 +10,13 @@ mod verdicts;
 use std::collections::BTreeSet;
 use std::net::Shutdown;
 
-use common::{TEXT, frame, run, server};
+use common::{frame, run, server};
 use exchange::{received, refusal, send};
 use heads::{Row, rows};
 use verdicts::{Verdict, assert_judged, name};
 use ws_proto::Limits;
 use ws_proto::handshake::{HeadError, Key, Request, RequestError, Scan};
+use ws_testkit::TEXT;
 
 /// The table.
 fn table() -> Vec<Row> {
@@ -58,7 +59,7 @@ fn the_server_answers_each_as_the_table_says() {
     for row in rows {
         let place = &row.place;
         let hello = frame(TEXT, b"hello", true);
-        let close = frame(common::CLOSE, &1000_u16.to_be_bytes(), true);
+        let close = frame(ws_testkit::CLOSE, &1000_u16.to_be_bytes(), true);
         let input = match row.verdict[0].as_str() {
             "eof" => row.head.clone(),
             _ => [&row.head[..], &row.behind, &hello, &close].concat(),
@@ -109,6 +110,6 @@ fn assert_opened(row: &Row, received: &[u8]) {
     assert!(!head.contains("Extensions"), "{place}\n{head}");
 
     let hello = frame(TEXT, b"hello", false);
-    let close = frame(common::CLOSE, &1000_u16.to_be_bytes(), false);
+    let close = frame(ws_testkit::CLOSE, &1000_u16.to_be_bytes(), false);
     assert_eq!(frames, [hello, close].concat(), "{place}");
 }

@@ -9,12 +9,13 @@ mod verdicts;
 use std::net::{Shutdown, TcpListener};
 use std::thread;
 
-use common::{Raw, TEXT, frame};
+use common::{Raw, frame};
 use heads::{Row, rows};
 use verdicts::{assert_judged, name};
 use ws_proto::Limits;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_std::{Client, ConnectError};
+use ws_testkit::TEXT;
 
 /// The accept token of the sample key, without its padding: in the rows it stands for whichever
 /// belongs to the key that was sent.

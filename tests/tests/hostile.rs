@@ -14,7 +14,7 @@ use adversary::{Outcome, each, run, run_and_control};
 use common::{Running, echo};
 use ws_proto::{Limits, Role, Timeouts};
 use ws_std::{Client, Deflate};
-use ws_tests::hostile::Case;
+use ws_testkit::hostile::Case;
 
 fn cases(role: Role) -> Vec<Case> {
     let mut cases = Case::all();

@@ -17,7 +17,7 @@ use ws_std::{
     Client, CloseCode, ConnectError, Error, Kind, Message, MessageBuf, Next, Part, ProtocolError,
     Tapped, Timeouts, WebSocket,
 };
-use ws_tests::Frame;
+use ws_testkit::Frame;
 
 const LENGTHS: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1_000_000];
 

@@ -4,11 +4,12 @@
 
 mod support;
 
-use support::{BINARY, CONTINUATION, End, PING, TEXT, frames};
+use support::End;
 use ws_proto::handshake::{
     ArgumentError, Compression, Direction, Key, Offer, Request, RequestError, Takeover, WindowBits,
 };
 use ws_proto::{Compress, Deflate, Kind, Limits, Message, Part, Session, Step};
+use ws_testkit::{BINARY, CONTINUATION, PING, TEXT, frames};
 
 /// The first byte of a frame: final, and compressed.
 const FIN: u8 = 0x80;

@@ -5,10 +5,11 @@
 
 mod support;
 
-use support::{BINARY, CLOSE, End, Frame, PING, PONG, TEXT, frames, session};
+use support::{End, session};
 use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, Part, Prepared, SendError, Session, Shutdown, Step,
 };
+use ws_testkit::{BINARY, CLOSE, Frame, PING, PONG, TEXT, frames};
 
 fn small(max_unsent: usize) -> Limits {
     let mut limits = Limits::default();
@@ -446,7 +447,7 @@ fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
             }
         }
         for frame in frames(&session::drain(&mut client)) {
-            keys.push(frame.key.expect("a client masks"));
+            keys.push(frame.mask.expect("a client masks"));
         }
     }
     assert_eq!(payload, [0x11; 40]);
@@ -458,7 +459,7 @@ fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
     assert!(
         frames(&session::drain(&mut server))
             .iter()
-            .all(|f| f.key.is_none())
+            .all(|f| f.mask.is_none())
     );
 }
 

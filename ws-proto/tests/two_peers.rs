@@ -8,11 +8,12 @@ mod support;
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
-use support::{End, Seen, session};
+use support::{End, session};
 use ws_proto::{
     Buffers, Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Ready, SendError, Session,
     Shutdown, State,
 };
+use ws_testkit::Got;
 
 #[derive(Clone, Copy, Debug)]
 enum Side {
@@ -62,8 +63,8 @@ fn any_command() -> impl Strategy<Value = Command> {
 struct Peer {
     session: Session,
     /// What was accepted to be sent, and what was received.
-    sent: Vec<Seen>,
-    received: Vec<Seen>,
+    sent: Vec<Got>,
+    received: Vec<Got>,
     /// The message of which fragments were accepted.
     begun: Option<(Kind, Vec<u8>)>,
     /// Bytes on their way from here.
@@ -110,8 +111,8 @@ impl Peer {
             && let Some((kind, begun)) = self.begun.take()
         {
             self.sent.push(match kind {
-                Kind::Text => Seen::Text(String::from_utf8(begun).expect("ASCII")),
-                Kind::Binary => Seen::Binary(begun),
+                Kind::Text => Got::Text(String::from_utf8(begun).expect("ASCII")),
+                Kind::Binary => Got::Binary(begun),
             });
         }
     }
@@ -152,11 +153,12 @@ impl Peer {
             if take {
                 while self.session.ready() == Ok(Ready::Message) {
                     let message = self.session.take_message().expect("in order");
-                    self.received.extend(message.map(Seen::from));
+                    self.received
+                        .extend(message.map(|it| it.as_message().into()));
                 }
             }
             match session::step(&mut self.session).expect("a peer that keeps the rules") {
-                Some(seen @ (Seen::Text(_) | Seen::Binary(_))) => self.received.push(seen),
+                Some(seen @ (Got::Text(_) | Got::Binary(_))) => self.received.push(seen),
                 Some(_) => {}
                 None => break,
             }

@@ -4,8 +4,8 @@ use ws_proto::{
     Close, CloseCode, Connection, Event, Limits, ProtocolError, Role, SendError, Shutdown, State,
 };
 
-use crate::engine::Setup;
-use crate::frame::Frame;
+use ws_testkit::Frame;
+use ws_testkit::Setup;
 
 /// The codes that may travel (§7.4.1 and the registry of §11.7), but for the ranges of §7.4.2.
 const DEFINED: [u16; 12] = [

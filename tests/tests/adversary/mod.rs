@@ -9,8 +9,8 @@ use std::{io, iter, thread};
 use peer::{Ended, Peer, brief};
 use ws_proto::Role;
 use ws_proto::handshake::{Compression, Direction, Request, RequestError};
-use ws_tests::Frame;
-use ws_tests::hostile::{Act, Case, Move, Reaction};
+use ws_testkit::Frame;
+use ws_testkit::hostile::{Act, Case, Move, Reaction};
 
 /// The request of RFC 6455 section 1.3, with a name that any server may have.
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\

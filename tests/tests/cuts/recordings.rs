@@ -2,7 +2,7 @@
 
 use ws_proto::handshake::{Compression, Direction, Key, Offer, Request, RequestError, Takeover};
 use ws_proto::{Deflate, Kind, Limits, Part, Role, Session};
-use ws_tests::{Action, Frame, Script, Setup, Step};
+use ws_testkit::{Action, Frame, Script, Setup, Step};
 
 /// What a peer said to an endpoint of ours.
 pub(crate) struct Recording {

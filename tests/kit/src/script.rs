@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use ws_proto::{Config, Instant, Kind, MaskKeys, Part, Role, Session, Shutdown, TimedOut};
+use ws_proto::{Kind, MaskKeys, Part, Role, Shutdown, TimedOut};
 
 use crate::engine::{Got, Setup};
 use crate::notation::{Words, payload, peer_mask, wire};
 use crate::table::{self, Entry, tables};
+use crate::variants::name_of;
 
 /// A conversation, for one role.
 #[derive(Clone, Debug)]
@@ -135,7 +136,7 @@ impl Script {
     /// The variants of errors that it expects.
     pub fn errors(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter_map(|line| match &line.step {
-            Step::Expect(Expected::Error(error)) => Some(crate::name_of(error)),
+            Step::Expect(Expected::Error(error)) => Some(name_of(error)),
             _ => None,
         })
     }
@@ -197,19 +198,6 @@ impl Parser {
 }
 
 impl Setup {
-    /// A session that is set up so, whose time has begun.
-    #[must_use]
-    pub fn session(&self) -> Session {
-        let mut config = Config::from(self.limits);
-        config.timeouts = self.timeouts;
-        let mut session = match self.role {
-            Role::Server => Session::server(&config),
-            Role::Client => Session::client(&config, Self::seed()),
-        };
-        let _ = session.check(Instant::default());
-        session
-    }
-
     /// Takes the rest of a step that belongs to the setup; `false` if its verb does not.
     pub(crate) fn set(&mut self, verb: &str, words: &mut Words<'_>) -> Result<bool, String> {
         match verb {

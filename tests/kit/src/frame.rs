@@ -1,5 +1,21 @@
 //! The naive codec: RFC 6455 §5.2 written a second time, slow and obvious, apart from the core.
 
+/// The opcode of a continuation.
+pub const CONTINUATION: u8 = 0x0;
+/// The opcode of a text frame.
+pub const TEXT: u8 = 0x1;
+/// The opcode of a binary frame.
+pub const BINARY: u8 = 0x2;
+/// The opcode of a Close.
+pub const CLOSE: u8 = 0x8;
+/// The opcode of a Ping.
+pub const PING: u8 = 0x9;
+/// The opcode of a Pong.
+pub const PONG: u8 = 0xA;
+
+/// The key that tests mask with, which is that of §5.7: no byte of it is zero, and no two are equal.
+pub const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+
 /// A frame as it travels, valid or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -56,25 +72,9 @@ impl Frame {
     }
 
     /// The bytes, with the length in as few of them as it takes.
-    ///
-    /// # Panics
-    ///
-    /// Never: a length fits the field that was chosen for it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![self.first];
-        let mask_bit = if self.mask.is_some() { 0x80 } else { 0 };
-        let len = self.payload.len();
-        if let Some(short) = u8::try_from(len).ok().filter(|short| *short < 126) {
-            bytes.push(mask_bit | short);
-        } else if let Ok(medium) = u16::try_from(len) {
-            bytes.push(mask_bit | 126);
-            bytes.extend(medium.to_be_bytes());
-        } else {
-            bytes.push(mask_bit | 127);
-            bytes.extend(u64::try_from(len).expect("a usize fits").to_be_bytes());
-        }
-        bytes.extend(self.mask.iter().flatten());
+        let mut bytes = head(self.first, self.mask, self.payload.len() as u64);
         bytes.extend(masked(&self.payload, self.mask));
         bytes
     }
@@ -88,8 +88,61 @@ impl Frame {
     /// Whether it is a Close.
     #[must_use]
     pub const fn is_close(&self) -> bool {
-        self.opcode() == 8
+        self.opcode() == CLOSE
     }
+}
+
+/// The bytes of a frame.
+#[must_use]
+pub fn frame(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+    let payload = payload.into();
+    Frame {
+        first,
+        mask,
+        payload,
+    }
+    .encode()
+}
+
+/// The header of a frame, with the length in as few bytes as it takes.
+#[must_use]
+pub fn head(first: u8, mask: Option<[u8; 4]>, len: u64) -> Vec<u8> {
+    let mut bytes = vec![first];
+    let mask_bit = if mask.is_some() { 0x80 } else { 0 };
+    if let Some(short) = u8::try_from(len).ok().filter(|short| *short < 126) {
+        bytes.push(mask_bit | short);
+    } else if let Ok(medium) = u16::try_from(len) {
+        bytes.push(mask_bit | 126);
+        bytes.extend(medium.to_be_bytes());
+    } else {
+        bytes.push(mask_bit | 127);
+        bytes.extend(len.to_be_bytes());
+    }
+    bytes.extend(mask.iter().flatten());
+    bytes
+}
+
+/// The payload of a Close: code and reason.
+#[must_use]
+pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    [&code.to_be_bytes(), reason.as_bytes()].concat()
+}
+
+/// Takes a stream apart into frames.
+///
+/// # Panics
+///
+/// If it ends within one: what we send never does.
+#[must_use]
+#[track_caller]
+pub fn frames(mut bytes: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some((frame, len)) = Frame::decode(bytes) {
+        frames.push(frame);
+        bytes = &bytes[len..];
+    }
+    assert!(bytes.is_empty(), "cut frame: {bytes:x?}");
+    frames
 }
 
 /// "transformed-octet-i = original-octet-i XOR masking-key-octet-j" (§5.3)

@@ -1,6 +1,8 @@
 //! Bytes that do not compress, unless something refers to the same before.
 
-pub(crate) fn noise(len: usize) -> Vec<u8> {
+/// So many of them: the same every time.
+#[must_use]
+pub fn noise(len: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,9 +1,6 @@
 //! The notation of `transcripts/README.md`: words, and the bytes they stand for.
 
-use crate::frame::Frame;
-
-/// The masking key of the frames that are written as `frame …`: that of RFC 6455 §5.7.
-const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
+use crate::frame::{BINARY, CLOSE, CONTINUATION, Frame, KEY, PING, PONG, TEXT};
 
 /// The words of a line. One holds no space outside of quotes, and none begins with `#` there.
 #[derive(Clone, Debug)]
@@ -117,12 +114,12 @@ fn frame(words: &mut Words<'_>, mut mask: Option<[u8; 4]>) -> Result<Frame, Stri
             "rsv3" => first |= 0x10,
             "masked" => mask = Some(KEY),
             "unmasked" => mask = None,
-            "continuation" => break 0x0,
-            "text" => break 0x1,
-            "binary" => break 0x2,
-            "close" => break 0x8,
-            "ping" => break 0x9,
-            "pong" => break 0xA,
+            "continuation" => break CONTINUATION,
+            "text" => break TEXT,
+            "binary" => break BINARY,
+            "close" => break CLOSE,
+            "ping" => break PING,
+            "pong" => break PONG,
             word => match number(word, "opcode:") {
                 Some(opcode @ 0..=15) => break opcode.to_be_bytes()[1],
                 _ => return Err(format!("{word} is no frame")),

@@ -7,8 +7,9 @@ use ws_proto::{
     Close, Instant, Message, ProtocolError, SendError, Shutdown, State, TimedOut, Verdict,
 };
 
-use crate::engine::{Driven, Engine, Got, Inlet, Setup};
+use crate::engine::{Engine, Got, Setup};
 use crate::frame::Frame;
+use crate::session::{Driven, Inlet};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

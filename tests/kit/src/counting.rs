@@ -6,7 +6,8 @@ use core::ptr;
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// To be made the global allocator of a test binary.
-pub(crate) struct Counting;
+#[derive(Debug)]
+pub struct Counting;
 
 thread_local! {
     static CALLS: Cell<usize> = const { Cell::new(0) };
@@ -24,27 +25,30 @@ thread_local! {
 
 /// What a piece of code allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub(crate) calls: usize,
+pub struct Usage {
+    /// How often.
+    pub calls: usize,
     /// The most bytes that were in use at once, beyond those at the start.
-    pub(crate) peak: usize,
+    pub peak: usize,
     /// How many more are in use at the end than at the start.
-    pub(crate) kept: isize,
+    pub kept: isize,
     /// How many were in memory that grew: an allocator that moves it copies them.
-    pub(crate) moved: usize,
+    pub moved: usize,
 }
 
 /// Which of the allocations to come fail, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-pub(crate) enum Failing {
+pub enum Failing {
+    /// None.
     Never,
+    /// This one.
     Only(usize),
+    /// This one and all after it.
     From(usize),
 }
 
 /// Runs `work` and counts. What it frees of older memory counts as nothing.
-pub(crate) fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
+pub fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
     let (calls, live, moved) = (CALLS.get(), LIVE.get(), MOVED.get());
     PEAK.set(live);
     let result = work();
@@ -58,14 +62,12 @@ pub(crate) fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
 }
 
 /// How many bytes this thread has asked for and not given back.
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-pub(crate) fn live() -> isize {
+pub fn live() -> isize {
     LIVE.get()
 }
 
 /// Runs `work` on a machine that has no more than `largest` bytes for anybody at once.
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-pub(crate) fn short_of_memory<T>(largest: usize, work: impl FnOnce() -> T) -> T {
+pub fn short_of_memory<T>(largest: usize, work: impl FnOnce() -> T) -> T {
     LARGEST.set(largest);
     let result = work();
     LARGEST.set(usize::MAX);
@@ -73,8 +75,7 @@ pub(crate) fn short_of_memory<T>(largest: usize, work: impl FnOnce() -> T) -> T 
 }
 
 /// Runs `work` on a machine where some allocations fail; says how many of them did.
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-pub(crate) fn failing<T>(which: Failing, work: impl FnOnce() -> T) -> (T, usize) {
+pub fn failing<T>(which: Failing, work: impl FnOnce() -> T) -> (T, usize) {
     ASKED.set(0);
     FAILED.set(0);
     FAILING.set(which);
@@ -84,8 +85,7 @@ pub(crate) fn failing<T>(which: Failing, work: impl FnOnce() -> T) -> (T, usize)
 }
 
 /// Runs `work`, within what fails, as if there were memory.
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-pub(crate) fn spared<T>(work: impl FnOnce() -> T) -> T {
+pub fn spared<T>(work: impl FnOnce() -> T) -> T {
     let which = FAILING.replace(Failing::Never);
     let result = work();
     FAILING.set(which);

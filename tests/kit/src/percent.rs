@@ -1,7 +1,8 @@
 //! Percent-encoding (RFC 3986 §2.1), read back.
 
 /// The bytes that a target stands for: what is percent-encoded, decoded.
-pub(crate) fn decoded(target: &str) -> Vec<u8> {
+#[must_use]
+pub fn decoded(target: &str) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::new(), target.as_bytes());
     while let Some((&byte, after)) = rest.split_first() {
         let digits = after

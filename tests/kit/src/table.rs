@@ -27,14 +27,16 @@ pub(crate) struct Entry<'t> {
     pub(crate) steps: Vec<(usize, &'t str)>,
 }
 
-/// The tables in a folder beside this crate's manifest, by name: the file's, without extension, and
+/// The tables in a folder of `tests/`, by name: the file's, without extension, and
 /// the text.
 ///
 /// # Panics
 ///
 /// If there are none, or one cannot be read.
 pub(crate) fn tables(folder: &str) -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
     let files = fs::read_dir(&folder).expect("the tables are in their place");
     let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
