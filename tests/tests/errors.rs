@@ -4,7 +4,6 @@
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
-mod heads;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -12,13 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
-use heads::rows;
 use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan};
 use ws_proto::{
     AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
     Part, SendError, Sender, Session,
 };
 use ws_std::{Client, Clock, ConnectError, Timeouts, WebSocket};
+use ws_testkit::heads::rows;
 use ws_testkit::{name_of, variants};
 
 /// The variants that are missing among `occurred`.

@@ -5,7 +5,6 @@
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
 mod exchange;
-mod heads;
 mod nginx;
 
 use std::collections::BTreeSet;
@@ -14,11 +13,11 @@ use std::sync::{Arc, Mutex};
 
 use common::{Running, run, server};
 use exchange::{received, refusal, send};
-use heads::{Row, rows};
 use nginx::Nginx;
 use ws_proto::Limits;
 use ws_proto::handshake::{self, Scan};
 use ws_std::{Error, Request, Response, WebSocket};
+use ws_testkit::heads::{Row, rows};
 
 /// What hides: its length is in the table.
 const SMUGGLED: &[u8; 49] = b"GET /admin HTTP/1.1\r\nHost: server.example.com\r\n\r\n";

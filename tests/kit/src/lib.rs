@@ -4,9 +4,10 @@
 //!   read with: the oracle.
 //! - A [`Script`] is a conversation of one endpoint, read from the tables of `transcripts/`; a
 //!   [`Case`](hostile::Case) is a hostile peer, read from those of `hostile/`.
-//! - An [`Endpoint`] can hold one: an adapter at one end of a socket; or an [`Engine`], which is the
+//! - An [`Endpoint`] can hold a script: an adapter at one end of a socket; or an [`Engine`], which is the
 //!   bare core, and with the feature `session` a session, by each of its inlets. [`play`] and [`run`]
 //!   compare the two, step by step.
+//! - A [`Row`](heads::Row) is an HTTP head, and the verdict on it, read from the tables of `handshake/`.
 //! - A circumstance is what it is held under: cut anywhere
 //!   (`assert_same_however_cut`), without memory ([`counting`]), in any order (`orders`).
 //! - A `Pair` is a client and a server in a box, with a clock and a wire that can be cut.
@@ -18,6 +19,7 @@ pub mod counting;
 mod cut;
 mod engine;
 mod frame;
+pub mod heads;
 pub mod hostile;
 mod noise;
 mod notation;

@@ -1,25 +1,32 @@
 //! The tables of `tests/handshake`: a good head, and what is done to it. The notation is in
 //! `tests/handshake/README.md`.
 
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ws_proto::handshake::Scan;
+
 /// A row of a table.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub struct Row {
     /// File, line, and what is written there.
-    pub(crate) place: String,
+    pub place: String,
     /// The words before the bar.
-    pub(crate) verdict: Vec<String>,
+    pub verdict: Vec<String>,
     /// The head, edited.
-    pub(crate) head: Vec<u8>,
+    pub head: Vec<u8>,
     /// What follows it.
-    pub(crate) behind: Vec<u8>,
+    pub behind: Vec<u8>,
 }
 
-/// The rows of a table, or of all tables in a directory, that edit the head in `good`. Panics if
-/// there are none.
-pub(crate) fn rows(good: &str, table: &str) -> Vec<Row> {
+/// The rows of a table, or of all tables in a directory, that edit the head in `good`.
+///
+/// # Panics
+///
+/// If there are none, or one cannot be read.
+#[must_use]
+pub fn rows(good: &str, table: &str) -> Vec<Row> {
     let good = read(&folder().join(good));
     let path = folder().join(table);
     let mut files = vec![path.clone()];
@@ -50,8 +57,65 @@ pub(crate) fn rows(good: &str, table: &str) -> Vec<Row> {
     rows
 }
 
+/// The length of a head that is in order, or `None` if more is needed.
+pub type Verdict<E> = Result<Option<usize>, E>;
+
+/// The core says of each row what is written there, in `words`; whole, byte by byte, and with
+/// frames behind, which begin where the head ends.
+///
+/// # Panics
+///
+/// If it does not, with the rows.
+pub fn assert_judged<E: Copy + Debug + PartialEq>(
+    rows: &[Row],
+    judge: impl Fn(&mut Scan, &[u8]) -> Verdict<E>,
+    words: impl Fn(Verdict<E>) -> String,
+) {
+    let mut wrong = Vec::new();
+    for Row {
+        place,
+        verdict,
+        head,
+        behind,
+    } in rows
+    {
+        let input = [&head[..], behind].concat();
+        let whole = judge(&mut Scan::new(), &input);
+        if words(whole) != verdict.join(" ") {
+            wrong.push(format!("{whole:?}, not {place}"));
+        }
+        let mut scan = Scan::new();
+        let mut dripped = Ok(None);
+        for len in 0..=input.len() {
+            dripped = judge(&mut scan, &input[..len]);
+            if dripped != Ok(None) {
+                break;
+            }
+        }
+        assert_eq!(dripped, whole, "{place}");
+        if let Ok(Some(len)) = whole {
+            assert_eq!(len, head.len(), "{place}");
+            let followed = [&input[..], b"\x81\x85\0\0\0\0Hello\r\n\r\n"].concat();
+            assert_eq!(judge(&mut Scan::new(), &followed), whole, "{place}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The fact that an error states, as the tables write it: what is wrong with a head stands alone,
+/// and the value of a limit is left out.
+#[must_use]
+pub fn name(error: &impl Debug) -> String {
+    let shown = format!("{error:?}");
+    let fact = match shown.strip_prefix("Head(") {
+        Some(head) => head.trim_end_matches(')'),
+        None => &shown,
+    };
+    fact.split(" {").next().unwrap_or(fact).into()
+}
+
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("handshake")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../handshake")
 }
 
 fn read(file: &Path) -> String {
@@ -104,7 +168,8 @@ fn edited(good: &str, edits: &str, place: &str) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Replaces one text by another, wherever it is.
-pub(crate) fn replaced(text: &[u8], this: &[u8], that: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn replaced(text: &[u8], this: &[u8], that: &[u8]) -> Vec<u8> {
     let (mut out, mut rest) = (Vec::new(), text);
     while let Some((first, after)) = rest.split_first() {
         match rest.strip_prefix(this) {
