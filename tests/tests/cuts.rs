@@ -10,7 +10,7 @@ use std::thread;
 use recordings::{KEY, Recording, accepted, offer, recordings, session};
 use ws_proto::handshake::{Compression, Request, RequestError, ResponseError, Scan};
 use ws_proto::{Role, Shutdown, State};
-use ws_testkit::{Core, Driven, Engine, Frame, Got, Inlet};
+use ws_testkit::{Core, Driven, Engine, Frame, Got, Inlet, Random};
 
 /// What reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,16 +270,14 @@ fn many_cuts_at_random() {
 
 /// From two to a dozen cuts, half of the time behind the head; some at the same place.
 fn random_cuts(seed: usize, recording: &Recording) -> Vec<usize> {
-    let mut state = (seed as u64).wrapping_mul(2).wrapping_add(1);
-    let mut below = |bound: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 40).expect("24 bits") % bound
+    let mut random = Random::new(seed as u64);
+    let from = match random.below(2) {
+        0 => 0,
+        _ => recording.opened,
     };
-    let from = if below(2) == 0 { 0 } else { recording.opened };
     let len = recording.wire.len() + 1 - from;
-    let mut cuts: Vec<_> = (0..2 + below(11)).map(|_| from + below(len)).collect();
+    let count = 2 + random.below(11);
+    let mut cuts: Vec<_> = (0..count).map(|_| from + random.below(len)).collect();
     cuts.sort_unstable();
     cuts
 }

@@ -14,14 +14,14 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 use scenarios::{Act, KIND, Scenario};
+use support::End;
 use support::session::{drain, seen_control};
-use support::{End, Random};
 use ws_proto::{
     Buffers, Close, CloseCode, Instant, Limits, Message, Part, Prepared, ProtocolError, Ready,
     SendError, Session, Shutdown, State, Step,
 };
 use ws_testkit::counting::{Counting, Failing, failing, live, usage};
-use ws_testkit::{BINARY, CONTINUATION, Got, PING, TEXT, frames};
+use ws_testkit::{BINARY, CONTINUATION, Got, PING, Random, TEXT, frames};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -5,12 +5,12 @@ mod support;
 
 use core::time::Duration;
 
-use support::{End, Random};
+use support::End;
 use ws_proto::{
     Buffers, Instant, Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step,
     TimedOut, Verdict,
 };
-use ws_testkit::{BINARY, CLOSE, CONTINUATION, PING, PONG, frames};
+use ws_testkit::{BINARY, CLOSE, CONTINUATION, PING, PONG, Random, frames};
 
 /// Consumes all there is.
 fn drain(session: &mut Session) -> usize {

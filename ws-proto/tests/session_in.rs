@@ -5,11 +5,13 @@
 
 mod support;
 
-use support::{End, Random, session};
+use support::{End, session};
 use ws_proto::{
     Buffers, Event, Kind, Limits, MessageBuf, Part, ProtocolError, Ready, Session, State, Step,
 };
-use ws_testkit::{BINARY, CLOSE, CONTINUATION, Got, PING, PONG, TEXT, close_payload, frames};
+use ws_testkit::{
+    BINARY, CLOSE, CONTINUATION, Got, PING, PONG, Random, TEXT, close_payload, frames,
+};
 
 fn min_read() -> Limits {
     let mut limits = Limits::default();

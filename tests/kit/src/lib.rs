@@ -21,13 +21,13 @@ mod engine;
 mod frame;
 pub mod heads;
 pub mod hostile;
-mod noise;
 mod notation;
 #[cfg(feature = "session")]
 pub mod orders;
 #[cfg(feature = "session")]
 mod pair;
 mod percent;
+mod random;
 mod run;
 mod script;
 #[cfg(feature = "session")]
@@ -44,11 +44,11 @@ pub use engine::{Engine, Got, Setup};
 pub use frame::{
     BINARY, CLOSE, CONTINUATION, Frame, KEY, PING, PONG, TEXT, close_payload, frame, frames, head,
 };
-pub use noise::noise;
 pub use notation::{Words, payload};
 #[cfg(feature = "session")]
 pub use pair::{End, Pair, Peer, Side, Wire};
 pub use percent::decoded;
+pub use random::{Random, noise};
 pub use run::{Endpoint, Mismatch, play, run};
 pub use script::{Action, Expected, Line, Script, Step};
 #[cfg(feature = "session")]

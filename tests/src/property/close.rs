@@ -69,7 +69,7 @@ fn naive(payload: &[u8]) -> Result<Said<'_>, ProtocolError> {
 
 /// The payload in a frame, of which the last byte comes by itself.
 fn receives(role: Role, payload: &[u8]) {
-    let mask = (role == Role::Server).then_some([0x37, 0xFA, 0x21, 0x3D]);
+    let mask = (role == Role::Server).then_some(ws_testkit::KEY);
     let mut frame = Frame {
         first: Frame::FIN | 8,
         mask,

@@ -68,33 +68,3 @@ impl End {
         frame(opcode, self.peer_key(), payload)
     }
 }
-
-/// Small numbers that look random and are the same in every run.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(2).wrapping_add(1))
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let high = usize::try_from(self.0 >> 40).expect("24 bits");
-        high % bound
-    }
-
-    /// Ascending positions to cut `len` bytes at.
-    pub(crate) fn cuts(&mut self, len: usize, longest: usize) -> Vec<usize> {
-        let mut cuts = Vec::new();
-        let mut at = self.below(longest);
-        while at < len {
-            cuts.push(at);
-            at += self.below(longest);
-            // A piece of no bytes is a read that gave none: allowed, now and then.
-            at += usize::from(cuts.len() > len);
-        }
-        cuts
-    }
-}
