@@ -44,7 +44,6 @@ pub use engine::{Engine, Got, Setup};
 pub use frame::{
     BINARY, CLOSE, CONTINUATION, Frame, KEY, PING, PONG, TEXT, close_payload, frame, frames, head,
 };
-pub use notation::{Words, payload};
 #[cfg(feature = "session")]
 pub use pair::{End, Pair, Peer, Side, Wire};
 pub use percent::decoded;

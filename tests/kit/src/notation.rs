@@ -4,19 +4,19 @@ use crate::frame::{BINARY, CLOSE, CONTINUATION, Frame, KEY, PING, PONG, TEXT};
 
 /// The words of a line. One holds no space outside of quotes, and none begins with `#` there.
 #[derive(Clone, Debug)]
-pub struct Words<'a> {
+pub(crate) struct Words<'a> {
     rest: &'a str,
 }
 
 impl<'a> Words<'a> {
     /// The words of `line`.
     #[must_use]
-    pub const fn of(line: &'a str) -> Self {
+    pub(crate) const fn of(line: &'a str) -> Self {
         Self { rest: line }
     }
 
     /// Takes the next word if it is this one.
-    pub fn eat(&mut self, word: &str) -> bool {
+    pub(crate) fn eat(&mut self, word: &str) -> bool {
         let mut ahead = self.clone();
         let found = ahead.next() == Some(word);
         if found {
@@ -30,7 +30,7 @@ impl<'a> Words<'a> {
     /// # Errors
     ///
     /// What is missing.
-    pub fn expect(&mut self, what: &str) -> Result<&'a str, String> {
+    pub(crate) fn expect(&mut self, what: &str) -> Result<&'a str, String> {
         self.next().ok_or_else(|| format!("{what} is missing"))
     }
 
@@ -39,7 +39,7 @@ impl<'a> Words<'a> {
     /// # Errors
     ///
     /// The first that is.
-    pub fn end(mut self) -> Result<(), String> {
+    pub(crate) fn end(mut self) -> Result<(), String> {
         self.next()
             .map_or(Ok(()), |word| Err(format!("{word} is too much")))
     }
@@ -69,7 +69,7 @@ impl<'a> Iterator for Words<'a> {
 /// # Errors
 ///
 /// The word that means nothing.
-pub fn payload(words: &mut Words<'_>) -> Result<Vec<u8>, String> {
+pub(crate) fn payload(words: &mut Words<'_>) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     loop {
         let mut ahead = words.clone();

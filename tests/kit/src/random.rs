@@ -24,6 +24,11 @@ impl Random {
         high % bound
     }
 
+    /// The next byte.
+    pub fn byte(&mut self) -> u8 {
+        u8::try_from(self.below(256)).expect("below 256")
+    }
+
     /// Ascending positions to cut `len` bytes at.
     pub fn cuts(&mut self, len: usize, longest: usize) -> Vec<usize> {
         let mut cuts = Vec::new();
