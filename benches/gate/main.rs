@@ -5,8 +5,6 @@
 //! what they cost, to the instruction, without the start of the program.
 
 mod cases;
-#[path = "../../ws-proto/tests/support/counting.rs"]
-mod counting;
 mod figures;
 mod scaling;
 mod targets;
@@ -19,8 +17,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cases::Case;
-use counting::{Counting, usage};
 use figures::{Fault, Figures};
+use ws_testkit::counting::{Counting, usage};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

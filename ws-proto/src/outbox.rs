@@ -190,14 +190,6 @@ impl Outbox {
         self.add_shared(header, payload)
     }
 
-    /// Makes sure that a large payload can be added without asking for memory.
-    pub(crate) fn make_room_for_shared(&mut self) -> Result<(), SendError> {
-        self.shared
-            .try_reserve(1)
-            .map_err(|_| SendError::OutOfMemory)?;
-        self.room(Header::MAX_LEN).map(drop)
-    }
-
     /// Makes sure that a control frame can be added without asking for memory.
     pub(crate) fn make_room_for_control(&mut self) -> Result<(), SendError> {
         self.controls
@@ -363,7 +355,7 @@ impl Outbox {
     #[cold]
     fn sent_in_pieces(&mut self, mut len: usize) {
         let mut cursor = self.cursor;
-        while len > 0 {
+        loop {
             let next = self.next(&mut cursor);
             let piece = len.min(self.piece(cursor, next).len());
             if piece == 0 {

@@ -4,14 +4,13 @@
 
 #![cfg(feature = "alloc")]
 
-#[path = "support/counting.rs"]
-mod counting;
 mod support;
 
-use counting::{Counting, usage};
-use support::{BINARY, CONTINUATION, End, PING, TEXT, session};
+use support::{End, session};
 use ws_proto::handshake::{HeadError, Scan};
 use ws_proto::{Kind, Limits, Part, Session, Step};
+use ws_testkit::counting::{Counting, usage};
+use ws_testkit::{BINARY, CONTINUATION, PING, TEXT};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -164,10 +164,10 @@ impl Scan {
         }
         // A head that fills a buffer of that size without ending is refused right then, so that the
         // caller need not find room for one byte more.
-        while self.seen < bounds.head {
+        loop {
             self.run(input, bounds);
             if self.seen >= bounds.head {
-                break;
+                return Err(self.fail(HeadError::HeadTooLong { limit: bounds.head }));
             }
             let Some(&byte) = input.get(self.seen) else {
                 return Ok(None);
@@ -183,7 +183,6 @@ impl Scan {
                 return Ok(Some(self.seen));
             }
         }
-        Err(self.fail(HeadError::HeadTooLong { limit: bounds.head }))
     }
 
     /// Passes over bytes that leave the search where it is, within the limits: those of a name, and

@@ -142,9 +142,6 @@ mod uri;
 mod value;
 mod write;
 
-#[cfg(test)]
-mod edits;
-
 pub use accept::Accept;
 pub use answer::Answer;
 pub use deflate::{Agreed, Compression, Direction, Takeover, WindowBits};

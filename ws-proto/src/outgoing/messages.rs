@@ -92,8 +92,8 @@ impl Outgoing {
         }
         let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
         admit(outbox, self.max_unsent)?;
-        outbox.make_room_for_shared()?;
         self.sender.admit_message()?;
+        // A server's, of which nothing remains if there is no memory for it.
         let header = self.sender.message_header(message);
         outbox.add_payload(&header, &prepared.payload())
     }
