@@ -1,4 +1,4 @@
-//! What permessage-deflate costs in a `Session` beyond zlib itself.
+//! The cost of permessage-deflate in a `Session` beyond zlib itself.
 
 use std::hint::black_box;
 
@@ -49,7 +49,7 @@ fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
         Way::new("bare", move || {
             black_box(zlib.inflate([bare.turn()]));
         }),
-        // Behind a message that was received stands the next, and not its tail.
+        // A message that was received is followed by the next, and not by its tail.
         Way::new("tail", move || {
             black_box(tail_zlib.inflate(received(tail.turn())));
         }),
@@ -57,7 +57,7 @@ fn inflating(setup: Setup, len: usize) -> Vec<Way<'static>> {
             let received = ours::receive(&mut binary_session, binary.turn());
             assert_eq!(received, Ok(1));
         }),
-        // And text must be checked, whoever inflated it.
+        // And text must be checked, however it was inflated.
         Way::new("checked", move || {
             let mut utf8 = Utf8::new();
             utf8.push(checked_zlib.inflate(received(checked.turn())))
@@ -109,7 +109,7 @@ fn binary(setup: Setup, len: usize) -> Vec<Vec<u8>> {
     frames
 }
 
-/// What is in these frames, with the tail that is not sent.
+/// The payloads of these frames, with the tail that is not sent.
 fn payloads(setup: Setup, len: usize) -> Vec<Vec<u8>> {
     let mut zlib = Compressor::new(setup);
     let payload = |message: String| [zlib.compress(message.as_bytes()), &TAIL].concat();

@@ -5,7 +5,6 @@
 
 use std::hint::black_box;
 
-use counting::{Counting, usage};
 use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_params};
 use miniz_oxide::inflate::stream::InflateState;
 use miniz_oxide::{DataFormat, MZFlush, deflate, inflate};
@@ -13,9 +12,7 @@ use ws_bench::bare::{Compressor, Inflater, Setup, TAIL};
 use ws_bench::messages::{Cycle, compressible};
 use ws_bench::{Bench, Row, Way};
 use ws_proto::handshake::Takeover;
-
-#[path = "../ws-proto/tests/support/counting.rs"]
-mod counting;
+use ws_testkit::counting::{Counting, usage};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -76,7 +73,7 @@ fn inflating(setup: Setup, received: &Cycle<Vec<u8>>) -> [Way<'static>; 2] {
     ]
 }
 
-/// What a context keeps once it has been used; the buffers around it are not counted.
+/// The memory of a context once it has been used; the buffers around it are not counted.
 fn memory() {
     let message = "[1,2,3]".repeat(9000);
     for setup in [Setup::ALL[0], Setup::ALL[3]] {

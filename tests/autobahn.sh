@@ -120,7 +120,7 @@ server_says_port() {
     [[ -n $port ]]
 }
 
-build_server() { cargo build --release -p ws-cli; }
+build_server() { cargo build --release -p ws-command; }
 build_client() { cargo build --release -p ws-tests --example autobahn_client; }
 
 test_server() {

@@ -1,4 +1,4 @@
-//! What is counted: the ways of a message, through the bare core and through a `Session`.
+//! The cases that are counted: the ways of a message, through the bare core and through a `Session`.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -209,8 +209,8 @@ fn in_batch(len: usize) -> usize {
     (BATCH / (len + Header::MAX_LEN)).max(1)
 }
 
-/// One copy into the buffer, as a read makes it, then everything that is in it. Who wants the
-/// pieces of a message in one place joins them.
+/// One copy into the buffer, as a read makes it, then everything that is in it. To have the
+/// pieces of a message in one place, it joins them.
 fn bare_receiver(mut connection: Connection, batch: Vec<u8>, messages: usize) -> Round {
     let mut buffer = vec![0; batch.len()];
     let mut joined = Vec::with_capacity(batch.len());
@@ -383,7 +383,7 @@ fn ping(layer: Layer) -> Case {
     })
 }
 
-/// What a browser asks.
+/// A browser's request.
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
     Host: chat.example.com\r\n\
     Connection: Upgrade\r\n\
@@ -444,7 +444,7 @@ fn handshake_client() -> Case {
     })
 }
 
-/// What every batch pays to be received, whoever decodes it.
+/// The cost of receiving a batch, however it is decoded.
 fn copy() -> Case {
     Case::new("copy/64k", 1, 16, || {
         let (from, mut to) = (vec![1_u8; BATCH], vec![0; BATCH]);

@@ -66,7 +66,7 @@ impl Figures {
         self.0.iter().map(|(name, cost)| (name.as_str(), *cost))
     }
 
-    /// What is wrong with what was measured for one case.
+    /// The fault of the figures of one case.
     pub(crate) fn judge(&self, name: &str, measured: Cost) -> Option<Fault> {
         let Some(committed) = self.get(name) else {
             return Some(Fault::New);

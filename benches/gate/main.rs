@@ -1,12 +1,10 @@
 //! The gate: instructions and allocations per message, compared with committed figures.
 //!
 //! `gate run CASE ROUNDS` does the work of one case; the other commands run that under callgrind,
-//! once with the rounds that warm up and once with those that count behind them: the difference is
+//! once with the rounds that warm up and once with those that count after them: the difference is
 //! what they cost, to the instruction, without the start of the program.
 
 mod cases;
-#[path = "../../ws-proto/tests/support/counting.rs"]
-mod counting;
 mod figures;
 mod scaling;
 mod targets;
@@ -19,8 +17,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cases::Case;
-use counting::{Counting, usage};
 use figures::{Fault, Figures};
+use ws_testkit::counting::{Counting, usage};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -90,7 +88,7 @@ fn check(file: &Path, part: &str) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     Err(format!(
-        "\n{}\n\n`benches/gate.sh --record` writes down what was measured, if it is meant to be so.",
+        "\n{}\n\n`cargo xtask gate --record` writes down what was measured, if it is meant to be so.",
         faults.join("\n")
     )
     .into())
@@ -105,7 +103,7 @@ fn record(file: &Path, part: &str) -> Result<(), Box<dyn Error>> {
     };
     figures.replace(measured);
     let remarks = "# Instructions and allocations: per message, and under `scaling` per byte.\n\
-                   # Written by `benches/gate.sh --record`.\n";
+                   # Written by `cargo xtask gate --record`.\n";
     fs::write(file, format!("{remarks}{figures}"))?;
     for missed in targets::missed(&figures) {
         println!("{missed}");

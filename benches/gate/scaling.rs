@@ -1,4 +1,4 @@
-//! What is counted for each byte of something long: it has to be the same however long that is.
+//! The cost of each byte of something long: it has to be the same however long that is.
 
 use std::hint::black_box;
 use std::time::Instant;

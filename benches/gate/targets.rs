@@ -1,4 +1,4 @@
-//! What must hold whatever is committed.
+//! The promises, which must hold whatever is committed.
 
 use crate::figures::Figures;
 
@@ -28,10 +28,10 @@ const TIMES: [(&str, f64); 2] = [
 /// grows.
 const QUEUE: f64 = 128.0;
 
-/// What is twice as long costs at most so many times as much.
+/// The most by which the cost may grow when the length doubles.
 const TWICE: f64 = 2.3;
 
-/// What was promised and does not hold.
+/// The promises that do not hold.
 pub(crate) fn missed(figures: &Figures) -> Vec<String> {
     let mut missed = Vec::new();
     for (name, most) in AT_MOST {
@@ -63,7 +63,7 @@ pub(crate) fn missed(figures: &Figures) -> Vec<String> {
     missed
 }
 
-/// The case that does the same without a session. Of Pings there is none: the bare core hands the
+/// The case that does the same without a session. For Pings there is no such case: the bare core hands the
 /// Pong out, and a session puts it in order with what waits to be written.
 fn bare_of(session: &str) -> Option<String> {
     let what = session.strip_prefix("session/")?;

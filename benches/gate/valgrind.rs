@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::cases::Case;
 
-/// What one message costs.
+/// The cost of one message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) instructions: f64,
@@ -32,7 +32,7 @@ pub(crate) fn costs(cases: &[Case], mut tell: impl FnMut(&str, Cost)) -> io::Res
     Ok(())
 }
 
-/// What is to be run.
+/// The run to make of a case.
 struct Plan<'c> {
     name: &'c str,
     units: usize,
@@ -62,7 +62,7 @@ impl<'c> Plan<'c> {
     }
 }
 
-/// What a run of the program cost.
+/// The cost of a run of the program.
 #[derive(Clone, Copy, Debug)]
 struct Total {
     instructions: u64,
@@ -74,7 +74,7 @@ fn run(name: &str, rounds: usize) -> io::Result<Total> {
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
         .args(["run", name, &rounds.to_string()])
-        // What is on the stack before `main` moves what comes behind it, and with it the
+        // The contents of the stack before `main` move what comes after it, and with it the
         // alignment that copies depend on.
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())

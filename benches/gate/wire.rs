@@ -1,8 +1,8 @@
-//! What is received: payloads and frames, the same in every run.
+//! The input: payloads and frames, the same in every run.
 
 use ws_proto::{Header, Kind, Mask, Opcode, Part, Role};
 
-/// What a payload is made of.
+/// The content of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Script {
     /// Bytes of every value, as a binary message.

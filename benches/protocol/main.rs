@@ -1,4 +1,4 @@
-//! What ws-proto costs without compression: against the least that there is to do, and the peers.
+//! The cost of ws-proto without compression: against the least that there is to do, and the peers.
 
 use ws_bench::Bench;
 

@@ -36,7 +36,7 @@ pub(crate) fn measure(bench: &mut Bench) {
     }
 }
 
-/// What is aimed at. Where the floor is meant, both figures were measured in one run.
+/// The aims. Where the floor is meant, both figures were measured in one run.
 fn aims<'w>(row: Row<'w>, content: Content, size: &str) -> Row<'w> {
     let floor = |ours: f64, floor: f64| (ours / floor, "floor");
     let (most, other) = match (content, size) {
@@ -127,7 +127,7 @@ impl Joining {
         count
     }
 
-    /// The bare core on a buffer of the caller's, who joins the pieces.
+    /// The bare core on the caller's buffer; the caller joins the pieces.
     #[inline]
     fn receive(&mut self, connection: &mut Connection, read: &[u8]) -> usize {
         let mut unread = &mut self.buffer[..read.len()];
@@ -161,7 +161,7 @@ impl Joining {
     }
 }
 
-/// What can not be done without, on the same payloads in one piece: to copy them, to unmask them,
+/// The limits, on the same payloads in one piece: to copy them, to unmask them,
 /// and to check text.
 fn limits_of(content: Content, len: usize) -> Vec<Way<'static>> {
     const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];

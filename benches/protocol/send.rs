@@ -26,7 +26,7 @@ pub(crate) fn measure(bench: &mut Bench) {
     }
 }
 
-/// What is aimed at. Where the floor is meant, both figures were measured in one run.
+/// The aims. Where the floor is meant, both figures were measured in one run.
 fn aims<'w>(row: Row<'w>, role: Role, size: &str) -> Row<'w> {
     let floor = |ours: f64, floor: f64| (ours / floor, "floor");
     let (most, other) = match (role, size) {
@@ -82,7 +82,7 @@ fn ours(role: Role, payloads: &[Vec<u8>]) -> [Way<'_>; 3] {
     ]
 }
 
-/// Without a copy: the header, and behind it what the caller has.
+/// Without a copy: the header, and after it what the caller has.
 fn lent(payloads: &[Vec<u8>]) -> [Way<'_>; 2] {
     let count = payloads.len();
     let mut connection = Connection::server(&Limits::DEFAULT);
@@ -97,16 +97,16 @@ fn lent(payloads: &[Vec<u8>]) -> [Way<'_>; 2] {
         Way::batch("Session lent", count, move || {
             for payload in payloads {
                 let (_, outgoing) = session.halves();
-                let behind = outgoing.send_by_reference(Message::Binary(payload));
-                let behind = black_box(behind.expect("room, and open"));
-                let len = black_box(outgoing.unsent()).len() + behind.len();
+                let rest = outgoing.send_by_reference(Message::Binary(payload));
+                let rest = black_box(rest.expect("room, and open"));
+                let len = black_box(outgoing.unsent()).len() + rest.len();
                 outgoing.sent(len);
             }
         }),
     ]
 }
 
-/// What can not be done without, on the same payloads in one piece: to copy them, or, as a
+/// The limits, on the same payloads in one piece: to copy them, or, as a
 /// client, to mask them from one place to another.
 fn limit_of(role: Role, payloads: &[Vec<u8>]) -> Way<'static> {
     let count = payloads.len();

@@ -1,4 +1,4 @@
-//! What a server computes to open and close a connection, and what it keeps for one that is idle.
+//! The work of a server to open and close a connection, and its memory for an idle one.
 
 use std::io;
 use std::thread;

@@ -104,7 +104,7 @@ impl Load {
         })
     }
 
-    /// Has `ws bench` send so many messages; how many came back in a second.
+    /// Makes `ws bench` send so many messages, and returns how many came back in a second.
     fn run(self, server: &Server, messages: u64) -> io::Result<u64> {
         let said = self.ask(Command::new(command()), server, messages)?;
         let json = String::from_utf8_lossy(&said.stdout);

@@ -40,7 +40,7 @@ impl Idle {
         Ok(Self(streams))
     }
 
-    /// Has each echo a message.
+    /// Makes each echo a message.
     pub(crate) fn echo(&self) -> io::Result<()> {
         for batch in self.0.chunks(BATCH) {
             for mut stream in batch {

@@ -1,10 +1,10 @@
-//! What an echo takes over sockets: `ws-std` and others of its kind, side by side.
+//! The cost of an echo over sockets: `ws-std` and others of its kind, side by side.
 //!
 //! Servers run on one core and the load on another, in a network of their own. They take turns,
 //! and what counts is the time that the server's process computes for each message or connection.
 //!
 //! ```text
-//! cargo build --release -p ws-cli
+//! cargo build --release -p ws-command
 //! cargo run --release -p ws-bench --features sockets --bin sockets -- [ROW]... [--rounds N] [--servers A,B] [--nodelay]
 //! ```
 
@@ -20,10 +20,10 @@ use std::io;
 
 use serve::Answers;
 
-/// What is to be measured.
+/// The measurements to make.
 #[derive(Debug)]
 struct Plan {
-    /// Parts of the names of rows: all of them, if there is none.
+    /// Parts of the names of rows; without any, all rows.
     rows: Vec<String>,
     rounds: usize,
     answers: Answers,

@@ -15,7 +15,7 @@ pub(crate) fn compare(
 ) -> io::Result<()> {
     let mut rounds = vec![Vec::with_capacity(plan.rounds); plan.servers.len()];
     for round in 0..plan.rounds {
-        // Who begins changes, so that nobody always follows the same.
+        // The first one changes, so that none always follows the same.
         for turn in 0..plan.servers.len() {
             let at = (round + turn) % plan.servers.len();
             rounds[at].push(measure(&plan.servers[at])?);

@@ -7,7 +7,7 @@ use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{Deflate, Role};
 use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush};
 
-/// What stands behind each message in the stream, and is not sent (§7.2.1).
+/// The end of each message in the stream, which is not sent (§7.2.1).
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 /// The longest message, in bytes.
@@ -44,7 +44,7 @@ impl Setup {
         }
     }
 
-    /// The same, as ws-proto is told.
+    /// The same, as settings of ws-proto.
     ///
     /// # Panics
     ///
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::messages::compressible;
 
-    /// What is compared does the same work: ours sends what zlib makes, byte for byte.
+    /// The two that are compared do the same work: ours sends what zlib makes, byte for byte.
     #[test]
     fn ours_sends_what_bare_zlib_makes_and_both_read_it() {
         use ws_proto::{Header, Limits, Message, Session, Step};

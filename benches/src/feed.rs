@@ -1,4 +1,4 @@
-//! What a socket gives: bytes, a read at a time.
+//! A socket's input: bytes, a read at a time.
 
 use std::fmt;
 use std::ops::Range;
@@ -26,7 +26,7 @@ impl fmt::Display for Reads {
     }
 }
 
-/// What a client has sent.
+/// The bytes that a client has sent.
 #[derive(Clone, Debug)]
 pub struct Feed {
     wire: Vec<u8>,
@@ -117,12 +117,12 @@ impl Feed {
         self.reads.push(start..self.wire.len());
     }
 
-    /// What each read gives.
+    /// The bytes of each read.
     pub fn reads(&self) -> impl Iterator<Item = &[u8]> {
         self.reads.iter().map(|read| &self.wire[read.clone()])
     }
 
-    /// What a read gives, if they are done over and over.
+    /// The bytes of the next read, over and over.
     #[must_use]
     pub fn nth(&self, read: usize) -> &[u8] {
         &self.wire[self.reads[read % self.reads.len()].clone()]

@@ -1,6 +1,6 @@
 //! The floor: WebSocket without a rule.
 //!
-//! What is left when every frame is taken to be right: a header is read as far as it must be, the
+//! The work that is left when every frame is taken to be right: a header is read as far as it must be, the
 //! payload unmasked where it lies, text checked. No role, no limit, no state, no error. Written
 //! plainly, in safe code.
 
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use ws_proto::{Connection, Event, Limits, Message};
 
-    /// What the floor writes is what WebSocket is, and what it reads too.
+    /// The floor writes and reads real WebSocket frames.
     #[test]
     fn the_floor_speaks_websocket() {
         let mut random = Random::default();

@@ -1,4 +1,4 @@
-//! What can not be done without, on long runs of bytes: as fast as safe code for every x86-64 was
+//! The limits, on long runs of bytes: as fast as safe code for every x86-64 was
 //! seen to do it.
 
 /// Masks with `key` from its start.

@@ -1,4 +1,4 @@
-//! What a record says of where it was made.
+//! The machine, as a record describes it.
 
 use std::fs;
 use std::process::Command;
@@ -34,7 +34,7 @@ pub(crate) fn facts() -> String {
     )
 }
 
-/// What a command prints, in one line.
+/// The output of a command, in one line.
 fn said(command: &str, args: &[&str]) -> String {
     let output = Command::new(command).args(args).output();
     let said = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());

@@ -1,8 +1,8 @@
-//! What is in the messages: the same in every run.
+//! The contents of messages: the same in every run.
 
 use std::hint::black_box;
 
-/// What a payload is made of.
+/// The content of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Bytes of every value, sent as binary messages.

@@ -165,7 +165,7 @@ impl fmt::Debug for Bench {
 /// How many samples are taken of a way.
 const SAMPLES: usize = 100;
 
-/// Has criterion measure one way by what `pair` says of it first; returns what it said for the
+/// Makes criterion measure one way by what `pair` says of it first; returns what it said for the
 /// samples that count. None, if the command line does not choose it.
 fn sample(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -184,7 +184,7 @@ fn sample(
     pairs.split_off(pairs.len().saturating_sub(SAMPLES))
 }
 
-/// A turn of a way and one of the first, which takes about as long. Who begins changes, so that
+/// A turn of a way and one of the first, which takes about as long. The first one changes, so that
 /// nobody always follows the same.
 fn pair(way: &mut Way<'_>, first: &mut Way<'_>, messages: u64, turn: u32) -> [f64; 2] {
     let calls = way.calls(messages);

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::machine;
 
-/// What was measured in one run.
+/// The measurements of one run.
 #[derive(Debug)]
 pub(crate) struct Table {
     name: &'static str,
@@ -19,7 +19,7 @@ struct Measured {
     aims: Vec<Aim>,
 }
 
-/// What a way came to.
+/// The result of a way.
 #[derive(Debug)]
 pub(crate) struct Figure {
     way: &'static str,
@@ -160,7 +160,7 @@ impl Measured {
 }
 
 impl Figure {
-    /// From the nanoseconds of the way and of the first, in pairs. None, if there are none.
+    /// From the nanoseconds of the way and of the first, in pairs. `None` without pairs.
     pub(crate) fn new(way: &'static str, pairs: &[[f64; 2]]) -> Option<Self> {
         if pairs.is_empty() {
             return None;

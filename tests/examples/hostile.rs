@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use adversary::{Outcome, each, run, run_and_control};
 use ws_proto::Role;
-use ws_tests::hostile::Case;
+use ws_testkit::hostile::Case;
 
 fn main() -> ExitCode {
     let Some(asked) = Asked::parse(std::env::args().skip(1)) else {

@@ -1,8 +1,5 @@
 //! What we write, read back by httparse.
 
-#[path = "../../ws-proto/tests/support/percent.rs"]
-mod percent;
-
 /// Header lines: names and values.
 pub type Lines = Vec<(String, String)>;
 
@@ -33,12 +30,6 @@ pub fn read_response(bytes: &[u8]) -> (u16, Lines, &[u8]) {
     let len = response.parse(bytes).expect("a response").unwrap();
     let code = response.code.expect("one");
     (code, lines(response.headers), &bytes[len..])
-}
-
-/// The bytes that a target stands for: what is percent-encoded, decoded.
-#[must_use]
-pub fn decoded(target: &str) -> Vec<u8> {
-    percent::decoded(target)
 }
 
 /// A line as it is read back: white space around a value is none of it (RFC 9110 §5.5).

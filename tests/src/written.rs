@@ -10,8 +10,9 @@ use std::time::Duration;
 use ws_proto::handshake::{Key, Offer, Origin, Request, Scan};
 use ws_proto::{Close, CloseCode, Limits, Message, NoRoom, Session};
 use ws_std::{Client, ConnectError};
+use ws_testkit::decoded;
 
-use crate::readback::{assert_one_line, client_lines, decoded, line, read_request, read_response};
+use crate::readback::{assert_one_line, client_lines, line, read_request, read_response};
 
 /// Hears of a place whether it took the string.
 pub type Tell<'t> = &'t mut dyn FnMut(&'static str, bool);

@@ -3,20 +3,19 @@
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
-#[path = "../../ws-proto/tests/support/counting.rs"]
-mod counting;
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use common::{Raw, run, server, upgrade};
-use counting::{Counting, live, usage};
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Buffers, Connection, Deflate, Event, Header, Kind, Limits, Message, Opcode, Part, Prepared,
     Received, Session, Step,
 };
 use ws_std::{Client, Server, WebSocket};
+use ws_testkit::counting::{Counting, live, usage};
+use ws_testkit::noise;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -502,16 +501,6 @@ fn fill_inbox(ws: &mut WebSocket) {
         let message = ws.recv().expect("in order").expect("a message");
         assert_eq!(message.as_bytes().len(), LARGE);
     }
-}
-
-/// Nothing that could be compressed.
-fn noise(len: usize) -> Vec<u8> {
-    let mut seed = 1_u32;
-    let bytes = (0..len).map(|_| {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        seed.to_be_bytes()[0]
-    });
-    bytes.collect()
 }
 
 fn send(ws: &mut WebSocket, shape: Shape, payload: &str) {

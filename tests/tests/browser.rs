@@ -194,7 +194,7 @@ fn ws() -> PathBuf {
             "build",
             "--quiet",
             "--package",
-            "ws-cli",
+            "ws-command",
             "--message-format=json",
         ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))

@@ -1,10 +1,9 @@
 //! Every error that the core and `ws-std` can tell has occurred: the variants are read from the
 //! source, the errors come from calls, from the tables of `tests/handshake` and over sockets. Those
-//! of frames are in `transcripts.rs`.
+//! of frames are in `ws-proto/tests/transcripts.rs`.
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
-mod heads;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -12,19 +11,19 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
-use heads::rows;
 use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan};
 use ws_proto::{
     AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
     Part, SendError, Sender, Session,
 };
 use ws_std::{Client, Clock, ConnectError, Proxy, Response, StatusCode, Timeouts, WebSocket};
-use ws_tests::{name_of, variants};
+use ws_testkit::heads::rows;
+use ws_testkit::{name_of, variants};
 
 /// The variants that are missing among `occurred`.
 fn missing<'s>(source: &'s str, name: &str, occurred: &BTreeSet<String>) -> Vec<&'s str> {
     let variants = variants(source, name);
-    assert!(variants.len() >= 4, "{variants:?}");
+    assert!(!variants.is_empty(), "{name} is not there");
     let occurred = |variant: &&str| !occurred.contains(*variant);
     variants.into_iter().filter(occurred).collect()
 }

@@ -2,18 +2,16 @@
 //! in bytes. Every row of `tests/handshake/requests` and `tests/handshake/responses` is taken apart
 //! naively; those that cannot be are the ones that only bytes can get wrong.
 
-mod heads;
-
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use heads::rows;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use ws_proto::Limits;
 use ws_proto::handshake::{
     HeadError, Headers, HttpVersion, Key, Offer, Request, RequestError, Response, ResponseError,
     Scan,
 };
+use ws_testkit::heads::rows;
 
 /// A head, taken apart: the words of its first line, and its headers.
 struct Apart {

@@ -1,20 +1,18 @@
-//! Every row of `tests/handshake/responses`: what the core says to a server's answer, whole and
-//! dripping, and what our client does when it gets it over a socket.
+//! Every row of `tests/handshake/responses`: what our client does with a response over a socket. What
+//! the core says to it is in `ws-proto/tests/handshake_tables.rs`.
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
-mod heads;
-mod verdicts;
 
 use std::net::{Shutdown, TcpListener};
 use std::thread;
 
-use common::{Raw, TEXT, frame};
-use heads::{Row, rows};
-use verdicts::{assert_judged, name};
-use ws_proto::Limits;
-use ws_proto::handshake::{Key, Offer, Request, Scan};
+use common::{Raw, frame};
+use ws_proto::handshake::{Key, Request};
 use ws_std::{Client, ConnectError};
+use ws_testkit::TEXT;
+use ws_testkit::heads::name;
+use ws_testkit::heads::{Row, rows};
 
 /// The accept token of the sample key, without its padding: in the rows it stands for whichever
 /// belongs to the key that was sent.
@@ -25,25 +23,7 @@ const OFFERED: [&str; 2] = ["chat", "superchat"];
 
 /// The table.
 fn table() -> Vec<Row> {
-    let rows = rows("response.txt", "responses");
-    assert!(!rows.is_empty());
-    rows
-}
-
-#[test]
-fn the_core_judges_each_as_the_table_says() {
-    let key = Key::new(*b"the sample nonce");
-    let offer = Offer::new("server.example.com", "/chat").expect("a good offer");
-    let offer = offer.protocols(&OFFERED).expect("good ones");
-    let judge = |scan: &mut Scan, input: &[u8]| {
-        let verified = offer.verify(&key, scan, input, &Limits::DEFAULT);
-        verified.map(|found| found.map(|(_, len)| len))
-    };
-    assert_judged(&table(), judge, |verdict| match verdict {
-        Ok(Some(_)) => "open".into(),
-        Ok(None) => "more".into(),
-        Err(error) => name(&error),
-    });
+    rows("response.txt", "responses")
 }
 
 #[test]
@@ -90,7 +70,7 @@ fn answer(listener: &TcpListener, row: &Row) {
     let token = key.accept_token();
     let token = token.as_str().trim_end_matches('=');
 
-    let head = heads::replaced(&row.head, TOKEN.as_bytes(), token.as_bytes());
+    let head = ws_testkit::heads::replaced(&row.head, TOKEN.as_bytes(), token.as_bytes());
     let hello = match row.verdict[0].as_str() {
         "open" => frame(TEXT, b"hello", false),
         _ => Vec::new(),

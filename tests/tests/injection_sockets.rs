@@ -19,9 +19,8 @@ use ws_proto::handshake::Request;
 use ws_std::http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING, UPGRADE};
 use ws_std::http::{HeaderName, HeaderValue};
 use ws_std::{Client, ConnectError, Response};
-use ws_tests::readback::{
-    Lines, assert_one_line, client_lines, decoded, line, read_request, read_response,
-};
+use ws_testkit::decoded;
+use ws_tests::readback::{Lines, assert_one_line, client_lines, line, read_request, read_response};
 use ws_tests::written::Asking;
 
 /// How many of the strings that are taken in a place are sent over a socket.

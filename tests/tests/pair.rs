@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use ws_proto::{Close, CloseCode, ProtocolError, SendError, Shutdown, State, TimedOut};
-use ws_tests::{End, Got, Pair, Setup, Side};
+use ws_testkit::{End, Got, Pair, Setup, Side};
 
 use Side::{Client, Server};
 

@@ -1,11 +1,11 @@
 //! Every order in which a few things can happen to two peers comes to a good end: see
-//! [`ws_tests::orders`].
+//! [`ws_testkit::orders`].
 
 use std::collections::BTreeMap;
 
 use ws_proto::Role;
-use ws_tests::orders::{self, Happening};
-use ws_tests::{Setup, Side};
+use ws_testkit::orders::{self, Happening};
+use ws_testkit::{Setup, Side};
 
 use Happening::{
     Close, Cut, Deliver, DeliverHalf, EndStream, Send, Stall, Take, Time, Unstall, Violate,

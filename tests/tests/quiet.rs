@@ -61,18 +61,7 @@ fn quiet_text(value: &dyn Display) {
 
 /// A frame from the peer, masked with the mark if that is a client.
 fn frame(first: u8, masked: bool, payload: &[u8]) -> Vec<u8> {
-    let key = *b"s3cr";
-    let len = u8::try_from(payload.len()).expect("a short one");
-    let mut frame = vec![first, len | u8::from(masked) << 7];
-    if masked {
-        frame.extend(key);
-    }
-    let at = frame.len();
-    frame.extend(payload);
-    if masked {
-        let _ = Mask::new(key).apply(&mut frame[at..]);
-    }
-    frame
+    ws_testkit::frame(first, masked.then_some(*b"s3cr"), payload)
 }
 
 #[test]

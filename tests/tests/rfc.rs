@@ -174,7 +174,7 @@ fn what_is_wrong_is_noticed() {
         ("4.1-01", "tests = []"),
         ("4.1-01", "tests = [\"tests/tests/rfc.rs::is_not_there\"]"),
         ("4.1-01", "tests = [\"tests/tests/none.rs::is_not_there\"]"),
-        ("4.1-01", "tests = [\"tests/transcripts/none.txt\"]"),
+        ("4.1-01", "tests = [\"tests/transcripts/eof.txt::none\"]"),
         ("4.1-01", "tests = [\"README.md\"]"),
         ("4.1-01", "not_applicable = \"\""),
         ("4.1-01", "not_applicable = \"So.\"\ndeviation = \"So.\""),

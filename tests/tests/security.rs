@@ -1,74 +1,131 @@
-//! What SECURITY.md says of tests holds: each that it names exists, and each class of attack stands
-//! once, with its test or with why it has none.
+//! The index of attacks, `security.toml`, is complete, and the tests that it and the pages of
+//! `docs/decisions` name exist.
 
 mod named;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
-const TABLE: &str = include_str!("../../SECURITY.md");
+use serde::Deserialize;
 
-/// The rows whose third cell is a test, or several: class and tests.
-fn rows(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
-    text.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
-        let (class, _, tests) = (cells.next()?, cells.next()?, cells.next()?);
-        let tests = tests.strip_prefix('`')?.strip_suffix('`')?;
-        let names_one = tests.contains("::") || tests.ends_with(".txt");
-        names_one.then(|| (class, tests.split("`, `").collect()))
-    })
+/// The index. The keys are described in `security.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    /// How many classes each chapter has.
+    catalogue: BTreeMap<char, u8>,
+    class: Vec<Class>,
+    #[serde(default)]
+    without_test: Vec<WithoutTest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Class {
+    id: String,
+    what: String,
+    tests: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithoutTest {
+    ids: Vec<String>,
+    what: String,
+    why: String,
+}
+
+/// Panics unless each class of the catalogue has one entry, with tests that exist or with a reason.
+fn check(text: &str) {
+    let index: Index = toml::from_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let mut entered = BTreeSet::new();
+    for Class { id, what, tests } in &index.class {
+        assert!(!what.is_empty() && !tests.is_empty(), "{id}");
+        tests.iter().for_each(|test| named::assert_exists(test, id));
+        assert!(entered.insert(id.clone()), "{id} stands twice");
+    }
+    for WithoutTest { ids, what, why } in &index.without_test {
+        assert!(!what.is_empty() && !why.is_empty(), "{ids:?}");
+        for id in ids {
+            assert!(entered.insert(id.clone()), "{id} stands twice");
+        }
+    }
+    let classes = |(chapter, last): (&char, &u8)| {
+        let chapter = *chapter;
+        (1..=*last).map(move |number| format!("{chapter}{number}"))
+    };
+    let catalogue: BTreeSet<String> = index.catalogue.iter().flat_map(classes).collect();
+    assert_eq!(entered, catalogue);
 }
 
 #[test]
-fn every_test_that_is_named_exists() {
-    let mut classes: BTreeSet<String> = BTreeSet::new();
-    for (class, tests) in rows(TABLE) {
-        for test in tests {
-            named::assert_exists(test, class);
-        }
-        assert!(classes.insert(class.into()), "{class} stands twice");
-    }
-    assert!(classes.len() >= 60, "{}", classes.len());
-
-    let (_, without) = TABLE
-        .split_once("Those without a test")
-        .expect("it is there");
-    let without = without.lines().filter_map(|line| line.strip_prefix("| "));
-    for cell in without.map(|line| line.split(" |").next().unwrap_or_default()) {
-        for class in cell.split(", ").flat_map(range) {
-            assert!(classes.insert(class.clone()), "{class} stands twice");
-        }
-    }
-    let catalogue = [
-        "A1 to A18",
-        "B1 to B20",
-        "C1 to C8",
-        "D1 to D13",
-        "E1 to E16",
-        "F1 to F9",
-    ];
-    let catalogue = catalogue
-        .into_iter()
-        .chain(["G1 to G4", "H1 to H7", "I1 to I13"]);
-    for class in catalogue.flat_map(range) {
-        assert!(classes.contains(&class), "{class} is missing");
-    }
+fn each_class_has_a_test_or_a_reason() {
+    check(include_str!("../security.toml"));
 }
 
-/// `A1` is itself, `A1 to A3` are three.
-fn range(classes: &str) -> Vec<String> {
-    let (first, last) = classes.split_once(" to ").unwrap_or((classes, classes));
-    let number = |class: &str| class.get(1..).and_then(|number| number.parse::<u8>().ok());
-    match (number(first), number(last)) {
-        (Some(low), Some(high)) => (low..=high)
-            .map(|it| format!("{}{it}", &first[..1]))
-            .collect(),
-        _ => Vec::new(),
-    }
+/// A catalogue of two classes, of which the second has no test of its own.
+fn two_classes(first: &str, second: &str) -> String {
+    format!(
+        "[catalogue]\nA = 2\n[[class]]\nid = \"{first}\"\nwhat = \"a\"\n\
+         tests = [\"tests/tests/security.rs::what_is_wrong_is_noticed\"]\n\
+         [[without_test]]\nids = [\"{second}\"]\nwhat = \"b\"\nwhy = \"c\"\n"
+    )
 }
 
 #[test]
-fn a_row_is_a_class_and_its_test() {
-    let row = "| X1 | what | `a.rs::b`, `c.rs::d` |\n| no | test | here |";
-    let expected = [("X1", vec!["a.rs::b", "c.rs::d"])];
-    assert_eq!(rows(row).collect::<Vec<_>>(), expected);
+fn what_is_wrong_is_noticed() {
+    let right = two_classes("A1", "A2");
+    check(&right);
+    for wrong in [
+        two_classes("A1", "A1"),
+        two_classes("A1", "A3"),
+        two_classes("A1", "B1"),
+        right.replace("what_is_wrong", "what_is_right"),
+        right.replace("security.rs::", "none.rs::"),
+        right.replace("\"c\"", "\"\""),
+        right.replace("A = 2", "A = 3"),
+        right.replace("why", "because"),
+    ] {
+        assert!(
+            std::panic::catch_unwind(|| check(&wrong)).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+/// The lines under the heading `Tests` of a page, without their marks.
+fn tests_of(page: &str) -> Vec<&str> {
+    let (_, section) = page.split_once("\n## Tests\n").unwrap_or_default();
+    let lines = section.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`'))
+        .collect()
+}
+
+#[test]
+fn each_decision_has_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/decisions");
+    let mut pages = 0;
+    for entry in fs::read_dir(&folder).expect("the decisions") {
+        let path = entry.expect("a page").path();
+        if path.ends_with("README.md") {
+            continue;
+        }
+        let page = fs::read_to_string(&path).expect("text");
+        let (tests, path) = (tests_of(&page), path.display().to_string());
+        assert!(!tests.is_empty(), "{path}");
+        tests
+            .iter()
+            .for_each(|test| named::assert_exists(test, &path));
+        pages += 1;
+    }
+    assert!(pages > 0, "no page in {}", folder.display());
+}
+
+#[test]
+fn a_page_names_its_tests_at_its_end() {
+    let page = "# A\n\n- `no`\n\n## Tests\n\n- `a.rs::b`\n- `c.rs::d`\n";
+    assert_eq!(tests_of(page), ["a.rs::b", "c.rs::d"]);
+    assert_eq!(tests_of("# A\n\n- `no`\n"), [""; 0]);
 }

@@ -23,11 +23,11 @@ use crate::session::Session;
 /// A connection that a server opens: from the first byte to a [`Session`], or to an answer that
 /// opens nothing.
 ///
-/// It is driven as a session is: what is read goes to [`spare_mut`](Self::spare_mut),
-/// [`step`](Self::step) says what came of it, and what is [`unsent`](Self::unsent) is written.
-/// A request that breaks a rule of HTTP/1.1 is refused here; any other the application
-/// [answers](Asked). Nothing is lost by an adapter that is cancelled between two of these. It
-/// takes one pointer; drop it when it is over, and its memory is given back.
+/// Drive it like a session: read into [`spare_mut`](Self::spare_mut), write what is
+/// [`unsent`](Self::unsent), and let [`step`](Self::step) say what happened. A request that breaks
+/// a rule of HTTP/1.1 is refused here; the application [answers](Asked) every other. An adapter may
+/// be cancelled between any two calls, and nothing is lost. The type takes one pointer; drop it
+/// when the handshake is over, and its memory is freed.
 ///
 /// ```
 /// use std::io::{self, Read, Write};
@@ -83,12 +83,12 @@ struct Inner {
     config: Config,
     scan: Scan,
     received: Received,
-    /// How long the head is, once it is complete.
+    /// The length of the head, once it is complete.
     head: usize,
     reply: Reply,
 }
 
-/// What we answer: all that an application changes while it holds the request.
+/// Our answer: everything that an application changes while it holds the request.
 struct Reply {
     stage: Stage,
     unsent: Unsent,
@@ -96,14 +96,14 @@ struct Reply {
     compression: Option<Compression>,
 }
 
-/// How far it is.
+/// The stage of the handshake.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
     /// The request is not complete, or not answered.
     Asking,
     /// The 101 is being sent.
     Opening,
-    /// Another answer is being sent. Why, if it was not the application that gave it.
+    /// Another answer is being sent. It reports this error, unless the application gave the answer.
     Refusing(Option<RequestError>),
     /// The session was handed out.
     Over,
@@ -119,15 +119,15 @@ enum Stage {
 pub enum AcceptStep<'a> {
     /// More has to be read from the transport.
     NeedData,
-    /// A request, to be answered. Every step says so again until it is.
+    /// A request that needs an answer. Every step returns it again until it has one.
     Request(Asked<'a>),
-    /// What is [unsent](Accepting::unsent) has to be written.
+    /// Write what is [unsent](Accepting::unsent), then step again.
     NeedWrite,
     /// The 101 is written. What the client sent after its request is in the session already.
     Open(Session),
-    /// Nothing is left to be done: an answer that opens nothing is written, or the client went
-    /// away, or the session was handed out before. Close the connection, unless it is the
-    /// session's. The error is what was wrong with the request, unless the application refused it.
+    /// Nothing is left to do: an answer that opens nothing has been written, or the client has
+    /// gone, or the session was handed out before. Close the connection, unless the session owns
+    /// it. The error is what was wrong with the request, unless the application refused it.
     Over(Option<RequestError>),
 }
 
@@ -148,7 +148,7 @@ impl Accepting {
         }))
     }
 
-    /// Where to read from the transport to: never empty.
+    /// Returns the buffer to read from the transport into: never empty.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Accepting {
         self.0.received.spare_mut(most)
     }
 
-    /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
+    /// Reports that the first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
     pub fn filled(&mut self, len: usize) {
         self.0.received.filled(len);
     }
@@ -173,12 +173,12 @@ impl Accepting {
         self.0.received.push(bytes)
     }
 
-    /// The stream has ended: the next step says what that means.
+    /// Reports the end of the stream: the next step says what that means.
     pub const fn eof(&mut self) {
         self.0.received.eof();
     }
 
-    /// Says how far the handshake is, and what it came to.
+    /// Takes the handshake a step further, and returns what to do next.
     pub fn step(&mut self) -> AcceptStep<'_> {
         let inner = &mut *self.0;
         match inner.reply.stage {
@@ -206,7 +206,7 @@ impl Accepting {
         self.0.reply.unsent.unsent()
     }
 
-    /// The first `len` unsent bytes were written.
+    /// Reports that the first `len` unsent bytes were written.
     pub fn sent(&mut self, len: usize) {
         self.0.reply.unsent.sent(len);
     }
@@ -224,11 +224,11 @@ impl Accepting {
         self.0.received.into_vec()
     }
 
-    /// Looks at the clock: the 101 has to be written within [`Config::handshake_timeout`] from the
-    /// first call on, however the request drips.
+    /// Looks at the clock: the 101 has to be written within [`Config::handshake_timeout`] of the
+    /// first call, however slowly the request arrives.
     ///
-    /// A client that has not completed its request by then gets status 408. It has as long again
-    /// to take an answer that opens nothing.
+    /// A client that has not completed its request by then gets status 408. It has the same time
+    /// again to take an answer that opens nothing.
     pub fn check(&mut self, now: Instant) -> Verdict {
         let Inner { scan, reply, .. } = &mut *self.0;
         match reply.patience.check(now) {
@@ -240,7 +240,7 @@ impl Accepting {
         }
     }
 
-    /// When the handshake has to be over, once the clock was looked at.
+    /// The moment by which the handshake has to be over, once the clock was looked at.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.0.reply.patience.deadline()
@@ -270,7 +270,7 @@ impl Inner {
                 Err(error) => error,
             },
             Ok(None) if !received.has_ended() => return AcceptStep::NeedData,
-            // Nobody is there to be answered.
+            // The client has gone: nobody is left to answer.
             Ok(None) => {
                 let why = (!received.as_slice().is_empty()).then_some(HeadError::Truncated);
                 return AcceptStep::Over(why.map(RequestError::from));
@@ -293,8 +293,8 @@ impl Reply {
         self.patience.restart();
     }
 
-    /// Sends what is encoded, or nothing if there is no memory for it: then there is only the
-    /// connection to be closed.
+    /// Sends what `encode` writes, or nothing if there is no memory for it: then the connection can
+    /// only be closed.
     fn send(&mut self, encode: impl Fn(&mut [u8]) -> Result<usize, NoRoom>) {
         match Unsent::encoded(encode) {
             Ok(unsent) => self.unsent = unsent,
@@ -304,7 +304,7 @@ impl Reply {
 }
 
 impl fmt::Debug for Accepting {
-    /// Neither the request, which may have a password in it, nor the answer.
+    /// Shows neither the request, which may contain a password, nor the answer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accepting")
             .field("received", &self.0.received.as_slice().len())
@@ -315,11 +315,11 @@ impl fmt::Debug for Accepting {
     }
 }
 
-/// A request that waits for its answer. Its head is valid HTTP/1.1 or HTTP/1.0; whether it is a
-/// handshake, [`Request::accept`] tells.
+/// A request that waits for its answer. Its head is valid HTTP/1.1 or HTTP/1.0; [`Request::accept`]
+/// says whether it is a handshake.
 ///
-/// If it is dropped the request waits on: an application that has to look something up steps again
-/// when it knows.
+/// If this is dropped, the request keeps waiting: an application that has to look something up
+/// steps again when it knows the answer.
 #[must_use = "it waits for an answer"]
 pub struct Asked<'a> {
     request: Request<'a>,
@@ -334,8 +334,8 @@ impl<'a> Asked<'a> {
         self.request
     }
 
-    /// Answers with the 101 that [`Request::accept`] made of this request. Whether and how messages
-    /// are compressed, the configuration and the client's offer decide.
+    /// Answers with the 101 that [`Request::accept`] made of this request. The configuration and
+    /// the client's offer decide whether and how messages are compressed.
     pub fn accept(self, accept: Accept<'_>) {
         let agreed = self.ours.map(|ours| ours.agree(self.request.extensions()));
         // `accept` has found the list in order.
@@ -346,7 +346,7 @@ impl<'a> Asked<'a> {
         self.reply.send(|out| accept.encode(out));
     }
 
-    /// Answers with what is wrong: that which [`Request::accept`] or [`Request::same_origin`] said.
+    /// Answers with the error that [`Request::accept`] or [`Request::same_origin`] returned.
     pub fn refuse(self, error: RequestError) {
         self.reply.refuse(error);
     }

@@ -3,9 +3,8 @@
 use crate::error::ProtocolError;
 use crate::outgoing::Outgoing;
 
-/// The way to the [`Outgoing`] half, for what is received and has to be answered: a Ping, a Close, a
-/// violation. It is taken for nothing else, so that a lock on that half is free while messages are
-/// received.
+/// The way to the [`Outgoing`] half, for what is received and needs an answer: a Ping, a Close, a
+/// violation. Nothing else takes it, so a lock on that half stays free while messages are received.
 ///
 /// For one thread it is the half itself. For two it is a lock:
 ///
@@ -32,8 +31,8 @@ pub trait Answer {
     /// Calls `answer` with the other half.
     fn with<T>(&mut self, answer: impl FnOnce(&mut Outgoing) -> T) -> T;
 
-    /// What the other half has failed with, if that can be seen without waiting for a lock. Asked
-    /// when there is nothing to receive.
+    /// Returns the error that the other half has failed with, if that can be seen without waiting
+    /// for a lock. Called when there is nothing to receive.
     fn failed(&mut self) -> Option<ProtocolError> {
         None
     }

@@ -39,10 +39,10 @@ impl Assembly {
         Ok(())
     }
 
-    /// Room for payload bytes that come straight into the message: what is left of its memory,
-    /// and when that is little, as much again as has arrived, and so at most twice what was
-    /// received. What an earlier message left is offered whole: inflating goes faster in one
-    /// piece.
+    /// Makes room for payload bytes that come straight into the message: the rest of its memory,
+    /// or, when that is little, as much again as has arrived, so that it takes at most twice what
+    /// was received. Memory that an earlier message left is offered whole: inflating is faster in
+    /// one piece.
     pub(crate) fn spare_mut(
         &mut self,
         remaining: u64,
@@ -72,25 +72,25 @@ impl Assembly {
         self.len
     }
 
-    /// The first `len` bytes of the spare room, which were inflated to there.
+    /// The first `len` bytes of the spare room, which zlib has written.
     #[cfg(feature = "deflate")]
     pub(crate) fn spare_head(&self, len: usize) -> &[u8] {
         &self.bytes[self.len..self.len + len]
     }
 
-    /// The first `len` bytes of the spare room are the message's.
+    /// Adds the first `len` bytes of the spare room to the message.
     #[cfg(feature = "deflate")]
     pub(crate) const fn inflated(&mut self, len: usize) {
         self.len += len;
         self.checked = self.len;
     }
 
-    /// What was read straight into the message, for the receiver to unmask and check.
+    /// The bytes that were read straight into the message, for the receiver to unmask and check.
     pub(crate) fn unchecked_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.checked..self.len]
     }
 
-    /// How much that is.
+    /// The number of those bytes.
     pub(crate) const fn unchecked(&self) -> usize {
         self.len - self.checked
     }
@@ -108,8 +108,8 @@ impl Assembly {
         (self.len, self.checked) = (0, 0);
     }
 
-    /// Takes the message out. It goes with its memory, unless an earlier message has left much
-    /// more than this one fills: that stays, or short messages that are kept would hold it all.
+    /// Takes the message out, with its memory, unless an earlier message has left much more than
+    /// this one fills: that stays, or short messages that the application keeps would hold it all.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         // Without memory for the copy it goes as it is.
@@ -123,8 +123,8 @@ impl Assembly {
         bytes
     }
 
-    /// Moves the message that is in `other` here, where none is. It comes with its memory, unless it
-    /// fills little of that: a buffer that is lent goes back to who lent it.
+    /// Moves the message in `other` here, where no message is. It comes with its memory, unless it
+    /// fills little of that: a lent buffer goes back to its lender.
     pub(crate) fn take_over(&mut self, other: &mut Self) {
         let needed = other.len.saturating_sub(self.bytes.len());
         // Without memory for the copy it comes as it is.
@@ -138,24 +138,24 @@ impl Assembly {
         }
     }
 
-    /// Exchanges the memory with that of `other` if that is more; no message is in either.
+    /// Exchanges the memory with that of `other` if that is more; neither holds a message.
     pub(crate) fn keep_larger(&mut self, other: &mut Self) {
         if other.bytes.capacity() > self.bytes.capacity() {
             core::mem::swap(self, other);
         }
     }
 
-    /// Whether the message fills less than half of the memory, which is worth a copy then.
+    /// Whether the message fills less than half of the memory: then a copy is worth while.
     fn is_short(&self) -> bool {
         self.len < self.bytes.capacity() / 2
     }
 
-    /// Whether nothing of a message is here.
+    /// Whether no part of a message is here.
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Gives the memory back, if no message is in it.
+    /// Frees the memory, if no message is in it.
     pub(crate) fn release(&mut self) {
         if self.is_empty() {
             self.bytes = Vec::new();
@@ -163,7 +163,7 @@ impl Assembly {
     }
 }
 
-/// Its length, and nothing of its payload.
+/// Shows its length, and nothing of its payload.
 impl fmt::Debug for Assembly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assembly").field("len", &self.len).finish()

@@ -47,7 +47,7 @@ pub struct Buffers {
     pub(crate) write: Place<Outbox>,
 }
 
-/// What was received, and the message that it continues.
+/// The bytes received, and the message that they continue.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
     pub(crate) inbox: Inbox,
@@ -55,17 +55,17 @@ pub(crate) struct ReadBuffer {
 }
 
 impl Buffers {
-    /// A new pair, which receives up to `read` bytes at a time, at least
-    /// [`Limits::MIN_READ`]. What is sent makes its own room.
+    /// Makes a pair that receives up to `read` bytes at a time, at least [`Limits::MIN_READ`]. The
+    /// buffer to send from grows as it is needed.
     #[must_use]
     pub fn new(read: usize) -> Self {
         Self::received(alloc::vec![0; read.max(Limits::MIN_READ)], 0..0)
     }
 
-    /// A pair in which something was received already: `filled` says where it lies in `bytes`. So
-    /// a runtime that owns the buffer while the system fills it can hand in what it got, and the
-    /// bytes after the head of a handshake need not be copied. Room for
-    /// [`Limits::LEFT_OVER`] bytes before them saves moving them after a frame that was cut.
+    /// Makes a pair in which something was received already, at `filled` in `bytes`. So a runtime
+    /// that owns the buffer while the system fills it can hand it in, and the bytes after the head
+    /// of a handshake need not be copied. Leave room for [`Limits::LEFT_OVER`] bytes before them,
+    /// and nothing moves after a frame that was cut.
     #[must_use]
     pub fn received(bytes: Vec<u8>, filled: Range<usize>) -> Self {
         let read = ReadBuffer {
@@ -81,8 +81,8 @@ impl Buffers {
         }
     }
 
-    /// What [`Outgoing::swap`](crate::Outgoing::swap) has put here to be written, in as many pieces
-    /// as there are and `to` takes. Returns how many.
+    /// Fills `to` with the pieces that [`Outgoing::swap`](crate::Outgoing::swap) has put here to be
+    /// written, as many as it holds. Returns how many.
     pub fn unsent_slices<'a>(&'a self, to: &mut [&'a [u8]]) -> usize {
         match &self.write {
             Some(held) => held.buffer.unsent_slices(to),
@@ -90,20 +90,20 @@ impl Buffers {
         }
     }
 
-    /// The transport has taken the first `len` bytes of [that](Self::unsent_slices).
+    /// Reports that the transport has taken the first `len` bytes of [those](Self::unsent_slices).
     pub fn sent(&mut self, len: usize) {
         if let Some(held) = &mut self.write {
             held.buffer.sent(len);
         }
     }
 
-    /// How many bytes are to be written.
+    /// The number of bytes to write.
     #[must_use]
     pub fn unsent_len(&self) -> usize {
         self.write.as_ref().map_or(0, |held| held.buffer.len())
     }
 
-    /// Whether there is memory in them.
+    /// Whether the buffers hold any memory.
     #[must_use]
     pub const fn has_memory(&self) -> bool {
         self.read.is_some() || self.write.is_some()
@@ -115,7 +115,7 @@ impl Buffers {
     }
 
     /// Takes the memory of the buffer to receive into, for a system that fills it: see
-    /// [`received`](Self::received). Empty if there is none.
+    /// [`received`](Self::received). Empty if there is no buffer.
     #[must_use]
     pub fn take_bytes(&mut self) -> Vec<u8> {
         let Some(read) = self.read.as_mut() else {
@@ -144,10 +144,10 @@ enum Aside<T> {
     Lent(TryBox<Held<T>>),
 }
 
-/// Where a session keeps a buffer: nothing while it is idle.
+/// A session's place for a buffer: empty while it is idle.
 pub(crate) type Place<T> = Option<TryBox<Held<T>>>;
 
-/// What a buffer has to know to be lent.
+/// The operations on a buffer that can be lent.
 pub(crate) trait Lend: Default {
     /// Whether nothing is in it.
     fn is_empty(&self) -> bool;
@@ -159,11 +159,11 @@ pub(crate) trait Lend: Default {
     /// cannot go there, and then nothing moves.
     fn take_over(&mut self, other: &mut Self) -> bool;
 
-    /// Goes back to who lent it, while `other` is dropped; both are empty.
+    /// Goes back to its lender, while `other` is dropped; both are empty.
     fn keep_larger(&mut self, _other: &mut Self) {}
 }
 
-/// What may be copied at each turn, in bytes.
+/// The most that may be copied at each turn, in bytes.
 const LITTLE: usize = 4096;
 
 impl Lend for ReadBuffer {
@@ -198,12 +198,12 @@ impl Lend for Outbox {
     }
 
     fn take_over(&mut self, other: &mut Self) -> bool {
-        // What was swapped out of a session and not written is nobody else's.
+        // Bytes that were swapped out of a session and not written belong to no other.
         self.is_empty() && self.take_over(other).is_ok()
     }
 }
 
-/// The buffer that is kept at `place`, made if there is none.
+/// The buffer that is kept at `place`, made if it is not there.
 pub(crate) fn make<T: Default>(place: &mut Place<T>) -> Option<&mut T> {
     if place.is_none() {
         *place = Some(try_box(Held::default())?);
@@ -233,8 +233,8 @@ pub(crate) fn attach<T: Lend>(place: &mut Place<T>, mut lent: TryBox<Held<T>>) -
     kept
 }
 
-/// Takes back what was lent, or whatever is in use. `None` if there is nothing, or no memory for what
-/// is left over: then it stays.
+/// Takes back what was lent, or whatever is in use. `None` if there is nothing, or no memory for
+/// what is left over: then it stays.
 pub(crate) fn detach<T: Lend>(place: &mut Place<T>) -> Place<T> {
     let mut used = place.take()?;
     let own = match core::mem::take(&mut used.aside) {

@@ -33,8 +33,8 @@ impl<'a> Close<'a> {
     ///
     /// # Errors
     ///
-    /// [`ReasonTooLong`](SendError::ReasonTooLong) over 123 bytes: it is not cut, for only the
-    /// caller knows where.
+    /// [`ReasonTooLong`](SendError::ReasonTooLong) over 123 bytes. It is not cut: only the caller
+    /// knows where.
     pub const fn new(code: CloseCode, reason: &'a str) -> Result<Self, SendError> {
         if reason.len() > Self::MAX_REASON {
             return Err(SendError::ReasonTooLong);

@@ -1,4 +1,4 @@
-//! Why a connection ends: RFC 6455 §7.4, "Status Codes".
+//! The reason why a connection ends: RFC 6455 §7.4, "Status Codes".
 
 use core::fmt;
 
@@ -34,13 +34,13 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// 1010: the server did not agree to an extension that the client needs.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: something unexpected kept the endpoint from its work.
+    /// 1011: something unexpected kept the endpoint from doing what it was asked for.
     pub const INTERNAL: Self = Self(1011);
     /// 1012: the service restarts (IANA registry).
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: try again later (IANA registry).
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got an invalid answer from behind it (IANA registry).
+    /// 1014: a gateway got an invalid answer from the server that it forwards to (IANA registry).
     pub const BAD_GATEWAY: Self = Self(1014);
 
     /// The code with this number, or `None` if it may not travel (§7.4.1, §7.4.2).

@@ -1,4 +1,4 @@
-//! How a connection ends: RFC 6455 §7.1, computed from what both halves know.
+//! The end of a connection: RFC 6455 §7.1, computed from what both halves know.
 //!
 //! ```text
 //!   the peer:   Open ── its Close ──▶ Closed ── end of its stream ──▶ Ended
@@ -8,14 +8,14 @@
 //!                 └──── or ours has failed ─┴──▶ Write ── shut down ──▶ Drain ── it ends ──┘
 //! ```
 //!
-//! Nothing of it is stored twice, so that no two answers can contradict each other.
+//! Nothing is stored twice, so no two answers can contradict each other.
 
 use crate::close_code::CloseCode;
 use crate::error::ProtocolError;
 use crate::role::Role;
 use crate::sender::Sender;
 
-/// Where a connection stands. There is no CONNECTING: one that exists is open.
+/// The state of a connection. There is no CONNECTING: a connection that exists is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Messages go both ways.
@@ -35,20 +35,20 @@ pub enum State {
 /// sending side, and then reads and drops what still comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Nothing: there is something left to receive or to send.
+    /// Nothing yet: something is left to receive or to send.
     NotYet,
     /// Both have closed, and the server closes first: read until the end of the stream.
     AwaitPeer,
-    /// Shut down the sending side, and say so: [`write_shut`](crate::Session::write_shut).
+    /// Shut down the sending side, then say so with [`write_shut`](crate::Session::write_shut).
     Write,
     /// Read and drop what still comes, and [say how much](crate::Session::dropped), until the
     /// stream ends.
     Drain,
-    /// Close it.
+    /// Close the transport.
     Now,
 }
 
-/// What is known of the peer.
+/// The peer, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
     Open,
@@ -60,13 +60,13 @@ pub(crate) enum Peer {
     Failed(ProtocolError),
 }
 
-/// What was done about the transport so far: how many bytes were read and dropped after the last
-/// word, and, in the highest bit, whether the sending side was shut down.
+/// The transport, after the last word: how many bytes were read and dropped, and, in the highest
+/// bit, whether the sending side was shut down.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linger(u32);
 
 impl Linger {
-    /// The most that is read and dropped, in bytes. A peer that is told 1009 may have written all
+    /// The most that is read and dropped, in bytes. A peer that is sent 1009 may have written all
     /// of a large message before it reads; one that goes on after this much does not listen.
     pub(crate) const MAX: u32 = 16 << 20;
 
@@ -74,19 +74,19 @@ impl Linger {
 
     const WRITE_SHUT: u32 = 1 << 31;
 
-    /// The sending side was shut down.
+    /// Notes that the sending side was shut down.
     pub(crate) const fn write_shut(&mut self) {
         self.0 |= Self::WRITE_SHUT;
     }
 
-    /// So many bytes were read and dropped.
+    /// Counts bytes that were read and dropped.
     pub(crate) fn dropped(&mut self, len: usize) {
         let len = u32::try_from(len).unwrap_or(Self::MAX).min(Self::MAX);
         let sum = (self.0 & !Self::WRITE_SHUT) + len;
         self.0 = (self.0 & Self::WRITE_SHUT) | sum.min(Self::MAX);
     }
 
-    /// The stream has ended: nothing more will come.
+    /// Notes that the stream has ended: nothing more will come.
     pub(crate) const fn ended(&mut self) {
         self.0 = (self.0 & Self::WRITE_SHUT) | Self::MAX;
     }
@@ -100,7 +100,7 @@ impl Linger {
     }
 }
 
-/// Where the connection stands.
+/// Computes the state of the connection.
 pub(crate) const fn state(peer: Peer, sender: &Sender) -> State {
     match (peer, sender.is_open()) {
         (Peer::Failed(error), _) => State::Failed(error),
@@ -110,7 +110,7 @@ pub(crate) const fn state(peer: Peer, sender: &Sender) -> State {
     }
 }
 
-/// Says what to do about the transport, once everything that was queued is written.
+/// Computes what to do about the transport, once everything that was queued is written.
 pub(crate) const fn shutdown(peer: Peer, sender: &Sender, linger: Linger) -> Shutdown {
     if !sender.is_closed() {
         return Shutdown::NotYet;

@@ -1,4 +1,4 @@
-//! The frame that nearly all are: a whole message below 64 KiB, neither fragmented nor compressed.
+//! The common frame: a whole message below 64 KiB, neither fragmented nor compressed.
 //!
 //! ```text
 //!   81 or 82 │ len < 126, or 126 and two bytes │ key, from a client │ payload, all of it here
@@ -13,20 +13,20 @@ use crate::message::Message;
 use crate::payload::hand_out;
 use crate::utf8::InvalidUtf8;
 
-/// Where such a frame lies, at the start of the input.
+/// The place of such a frame, at the start of the input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommonFrame {
     kind: Kind,
     mask: Option<Mask>,
-    /// How long its header is.
+    /// The length of its header.
     header: u8,
     len: u16,
 }
 
 impl CommonFrame {
-    /// Finds such a frame whose MASK bit is as `mask_bit`, 0x80 or 0, and whose payload lies in
-    /// `input` and has at most `max` bytes. `None` is no judgement:
-    /// [`Header::decode`](crate::Header::decode) judges, and takes three times as long.
+    /// Finds such a frame whose MASK bit equals `mask_bit` (0x80 or 0), and whose payload lies in
+    /// `input` and has at most `max` bytes. `None` is no verdict:
+    /// [`Header::decode`](crate::Header::decode) gives one, and takes three times as long.
     #[inline(always)]
     pub(crate) fn find(input: &[u8], mask_bit: u8, max: u64) -> Option<Self> {
         let found = Self::header(input, mask_bit)?;
@@ -44,8 +44,8 @@ impl CommonFrame {
             0x82 => Kind::Binary,
             _ => return None,
         };
-        // Where the key is: a number, not what is left of the input, so that the next header can be
-        // looked for before this one is checked.
+        // The place of the key: a number, not what is left of the input, so that the next header
+        // can be looked for before this one is checked.
         let (len, key_at, rest) = match *second ^ mask_bit {
             short @ 0..=125 => (u16::from(short), 2, rest),
             126 => {
@@ -71,7 +71,7 @@ impl CommonFrame {
         })
     }
 
-    /// How much of the input it is, header and payload.
+    /// The length of the frame in the input, header and payload.
     #[inline(always)]
     pub(crate) const fn size(&self) -> usize {
         self.header as usize + self.len as usize
@@ -81,6 +81,7 @@ impl CommonFrame {
     #[inline(always)]
     pub(crate) fn message<'b>(&self, input: &'b mut [u8]) -> Result<Message<'b>, InvalidUtf8> {
         let payload = input.get_mut(self.header as usize..self.size());
+        debug_assert!(payload.is_some(), "the input still begins with the frame");
         hand_out(self.kind, self.mask, payload.unwrap_or_default())
     }
 }

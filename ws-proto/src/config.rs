@@ -27,11 +27,11 @@ use crate::role::Role;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// How much a peer can make the connection use.
+    /// The bounds on what a peer can make the connection use.
     pub limits: Limits,
-    /// How long to wait for a Pong, and for the closing handshake.
+    /// The time to wait for a Pong, and for the closing handshake.
     pub timeouts: Timeouts,
-    /// How long the whole opening handshake may take, however slowly it drips: see
+    /// The time that the whole opening handshake may take, however slowly it arrives: see
     /// [`Connecting::check`](crate::Connecting::check) and
     /// [`Accepting::check`](crate::Accepting::check).
     ///
@@ -52,7 +52,7 @@ impl Config {
         deflate: None,
     };
 
-    /// The bounds to agree on compression within; `None` if messages are sent as they are.
+    /// The bounds within which compression is negotiated; `None` if messages are sent as they are.
     #[cfg_attr(
         not(feature = "deflate"),
         expect(unused_variables, reason = "nothing is compressed then")

@@ -24,10 +24,10 @@ use crate::session::Session;
 /// A connection that a client opens: from its request to a [`Session`], or to the response of a
 /// server that refuses.
 ///
-/// It is driven as a session is: what is [`unsent`](Self::unsent) is written, what is read goes to
-/// [`spare_mut`](Self::spare_mut), and [`step`](Self::step) says what came of it. Nothing is lost
-/// by an adapter that is cancelled between two of these. It takes one pointer; drop it when it is
-/// over, and its memory is given back.
+/// Drive it like a session: write what is [`unsent`](Self::unsent), read into
+/// [`spare_mut`](Self::spare_mut), and let [`step`](Self::step) say what happened. An adapter may
+/// be cancelled between any two calls, and nothing is lost. The type takes one pointer; drop it
+/// when the handshake is over, and its memory is freed.
 ///
 /// ```
 /// use std::io::{self, Read, Write};
@@ -77,7 +77,9 @@ pub struct Connecting(Box<Inner>);
 struct Inner {
     config: Config,
     key: Key,
-    /// Made at once, while the application asks for it, and handed out once.
+    /// Made at once, because the application asks for its memory, and not the peer; handed out
+    /// once.
+    /// out once.
     session: Option<Session>,
     scan: Scan,
     received: Received,
@@ -89,8 +91,8 @@ struct Inner {
     body: Option<Body>,
 }
 
-/// Where the body of a refusal lies in what was received: its length is the least of what it says,
-/// of [`Connecting::MAX_BODY`], and of what comes.
+/// The place of a refusal's body in what was received. Its length is the smallest of what the head
+/// says, of [`Connecting::MAX_BODY`], and of what comes.
 #[derive(Clone, Copy, Debug)]
 struct Body {
     start: usize,
@@ -109,8 +111,8 @@ pub enum ConnectStep<'a> {
     NeedData,
     /// The server agreed. What it sent after its answer is in the session already.
     Open(Session, Response<'a>),
-    /// The server answered something else: a redirect, a demand for credentials, a page. What
-    /// there is of its body is [`Connecting::body`].
+    /// The server answered something else: a redirect, a demand for credentials, a page.
+    /// [`Connecting::body`] has as much of its body as there is.
     Refused(Response<'a>),
     /// The session has been handed out.
     Over,
@@ -120,8 +122,8 @@ impl Connecting {
     /// The most of a refusal's body that is kept, in bytes.
     pub const MAX_BODY: usize = 64 << 10;
 
-    /// Makes a handshake out of an offer. Whether compression is offered, and within which bounds,
-    /// the configuration says.
+    /// Makes a handshake of an offer. The configuration says whether compression is offered, and
+    /// within which bounds.
     ///
     /// The entropy is fresh for each connection, from the operating system: 16 bytes for the key
     /// (§4.1 (7)) and 32 for masking, as in [`Session::client`]. Fixed bytes are for tests.
@@ -153,12 +155,12 @@ impl Connecting {
         self.0.request.unsent()
     }
 
-    /// The first `len` unsent bytes were written.
+    /// Reports that the first `len` unsent bytes were written.
     pub fn sent(&mut self, len: usize) {
         self.0.request.sent(len);
     }
 
-    /// Where to read from the transport to: never empty.
+    /// Returns the buffer to read from the transport into: never empty.
     ///
     /// # Errors
     ///
@@ -172,7 +174,7 @@ impl Connecting {
         inner.received.spare_mut(most)
     }
 
-    /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
+    /// Reports that the first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
     pub fn filled(&mut self, len: usize) {
         self.0.received.filled(len);
     }
@@ -187,18 +189,19 @@ impl Connecting {
         self.0.received.push(bytes)
     }
 
-    /// The stream has ended: the next step says what that means.
+    /// Reports the end of the stream: the next step says what that means.
     pub const fn eof(&mut self) {
         self.0.received.eof();
     }
 
-    /// Says how far the handshake is, and what it came to.
+    /// Takes the handshake a step further, and returns what to do next.
     ///
     /// # Errors
     ///
-    /// How the answer breaks the rules: those of [`Offer::verify`] but for
+    /// The rule that the answer breaks: the errors of [`Offer::verify`] except
     /// [`Refused`](ResponseError::Refused), and [`Truncated`](HeadError::Truncated) if the stream
-    /// ended before there was one. Close the connection (§4.1: "_Fail the WebSocket Connection_").
+    /// ended before there was an answer. Close the connection (§4.1: "_Fail the WebSocket
+    /// Connection_").
     pub fn step(&mut self) -> Result<ConnectStep<'_>, ResponseError> {
         let inner = &mut *self.0;
         let input = inner.received.as_slice();
@@ -216,6 +219,7 @@ impl Connecting {
         let count = (protocols.iter_mut().zip(offered))
             .map(|(place, name)| *place = name)
             .count();
+        debug_assert!(count <= protocols.len(), "no more than there are places");
         let protocols = protocols.get(..count).unwrap_or_default();
         let offer = Offer::sent(protocols, inner.config.compression(Role::Client));
         match offer.verify(&inner.key, &mut inner.scan, input, limits) {
@@ -234,8 +238,11 @@ impl Connecting {
                 Ok(ConnectStep::Open(session, response))
             }
             Err(ResponseError::Refused(_)) => {
-                let head = inner.scan.head().unwrap_or_default();
+                let head = inner.scan.head();
+                debug_assert!(head.is_some(), "a refusal has a complete head");
+                let head = head.unwrap_or_default();
                 let start = head.end;
+                debug_assert!(start <= input.len(), "the head lies in what was received");
                 let response = Response::parse(input.get(head).unwrap_or_default())?;
                 let len = body_len(&response);
                 inner.body = Some(Body { start, len });
@@ -245,8 +252,8 @@ impl Connecting {
         }
     }
 
-    /// The body of a refusal so far, as it was sent, up to [`MAX_BODY`](Self::MAX_BODY)
-    /// bytes. To have more of it, read on as before.
+    /// The body of a refusal so far, as it was sent, up to [`MAX_BODY`](Self::MAX_BODY) bytes. To
+    /// get more of it, read on as before.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         let Some(Body { start, len }) = self.0.body else {
@@ -256,8 +263,8 @@ impl Connecting {
         received.get(..len).unwrap_or(received)
     }
 
-    /// Tells whether no more of a refusal's body will come, or will be kept. One whose length the
-    /// server does not say goes on until the stream ends.
+    /// Returns whether a refusal's body is over: no more of it will come, or will be kept. A body
+    /// without a stated length goes on until the stream ends.
     #[must_use]
     pub fn has_body(&self) -> bool {
         let whole = |body: Body| self.body().len() >= body.len;
@@ -276,16 +283,17 @@ impl Connecting {
     pub fn received(&self) -> (&[u8], &[u8]) {
         let received = self.0.received.as_slice();
         let head = self.0.scan.head().map_or(received.len(), |head| head.end);
+        debug_assert!(head <= received.len(), "the head lies in what was received");
         received.split_at_checked(head).unwrap_or((received, &[]))
     }
 
-    /// Looks at the clock: the whole handshake has to be over within
-    /// [`Config::handshake_timeout`] from the first call on.
+    /// Looks at the clock: the whole handshake has to be over within [`Config::handshake_timeout`]
+    /// of the first call.
     pub fn check(&mut self, now: Instant) -> Verdict {
         self.0.patience.check(now)
     }
 
-    /// When the handshake has to be over, once the clock was looked at.
+    /// The moment by which the handshake has to be over, once the clock was looked at.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.0.patience.deadline()
@@ -293,7 +301,7 @@ impl Connecting {
 }
 
 impl fmt::Debug for Connecting {
-    /// Neither the request, which may have a password in it, nor the answer.
+    /// Shows neither the request, which may contain a password, nor the answer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connecting")
             .field("unsent", &self.unsent().len())
@@ -303,7 +311,7 @@ impl fmt::Debug for Connecting {
     }
 }
 
-/// How much of the body of a refusal is waited for (RFC 9112 §6.3).
+/// The length of a refusal's body (RFC 9112 §6.3).
 fn body_len(response: &Response<'_>) -> usize {
     if matches!(response.status(), 204 | 304) {
         return 0;

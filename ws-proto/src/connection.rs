@@ -1,6 +1,6 @@
 //! The two halves joined, and the closing handshake: RFC 6455 §7.
 //!
-//! What is received may cause something to be sent: a Pong for a Ping, a Close for a Close, a
+//! Receiving may cause sending: a Pong for a Ping, a Close for a Close, a
 //! Close for a violation. Nothing that is sent changes what is received. Whether the connection
 //! is open, closing or closed is computed from the two halves, and so cannot contradict them.
 
@@ -41,7 +41,7 @@ use crate::sender::{Sender, Transmit};
 ///                 }
 ///                 received.event.is_some().then_some(received.consumed)
 ///             }
-///             Err(_) => None, // the peer is told below; nothing else will be received
+///             Err(_) => None, // reported below; nothing more will be received
 ///         };
 ///         while let Some(control) = connection.poll_transmit() {
 ///             out.extend(control.as_ref());
@@ -90,9 +90,9 @@ impl Connection {
         }
     }
 
-    /// Takes compressed messages, because the opening handshake
-    /// [agreed on](crate::handshake::Compression) it: their pieces are
-    /// [events of their own](Event::Deflated), which the caller inflates.
+    /// Accepts compressed messages, which the opening handshake [agreed
+    /// on](crate::handshake::Compression): their pieces are [events of their own](Event::Deflated),
+    /// which the caller inflates.
     #[must_use]
     pub fn compressed(self) -> Self {
         Self {
@@ -103,15 +103,15 @@ impl Connection {
 
     /// Reads the next event from the start of `input`, unmasking its payload in place.
     ///
-    /// `input` is what has arrived and was not consumed, in order. No event means that more
-    /// input is needed; fewer than 140 bytes are ever left unconsumed then, so that a small
-    /// buffer does. A message that lies whole in `input` is handed out where it lies, any other
-    /// in [chunks](Event::Chunk) as it comes. After a Close nothing is an event any more.
+    /// `input` is what has arrived and was not consumed, in order. No event means that more input
+    /// is needed; then fewer than 140 bytes are left unconsumed, so a small buffer is enough. A
+    /// message that lies whole in `input` is handed out where it lies, any other in
+    /// [chunks](Event::Chunk) as it arrives. After a Close there are no more events.
     ///
     /// # Errors
     ///
-    /// How the peer broke the protocol. The Close that tells it so is queued; every later call
-    /// gives the same error.
+    /// The violation of the protocol by the peer. The Close that reports it is queued, and every
+    /// later call returns the same error.
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
         let result = self.receiver.receive(input);
@@ -128,12 +128,12 @@ impl Connection {
         result
     }
 
-    /// Learns that the peer will send nothing more.
+    /// Reports the end of the stream: the peer will send nothing more.
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) if no Close came before: the connection
-    /// is gone and not closed, what the RFC calls 1006 (§7.1.5).
+    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) if no Close came before: the connection is
+    /// lost, not closed. The RFC calls this 1006 (§7.1.5).
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let result = self.receiver.receive_eof();
         self.linger.ended();
@@ -145,19 +145,19 @@ impl Connection {
 
     /// Writes `message` as one frame to the start of `out`, and returns its length in bytes.
     ///
-    /// [`frame_len`](Self::frame_len) tells beforehand how long it will be.
+    /// [`frame_len`](Self::frame_len) returns that length in advance.
     ///
     /// # Errors
     ///
     /// [`Closed`](SendError::Closed) after a Close,
     /// [`MessageInProgress`](SendError::MessageInProgress) between the fragments of another,
-    /// [`NoRoom`](SendError::NoRoom) if `out` is too short. Nothing was written then.
+    /// [`NoRoom`](SendError::NoRoom) if `out` is too short. Then nothing was written.
     #[inline(always)]
     pub fn send(&mut self, message: Message<'_>, out: &mut [u8]) -> Result<usize, SendError> {
         self.sender.send(message, out)
     }
 
-    /// Adds `message` as one frame to `out`, whose spare bytes need no value for that.
+    /// Appends `message` as one frame to `out`, without first initialising the bytes that it takes.
     ///
     /// ```
     /// use ws_proto::{Connection, Limits, Message};
@@ -172,7 +172,7 @@ impl Connection {
     /// # Errors
     ///
     /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
-    /// [`OutOfMemory`](SendError::OutOfMemory). Nothing was added then.
+    /// [`OutOfMemory`](SendError::OutOfMemory). Then nothing was added.
     #[cfg(feature = "alloc")]
     pub fn send_to(
         &mut self,
@@ -182,13 +182,13 @@ impl Connection {
         self.sender.send_to(message, out)
     }
 
-    /// Begins a frame of which the caller writes the payload: without a copy, or as a fragment.
+    /// Begins a frame whose payload the caller writes: without a copy, or as a fragment.
     ///
     /// The caller writes the header's bytes, then `len` bytes of payload, masked with
-    /// [`Header::mask`] if there is one, and nothing in between. [`Part::More`] announces that
-    /// the message goes on with another `begin` of the same kind; control frames may be written
-    /// between the two, other messages may not. That the fragments of a text make valid UTF-8
-    /// together is the caller's promise.
+    /// [`Header::mask`] if there is one, and nothing in between. [`Part::More`] announces that the
+    /// message goes on with another `begin` of the same kind; control frames may be written between
+    /// the two, other messages may not. The caller makes sure that the fragments of a text are
+    /// valid UTF-8 together.
     ///
     /// # Errors
     ///
@@ -200,8 +200,8 @@ impl Connection {
         self.sender.begin(kind, len, part)
     }
 
-    /// Queues a Ping with at most 125 bytes of payload. One that
-    /// [`poll_transmit`](Self::poll_transmit) has not given out yet is replaced.
+    /// Queues a Ping with at most 125 bytes of payload. It replaces one that
+    /// [`poll_transmit`](Self::poll_transmit) has not returned yet.
     ///
     /// # Errors
     ///
@@ -227,7 +227,7 @@ impl Connection {
         self.sender.pong(payload)
     }
 
-    /// Starts the closing handshake, with what the Close is to say (§7.1.2).
+    /// Starts the closing handshake, with a code and a reason if there are any (§7.1.2).
     ///
     /// Messages that the peer sent before it saw the Close are still received.
     ///
@@ -259,32 +259,33 @@ impl Connection {
         closing::shutdown(self.receiver.peer(), &self.sender, self.linger)
     }
 
-    /// The sending side of the transport was shut down, as [`Shutdown::Write`] asks for.
+    /// Reports that the sending side of the transport was shut down, as [`Shutdown::Write`] asks
+    /// for.
     pub const fn write_shut(&mut self) {
         self.linger.write_shut();
     }
 
-    /// So many bytes were read and dropped, as [`Shutdown::Drain`] asks for. After 16 MiB it asks no
-    /// more.
+    /// Reports that `len` bytes were read and dropped, as [`Shutdown::Drain`] asks for. After 16
+    /// MiB it asks for no more.
     pub fn dropped(&mut self, len: usize) {
         self.linger.dropped(len);
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub const fn state(&self) -> State {
         closing::state(self.receiver.peer(), &self.sender)
     }
 
-    /// Whether the peer has closed, and so nothing more will be received.
+    /// Whether the peer has closed, so that nothing more will be received.
     #[inline]
     #[must_use]
     pub const fn is_closed_by_peer(&self) -> bool {
         self.receiver.is_closed()
     }
 
-    /// How many payload bytes of the current data frame are still to come: an adapter may read
-    /// as many from the socket straight into the message.
+    /// The number of payload bytes of the current data frame that are still to come: an adapter may
+    /// read that many from the socket straight into the message.
     #[inline]
     #[must_use]
     pub const fn payload_remaining(&self) -> u64 {
@@ -313,7 +314,7 @@ impl Connection {
         self.sender.frame_len(len)
     }
 
-    /// Takes the halves apart, for a program that joins them its own way: it then owes the peer
+    /// Takes the halves apart, for a program that joins them in its own way: it then owes the peer
     /// the answers that this type gives.
     #[must_use]
     pub fn split(self) -> (Receiver, Sender) {
@@ -330,13 +331,13 @@ impl Connection {
         }
     }
 
-    /// Which end of the connection this is.
+    /// The role: server or client.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.receiver.role()
     }
 
-    /// What receiving makes us send.
+    /// Queues what the received event, or the error, makes us send.
     #[inline(never)]
     fn react(&mut self, result: &Result<Received<'_>, ProtocolError>) {
         let answered = match result {
@@ -364,7 +365,7 @@ mod tests {
 
     type Happens = fn(&mut Connection);
 
-    /// What happened to a connection, and what is then said of it: its state, and when a server
+    /// An event in the life of a connection, and what follows from it: its state, and when a server
     /// and when a client closes the TCP connection.
     type Told = (&'static [Happens], State, Shutdown, Shutdown);
 
@@ -462,7 +463,7 @@ mod tests {
         }
     }
 
-    /// The halves taken apart answer nothing by themselves.
+    /// Halves that were taken apart answer nothing by themselves.
     #[test]
     fn split_halves_do_not_know_each_other() {
         let (mut receiver, mut sender) = Connection::server(&Limits::DEFAULT).split();

@@ -23,38 +23,37 @@ use crate::message::Chunk;
 use crate::role::Role;
 use crate::utf8::Utf8;
 
-/// The end of a message on the wire of a compressor, and not on ours (§7.2.1).
+/// The end of a message as the compressor writes it, and as it is not sent (§7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// How messages are compressed, and what the peer is asked for.
+/// Settings of compression: how we compress, and what we ask of the peer.
 ///
 /// ```
 /// use ws_proto::{Deflate, handshake::Takeover};
 ///
 /// let mut deflate = Deflate::default(); // sends with 4 KiB windows, each message by itself
 /// deflate.min_len = 256;
-/// // A server of many connections: one that is silent is to keep no window.
+/// // A server of many connections: a silent one should keep no window.
 /// deflate.receive.takeover = Takeover::Off;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deflate {
-    /// How this end compresses. It uses less if that was agreed on, and asks the peer for
-    /// nothing: a sender may always use less than it could. Default: a window of 12 bits, and no
-    /// takeover.
+    /// The window and takeover that this end compresses with; less, if less was agreed on. The peer
+    /// is not asked about it: a sender may always use less than it could. Default: a window of 12
+    /// bits, and no takeover.
     pub send: Direction,
-    /// The bounds that we ask the peer to keep. A server that cannot does what it can, and a client
-    /// is asked for a window only if it says that it can be. Default: [`Direction::FULL`], which
-    /// is nothing, as browsers do.
+    /// The bounds that we ask the peer to keep. A server that cannot keep them does what it can,
+    /// and a client is asked for a window only if it says that it supports that. Default:
+    /// [`Direction::FULL`], which asks for nothing, as browsers do.
     ///
-    /// A smaller window takes no less memory here. Takeover does: once a compressed message has
-    /// come, its window of 32 KiB and what belongs to it, 52 KiB, stay for as long as the
-    /// connection lives, where they are given back in silence without
-    /// ([`release`](crate::Session::release)).
+    /// A smaller window saves no memory here; no takeover does. With takeover, the window of 32 KiB
+    /// and what belongs to it, 52 KiB, stay from the first compressed message until the connection
+    /// ends; without, they are given back in silence ([`release`](crate::Session::release)).
     pub receive: Direction,
-    /// How hard to try: 1 (fast) to 9 (small). Default: 6.
+    /// The effort: 1 (fast) to 9 (small). Default: 6.
     pub level: u8,
-    /// How much memory to use for it: 1 to 9, zlib's memory level. Default: 5.
+    /// The memory to compress with: 1 to 9, zlib's memory level. Default: 5.
     pub memory: u8,
     /// The shortest message that is compressed, in bytes. Default: 1 KiB; without takeover a
     /// shorter one hardly gets smaller.
@@ -122,8 +121,8 @@ pub enum Compress {
     /// If compression was agreed on, and the message is not too short for it.
     #[default]
     Auto,
-    /// Not at all: it holds a secret next to what someone else may choose, and its compressed
-    /// length would tell (RFC 7692 §8). It does not touch the context of other messages.
+    /// Never: it holds a secret next to something that others may choose, and its compressed length
+    /// would reveal it (RFC 7692 §8). It leaves the context of other messages alone.
     Never,
 }
 
@@ -142,12 +141,12 @@ pub(crate) struct Deflater {
 pub struct Compressor {
     zlib: zlib_rs::Deflate,
     encoding: Encoding,
-    /// What the last piece gave: the first `len` bytes.
+    /// The output of the last piece: the first `len` bytes.
     out: Vec<u8>,
     len: usize,
 }
 
-/// All that the compressed form of a message depends on.
+/// Everything that the compressed form of a message depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Encoding {
     window: WindowBits,
@@ -156,10 +155,10 @@ pub(crate) struct Encoding {
 }
 
 impl Encoding {
-    /// How many sizes of window a compressor of ours has.
+    /// The number of window sizes that our compressor supports.
     pub(crate) const WINDOWS: usize = (WindowBits::MAX.get() - WindowBits::CAN.get()) as usize + 1;
 
-    /// Which of them this is.
+    /// The index of this size among them.
     pub(crate) const fn place(self) -> usize {
         self.window.get().saturating_sub(WindowBits::CAN.get()) as usize
     }
@@ -191,8 +190,8 @@ impl Deflater {
         self.within
     }
 
-    /// Compresses a piece of a message. What it gives goes out as one fragment; if it is not sent,
-    /// or there was no memory, the context has to [forget](Self::forget).
+    /// Compresses a piece of a message. The output goes out as one fragment; if it is not sent, or
+    /// there was no memory, the context has to [forget](Self::forget).
     pub(crate) fn compress(&mut self, piece: &[u8], part: Part) -> Result<&[u8], SendError> {
         let (encoding, takeover) = (self.encoding(), self.direction.takeover);
         let context = match &mut self.context {
@@ -207,6 +206,10 @@ impl Deflater {
                 context.zlib.reset();
             }
         }
+        debug_assert!(
+            context.len <= context.out.len(),
+            "the output lies in its buffer"
+        );
         Ok(context.out.get(..context.len).unwrap_or_default())
     }
 
@@ -223,7 +226,7 @@ impl Deflater {
         alone
     }
 
-    /// Whether it would be of use to lend a context.
+    /// Whether lending it a context would be of use.
     pub(crate) fn lacks(&self) -> bool {
         self.context.is_none() && self.direction.takeover == Takeover::Off
     }
@@ -237,7 +240,7 @@ impl Deflater {
         }
     }
 
-    /// How messages are compressed here.
+    /// The parameters that messages are compressed with here.
     pub(crate) fn encoding(&self) -> Encoding {
         Encoding {
             window: self.direction.window,
@@ -264,7 +267,7 @@ impl Deflater {
         context.encoding == self.encoding()
     }
 
-    /// Uses a context that nothing is kept in, if it suits and there is none.
+    /// Uses a context that nothing is kept in, if it suits and is needed.
     pub(crate) fn lend(&mut self, context: Compressor) -> Option<Compressor> {
         if !self.suits(&context) || !self.lacks() {
             return Some(context);
@@ -272,8 +275,8 @@ impl Deflater {
         self.context.replace(context)
     }
 
-    /// Gives the memory back. Messages to come may not refer to those before then, which costs
-    /// size and breaks nothing.
+    /// Gives the memory back. Later messages cannot refer to earlier ones then, which costs size
+    /// and breaks nothing.
     pub(crate) fn release(&mut self) {
         let kept =
             self.direction.takeover == Takeover::Kept && self.settings.when_idle == WhenIdle::Keep;
@@ -291,7 +294,7 @@ impl Compressor {
         let config = DeflateConfig {
             level: encoding.level.into(),
             mem_level: encoding.memory.into(),
-            // Negative: no header of zlib's around it.
+            // Negative: without zlib's header around it.
             window_bits: -i32::from(encoding.window.get()),
             ..DeflateConfig::default()
         };
@@ -311,8 +314,8 @@ impl Compressor {
         loop {
             lengthen(&mut self.out, len + room).map_err(starved)?;
             let (read, written) = (self.zlib.total_in(), self.zlib.total_out());
-            // The pointers are in order and the flush is one that can be asked for, and so zlib
-            // finds no fault; a full buffer is not one.
+            // The pointers are valid, and the flush is one that can be asked for, so zlib finds no
+            // fault; a full buffer is not a fault.
             let _ = self
                 .zlib
                 .compress(piece, &mut self.out[len..], DeflateFlush::SyncFlush);
@@ -349,8 +352,8 @@ impl fmt::Debug for Compressor {
 
 /// The receiving side's part of what was agreed on.
 ///
-/// Its window is of 32 KiB and is kept between messages, whatever the peer has promised: zlib's is
-/// no smaller, and there are peers that forget what they promised.
+/// Its window is 32 KiB and is kept between messages, whatever the peer has promised: zlib has no
+/// smaller one, and some peers forget what they promised.
 pub(crate) struct Inflater {
     /// Whether messages may refer to those before.
     takeover: Takeover,
@@ -360,12 +363,12 @@ pub(crate) struct Inflater {
     max: u64,
 }
 
-/// Where in the compressed form of a message we are.
+/// The position in the compressed form of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Before its first byte.
     Start,
-    /// Within a stream: its tail is to come.
+    /// Within a stream: its tail is still to come.
     Stream,
     /// At the end of a stream that had a last block: it has no tail.
     End,
@@ -427,14 +430,19 @@ impl Inflater {
         Ok(())
     }
 
-    /// Gives the memory back, if no message to come may need it. A peer that forgets what it
-    /// promised is borne with up to here, and no silent connection takes memory for it.
+    /// Gives the memory back, unless a later message may need it. Up to then a peer may forget what
+    /// it promised; no silent connection takes memory for it.
     pub(crate) fn release(&mut self) {
         if self.takeover == Takeover::Off && self.at == At::Start {
             self.context = None;
         }
     }
 
+    /// Inflates `piece`, until it is used up and zlib holds nothing back, or something is wrong.
+    ///
+    /// Each turn of the loop offers zlib the rest of the piece and some room in the message. zlib
+    /// stops when it has no more input, when the room is full, or where a stream ends; only the
+    /// first of these, with room left over, means that nothing is left to come out.
     fn feed(
         &mut self,
         check: Check,
@@ -445,6 +453,8 @@ impl Inflater {
             self.at = At::Stream;
         }
         loop {
+            // Made when the first message needs it. zlib panics where there is no memory, so as
+            // much is asked for just before.
             let context = match &mut self.context {
                 Some(context) => context,
                 none => {
@@ -460,6 +470,7 @@ impl Inflater {
                 left => message.spare_mut(left, GROW)?,
             };
             let room_len = room.len();
+            // zlib counts over all calls: what this one moved is the difference.
             let (read, written) = (context.total_in(), context.total_out());
             let status = context.decompress(piece, room, InflateFlush::SyncFlush);
             let read = usize_of(context.total_in() - read);
@@ -469,11 +480,12 @@ impl Inflater {
                 let limit = self.max;
                 return Err(ProtocolError::MessageTooBig { limit });
             }
+            // Text is checked where zlib wrote it, before it counts as part of the message.
             if check == Check::Utf8 {
                 self.utf8.push(message.spare_head(written))?;
             }
             message.inflated(written);
-            // After what came before it.
+            // What zlib wrote before it found a fault is judged first: see `inflate`.
             let status = status.map_err(|error| match error {
                 InflateError::MemError => ProtocolError::OutOfMemory,
                 _ => ProtocolError::InvalidDeflate,
@@ -487,9 +499,11 @@ impl Inflater {
                         return Ok(());
                     }
                 }
+                // Room was left over, so zlib holds nothing back.
                 Status::Ok | Status::BufError if piece.is_empty() && written < room_len => {
                     return Ok(());
                 }
+                // The room was full: there may be more.
                 Status::Ok => {}
                 // There is input, and room, and zlib can make nothing of it.
                 Status::BufError => return Err(ProtocolError::InvalidDeflate),
@@ -497,7 +511,7 @@ impl Inflater {
         }
     }
 
-    /// The next bytes begin a stream of their own.
+    /// Begins a new stream with the next bytes.
     fn end_stream(&mut self) {
         if let Some(context) = &mut self.context {
             context.reset(false);
@@ -513,14 +527,14 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// What is checked as it is inflated, so that it fails early.
+/// Text that is checked as it is inflated, so that it fails early.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Check {
     Nothing,
     Utf8,
 }
 
-/// How much of a buffer for output stays with a context that is given to others, in bytes.
+/// The most of an output buffer that stays with a context for its next user, in bytes.
 const KEPT: usize = 64 << 10;
 
 /// The least that a message grows by while it is inflated, in bytes.
@@ -531,8 +545,8 @@ const GROW: usize = 4096;
 const HASHES: usize = (128 << 10) + (8 << 10);
 const WINDOW: usize = 56 << 10;
 
-/// Asks for memory that is about to be taken in one piece in a way that cannot fail: zlib panics where
-/// there is none, and this says so before. Between the two another thread may take it.
+/// Asks for memory that is about to be taken in one piece by code that cannot fail softly: zlib
+/// panics without it. Another thread may take it in between.
 pub(crate) fn ask_for(len: usize) -> Result<(), TryReserveError> {
     let mut asked = Vec::<u8>::new();
     asked.try_reserve_exact(len)?;
@@ -545,7 +559,7 @@ fn starved(_: TryReserveError) -> SendError {
     SendError::OutOfMemory
 }
 
-/// What was moved within one call fits where it was moved.
+/// The number of bytes moved by one call, which fits its type.
 fn usize_of(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }

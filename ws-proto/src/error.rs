@@ -1,4 +1,4 @@
-//! Errors, by blame: the peer broke the protocol, or we asked for something not allowed.
+//! Errors, by blame: the peer broke the protocol, or the application asked for what is not allowed.
 //!
 //! A clean close is not an error. Those of the opening handshake are in
 //! [`handshake`](crate::handshake), by blame too.
@@ -10,8 +10,8 @@ use thiserror::Error;
 use crate::close_code::CloseCode;
 use crate::utf8::InvalidUtf8;
 
-/// The peer broke the protocol, or went beyond a limit of ours. The connection has failed
-/// (RFC 6455 §7.1.7): the error is final, and every later call returns it again.
+/// The peer broke the protocol, or exceeded one of our limits. The connection has failed (RFC 6455
+/// §7.1.7): the error is final, and every later call returns it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -23,7 +23,7 @@ pub enum ProtocolError {
     FragmentedControl,
     /// A control frame with more than 125 bytes (§5.5).
     ControlTooLong,
-    /// A length in more bytes than it needs (§5.2).
+    /// A length that is not minimally encoded (§5.2).
     NonMinimalLength,
     /// A length of 2^63 or more (§5.2).
     LengthTooLarge,
@@ -31,7 +31,7 @@ pub enum ProtocolError {
     MaskMissing,
     /// A server sent a frame with a mask (§5.1).
     MaskForbidden,
-    /// A continuation frame, and no message in progress (§5.4).
+    /// A continuation frame while no message is in progress (§5.4).
     UnexpectedContinuation,
     /// A new message within the fragments of another (§5.4).
     ExpectedContinuation,
@@ -41,30 +41,29 @@ pub enum ProtocolError {
     InvalidCloseCode(u16),
     /// Text, or the reason of a Close, is not UTF-8 (§8.1).
     InvalidUtf8,
-    /// A compressed message that is no DEFLATE (RFC 7692 §7.2.2).
+    /// A compressed message whose payload is not valid DEFLATE (RFC 7692 §7.2.2).
     InvalidDeflate,
-    /// A message longer than [`Limits::max_message`](crate::Limits::max_message), which it
-    /// names in bytes (§10.4).
+    /// A message longer than [`Limits::max_message`](crate::Limits::max_message) (§10.4).
     MessageTooBig {
-        /// The limit in force.
+        /// The limit in force, in bytes.
         limit: u64,
     },
-    /// A message in more fragments than [`Limits::max_fragments`](crate::Limits::max_fragments),
-    /// which it names (§10.4).
+    /// A message in more fragments than [`Limits::max_fragments`](crate::Limits::max_fragments)
+    /// (§10.4).
     TooManyFragments {
         /// The limit in force.
         limit: u32,
     },
-    /// Memory for what is within the limits could not be had: for a message, or to answer a Ping or
-    /// a Close. Without memory for a Close the peer is told nothing.
+    /// Out of memory, although the limits were kept: for a message, or to answer a Ping or a Close.
+    /// If there is no memory for a Close either, none is sent.
     OutOfMemory,
     /// The stream ended without a Close: what the RFC calls 1006 (§7.1.5).
     UnexpectedEof,
 }
 
 impl ProtocolError {
-    /// The code that the peer is told (§7.4.1). `None` if the stream has ended: nobody is left
-    /// to tell.
+    /// Returns the code of the Close that reports this to the peer (§7.4.1). `None` if the stream
+    /// has ended: no peer is left to read it.
     #[must_use]
     pub const fn close_code(self) -> Option<CloseCode> {
         Some(match self {
@@ -88,7 +87,7 @@ impl ProtocolError {
         })
     }
 
-    /// Whether the peer went beyond a limit of ours and broke no rule of the protocol.
+    /// Returns whether the peer only exceeded one of our limits, and broke no rule of the protocol.
     #[must_use]
     pub const fn is_limit(self) -> bool {
         matches!(
@@ -97,8 +96,7 @@ impl ProtocolError {
         )
     }
 
-    /// The reason that the peer is told with the code: short, and the same for every value of a
-    /// variant.
+    /// Returns the reason in that Close: short, and the same for every value of a variant.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -106,12 +104,12 @@ impl ProtocolError {
             Self::ReservedOpcode => "reserved opcode",
             Self::FragmentedControl => "fragmented control frame",
             Self::ControlTooLong => "control frame over 125 bytes",
-            Self::NonMinimalLength => "length not in the fewest bytes",
+            Self::NonMinimalLength => "length not minimally encoded",
             Self::LengthTooLarge => "length of 2^63 or more",
-            Self::MaskMissing => "frame from a client without a mask",
-            Self::MaskForbidden => "frame from a server with a mask",
-            Self::UnexpectedContinuation => "continuation without a message",
-            Self::ExpectedContinuation => "new message within a fragmented one",
+            Self::MaskMissing => "unmasked frame from client",
+            Self::MaskForbidden => "masked frame from server",
+            Self::UnexpectedContinuation => "continuation frame outside a message",
+            Self::ExpectedContinuation => "new message before the previous one ended",
             Self::CloseTooShort => "close payload of one byte",
             Self::InvalidCloseCode(_) => "invalid close code",
             Self::InvalidUtf8 => "invalid UTF-8",
@@ -119,7 +117,7 @@ impl ProtocolError {
             Self::MessageTooBig { .. } => "message too big",
             Self::TooManyFragments { .. } => "too many fragments",
             Self::OutOfMemory => "out of memory",
-            Self::UnexpectedEof => "stream ended without a close",
+            Self::UnexpectedEof => "connection ended without a close frame",
         }
     }
 }
@@ -142,8 +140,8 @@ impl From<InvalidUtf8> for ProtocolError {
     }
 }
 
-/// We asked for something that is not allowed, or not now. Nothing was sent; the connection is
-/// as it was.
+/// The application asked for something that is not allowed, or not now. Nothing was sent, and the
+/// connection is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -154,30 +152,30 @@ pub enum SendError {
     #[error("a fragmented message is in progress")]
     MessageInProgress,
     /// A Ping or Pong with more than 125 bytes (§5.5).
-    #[error("the payload of a control frame is at most 125 bytes")]
+    #[error("control frame payload exceeds 125 bytes")]
     ControlTooLong,
     /// The reason of a Close with more than 123 bytes (§5.5.1).
-    #[error("the reason of a close is at most 123 bytes")]
+    #[error("close reason exceeds 123 bytes")]
     ReasonTooLong,
     /// A payload of 2^63 bytes or more (§5.2).
-    #[error("the payload of a frame is below 2^63 bytes")]
+    #[error("frame payload is 2^63 bytes or longer")]
     PayloadTooLong,
     /// The output is too short for the frame.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
-    /// Memory to queue it in could not be had.
+    /// There is no memory to queue it in.
     #[error("out of memory")]
     OutOfMemory,
-    /// The peer is slower than we are, and
-    /// [`Limits::max_unsent`](crate::Limits::max_unsent) bytes wait for it already.
-    #[error("{limit} bytes are waiting to be sent already (Limits::max_unsent)")]
+    /// The peer reads more slowly than we send: [`Limits::max_unsent`](crate::Limits::max_unsent)
+    /// bytes or more already wait.
+    #[error("send queue is full (Limits::max_unsent is {limit} bytes)")]
     Full {
         /// The limit in force, in bytes.
         limit: usize,
     },
 }
 
-/// We asked for the header of a frame that RFC 6455 does not have.
+/// The application asked for a frame header that RFC 6455 does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum HeaderError {
@@ -190,15 +188,15 @@ pub enum HeaderError {
     /// A payload of 2^63 bytes or more (§5.2).
     #[error("frame payload is 2^63 bytes or longer")]
     LengthTooLarge,
-    /// A frame that begins no message cannot be marked as compressed (RFC 7692 §6).
+    /// Only the first frame of a message can be marked as compressed (RFC 7692 §6).
     #[error("only the first frame of a message can be marked as compressed")]
     NotFirst,
 }
 
-/// The output is too short.
+/// The output buffer is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("the output is too short: {needed} bytes are needed")]
+#[error("output buffer too short: {needed} bytes needed")]
 pub struct NoRoom {
-    /// How many bytes the whole of it takes.
+    /// How many bytes the whole output takes.
     pub needed: usize,
 }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A pure codec: bytes to a [`Header`] and back, with no state. What depends on the role of an
-//! endpoint, on what was negotiated or on the frames before is the receiver's to judge.
+//! endpoint, on the negotiation or on earlier frames, the receiver judges.
 
 use core::fmt;
 
@@ -66,7 +66,7 @@ impl Opcode {
     }
 }
 
-/// The kind of a message: how its payload is to be read (§5.6).
+/// The kind of a message, by which its payload is read (§5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// UTF-8 text.
@@ -399,7 +399,7 @@ pub struct HeaderBytes {
     len: u8,
 }
 
-/// How many they are: the key is among them.
+/// The number of bytes, the key's included.
 impl fmt::Debug for HeaderBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HeaderBytes({} bytes)", self.len)
@@ -421,6 +421,10 @@ impl HeaderBytes {
 impl AsRef<[u8]> for HeaderBytes {
     #[inline]
     fn as_ref(&self) -> &[u8] {
+        debug_assert!(
+            usize::from(self.len) <= self.bytes.len(),
+            "at most 14 bytes"
+        );
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! What was received and is not yet consumed.
+//! The bytes received and not yet consumed.
 //!
 //! ```text
 //!   ┌──────────┬────────────┬──────────────┐
@@ -19,7 +19,7 @@ use crate::error::ProtocolError;
 use crate::header::Header;
 use crate::limits::Limits;
 
-/// What was received.
+/// The bytes received.
 #[derive(Default)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
@@ -41,9 +41,9 @@ impl Inbox {
         }
     }
 
-    /// Room for at least one byte more. The buffer is made at first use with a quarter of `size`;
-    /// a read that fills it makes it `size`, and one more four times that. What is unread is
-    /// moved to the front when little room is left after it.
+    /// Makes room for at least one byte more. The buffer is made at first use with a quarter of
+    /// `size`; a read that fills it makes it `size`, and one more four times that. Unread bytes are
+    /// moved to the front when little room is left after them.
     pub(crate) fn spare_mut(&mut self, size: usize) -> Result<&mut [u8], ProtocolError> {
         if self.bytes.is_empty() {
             let first = (size / 4).max(Limits::MIN_READ).min(size);
@@ -59,7 +59,7 @@ impl Inbox {
             (self.start, self.end) = (0, self.end - self.start);
         }
         if self.end == self.bytes.len() {
-            // Nobody consumed what is here: a caller that reads without stepping.
+            // Nothing here was consumed: a caller that reads without stepping.
             lengthen(&mut self.bytes, self.end + size).map_err(starved)?;
         }
         Ok(&mut self.bytes[self.end..])
@@ -86,7 +86,7 @@ impl Inbox {
         let _ = lengthen(&mut self.bytes, next);
     }
 
-    /// The first `len` bytes of the spare room were filled.
+    /// Reports that the first `len` bytes of the spare room were filled.
     #[inline]
     pub(crate) fn filled(&mut self, len: usize) {
         self.end += len.min(self.bytes.len() - self.end);
@@ -110,7 +110,7 @@ impl Inbox {
         &self.bytes[self.start..self.end]
     }
 
-    /// What is unread, and the cursor to move past what is consumed of it.
+    /// The unread bytes, and the cursor to move past those that are consumed.
     #[inline]
     pub(crate) fn unread_mut(&mut self) -> (&mut [u8], &mut usize) {
         (&mut self.bytes[self.start..self.end], &mut self.start)
@@ -120,12 +120,12 @@ impl Inbox {
         self.start == self.end
     }
 
-    /// Takes what is unread in `other`, which comes before what is unread here. If there is no
-    /// memory for it, nothing moves.
+    /// Takes the unread bytes of `other`, which come before those here. If there is no memory for
+    /// them, nothing moves.
     pub(crate) fn take_over(&mut self, other: &mut Self) -> Result<(), TryReserveError> {
         let (theirs, ours) = (other.end - other.start, self.end - self.start);
         if theirs > self.start {
-            // No room before ours: they move to where there is.
+            // No room before ours, so they move.
             lengthen(&mut self.bytes, theirs + ours)?;
             self.bytes.copy_within(self.start..self.end, theirs);
             (self.start, self.end) = (theirs, theirs + ours);
@@ -142,7 +142,7 @@ impl Inbox {
     }
 }
 
-/// The lengths, and none of what was received.
+/// Shows the lengths, and none of what was received.
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbox")

@@ -38,7 +38,7 @@ pub struct Incoming {
     receiver: Receiver,
     buffer: Place<ReadBuffer>,
     read_buffer: u32,
-    /// What [`ready`](Self::ready) found, for [`message`](Self::message) to hand out.
+    /// The frame that [`ready`](Self::ready) found, for [`message`](Self::message) to hand out.
     found: Option<CommonFrame>,
     assembled: Assembled,
     received: Received,
@@ -46,12 +46,12 @@ pub struct Incoming {
     inflater: Option<Box<Inflater>>,
 }
 
-/// How far the message in pieces is.
+/// The state of the message in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Assembled {
-    /// Not complete, or there is none.
+    /// Not complete, or not begun.
     Partly,
-    /// There is none, and a [common frame](CommonFrame) was found.
+    /// Not begun, and a [common frame](CommonFrame) was found.
     Found,
     /// Complete.
     Whole(Kind),
@@ -59,7 +59,7 @@ enum Assembled {
     HandedOut,
 }
 
-/// Whether bytes came since the clock was looked at.
+/// Whether bytes arrived since the last look at the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Received {
     Nothing,
@@ -87,12 +87,13 @@ impl Incoming {
         self.inflater = Some(Box::new(inflater(self.receiver.max_message())));
     }
 
-    /// Where to read from the transport to: never empty. A large message is read straight into
-    /// its own buffer, everything else into the inbox.
+    /// Returns the buffer to read from the transport into: never empty. A large message is read
+    /// straight into its own buffer, everything else into the inbox.
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`](ProtocolError::OutOfMemory): the next step says so too, and tells the peer.
+    /// [`OutOfMemory`](ProtocolError::OutOfMemory): the next step returns it too, and queues the
+    /// Close.
     #[inline]
     pub fn spare_mut(&mut self) -> Result<&mut [u8], ProtocolError> {
         if !self.has_room() {
@@ -133,7 +134,7 @@ impl Incoming {
         spare
     }
 
-    /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
+    /// Reports that the first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
     #[inline]
     pub fn filled(&mut self, len: usize) {
         if len > 0 {
@@ -166,8 +167,8 @@ impl Incoming {
         }
     }
 
-    /// The stream has ended. Step until data is needed first: what is unread then is the start of
-    /// something that will not be completed.
+    /// Reports the end of the stream. Step until data is needed first: what is unread then is the
+    /// start of something that will not be completed.
     ///
     /// # Errors
     ///
@@ -211,7 +212,7 @@ impl Incoming {
         buffers.read = buffers::detach(&mut self.buffer);
     }
 
-    /// Gives back what memory is not in use.
+    /// Frees the memory that is not in use.
     pub fn release(&mut self) {
         self.forget_handed_out();
         if let Some(held) = &mut self.buffer {
@@ -234,7 +235,7 @@ impl Incoming {
         self.buffer.is_none()
     }
 
-    /// What was received and is not consumed.
+    /// The bytes received and not consumed.
     pub(crate) fn unread(&self) -> &[u8] {
         match &self.buffer {
             Some(held) => held.buffer.inbox.unread(),
@@ -255,8 +256,8 @@ impl Incoming {
         self.receiver
     }
 
-    /// Payload bytes of the message that may be read straight into it: 0 unless there are many, and
-    /// nothing comes before them.
+    /// The number of payload bytes of the message that may be read straight into it: 0 unless there
+    /// are many, and nothing comes before them.
     #[inline]
     fn direct(&self) -> u64 {
         let remaining = self.receiver.payload_remaining();

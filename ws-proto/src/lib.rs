@@ -2,7 +2,7 @@
 //! send.
 //!
 //! It does no I/O, reads no clock, draws no entropy, and needs neither `std` nor an allocator.
-//! Everything the RFC says MUST about is decided here, for servers and for clients: masking,
+//! Every MUST of the RFC is enforced here, for servers and for clients: masking,
 //! fragments, the answers to Ping and Close, UTF-8, limits, deadlines, the opening handshake. An
 //! adapter for a runtime, a proxy or a device only moves bytes.
 //!
@@ -11,19 +11,19 @@
 //! | layer | what it is | needs |
 //! |---|---|---|
 //! | [`Header`], [`Mask`], [`Utf8`], [`Close`] | codecs: plain values, no state | nothing |
-//! | [`Connection`], [`handshake`], [`Liveness`] | the protocol, on slices of the caller's | nothing |
+//! | [`Connection`], [`handshake`], [`Liveness`] | the protocol, on the caller's slices | nothing |
 //! | [`Connecting`], [`Accepting`], [`Session`] | the handshake and a connection, with their buffers: what adapters drive | feature `alloc` |
 //!
-//! A connection has two directions, and so there are three pairs of halves, one for each need:
+//! A connection has two directions, and each has a half. There are three pairs of halves:
 //!
 //! | receives | sends | joined | for |
 //! |---|---|---|---|
-//! | [`Receiver`] | [`Sender`] | [`Connection`] | buffers of the caller's; the halves alone do not answer |
+//! | [`Receiver`] | [`Sender`] | [`Connection`] | the caller's buffers; the halves alone do not answer |
 //! | [`Incoming`] | [`Outgoing`] | [`Session`] | buffers of their own, or lent as a pair of [`Buffers`]; [`Answer`] is the way from one to the other |
 //! | `Reader` | `Writer` | `WebSocket` | sockets and threads: in the crate `ws-std` |
 //!
-//! **The one rule of use**: whatever was received or sent, write what is then to be written. For
-//! a [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`], and
+//! **The one rule of use**: after whatever you receive or send, write what there is to write. For a
+//! [`Connection`] that is [`poll_transmit`](Connection::poll_transmit), for a [`Session`], and
 //! for the handshake before it, [`unsent`](Session::unsent).
 //!
 //! The canonical loop, over anything that reads and writes:
@@ -44,7 +44,7 @@
 //!                 Ok(Step::Message(message)) => outgoing.send(message).map_err(io::Error::other)?,
 //!                 Ok(Step::Control(_)) => {} // answered already
 //!                 Ok(Step::NeedData | Step::Closed) => break,
-//!                 Err(_) => break, // the peer is told by the write below
+//!                 Err(_) => break, // the write below reports it to the peer
 //!             }
 //!         }
 //!         // 2. Everything that is to be sent.
@@ -62,7 +62,7 @@
 //!             }
 //!         }
 //!     }
-//!     // Whoever owns the socket ends it as `shutdown` says.
+//!     // The owner of the socket ends it as `shutdown` says.
 //!     Ok(())
 //! }
 //! # struct Wire(&'static [u8], Vec<u8>);

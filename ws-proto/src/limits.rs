@@ -17,15 +17,16 @@ pub struct Limits {
     ///
     /// Default: 1 MiB.
     pub max_message: u64,
-    /// The most fragments of one message, at least 1, empty ones too. One more is refused: 1008. They take
-    /// no memory each; the bound is on the work that a peer can ask for without end.
+    /// The most fragments of one message, empty ones included; at least 1. One more is refused:
+    /// 1008. A fragment takes no memory; the bound is on the work that a peer can cause without
+    /// end.
     ///
     /// Default: 65,536: some programs cut a long message into pieces of a network packet or less.
     pub max_fragments: u32,
-    /// The high-water mark of what waits to be sent in a session, in bytes, at least 1. A message of any
-    /// length is queued while less than this waits; from then on
-    /// [`SendError::Full`](crate::SendError::Full) is returned. Memory: the queue, at most twice this
-    /// and one message. At most 4 GiB.
+    /// The high-water mark of what waits to be sent in a session, in bytes, at least 1. A message of
+    /// any length is queued while less than this waits; from then on
+    /// [`SendError::Full`](crate::SendError::Full) is returned. Memory: the queue, at most twice
+    /// this and one message. At most 4 GiB.
     ///
     /// Default: 1 MiB.
     pub max_unsent: usize,

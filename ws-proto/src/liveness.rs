@@ -1,9 +1,9 @@
 //! Time: is the peer still there (RFC 6455 §5.5.2), and does it answer our Close (§7.1.1)?
 //!
-//! TCP alone does not tell. A peer whose cable is cut looks like one that has nothing to say, so
-//! it is pinged. **The rule of life**: a peer is given up only when, for the whole pong timeout
-//! after a Ping has left, nothing was received from it and nothing that waits for it was taken.
-//! Any byte is a sign of life, for no Pong can come within a frame.
+//! TCP alone does not say. A peer whose cable is cut looks like one that has nothing to say, so it
+//! is pinged. **The rule of life**: a peer is given up only when, for the whole pong timeout after
+//! a Ping has left, nothing was received from it and it took nothing of what waits for it. Any byte
+//! is a sign of life, because no Pong can come within a frame.
 //!
 //! ```text
 //!        Ping due              all taken           check
@@ -20,12 +20,13 @@
 //! anew (↺) by a sign of life while our own bytes stand before what is queued. A sign is any byte
 //! received, and any byte taken of what had to wait.
 //!
-//! Before each `Dead` comes a `LastCall`: what lies in the socket already is read before the
-//! peer is judged. If something was read, there is another one, and so on up to 64. Pings are due on a grid, every interval from the first check, and not an
-//! interval after the last answer.
+//! Before each `Dead` comes a `LastCall`: what lies in the socket already is read before the peer
+//! is judged. If something was read, there is another one, up to 64 times. Pings are due on a grid,
+//! every interval from the first check, and not an interval after the last answer.
 //!
-//! No clock is read here: the caller says what time it is, and each check says when the next is
-//! due. Not once per message either; the calls between two checks only set flags.
+//! This module reads no clock: the caller says what time it is, and each check says when the next
+//! is due. It does not ask for the time of each message either: the calls between two checks only
+//! set flags.
 
 use core::mem;
 use core::time::Duration;
@@ -34,7 +35,7 @@ use crate::closing::State;
 use crate::connection::Connection;
 use crate::error::SendError;
 
-/// A moment: nanoseconds since an epoch of the caller's, such as the start of the program.
+/// A moment: nanoseconds since an epoch that the caller chooses, such as the start of the program.
 ///
 /// ```
 /// use std::time::Duration;
@@ -58,13 +59,13 @@ impl Instant {
         u64::try_from(elapsed.as_nanos()).map_or(Self::NEVER, Self)
     }
 
-    /// How long after the epoch this is.
+    /// The time since the epoch.
     #[must_use]
     pub const fn since_epoch(self) -> Duration {
         Duration::from_nanos(self.0)
     }
 
-    /// How long after `earlier` this is; zero if it is before.
+    /// The time since `earlier`; zero if this moment is before it.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -82,24 +83,24 @@ impl Instant {
     }
 }
 
-/// How long to wait for what. Each is kept in milliseconds, rounded up and at least one; what is
-/// longer than 49 days is never.
+/// The times to wait. Each is kept in milliseconds, rounded up and at least one; anything longer
+/// than 49 days means never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// How often to ping; `None` never. A peer that vanishes is noticed within this and
-    /// [`pong_timeout`](Self::pong_timeout): 40 s by default.
+    /// The interval between Pings; `None` turns them off. A peer that vanishes is noticed within
+    /// this and [`pong_timeout`](Self::pong_timeout): 40 s by default.
     ///
     /// Default: 20 s.
     pub ping_interval: Option<Duration>,
-    /// How long a peer may show no sign of life after a Ping has left: nothing comes from it,
-    /// and nothing that waits for it is taken. The same while the Ping cannot leave because of
-    /// bytes before it; progress is then looked at every quarter of this.
+    /// The time that a peer may show no sign of life after a Ping has left: nothing comes from it,
+    /// and it takes nothing of what waits for it. The same holds while the Ping cannot leave
+    /// because of bytes before it; progress is then looked at every quarter of this.
     ///
     /// Default: 20 s.
     pub pong_timeout: Duration,
-    /// How long the closing handshake may take after our Close has left, whatever still comes.
-    /// The same while the Close cannot leave and nothing of the bytes before it is taken;
+    /// The time that the closing handshake may take after our Close has left, whatever still comes.
+    /// The same holds while the Close cannot leave and the peer takes none of the bytes before it;
     /// progress is then looked at every quarter of this.
     ///
     /// Default: 10 s.
@@ -121,11 +122,11 @@ impl Default for Timeouts {
     }
 }
 
-/// Watches one connection.
+/// The keepalive and the deadlines of one connection: when to ping, and when to give the peer up.
 ///
-/// Report what moves with [`on_received`](Self::on_received), [`on_written`](Self::on_written)
-/// and [`on_flushed`](Self::on_flushed); [`check`](Self::check) when
-/// [`deadline`](Self::deadline) has come, and after each check write what there is to write.
+/// Report what moves with [`on_received`](Self::on_received), [`on_written`](Self::on_written) and
+/// [`on_flushed`](Self::on_flushed). Call [`check`](Self::check) when [`deadline`](Self::deadline)
+/// has come, and after each check write what there is to write.
 ///
 /// ```
 /// use std::time::Duration;
@@ -152,7 +153,7 @@ impl Default for Timeouts {
 pub struct Liveness {
     /// The next point of the grid.
     ping_at: Instant,
-    /// When the time of what is asked of the peer is over.
+    /// The deadline of what is asked of the peer.
     deadline: Instant,
     wake: Instant,
     ping_interval: Millis,
@@ -161,10 +162,10 @@ pub struct Liveness {
     phase: Phase,
     /// A sign of life was seen since the last check.
     sign: bool,
-    /// The transport did not take all there was: if it takes more, the peer has made room.
+    /// The transport did not take everything: if it takes more, the peer has made room.
     waits: bool,
-    /// How many checks in a row were the last call, and, in the highest bit, whether something was
-    /// received after the last one.
+    /// The number of checks in a row that were the last call, and, in the highest bit, whether
+    /// something was received after the last one.
     calls: u8,
 }
 
@@ -174,10 +175,10 @@ enum Phase {
     New,
     /// Nothing is asked of the peer.
     Quiet,
-    /// Our own bytes may stand before the Ping. The clock runs here too, for a peer that takes
-    /// nothing is as good as gone.
+    /// Our own bytes may stand before the Ping. The clock runs here too: a peer that takes nothing
+    /// is as good as gone.
     PingQueued,
-    /// When it left is known at the next check.
+    /// The next check notes when it left.
     PingLeft,
     AwaitPong,
     CloseQueued,
@@ -196,17 +197,18 @@ pub enum Verdict {
         wake: Option<Instant>,
     },
     /// The time is over. Read what the transport holds, at least once, and write what it takes,
-    /// without waiting, then check again: the peer may have answered while we did something else. If it is the
-    /// time of our Close, only the peer's counts, as [`Connection::shutdown`] says then.
+    /// without waiting, then check again: the peer may have answered while we did something else.
+    /// If it is the close timeout that is over, only the peer's Close counts, as
+    /// [`Connection::shutdown`] then says.
     LastCall,
-    /// The connection is to be dropped.
+    /// Drop the connection.
     Dead(TimedOut),
 }
 
 /// The step that the peer did not complete in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TimedOut {
-    /// It showed no sign of life after a Ping: it sent nothing, and took nothing that waits.
+    /// It showed no sign of life after a Ping: it sent nothing, and took nothing of what waits.
     #[error("the peer did not answer a ping in time")]
     Pong,
     /// It did not complete the opening handshake.
@@ -247,7 +249,7 @@ impl Liveness {
         }
     }
 
-    /// Bytes were received, whatever they were.
+    /// Reports that bytes were received, whatever they were.
     #[inline]
     pub const fn on_received(&mut self) {
         // A peer that we are closing has an end to its time, however much it says.
@@ -257,17 +259,17 @@ impl Liveness {
         }
     }
 
-    /// The transport took some of what was to be sent.
+    /// Reports that the transport took some of what was to be sent.
     ///
-    /// That alone is no sign of life: a transport takes bytes for a peer that is gone until its
-    /// own memory is full. To take more of what had to wait is one.
+    /// That alone is no sign of life: until its own memory is full, a transport takes bytes for a
+    /// peer that is gone. To take more of what had to wait is one.
     #[inline]
     pub const fn on_written(&mut self) {
         self.sign |= self.waits;
         self.waits = true;
     }
 
-    /// The transport has taken all that was to be sent.
+    /// Reports that the transport has taken everything that was to be sent.
     #[inline]
     pub const fn on_flushed(&mut self) {
         self.waits = false;
@@ -277,37 +279,35 @@ impl Liveness {
             _ => return,
         };
         self.phase = left;
-        // What was seen before is no answer.
+        // A sign from before is no answer.
         self.sign = false;
     }
 
-    /// The transport took nothing of what is to be sent. To be called by an adapter whose
-    /// transport refuses a write as a whole: what it takes next is a sign of life then.
+    /// Reports that the transport took nothing of what is to be sent. An adapter whose transport
+    /// refuses a write as a whole calls this; what the transport takes next is then a sign of life.
     #[inline]
     pub const fn on_blocked(&mut self) {
         self.waits = true;
     }
 
-    /// Looks at the clock: queues a Ping if one is due, and tells whether the peer is to be
-    /// given up.
+    /// Looks at the clock: queues a Ping if one is due, and says whether to give up the peer.
     ///
-    /// To be called when [`deadline`](Self::deadline) has come. More often does no harm, and
-    /// later neither: after a pause of the whole program comes one Ping, and not as many as were
-    /// missed.
+    /// Call it when [`deadline`](Self::deadline) has come. It does no harm to call it more often,
+    /// or late: after a pause of the whole program comes one Ping, not as many as were missed.
     pub fn check(&mut self, now: Instant, connection: &mut Connection) -> Verdict {
         let is_open = is_open(connection);
         self.look(now, is_open, || connection.keep_alive())
     }
 
-    /// When the next check has something to do; a moment that has passed means now. It may come
-    /// nearer between two checks, when a Close is queued or received. `None` if only something
-    /// sent or received can change anything.
+    /// The moment when the next check has something to do; one that has passed means now. It may
+    /// come closer between two checks, when a Close is queued or received. `None` if only sending
+    /// or receiving can change anything.
     #[must_use]
     pub const fn deadline(&self, connection: &Connection) -> Option<Instant> {
         self.due(is_open(connection))
     }
 
-    /// What this was made with, as it is kept: see [`Timeouts`].
+    /// The timeouts that this was made with, as they are kept: see [`Timeouts`].
     #[must_use]
     pub const fn timeouts(&self) -> Timeouts {
         Timeouts {
@@ -320,7 +320,7 @@ impl Liveness {
         }
     }
 
-    /// What [`check`](Self::check) is made of.
+    /// The body of [`check`](Self::check).
     pub(crate) fn look(
         &mut self,
         now: Instant,
@@ -344,15 +344,15 @@ impl Liveness {
         }
     }
 
-    /// Counts the time of a Close that was queued or has left since the last check, and judges
-    /// nobody.
+    /// Counts the time of a Close that was queued or has left since the last check, without a
+    /// verdict on the peer.
     #[cfg(feature = "alloc")]
     pub(crate) fn time_close(&mut self, now: Instant) {
         let begins_to_close = self.go_on(false, now);
         self.wake = if begins_to_close { now } else { self.next(now) };
     }
 
-    /// What [`deadline`](Self::deadline) is made of.
+    /// The body of [`deadline`](Self::deadline).
     pub(crate) const fn due(&self, is_open: bool) -> Option<Instant> {
         if self.begins_to_close(is_open) {
             return Some(Instant(0));
@@ -368,8 +368,8 @@ impl Liveness {
         !is_open && !self.phase.is_closing()
     }
 
-    /// Goes to the phase that follows from what happened since the last check. Whether a Close was
-    /// queued or received.
+    /// Goes to the phase that follows from what happened since the last check. Returns whether a
+    /// Close was queued or received.
     fn go_on(&mut self, is_open: bool, now: Instant) -> bool {
         let begins_to_close = self.begins_to_close(is_open);
         if begins_to_close {
@@ -402,7 +402,7 @@ impl Liveness {
         }
     }
 
-    /// From now on something that the peer has to answer waits to be written.
+    /// Notes that from now on something waits to be written that the peer has to answer.
     fn queued(&mut self, phase: Phase, now: Instant) {
         self.phase = phase;
         self.deadline = match phase.is_closing() {
@@ -429,7 +429,7 @@ impl Liveness {
         })
     }
 
-    /// Whether a Ping was queued, because one was due and none is on its way.
+    /// Queues a Ping if one is due and none is on its way. Returns whether it did.
     fn pings(&mut self, now: Instant, ping: impl FnOnce() -> Result<(), SendError>) -> bool {
         if !self.ping_at.is_due(now) {
             return false;
@@ -440,7 +440,7 @@ impl Liveness {
             true => self.ping_interval.after(now),
             false => next,
         };
-        // A peer that could not be asked, for want of memory, owes no answer.
+        // A peer that we could not ask, for want of memory, owes no answer.
         let asked = self.phase == Phase::Quiet && ping().is_ok();
         if asked {
             self.queued(Phase::PingQueued, now);
@@ -448,7 +448,7 @@ impl Liveness {
         asked
     }
 
-    /// When the next check has something to do.
+    /// The moment when the next check has something to do.
     fn next(&self, now: Instant) -> Instant {
         match self.phase {
             Phase::New | Phase::Quiet => self.ping_at,
@@ -521,14 +521,14 @@ mod tests {
 
     use super::*;
 
-    /// There is one for each of tens of thousands of connections.
+    /// Tens of thousands of connections have one each.
     #[test]
     fn it_takes_40_bytes() {
         assert_eq!(size_of::<Liveness>(), 40);
     }
 
-    /// Where each phase leads: when all is taken; at a check, with nothing new and with a sign of
-    /// life; when a Ping is due; when the time is over; when a Close was queued. With `!` the
+    /// The phase that follows each: when all is taken; at a check, with nothing new and with a sign
+    /// of life; when a Ping is due; when the time is over; when a Close was queued. With `!` the
     /// clock is set.
     const MACHINE: &str = "
         New         : New        | Quiet       | Quiet        | Quiet       | Quiet       | CloseQueued!

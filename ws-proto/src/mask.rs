@@ -1,4 +1,17 @@
 //! Masking: RFC 6455 §5.3, "Client-to-Server Masking", and where the keys come from (§10.3).
+//!
+//! One loop, XOR with four bytes over and over, in several forms. Each does the same as the
+//! one-line loop of the RFC, to which a test holds it:
+//!
+//! | form | for | saves |
+//! |---|---|---|
+//! | `apply` | payloads that are received, in place | it chooses between the next two |
+//! | `apply_short` | below 2 KiB | 16 bytes at a time, in a register |
+//! | `apply_long` | from 2 KiB on | a fifth of the time, by aligned addresses |
+//! | `apply_to_text` | text that is received | a pass over it: it notes whether all is ASCII |
+//! | `apply_to` | payloads that are sent, to a slice | a pass: it copies and masks in one |
+//! | `push_to` | payloads that are sent, to a queue | a pass, and filling the room with zeroes |
+//! | `apply_rest` | what is left of each, below 16 bytes | a loop byte by byte |
 
 use core::fmt;
 
@@ -22,7 +35,7 @@ use crate::try_box::{TryBox, try_box};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mask([u8; 4]);
 
-/// Shows no key: with what is masked it is what was said.
+/// Does not show the key: together with the masked bytes it would show the message.
 impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mask(..)")
@@ -56,8 +69,8 @@ impl Mask {
         self.apply_long(payload)
     }
 
-    /// Masks what is aligned for a register, four registers at a time: a third faster than
-    /// [`apply_short`](Self::apply_short) where the payload is long.
+    /// Masks long payloads: aligned for a register, four registers at a time. A third faster than
+    /// [`apply_short`](Self::apply_short).
     #[inline(never)]
     fn apply_long(self, payload: &mut [u8]) -> Self {
         const REGISTER: usize = size_of::<Block>();
@@ -91,8 +104,8 @@ impl Mask {
         self.rotated(payload.len())
     }
 
-    /// The same for text; also says whether all of it is ASCII, which is looked at while the bytes
-    /// are in the nearest cache.
+    /// Masks text, and returns whether all of it is ASCII, which is looked at while the bytes are
+    /// in the nearest cache.
     pub(crate) fn apply_to_text(mut self, text: &mut [u8]) -> (Self, bool) {
         const PIECE: usize = 4096;
         let mut ascii = true;
@@ -128,8 +141,8 @@ impl Mask {
         after
     }
 
-    /// Puts `from`, masked, after what is in `to`: in one pass, because a line is masked in
-    /// registers on its way. Not inlined, so that they are.
+    /// Appends `from`, masked, to `to`, in one pass: a line is masked in registers on its way. Not
+    /// inlined, so that it is.
     #[cfg(feature = "alloc")]
     #[inline(never)]
     pub(crate) fn push_to(self, from: &[u8], to: &mut alloc::vec::Vec<u8>) {
@@ -191,7 +204,7 @@ impl Mask {
 /// In bytes: a payload for which alignment pays.
 const LONG: usize = 2048;
 
-/// What is masked at a time: a vector register of the x86-64 baseline, or of NEON.
+/// The bytes that are masked at a time: a vector register of the x86-64 baseline, or of NEON.
 type Block = [u8; 16];
 
 /// Written byte by byte, which compilers turn into one instruction for each register.
@@ -200,7 +213,7 @@ fn xor<const N: usize>(block: [u8; N], key: [u8; N]) -> [u8; N] {
     core::array::from_fn(|at| block[at] ^ key[at])
 }
 
-/// A source of masking keys: a ChaCha stream from a seed of the caller's.
+/// A source of masking keys: a ChaCha stream from the caller's seed.
 ///
 /// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a
 /// > strong source of entropy (§5.3)
@@ -210,7 +223,7 @@ fn xor<const N: usize>(block: [u8; N], key: [u8; N]) -> [u8; N] {
 /// in tests.
 pub struct MaskKeys {
     seed: [u8; 32],
-    /// How many times keys were made and all drawn.
+    /// The number of turns: how often keys were made and all drawn.
     turn: u64,
     made: Option<TryBox<[u8; Self::MADE]>>,
     /// Of what was made in this turn, in bytes.
@@ -258,8 +271,11 @@ impl MaskKeys {
         let mut keys = [0; Self::MADE];
         stream.fill_bytes(&mut keys);
         let (keys_of_four, _) = keys.as_chunks();
-        // Fewer were drawn than were made, or it would be the next turn.
         let key = keys_of_four.get(self.drawn / 4).copied();
+        debug_assert!(
+            key.is_some(),
+            "fewer were drawn than were made, or it would be the next turn"
+        );
         self.drawn += 4;
         match &mut self.made {
             Some(made) => made.copy_from_slice(&keys),

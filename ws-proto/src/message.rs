@@ -1,4 +1,4 @@
-//! The vocabulary: what is sent and what is received (RFC 6455 §5.4 to §5.6).
+//! The vocabulary of sending and receiving (RFC 6455 §5.4 to §5.6).
 
 use crate::close::Close;
 #[cfg(feature = "alloc")]
@@ -7,8 +7,7 @@ use crate::header::{Kind, Part};
 
 /// A message, borrowed: the currency of every layer.
 ///
-/// Whatever is plainly text or bytes turns into one, so `send("hello")` sends text and
-/// `send(&[1, 2, 3])` binary.
+/// Text and bytes convert into it, so `send("hello")` sends text and `send(&[1, 2, 3])` binary.
 ///
 /// ```
 /// use ws_proto::Message;
@@ -55,7 +54,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The same, if there is memory for it: the peer says how much that is.
+    /// Copies the message if there is memory: the peer decides how much that takes.
     #[cfg(feature = "alloc")]
     pub(crate) fn try_to_owned(&self) -> Result<MessageBuf, ProtocolError> {
         let starved = |_| ProtocolError::OutOfMemory;
@@ -75,7 +74,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// A copy that owns its payload.
+    /// Copies the message, payload included.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn to_owned(&self) -> MessageBuf {
@@ -196,9 +195,9 @@ pub enum Event<'b> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the consumed bytes must not be presented again"]
 pub struct Received<'b> {
-    /// How many bytes of the input were used. They are never to be presented again; the rest
-    /// are, with what arrives after them.
+    /// How many bytes of the input were used. Never present them again; present the rest, followed
+    /// by what arrives next.
     pub consumed: usize,
-    /// What they amounted to. `None` asks for more input.
+    /// The event that they make up. `None` asks for more input.
     pub event: Option<Event<'b>>,
 }

@@ -1,4 +1,4 @@
-//! What both ends of an opening handshake have in common: bytes each way, and a deadline (§4).
+//! The part that both ends of an opening handshake share: bytes each way, and a deadline (§4).
 //!
 //! ```text
 //!   Received  ┌────────────┬─────────────────┬─────────┐   Unsent  ┌────────┬─────────┐
@@ -22,10 +22,10 @@ use crate::handshake::Compression;
 use crate::liveness::{Instant, TimedOut, Verdict};
 use crate::session::Session;
 
-/// How much room there is to read to, in bytes: nearly all heads are shorter.
+/// The room to read into at first, in bytes: nearly all heads are shorter.
 const PIECE: usize = 2 << 10;
 
-/// What was received.
+/// The bytes received.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     bytes: Vec<u8>,
@@ -34,7 +34,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Room for at least one byte, and for no more than make `most` in all.
+    /// Makes room for at least one byte, and for `most` at most in all.
     pub(crate) fn spare_mut(&mut self, most: usize) -> Result<&mut [u8], TryReserveError> {
         let room = most.saturating_sub(self.filled).clamp(1, PIECE);
         if self.filled == self.bytes.len() {
@@ -67,10 +67,11 @@ impl Received {
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
+        debug_assert!(self.filled <= self.bytes.len(), "only room is filled");
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
-    /// What follows the first `len` bytes.
+    /// The bytes after the first `len`; none if there are no more.
     pub(crate) fn after(&self, len: usize) -> &[u8] {
         self.as_slice().get(len..).unwrap_or_default()
     }
@@ -81,7 +82,7 @@ impl Received {
     }
 }
 
-/// What is to be sent.
+/// The bytes to send.
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     bytes: Vec<u8>,
@@ -89,7 +90,7 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
-    /// Takes what `encode` writes, in a buffer that it just fills.
+    /// Takes what `encode` writes, in a buffer of just that size.
     pub(crate) fn encoded(
         encode: impl Fn(&mut [u8]) -> Result<usize, NoRoom>,
     ) -> Result<Self, TryReserveError> {
@@ -102,6 +103,10 @@ impl Unsent {
     }
 
     pub(crate) fn unsent(&self) -> &[u8] {
+        debug_assert!(
+            self.sent <= self.bytes.len(),
+            "no more is sent than there is"
+        );
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 
@@ -116,7 +121,7 @@ impl From<Vec<u8>> for Unsent {
     }
 }
 
-/// An absolute deadline: however slowly the peer drips, it is not put off.
+/// An absolute deadline: however slowly the peer sends, it is not put off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     timeout: Duration,
@@ -144,13 +149,13 @@ impl Patience {
         self.deadline
     }
 
-    /// Waits as long once more, from the next look at the clock on.
+    /// Gives as much time again, from the next look at the clock on.
     pub(crate) const fn restart(&mut self) {
         self.deadline = None;
     }
 }
 
-/// Has a session do what the two ends agreed on, and gives it what followed the head.
+/// Makes the session do what the two ends agreed on, and gives it what followed the head.
 pub(crate) fn opened(
     session: Session,
     config: &Config,

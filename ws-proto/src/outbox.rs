@@ -1,4 +1,4 @@
-//! What is to be sent: whole frames, of which the first may have been sent in part.
+//! The bytes to send: whole frames, of which the first may have been sent in part.
 //!
 //! ```text
 //!   control    │ Pong │ Ping │            written at the next boundary, before the messages
@@ -34,8 +34,8 @@ pub(crate) struct Outbox {
     controls_end: usize,
     /// Control frames that wait for the next boundary.
     controls: Vec<u8>,
-    /// A batch of them has gone before a message: now it is the message's turn, or a peer that pings
-    /// on and on would never get it.
+    /// A batch of them has gone before a message: now the message has its turn, or a peer that goes
+    /// on pinging would never get it.
     message_next: bool,
     /// Payloads that are elsewhere, in order.
     shared: VecDeque<Shared>,
@@ -53,7 +53,7 @@ struct Shared {
     payload: Arc<[u8]>,
 }
 
-/// How far the sending is.
+/// The cursor of what was sent.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cursor {
     /// In `bytes`.
@@ -62,12 +62,12 @@ struct Cursor {
     boundary: usize,
     /// In `controls`.
     control: usize,
-    /// Which of `shared` is the next, and how far it is sent.
+    /// The next of `shared`, and how far it is sent.
     shared: usize,
     shared_sent: usize,
 }
 
-/// What is sent next.
+/// The bytes to send next.
 #[derive(Clone, Copy)]
 enum Piece {
     Controls,
@@ -77,8 +77,8 @@ enum Piece {
 }
 
 impl Outbox {
-    /// What is to be sent next, in one piece. Empty if nothing is, but for what the caller
-    /// [refers to](Self::refer).
+    /// The bytes to send next, in one piece. Empty if there are none, except for those that the
+    /// caller [refers to](Self::refer).
     #[inline]
     pub(crate) fn unsent(&mut self) -> &[u8] {
         if self.is_plain() {
@@ -90,7 +90,7 @@ impl Outbox {
         self.piece(cursor, next)
     }
 
-    /// The same in several pieces, as many as there are and `to` takes: returns how many.
+    /// Fills `to` with the same bytes in several pieces, and returns how many pieces there are.
     pub(crate) fn unsent_slices<'a>(&'a self, to: &mut [&'a [u8]]) -> usize {
         let mut cursor = self.cursor;
         for (count, to) in to.iter_mut().enumerate() {
@@ -104,25 +104,26 @@ impl Outbox {
         to.len()
     }
 
-    /// How many bytes are to be sent.
+    /// The number of bytes to send.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.own_len() + self.elsewhere
     }
 
-    /// How many bytes lie here.
+    /// The number of bytes that lie here.
     #[inline]
     pub(crate) const fn own_len(&self) -> usize {
         self.end - self.cursor.start
     }
 
-    /// Whether nothing is to be sent.
+    /// Whether there is nothing to send.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The first `len` unsent bytes have been sent, those that are referred to after the others.
+    /// Reports that the first `len` unsent bytes have been sent; those that are referred to come
+    /// after the others.
     #[inline]
     pub(crate) fn sent(&mut self, len: usize) {
         if self.is_plain() {
@@ -140,7 +141,8 @@ impl Outbox {
         }
     }
 
-    /// Room for a frame of `len` bytes, to be written to its start and then [added](Self::add).
+    /// Makes room for a frame of `len` bytes, to be written to its start and then
+    /// [added](Self::add).
     #[inline]
     pub(crate) fn room(&mut self, len: usize) -> Result<&mut [u8], SendError> {
         let room = self.bytes.get(self.end..);
@@ -150,14 +152,15 @@ impl Outbox {
         self.make_room(len)
     }
 
-    /// The first `len` bytes of the [room](Self::room) are a frame of a message, or a part of one.
+    /// Adds the first `len` bytes of the [room](Self::room): a frame of a message, or a part of
+    /// one.
     #[inline]
     pub(crate) const fn add(&mut self, len: usize) {
         self.end += len;
     }
 
-    /// The shortest payload that is shared and not copied, in bytes: a shorter one is copied in less
-    /// time than it takes to write it as a piece of its own.
+    /// The shortest payload that is shared, in bytes: to copy a shorter one takes less time than to
+    /// write it as a piece of its own.
     pub(crate) const SHARES: usize = 4096;
 
     /// Adds a frame: `payload` as it is, or masked if the header says so.
@@ -215,7 +218,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The caller will write `len` more bytes from elsewhere, right after what is here.
+    /// Notes that the caller will write `len` more bytes from elsewhere, right after what is here.
     pub(crate) const fn refer(&mut self, len: usize) {
         self.referred = len;
         self.elsewhere += len;
@@ -377,7 +380,7 @@ impl Outbox {
         self.cursor = cursor;
     }
 
-    /// What comes next.
+    /// The piece that comes next.
     fn next(&self, cursor: &mut Cursor) -> Piece {
         let shared_at = self.shared.get(cursor.shared).map(|shared| shared.at);
         let is_shared = shared_at == Some(cursor.start);
@@ -429,8 +432,8 @@ impl Outbox {
         }
     }
 
-    /// Where the first frame begins that has not been begun to be sent: or, if the payload of the
-    /// one before is elsewhere, where its header ends. The frames are our own, and so their headers
+    /// The start of the first frame of which nothing has been sent; or, if the payload of the one
+    /// before is elsewhere, the end of that one's header. The frames are our own, so their headers
     /// decode.
     fn find_boundary(&self, cursor: &mut Cursor) -> usize {
         let shared_at = self.shared.get(cursor.shared).map(|shared| shared.at);
@@ -451,7 +454,7 @@ impl Outbox {
     }
 }
 
-/// The lengths, and none of what is sent.
+/// Shows the lengths, and none of what is sent.
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbox")

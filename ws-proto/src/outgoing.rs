@@ -43,10 +43,10 @@ pub struct Outgoing {
     deflater: Option<Box<Deflater>>,
 }
 
-/// What a peer said when it closed.
+/// The payload of a peer's Close.
 struct Reason(String);
 
-/// Its length, and nothing of what it says.
+/// Shows its length, and nothing of what it says.
 impl fmt::Debug for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reason({} bytes)", self.0.len())
@@ -100,9 +100,9 @@ impl Outgoing {
         self.sender.close(close)
     }
 
-    /// The bytes to write next, in one piece. Control frames go before messages that were not
-    /// begun to be written, and the Close after all. If there is no memory for a control frame, the
-    /// connection has failed, as the next step says.
+    /// The bytes to write next, in one piece. Control frames go before messages that were not begun
+    /// to be written, and the Close after all. If there is no memory for a control frame, the
+    /// connection has failed; the next step says so.
     #[inline]
     pub fn unsent(&mut self) -> &[u8] {
         self.move_control();
@@ -112,8 +112,8 @@ impl Outgoing {
         }
     }
 
-    /// The bytes to write, in several pieces, for a system that writes them at once (`writev`):
-    /// as many as there are and `to` takes. Returns how many.
+    /// Fills `to` with the bytes to write, in several pieces, for a system that writes them at once
+    /// (`writev`). Returns how many pieces there are.
     pub fn unsent_slices<'a>(&'a mut self, to: &mut [&'a [u8]]) -> usize {
         self.move_control();
         match &self.buffer {
@@ -122,7 +122,8 @@ impl Outgoing {
         }
     }
 
-    /// The transport has taken the first `len` unsent bytes; with 0, that it took none.
+    /// Reports that the transport has taken the first `len` unsent bytes; with 0, that it took
+    /// none.
     #[inline]
     pub fn sent(&mut self, len: usize) {
         if len == 0 {
@@ -137,16 +138,16 @@ impl Outgoing {
         self.on_written(0);
     }
 
-    /// Takes everything that is unsent, for a program that writes without holding this, and puts
-    /// `buffers` in its place, which must be empty. After each write of it call
+    /// Moves everything that is unsent into `buffers`, for a program that writes without holding
+    /// this. `buffers` must have nothing to write. After each write call
     /// [`on_written`](Self::on_written).
     pub fn swap(&mut self, buffers: &mut Buffers) {
         self.move_control();
         core::mem::swap(&mut self.buffer, &mut buffers.write);
     }
 
-    /// The transport has taken some of what was [taken](Self::swap) from here, and `left` bytes of
-    /// that are still to be written.
+    /// Reports that the transport has taken some of what was [swapped](Self::swap) out, and that
+    /// `left` bytes of that are still to be written.
     #[inline]
     pub fn on_written(&mut self, left: usize) {
         self.liveness.on_written();
@@ -155,7 +156,8 @@ impl Outgoing {
         }
     }
 
-    /// The transport took nothing of what is to be written: what it takes next is a sign of life.
+    /// Reports that the transport took nothing of what is to be written: what it takes next is a
+    /// sign of life.
     pub const fn on_blocked(&mut self) {
         self.liveness.on_blocked();
     }
@@ -167,7 +169,7 @@ impl Outgoing {
         self.unsent_len() > 0 || self.sender.wants_transmit()
     }
 
-    /// How many bytes of messages wait to be written.
+    /// The number of bytes of messages that wait to be written.
     #[inline]
     #[must_use]
     pub fn unsent_len(&self) -> usize {
@@ -181,15 +183,15 @@ impl Outgoing {
         self.unsent_len() < self.max_unsent as usize
     }
 
-    /// When [`check`](crate::Incoming::check) will have something to do. A moment that has passed
-    /// asks for it now: a Close was queued since the last one, for example. `None` if only something
-    /// sent or received can change anything.
+    /// The moment when [`check`](crate::Incoming::check) will have something to do. One that has
+    /// passed means now: a Close was queued since the last check, for example. `None` if only
+    /// sending or receiving can change anything.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.liveness.due(self.is_open())
     }
 
-    /// How long the peer is waited for: for an adapter that blocks in a read or a write.
+    /// The timeouts of the connection: for an adapter that blocks in a read or a write.
     #[must_use]
     pub const fn timeouts(&self) -> Timeouts {
         self.liveness.timeouts()
@@ -204,7 +206,7 @@ impl Outgoing {
         self.deadline()
     }
 
-    /// Says what to do about the transport (RFC 6455 §7.1.1).
+    /// Returns what to do about the transport (§7.1.1).
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         if self.unsent_len() > 0 {
@@ -213,30 +215,32 @@ impl Outgoing {
         closing::shutdown(self.peer, &self.sender, self.linger)
     }
 
-    /// The sending side of the transport was shut down, as [`Shutdown::Write`] asks for.
+    /// Reports that the sending side of the transport was shut down, as [`Shutdown::Write`] asks
+    /// for.
     pub const fn write_shut(&mut self) {
         self.linger.write_shut();
     }
 
-    /// So many bytes were read and dropped, as [`Shutdown::Drain`] asks for. After 16 MiB it asks no
-    /// more.
+    /// Reports that `len` bytes were read and dropped, as [`Shutdown::Drain`] asks for. After 16
+    /// MiB it asks for no more.
     pub fn dropped(&mut self, len: usize) {
         self.linger.dropped(len);
     }
 
-    /// Which end of the connection this is.
+    /// The role: server or client.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.sender.role()
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub const fn state(&self) -> State {
         closing::state(self.peer, &self.sender)
     }
 
-    /// The code and reason of the peer's Close, once it was received: `None` before, and if it had none.
+    /// The code and reason of the peer's Close, once it was received: `None` before, and if it had
+    /// none.
     #[must_use]
     pub fn peer_close(&self) -> Option<Close<'_>> {
         let (Peer::Closed(code) | Peer::Ended(code)) = self.peer else {
@@ -254,13 +258,13 @@ impl Outgoing {
         }
     }
 
-    /// Takes back what was [attached](Self::attach), into `buffers`. What is left over stays here; if
-    /// there is no memory for it, the buffer stays too.
+    /// Takes back what was [attached](Self::attach), into `buffers`. What is left over stays here;
+    /// if there is no memory for it, the buffer stays too.
     pub fn detach(&mut self, buffers: &mut Buffers) {
         buffers.write = buffers::detach(&mut self.buffer);
     }
 
-    /// Gives back what memory is not in use.
+    /// Frees the memory that is not in use.
     pub fn release(&mut self) {
         self.sender.release();
         if self.unsent_len() == 0 {
@@ -272,8 +276,8 @@ impl Outgoing {
         }
     }
 
-    /// A Ping was received. Its Pong leaves the slot at once, so that each of a few Pings in one
-    /// read gets its own answer (Autobahn 2.10 counts them). In a flood only the latest does.
+    /// Answers a Ping. Its Pong leaves the slot at once, so that each of a few Pings in one read
+    /// gets its own answer (Autobahn 2.10 counts them). In a flood only the latest does.
     pub(crate) fn on_ping(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
         self.sender.answer_ping(payload)?;
         let outbox = self.buffer.as_ref();
@@ -283,12 +287,12 @@ impl Outgoing {
         self.failure().map_or(Ok(()), Err)
     }
 
-    /// A Close was received.
+    /// Answers a Close.
     pub(crate) fn on_close(&mut self, close: Option<Close<'_>>) -> Result<(), ProtocolError> {
         self.peer = Peer::Closed(close.map(|close| close.code()));
         let said = close.map_or("", |close| close.reason());
         let mut reason = String::new();
-        // Without memory for the reason the code will do.
+        // Without memory for the reason, the code is enough.
         if !said.is_empty() && reason.try_reserve_exact(said.len()).is_ok() {
             reason.push_str(said);
             self.peer_reason = try_box(Reason(reason));
@@ -296,7 +300,7 @@ impl Outgoing {
         self.sender.answer_close(close)
     }
 
-    /// The stream has ended, well or not.
+    /// Notes that the stream has ended, after a Close or without one.
     pub(crate) fn on_end(&mut self, peer: Peer) {
         self.linger.ended();
         match (peer, self.peer) {
@@ -306,7 +310,7 @@ impl Outgoing {
         }
     }
 
-    /// The connection has failed, and the peer is told why.
+    /// Fails the connection, with a Close that says why.
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError) {
         if self.failure().is_none() {
@@ -343,7 +347,7 @@ impl Outgoing {
         self.sender
     }
 
-    /// What the connection has failed with.
+    /// The error that the connection has failed with.
     #[inline]
     pub(crate) const fn failure(&self) -> Option<ProtocolError> {
         match self.peer {

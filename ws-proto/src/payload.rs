@@ -28,10 +28,14 @@ pub(crate) fn whole_payload(header: &Header, input: &[u8], size: usize) -> Optio
     (len <= input.len() - size).then_some(len)
 }
 
-/// Part of the input, up to an end that was compared with its length before: nothing is left to
-/// panic.
+/// The part of the input up to an end that was compared with its length before, without a panic.
 #[inline]
 pub(crate) fn within(input: &mut [u8], start: usize, end: usize) -> &mut [u8] {
+    debug_assert!(
+        start <= end && end <= input.len(),
+        "{start}..{end} of {}",
+        input.len()
+    );
     input.get_mut(start..end).unwrap_or_default()
 }
 
@@ -43,8 +47,8 @@ pub(crate) fn unmask(mask: Option<Mask>, payload: &mut [u8]) -> &[u8] {
     payload
 }
 
-/// What a message may take compressed whose payload is within `max`: DEFLATE's worst is an eighth
-/// more. What it inflates to is counted as it comes.
+/// The most that a message of up to `max` bytes may take compressed: DEFLATE's worst case is an
+/// eighth more. The inflated length is counted as it comes.
 pub(crate) const fn max_deflated(max: u64) -> u64 {
     max.saturating_add(max / 8).saturating_add(1024)
 }

@@ -14,9 +14,9 @@ use crate::deflate::{Deflater, Encoding, ask_for};
 use crate::error::SendError;
 use crate::message::Message;
 
-/// A message for many connections. It is compressed once for all of those whose agreement is the
-/// same, and a payload from 4 KiB on is referred to by their queues, and not copied. It can be
-/// shared between threads.
+/// A message for many connections. It is compressed once for all connections with the same
+/// agreement, and their queues refer to a payload of 4 KiB or more instead of copying it. Threads
+/// can share it.
 ///
 /// ```
 /// use ws_proto::{Config, Message, Prepared, Session};
@@ -31,8 +31,8 @@ use crate::message::Message;
 /// ```
 pub struct Prepared {
     message: Shared,
-    /// What it looks like compressed, a place for each size of window. Connections of one program
-    /// have the same level and memory; one that differs compresses for itself.
+    /// Its compressed form for each size of window. Connections of one program have the same level
+    /// and memory; one that differs compresses for itself.
     #[cfg(feature = "deflate")]
     deflated: [OnceBox<(Encoding, Arc<[u8]>)>; Encoding::WINDOWS],
 }
@@ -43,8 +43,7 @@ enum Shared {
 }
 
 impl Prepared {
-    /// A copy of a message, to be sent with
-    /// [`Session::send_prepared`](crate::Session::send_prepared).
+    /// Copies a message, to be sent with [`Session::send_prepared`](crate::Session::send_prepared).
     #[must_use]
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         Self {
@@ -97,11 +96,11 @@ impl Prepared {
     }
 }
 
-/// What it takes to share a payload beyond its bytes: a little more than that.
+/// The memory that sharing takes beyond the payload's bytes, rounded up.
 #[cfg(feature = "deflate")]
 const SHARED: usize = 128;
 
-/// Its length, and nothing of its payload.
+/// Shows its length, and nothing of its payload.
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")

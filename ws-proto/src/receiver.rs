@@ -39,7 +39,7 @@ use crate::payload::{hand_out, max_deflated, unmask, whole_payload, within};
 use crate::role::Role;
 use crate::utf8::Utf8;
 
-/// The receiving half of a connection: says what bytes mean, and answers nothing.
+/// The receiving half of a connection: turns bytes into events, and answers nothing.
 ///
 /// Alone it serves tools that watch a stream. [`Connection`](crate::Connection) joins it to a
 /// [`Sender`](crate::Sender), which gives the answers that the RFC asks for.
@@ -54,7 +54,7 @@ pub struct Receiver {
     state: State,
 }
 
-/// Where in the stream we are.
+/// The position in the stream.
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Between two messages.
@@ -96,7 +96,7 @@ enum Coding {
     Deflated,
 }
 
-/// What is left of a data frame.
+/// The rest of a data frame.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     remaining: u64,
@@ -143,7 +143,7 @@ impl Receiver {
         }
     }
 
-    /// Takes compressed messages: see [`Connection::compressed`](crate::Connection::compressed).
+    /// Accepts compressed messages: see [`Connection::compressed`](crate::Connection::compressed).
     #[must_use]
     pub const fn compressed(mut self) -> Self {
         self.rsv1 = Rsv1::Compressed;
@@ -155,7 +155,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// The first way in which the peer broke the protocol; from then on, always the same.
+    /// The peer's first violation of the protocol; every later call returns it again.
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
         if let Some(common) = self.common_frame(input) {
@@ -232,7 +232,7 @@ impl Receiver {
         result
     }
 
-    /// Learns that the stream has ended. See
+    /// Reports the end of the stream. See
     /// [`Connection::receive_eof`](crate::Connection::receive_eof).
     ///
     /// # Errors
@@ -249,8 +249,8 @@ impl Receiver {
         self.failed().map_or(Ok(()), Err)
     }
 
-    /// How many payload bytes of the current data frame are still to come, if they are the
-    /// message's own: not if it is compressed. So many of the next bytes of the stream are
+    /// The number of payload bytes of the current data frame that are still to come, if they are
+    /// the message's own: not if it is compressed. That many of the next bytes of the stream are
     /// payload and nothing else.
     #[inline]
     #[must_use]
@@ -302,7 +302,7 @@ impl Receiver {
         whole.then_some(header)
     }
 
-    /// Whether a Close was received, and so nothing else will be.
+    /// Whether a Close was received, so that nothing else will be.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed | State::Ended)
@@ -326,7 +326,7 @@ impl Receiver {
         }
     }
 
-    /// Which end of the connection this is.
+    /// The role: server or client.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
@@ -342,7 +342,7 @@ impl Receiver {
         self.rsv1 = Rsv1::Compressed;
     }
 
-    /// What is known of the peer's end, but for the code of its Close.
+    /// The peer's end as far as it is known, except for the code of its Close.
     pub(crate) const fn peer(&self) -> Peer {
         match self.state {
             State::Start | State::Continue(_) | State::Payload(..) => Peer::Open,
@@ -352,7 +352,7 @@ impl Receiver {
         }
     }
 
-    /// Makes `error` the end of it.
+    /// Ends receiving with `error`.
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError) {
         if self.failed().is_none() {
@@ -471,7 +471,9 @@ impl Receiver {
     }
 }
 
-/// Reads what there is of the payload of `frame`, a frame of `message`, from `input[start..]`.
+/// Reads what there is of the payload of `frame`, a frame of `message`, from `input[start..]`. A
+/// piece is an event as soon as it is there: unmasked in place and, if it is text, checked as far
+/// as it goes.
 fn receive_payload<'b>(
     message: &mut Partial,
     frame: &mut Frame,
@@ -480,6 +482,7 @@ fn receive_payload<'b>(
 ) -> Result<Received<'b>, ProtocolError> {
     let available = input.len() - start;
     let len = usize::try_from(frame.remaining).map_or(available, |all| all.min(available));
+    // Nothing has arrived: not an event. An empty frame is one, because a message may end with it.
     if len == 0 && frame.remaining > 0 {
         return Ok(Received {
             consumed: start,
@@ -495,8 +498,10 @@ fn receive_payload<'b>(
         Part::More
     };
     let (kind, coding) = (message.kind, message.coding);
+    // Compressed text is checked when it is inflated.
     let text = kind == Kind::Text && coding == Coding::Plain;
     let mut ascii = false;
+    // The key is rotated for the next piece of the frame.
     frame.mask = frame.mask.map(|mask| {
         if !text {
             return mask.apply(payload);
@@ -506,6 +511,7 @@ fn receive_payload<'b>(
         after
     });
     if text {
+        // Unmasking has seen whether all is ASCII, which is valid wherever a character may begin.
         if !(ascii && message.utf8.is_at_boundary()) {
             message.utf8.push(payload)?;
         }

@@ -8,9 +8,8 @@
 //!        └──────────────────── stream ended, nobody left to tell ─────────────────▲
 //! ```
 //!
-//! Data frames are written at once, to a slice of the caller's. Control frames wait in one slot
-//! each, because the RFC lets the latest answer stand for all: no queue exists that a peer could
-//! fill.
+//! Data frames are written at once, to the caller's slice. Control frames wait in one slot each,
+//! because the RFC lets the latest answer stand for all: no queue exists that a peer could fill.
 
 use core::fmt;
 
@@ -33,7 +32,7 @@ pub struct Sender {
     close: Slot,
 }
 
-/// What may still be sent.
+/// The frames that may still be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Everything.
@@ -101,7 +100,7 @@ impl Sender {
         Ok(needed)
     }
 
-    /// Adds `message` as one frame to `out`. See
+    /// Appends `message` as one frame to `out`. See
     /// [`Connection::send_to`](crate::Connection::send_to).
     ///
     /// # Errors
@@ -229,7 +228,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues a Ping whose payload is nobody's: one that waits already will be answered as well.
+    /// Queues a Ping without a payload, unless one waits already: that will be answered as well.
     pub(crate) fn keep_alive(&mut self) -> Result<(), SendError> {
         match self.ping {
             Some(_) => Ok(()),
@@ -296,8 +295,8 @@ impl Sender {
         matches!(self.state, State::Open | State::Fragments(_))
     }
 
-    /// Whether the Close has been taken by [`poll_transmit`](Self::poll_transmit): nothing will
-    /// be sent any more.
+    /// Whether [`poll_transmit`](Self::poll_transmit) has returned the Close: nothing more will be
+    /// sent.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -312,7 +311,7 @@ impl Sender {
     /// > previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most
     /// > recently processed Ping frame. (§5.5.3)
     ///
-    /// An answer for which there is no memory is owed for ever: that is the error.
+    /// The error is that there is no memory for the answer: the peer would never get it.
     pub(crate) fn answer_ping(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
         owed(self.control(payload).map(|pong| self.pong = pong))
     }
@@ -325,7 +324,7 @@ impl Sender {
         owed(self.close(close.map(|close| close.code().into())))
     }
 
-    /// Which end of the connection this is.
+    /// The role: server or client.
     pub(crate) const fn role(&self) -> Role {
         match self.keys {
             Some(_) => Role::Client,
@@ -333,7 +332,7 @@ impl Sender {
         }
     }
 
-    /// Gives back what memory is not in use.
+    /// Frees the memory that is not in use.
     #[cfg(feature = "alloc")]
     pub(crate) fn release(&mut self) {
         if let Some(keys) = &mut self.keys {
@@ -341,7 +340,7 @@ impl Sender {
         }
     }
 
-    /// Tells the peer what it did wrong, if it is still there to be told.
+    /// Queues a Close that reports the peer's violation, if the peer is still there to read it.
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError) {
         match error
@@ -349,7 +348,7 @@ impl Sender {
             .map(|code| Close::new(code, error.reason()))
         {
             Some(Ok(close)) => {
-                // If a Close of ours is on its way, it is the last word.
+                // If our Close is on its way, it is the last word.
                 if self.close(Some(close)) == Err(SendError::OutOfMemory) {
                     self.abandon();
                 }
@@ -358,7 +357,7 @@ impl Sender {
         }
     }
 
-    /// Says nothing more, not even what was queued.
+    /// Sends nothing more, not even what was queued.
     #[cold]
     pub(crate) fn abandon(&mut self) {
         (self.pong, self.ping, self.close) = (None, None, None);
@@ -384,7 +383,7 @@ impl Sender {
     }
 }
 
-/// `Closed` means that our Close is on its way: then no answer is owed.
+/// `Closed` means that our Close is on its way: then there is no answer to give.
 const fn owed(queued: Result<(), SendError>) -> Result<(), ProtocolError> {
     match queued {
         Err(SendError::OutOfMemory) => Err(ProtocolError::OutOfMemory),
@@ -399,7 +398,7 @@ struct Payload {
     bytes: [u8; MAX_CONTROL],
 }
 
-/// Its length, and nothing of what it says.
+/// Shows its length, and nothing of what it says.
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.len)
@@ -451,7 +450,7 @@ impl Transmit {
     /// The longest control frame, in bytes: two, four of masking key, 125 of payload.
     pub const MAX_LEN: usize = 6 + MAX_CONTROL;
 
-    /// What kind of control frame it is.
+    /// The kind of control frame.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
         self.opcode
@@ -479,7 +478,7 @@ impl Transmit {
     }
 }
 
-/// What it is and how long, and nothing of what it says.
+/// Shows its kind and its length, and nothing of what it says.
 impl fmt::Debug for Transmit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transmit")

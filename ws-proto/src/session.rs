@@ -39,8 +39,8 @@ use crate::sender::Sender;
 use crate::step::{Ready, Step};
 
 /// One end of a WebSocket together with its buffers. It moves no bytes itself: an adapter reads
-/// into [`spare_mut`](Self::spare_mut), writes [`unsent`](Self::unsent), and hands over what
-/// [`step`](Self::step) gives.
+/// into [`spare_mut`](Self::spare_mut), writes what is [`unsent`](Self::unsent), and hands over
+/// what [`step`](Self::step) returns.
 ///
 /// An idle session owns no buffers: they are made at first use, kept while there is traffic, and
 /// given back by [`release`](Self::release).
@@ -77,8 +77,7 @@ pub struct Session {
     outgoing: Outgoing,
 }
 
-/// The parts of a session whose stream something else takes over, or of one that takes a stream
-/// over.
+/// The parts of a session: for handing its stream over to something else, or taking one over.
 pub struct Parts {
     /// The state of the protocol.
     pub connection: Connection,
@@ -123,18 +122,18 @@ impl Session {
         self
     }
 
-    /// Where to read from the transport to: never empty.
+    /// Returns the buffer to read from the transport into: never empty.
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`](ProtocolError::OutOfMemory) if a message within the limits is larger than
-    /// what memory there is. The next step says so too, and tells the peer.
+    /// [`OutOfMemory`](ProtocolError::OutOfMemory) if there is no memory for a message within the
+    /// limits. The next step returns it too, and queues the Close.
     #[inline]
     pub fn spare_mut(&mut self) -> Result<&mut [u8], ProtocolError> {
         self.incoming.spare_mut()
     }
 
-    /// The first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
+    /// Reports that the first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
     #[inline]
     pub fn filled(&mut self, len: usize) {
         self.incoming.filled(len);
@@ -146,8 +145,8 @@ impl Session {
         self.incoming.push(bytes);
     }
 
-    /// The stream has ended. Step until data is needed first: what is unread then is the start of
-    /// something that will not be completed.
+    /// Reports the end of the stream. Step until data is needed first: what is unread then is the
+    /// start of something that will not be completed.
     ///
     /// # Errors
     ///
@@ -156,12 +155,12 @@ impl Session {
         self.incoming.eof(&mut self.outgoing)
     }
 
-    /// Goes on as far as it can without handing anything out; says what [`step`](Self::step)
-    /// would give. For loops that return a message, which may not hold it while they go on.
+    /// Goes on as far as it can without handing anything out, and returns what [`step`](Self::step)
+    /// would give. For loops that return a message: they cannot hold it while they go on.
     ///
     /// # Errors
     ///
-    /// How the peer broke the protocol: final. The Close that tells it so is
+    /// The violation of the protocol by the peer: final. The Close that reports it is
     /// [`unsent`](Self::unsent).
     pub fn ready(&mut self) -> Result<Ready, ProtocolError> {
         self.incoming.ready(&mut self.outgoing)
@@ -205,7 +204,7 @@ impl Session {
         self.incoming.control(&mut self.outgoing)
     }
 
-    /// The two sides, to answer a message while it is held.
+    /// The two halves, to answer a message while it is held.
     #[inline]
     pub const fn halves(&mut self) -> (&mut Incoming, &mut Outgoing) {
         (&mut self.incoming, &mut self.outgoing)
@@ -300,7 +299,7 @@ impl Session {
         self.outgoing.unsent_slices(to)
     }
 
-    /// The transport has taken the first `len` unsent bytes.
+    /// Reports that the transport has taken the first `len` unsent bytes.
     #[inline]
     pub fn sent(&mut self, len: usize) {
         self.outgoing.sent(len);
@@ -313,7 +312,7 @@ impl Session {
         self.outgoing.wants_write()
     }
 
-    /// How many bytes of messages wait to be written.
+    /// The number of bytes of messages that wait to be written.
     #[inline]
     #[must_use]
     pub fn unsent_len(&self) -> usize {
@@ -334,40 +333,42 @@ impl Session {
     }
 
     /// Looks at the clock: see [`Liveness::check`](crate::Liveness::check). Time begins with the
-    /// first call; a session that is never asked knows none.
+    /// first call; without one, nothing is timed.
     pub fn check(&mut self, now: Instant) -> Verdict {
         self.incoming.check(&mut self.outgoing, now)
     }
 
-    /// When [`check`](Self::check) will have something to do: see [`Outgoing::deadline`].
+    /// The moment when [`check`](Self::check) will have something to do: see
+    /// [`Outgoing::deadline`].
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.outgoing.deadline()
     }
 
-    /// Says what to do about the transport (RFC 6455 §7.1.1).
+    /// Returns what to do about the transport (RFC 6455 §7.1.1).
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         self.outgoing.shutdown()
     }
 
-    /// The sending side of the transport was shut down, as [`Shutdown::Write`] asks for.
+    /// Reports that the sending side of the transport was shut down, as [`Shutdown::Write`] asks
+    /// for.
     pub const fn write_shut(&mut self) {
         self.outgoing.write_shut();
     }
 
-    /// So many bytes were read and dropped, as [`Shutdown::Drain`] asks for.
+    /// Reports that `len` bytes were read and dropped, as [`Shutdown::Drain`] asks for.
     pub fn dropped(&mut self, len: usize) {
         self.outgoing.dropped(len);
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub const fn state(&self) -> State {
         self.outgoing.state()
     }
 
-    /// Which end of the connection this is.
+    /// The role: server or client.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.outgoing.role()
@@ -379,7 +380,7 @@ impl Session {
         self.outgoing.peer_close()
     }
 
-    /// Gives back what memory is not in use, also if it is [lent](Self::attach). To be called when the
+    /// Frees the memory that is not in use, also if it is [lent](Self::attach). Call it when the
     /// connection falls silent.
     pub fn release(&mut self) {
         self.incoming.release();
@@ -392,20 +393,20 @@ impl Session {
         self.incoming.is_released()
     }
 
-    /// Uses `buffers` to receive into and to send from, until they are taken
-    /// [back](Self::detach). What was received in them already is received, after what is left over
-    /// from before. What was [swapped](Outgoing::swap) into them has to be written before. A pair that
-    /// was not taken back before the next comes is the session's own from then on.
+    /// Uses `buffers` to receive into and to send from, until they are taken [back](Self::detach).
+    /// Bytes that they hold already count as received, after what is left over from before. Write
+    /// what was [swapped](Outgoing::swap) into them before. A pair that was not taken back before
+    /// the next one belongs to the session from then on.
     pub fn attach(&mut self, mut buffers: Buffers) {
         self.incoming.attach(&mut buffers);
         self.outgoing.attach(&mut buffers);
     }
 
     /// Takes back what was [attached](Self::attach). What is left over (a frame that is cut, a
-    /// message that is not complete, what the transport did not take) stays in memory of the
-    /// session's own, and no event and no byte differs. A message that was handed out is forgotten.
-    /// `None` if there was nothing. For which side there is no memory for what is left over, that
-    /// side goes on with the buffer that it has.
+    /// message that is not complete, what the transport did not take) stays in the session's own
+    /// memory, and no event and no byte differs. A message that was handed out is forgotten. `None`
+    /// if there was nothing. A half without memory for what is left over goes on with the buffer
+    /// that it has.
     pub fn detach(&mut self) -> Option<Buffers> {
         let mut buffers = Buffers::default();
         self.incoming.detach(&mut buffers);
@@ -413,13 +414,13 @@ impl Session {
         buffers.if_any()
     }
 
-    /// Takes the sides apart, for two threads: see [`Answer`](crate::Answer).
+    /// Takes the halves apart, for two threads: see [`Answer`](crate::Answer).
     #[must_use]
     pub fn split(self) -> (Incoming, Outgoing) {
         (self.incoming, self.outgoing)
     }
 
-    /// Joins two sides that were taken [apart](Self::split).
+    /// Joins two halves that were taken [apart](Self::split).
     #[must_use]
     pub const fn join(incoming: Incoming, outgoing: Outgoing) -> Self {
         Self { incoming, outgoing }
@@ -429,8 +430,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The session, unchanged, in the middle of a message, received or sent, or if messages are
-    /// compressed: these have a state that parts cannot hold.
+    /// Returns the session, unchanged, in the middle of a message, received or sent, or if messages
+    /// are compressed: parts cannot hold these states.
     pub fn into_parts(mut self) -> Result<Parts, Box<Self>> {
         if self.incoming.is_within_message() || self.outgoing.is_within_message() {
             return Err(Box::new(self));
@@ -455,8 +456,8 @@ impl Session {
         })
     }
 
-    /// Makes a session that takes over from something else. What the peer said when it closed is not
-    /// among the parts: ask for [`peer_close`](Self::peer_close) before.
+    /// Makes a session that takes over from something else. The parts do not hold the peer's Close:
+    /// ask for [`peer_close`](Self::peer_close) before.
     #[must_use]
     pub fn from_parts(parts: Parts, config: &Config) -> Self {
         let (receiver, sender) = parts.connection.split();
@@ -470,7 +471,7 @@ impl Session {
     }
 }
 
-/// The lengths, and nothing of what is in them.
+/// Shows the lengths, and nothing of what is in the buffers.
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
@@ -485,7 +486,7 @@ impl fmt::Debug for Parts {
 mod tests {
     use super::*;
 
-    /// What a server pays for each connection that says nothing.
+    /// The memory that a server needs for each silent connection.
     #[test]
     fn an_idle_session_is_small() {
         let size = size_of::<Session>();

@@ -10,9 +10,9 @@ pub enum Ready {
     Message,
     /// A Ping, Pong or Close.
     Control,
-    /// Nothing before more has been read.
+    /// Nothing until more has been read.
     NeedData,
-    /// Nothing any more: the peer has closed.
+    /// Nothing more: the peer has closed.
     Closed,
 }
 
@@ -26,6 +26,6 @@ pub enum Step<'a> {
     Control(Event<'a>),
     /// More has to be read from the transport.
     NeedData,
-    /// The peer has closed: nothing will be received any more.
+    /// The peer has closed: nothing more will be received.
     Closed,
 }

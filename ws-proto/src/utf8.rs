@@ -32,7 +32,7 @@ pub struct Utf8 {
     cut_len: u8,
 }
 
-/// How much of a character was cut, and not which.
+/// The number of bytes of a cut character, and not which.
 impl fmt::Debug for Utf8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Utf8")
@@ -63,6 +63,7 @@ impl Utf8 {
             Ok(_) => Ok(()),
             // An error without a length is a character cut by the end of the piece.
             Err(error) if error.error_len().is_none() => {
+                debug_assert!(error.valid_up_to() <= rest.len());
                 self.keep(rest.get(error.valid_up_to()..).unwrap_or_default());
                 Ok(())
             }

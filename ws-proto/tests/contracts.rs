@@ -3,13 +3,12 @@
 
 mod support;
 
-use support::{
-    BINARY, CLOSE, CONTINUATION, Driver, End, PING, PONG, Seen, TEXT, close_payload, frames, head,
-};
+use support::End;
 use ws_proto::{
     Close, CloseCode, Connection, Event, Kind, Limits, Message, Opcode, Part, ProtocolError,
     SendError, Shutdown, State,
 };
+use ws_testkit::{BINARY, CLOSE, CONTINUATION, Got, PING, PONG, TEXT, close_payload, frames, head};
 
 /// One of everything, as this end's peer would send it.
 fn conversation(end: End) -> Vec<u8> {
@@ -29,16 +28,16 @@ fn conversation(end: End) -> Vec<u8> {
 }
 
 /// What an application sees of it.
-fn conversation_seen() -> Vec<Seen> {
+fn conversation_seen() -> Vec<Got> {
     vec![
-        Seen::Text("κόσμε".into()),
-        Seen::Binary(vec![0xFE; 200]),
-        Seen::Ping(b"are you there".into()),
-        Seen::Pong(vec![0xAA; 125]),
-        Seen::Text("你".into()),
-        Seen::Text(String::new()),
-        Seen::Binary(vec![0x55; 70_000]),
-        Seen::Close(Some((1000, "bye".into()))),
+        Got::Text("κόσμε".into()),
+        Got::Binary(vec![0xFE; 200]),
+        Got::Ping(b"are you there".into()),
+        Got::Pong(vec![0xAA; 125]),
+        Got::Text("你".into()),
+        Got::Text(String::new()),
+        Got::Binary(vec![0x55; 70_000]),
+        Got::Close(Some((1000, "bye".into()))),
     ]
 }
 
@@ -105,9 +104,9 @@ fn starved_the_end_of_an_empty_fragment_is_an_event() {
 fn starved_after_a_close_the_rest_is_dropped() {
     for end in End::BOTH {
         let wire = [end.peer_frame(CLOSE, b""), conversation(end)].concat();
-        let outcome = Driver::run(end.connection(&Limits::default()), &wire, &[]);
-        assert_eq!(outcome.seen, [Seen::Close(None)]);
-        assert_eq!(outcome.error, None);
+        let outcome = end.hears(&Limits::default(), &wire, &[]);
+        assert_eq!(outcome.seen(), [Got::Close(None)]);
+        assert_eq!(outcome.error(), None);
     }
 }
 
@@ -115,12 +114,12 @@ fn starved_after_a_close_the_rest_is_dropped() {
 fn split_whole_and_byte_by_byte_are_the_same() {
     for end in End::BOTH {
         let wire = conversation(end);
-        let whole = Driver::run(end.connection(&Limits::default()), &wire, &[]);
+        let whole = end.hears(&Limits::default(), &wire, &[]);
         let every: Vec<_> = (1..wire.len()).collect();
-        let bytewise = Driver::run(end.connection(&Limits::default()), &wire, &every);
+        let bytewise = end.hears(&Limits::default(), &wire, &every);
         assert_eq!(whole, bytewise);
-        assert_eq!(whole.seen, conversation_seen());
-        assert_eq!(whole.error, None);
+        assert_eq!(whole.seen(), conversation_seen());
+        assert_eq!(whole.error(), None);
     }
 }
 
@@ -170,7 +169,7 @@ fn tail_an_events_payload_is_the_tail_of_the_consumed_bytes() {
                 let consumed = at + received.consumed;
                 let payload = received
                     .event
-                    .map(|event| support::payload_of(&event).to_vec());
+                    .map(|event| ws_testkit::payload_of(&event).to_vec());
                 if let Some(payload) = payload {
                     let tail = &wire[consumed - payload.len()..consumed];
                     assert_eq!(tail, payload);
@@ -430,16 +429,16 @@ fn header_time_limits_are_judged_before_a_payload_byte() {
             (&three, 0x80, 5, Some(too_many)),
         ];
         for (before, first, len, error) in cases {
-            let mut driver = Driver::new(end.connection(&limits));
-            driver.feed(before);
-            assert_eq!(driver.outcome.error, None);
+            let mut conversation = end.conversation(&limits);
+            conversation.hear(before);
+            assert_eq!(conversation.error(), None);
             let header = head(first, key, len);
-            driver.feed(&header[..header.len() - 1]);
-            assert_eq!(driver.outcome.error, None, "before the header is there");
-            driver.feed(&header[header.len() - 1..]);
-            assert_eq!(driver.outcome.error, error, "{first:x} {len}");
+            conversation.hear(&header[..header.len() - 1]);
+            assert_eq!(conversation.error(), None, "before the header is there");
+            conversation.hear(&header[header.len() - 1..]);
+            assert_eq!(conversation.error(), error, "{first:x} {len}");
             assert_eq!(
-                driver.connection.payload_remaining(),
+                conversation.engine.connection().payload_remaining(),
                 if error.is_none() { len } else { 0 }
             );
         }
@@ -469,23 +468,23 @@ fn early_invalid_utf8_fails_at_the_first_impossible_byte() {
         for (text, possible) in cases {
             // A frame that promises much more, and the same text over fragments of one byte.
             let frame = head(TEXT, end.peer_key(), 1000);
-            let mut driver = Driver::new(end.connection(&Limits::default()));
-            driver.feed(&frame);
+            let mut conversation = end.conversation(&Limits::default());
+            conversation.hear(&frame);
             let key = end.peer_key().unwrap_or_default();
             for (i, byte) in text.iter().enumerate() {
-                driver.feed(&[byte ^ key[i % 4]]);
-                let failed = driver.outcome.error.is_some();
+                conversation.hear(&[byte ^ key[i % 4]]);
+                let failed = conversation.error().is_some();
                 assert_eq!(failed, i >= possible, "{text:x?} at {i}");
             }
-            assert_eq!(driver.outcome.error, Some(ProtocolError::InvalidUtf8));
-            assert_eq!(driver.outcome.seen, []);
+            assert_eq!(conversation.error(), Some(ProtocolError::InvalidUtf8));
+            assert_eq!(conversation.seen(), []);
 
-            let mut driver = Driver::new(end.connection(&Limits::default()));
+            let mut conversation = end.conversation(&Limits::default());
             let mut opcode = TEXT;
             for (i, byte) in text.iter().enumerate() {
-                driver.feed(&end.peer_part(opcode, &[*byte]));
+                conversation.hear(&end.peer_part(opcode, &[*byte]));
                 opcode = CONTINUATION;
-                assert_eq!(driver.outcome.error.is_some(), i >= possible);
+                assert_eq!(conversation.error().is_some(), i >= possible);
             }
         }
     }
@@ -501,12 +500,11 @@ fn early_invalid_utf8_at_every_position_of_a_long_text() {
             let wire = end.peer_frame(TEXT, &text);
             let head = wire.len() - text.len();
             for cut in [0, head + wrong + 1, wire.len() - 1] {
-                let connection = end.connection(&Limits::default());
-                let mut driver = Driver::new(connection);
-                driver.feed(&wire[..cut]);
-                assert_eq!(driver.outcome.error.is_some(), cut > head + wrong, "{cut}");
-                driver.feed(&wire[cut..]);
-                assert_eq!(driver.outcome.error, Some(ProtocolError::InvalidUtf8));
+                let mut conversation = end.conversation(&Limits::default());
+                conversation.hear(&wire[..cut]);
+                assert_eq!(conversation.error().is_some(), cut > head + wrong, "{cut}");
+                conversation.hear(&wire[cut..]);
+                assert_eq!(conversation.error(), Some(ProtocolError::InvalidUtf8));
             }
         }
     }
@@ -521,16 +519,12 @@ fn early_text_that_ends_within_a_character_fails_with_its_last_frame() {
             end.peer_frame(TEXT, cut),
             [end.peer_part(TEXT, cut), end.peer_frame(CONTINUATION, b"")].concat(),
         ] {
-            let outcome = Driver::run(end.connection(&Limits::default()), &wire, &[]);
-            assert_eq!(outcome.error, Some(ProtocolError::InvalidUtf8));
-            assert_eq!(outcome.seen, []);
+            let outcome = end.hears(&Limits::default(), &wire, &[]);
+            assert_eq!(outcome.error(), Some(ProtocolError::InvalidUtf8));
+            assert_eq!(outcome.seen(), []);
         }
-        let outcome = Driver::run(
-            end.connection(&Limits::default()),
-            &end.peer_frame(BINARY, cut),
-            &[],
-        );
-        assert_eq!(outcome.seen, [Seen::Binary(cut.into())]);
+        let outcome = end.hears(&Limits::default(), &end.peer_frame(BINARY, cut), &[]);
+        assert_eq!(outcome.seen(), [Got::Binary(cut.into())]);
     }
 }
 

@@ -1,15 +1,12 @@
 //! Compressed messages against the examples of RFC 7692 §7.2.3, and end to end.
 #![cfg(feature = "deflate")]
 
-#[path = "support/noise.rs"]
-mod noise;
-
-use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Compress, Deflate, Kind, Limits, Message, Part, Prepared, ProtocolError, Role, SendError,
     Session, Step,
 };
+use ws_testkit::noise;
 
 const FULL: Compression = Compression {
     server: Direction::FULL,

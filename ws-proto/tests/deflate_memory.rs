@@ -2,17 +2,12 @@
 
 #![cfg(feature = "deflate")]
 
-#[path = "support/counting.rs"]
-mod counting;
-#[path = "support/noise.rs"]
-mod noise;
-
-use counting::{Counting, usage};
-use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Deflate, Header, Limits, Message, Opcode, Part, Prepared, ProtocolError, Session, Step,
 };
+use ws_testkit::counting::{Counting, usage};
+use ws_testkit::noise;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

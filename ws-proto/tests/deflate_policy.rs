@@ -2,14 +2,11 @@
 //! the contexts that are lent.
 #![cfg(feature = "deflate")]
 
-#[path = "support/noise.rs"]
-mod noise;
-
-use noise::noise;
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
     Compress, Deflate, Kind, Limits, Message, Part, Prepared, SendError, Session, Step, WhenIdle,
 };
+use ws_testkit::noise;
 
 const FULL: Compression = Compression {
     server: Direction::FULL,

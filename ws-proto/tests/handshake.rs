@@ -1,17 +1,14 @@
 //! The opening handshake from the outside: two peers in a box, every split, and strings that try
 //! to break a line.
 
-#[path = "support/percent.rs"]
-mod percent;
-
 use core::fmt::Debug;
 
-use percent::decoded;
 use proptest::prelude::*;
 use ws_proto::Limits;
 use ws_proto::handshake::{
     ArgumentError, Key, Offer, Request, RequestError, Response, ResponseError, Scan, Uri,
 };
+use ws_testkit::decoded;
 
 /// What a client writes.
 fn encoded(offer: &Offer<'_>, key: &Key) -> Vec<u8> {

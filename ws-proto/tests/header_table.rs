@@ -2,10 +2,12 @@
 
 mod support;
 
-use support::{
-    BINARY, CLOSE, CONTINUATION, Driver, End, KEY, PING, PONG, Seen, TEXT, close_payload, frames,
-};
+use support::End;
 use ws_proto::{Connection, Limits, ProtocolError, Shutdown, State};
+use ws_testkit::{
+    BINARY, CLOSE, CONTINUATION, Conversation, Core, Got, KEY, PING, PONG, TEXT, close_payload,
+    frames,
+};
 
 /// What came before the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +20,14 @@ enum Before {
 impl Before {
     const ALL: [Self; 3] = [Self::Nothing, Self::TextBegun, Self::BinaryBegun];
 
-    fn driver(self, end: End) -> Driver {
-        let mut driver = Driver::new(end.connection(&Limits::default()));
+    fn conversation(self, end: End) -> Conversation<Core> {
+        let mut conversation = end.conversation(&Limits::default());
         match self {
             Self::Nothing => {}
-            Self::TextBegun => driver.feed(&end.peer_part(TEXT, b"so far ")),
-            Self::BinaryBegun => driver.feed(&end.peer_part(BINARY, b"so far ")),
+            Self::TextBegun => conversation.hear(&end.peer_part(TEXT, b"so far ")),
+            Self::BinaryBegun => conversation.hear(&end.peer_part(BINARY, b"so far ")),
         }
-        driver
+        conversation
     }
 }
 
@@ -113,22 +115,22 @@ fn broken(bits: Bits, end: End, before: Before) -> Vec<ProtocolError> {
 }
 
 /// What an accepted frame shows the application once its payload of `payload` is there.
-fn shown(bits: Bits, before: Before, payload: &[u8]) -> Option<Seen> {
+fn shown(bits: Bits, before: Before, payload: &[u8]) -> Option<Got> {
     let joined = || match before {
         Before::Nothing => payload.to_vec(),
         _ => [b"so far ", payload].concat(),
     };
     let is_text = bits.opcode == TEXT || before == Before::TextBegun;
     match bits.opcode {
-        PING => Some(Seen::Ping(payload.into())),
-        PONG => Some(Seen::Pong(payload.into())),
-        CLOSE => Some(Seen::Close((!payload.is_empty()).then(|| {
+        PING => Some(Got::Ping(payload.into())),
+        PONG => Some(Got::Pong(payload.into())),
+        CLOSE => Some(Got::Close((!payload.is_empty()).then(|| {
             let reason = str::from_utf8(&payload[2..]).expect("ASCII");
             (u16::from_be_bytes([payload[0], payload[1]]), reason.into())
         }))),
         _ if !bits.fin => None,
-        _ if is_text => Some(Seen::Text(String::from_utf8(joined()).expect("ASCII"))),
-        _ => Some(Seen::Binary(joined())),
+        _ if is_text => Some(Got::Text(String::from_utf8(joined()).expect("ASCII"))),
+        _ => Some(Got::Binary(joined())),
     }
 }
 
@@ -142,24 +144,33 @@ fn payload(bits: Bits) -> Vec<u8> {
 }
 
 /// The connection has failed: the right Close is its last word, and it stays that way.
-fn assert_failed(mut driver: Driver, seen: &[Seen], error: ProtocolError, code: u16, end: End) {
-    assert_eq!(driver.outcome.error, Some(error));
+fn assert_failed(
+    mut conversation: Conversation<Core>,
+    seen: &[Got],
+    error: ProtocolError,
+    code: u16,
+    end: End,
+) {
+    assert_eq!(conversation.error(), Some(error));
     for more in [
         end.peer_frame(TEXT, b"more"),
         end.peer_frame(PING, b"more"),
         end.peer_frame(CLOSE, b""),
     ] {
-        driver.feed(&more);
+        conversation.hear(&more);
     }
-    assert_eq!(driver.outcome.seen, seen, "something was delivered");
-    let [close] = &frames(&driver.outcome.output)[..] else {
-        panic!("one Close: {:x?}", driver.outcome.output);
+    assert_eq!(conversation.seen(), seen, "something was delivered");
+    let [close] = &frames(&conversation.out)[..] else {
+        panic!("one Close: {:x?}", conversation.out);
     };
     assert_eq!(close.first, 0x80 | CLOSE);
-    assert_eq!(close.key.is_some(), end == End::Client);
+    assert_eq!(close.mask.is_some(), end == End::Client);
     assert_eq!(close.payload, close_payload(code, error.reason()));
-    assert_eq!(driver.connection.state(), State::Failed(error));
-    assert_eq!(driver.connection.shutdown(), Shutdown::Write);
+    assert_eq!(
+        conversation.engine.connection().state(),
+        State::Failed(error)
+    );
+    assert_eq!(conversation.engine.connection().shutdown(), Shutdown::Write);
 }
 
 #[test]
@@ -174,17 +185,17 @@ fn header_time_all_65536_first_two_bytes_in_every_role_and_state() {
         for (first, second) in all.step_by(if cfg!(miri) { 2039 } else { 1 }) {
             let bits = Bits::new(first, second);
             let broken = broken(bits, end, before);
-            let mut driver = before.driver(end);
+            let mut conversation = before.conversation(end);
 
             // The header alone, not one byte of payload.
-            driver.feed(&[&[first, second], &bits.rest()[..]].concat());
+            conversation.hear(&[&[first, second], &bits.rest()[..]].concat());
             let context = format!("{first:02x} {second:02x} {end:?} {before:?}");
-            if let Some(error) = driver.outcome.error {
+            if let Some(error) = conversation.error() {
                 assert!(
                     broken.contains(&error),
                     "{context}: {error:?} of {broken:?}"
                 );
-                assert_failed(driver, &[], error, 1002, end);
+                assert_failed(conversation, &[], error, 1002, end);
                 refused += 1;
                 continue;
             }
@@ -198,15 +209,15 @@ fn header_time_all_65536_first_two_bytes_in_every_role_and_state() {
                 .zip(0..)
                 .map(|(b, i): (_, usize)| b ^ key[i % 4])
                 .collect();
-            driver.feed(&wire);
+            conversation.hear(&wire);
             if bits.opcode == CLOSE && payload.len() == 1 {
                 // The header was in order; the payload is not (§5.5.1).
-                assert_failed(driver, &[], ProtocolError::CloseTooShort, 1002, end);
+                assert_failed(conversation, &[], ProtocolError::CloseTooShort, 1002, end);
                 continue;
             }
-            assert_eq!(driver.outcome.error, None, "{context}");
+            assert_eq!(conversation.error(), None, "{context}");
             let expected = Vec::from_iter(shown(bits, before, &payload));
-            assert_eq!(driver.outcome.seen, expected, "{context}");
+            assert_eq!(conversation.seen(), expected, "{context}");
 
             // The answers that §5.5.1 and §5.5.2 ask for, and no others.
             let answer = match bits.opcode {
@@ -214,11 +225,11 @@ fn header_time_all_65536_first_two_bytes_in_every_role_and_state() {
                 CLOSE => vec![(0x80 | CLOSE, payload.into_iter().take(2).collect())],
                 _ => vec![],
             };
-            let output = frames(&driver.outcome.output);
+            let output = frames(&conversation.out);
             assert!(
                 output
                     .iter()
-                    .all(|f| f.key.is_some() == (end == End::Client))
+                    .all(|f| f.mask.is_some() == (end == End::Client))
             );
             let output: Vec<_> = output.into_iter().map(|f| (f.first, f.payload)).collect();
             assert_eq!(output, answer, "{context}");

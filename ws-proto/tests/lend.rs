@@ -3,8 +3,6 @@
 
 #![cfg(feature = "alloc")]
 
-#[path = "support/counting.rs"]
-mod counting;
 #[allow(dead_code, reason = "only what is compressed comes from there")]
 #[path = "support/life.rs"]
 mod life;
@@ -14,15 +12,16 @@ mod support;
 
 use core::time::Duration;
 
-use counting::{Counting, Failing, failing, live, usage};
 use proptest::prelude::*;
 use scenarios::{Act, KIND, Scenario};
+use support::End;
 use support::session::{drain, seen_control};
-use support::{BINARY, CONTINUATION, End, PING, Random, Seen, TEXT};
 use ws_proto::{
     Buffers, Close, CloseCode, Instant, Limits, Message, Part, Prepared, ProtocolError, Ready,
     SendError, Session, Shutdown, State, Step,
 };
+use ws_testkit::counting::{Counting, Failing, failing, live, usage};
+use ws_testkit::{BINARY, CONTINUATION, Got, PING, Random, TEXT, frames};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -54,7 +53,7 @@ enum Lending {
 /// All that the outside can tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Told {
-    seen: Vec<Seen>,
+    seen: Vec<Got>,
     wrote: Vec<u8>,
     error: Option<ProtocolError>,
     refused: Vec<SendError>,
@@ -253,7 +252,7 @@ impl Play {
             let stepped = match self.style {
                 Style::Step => self.op(|session| {
                     Ok(match session.step()? {
-                        Step::Message(message) => Some(Seen::from(message)),
+                        Step::Message(message) => Some(Got::from(message)),
                         Step::Control(event) => Some(seen_control(event)),
                         Step::NeedData | Step::Closed => None,
                     })
@@ -268,13 +267,13 @@ impl Play {
         }
     }
 
-    fn asked(&mut self) -> Result<Option<Seen>, ProtocolError> {
+    fn asked(&mut self) -> Result<Option<Got>, ProtocolError> {
         let takes = self.style == Style::Take;
         let seen = match self.op(Session::ready)? {
             Ready::Message if takes => {
-                self.op(|session| Ok(session.take_message()?.map(Seen::from)))
+                self.op(|session| Ok(session.take_message()?.map(|it| it.as_message().into())))
             }
-            Ready::Message => self.op(|session| Ok(session.message()?.map(Seen::from))),
+            Ready::Message => self.op(|session| Ok(session.message()?.map(Got::from))),
             Ready::Control => self.op(|session| Ok(session.control()?.map(seen_control))),
             Ready::NeedData | Ready::Closed => return Ok(None),
         };
@@ -359,7 +358,7 @@ impl Guest {
         }
         while let Some(seen) = support::session::step(&mut self.session).expect("in order") {
             let expected = ["in pieces", "whole"][self.messages % 2];
-            assert_eq!(seen, Seen::Text(expected.into()));
+            assert_eq!(seen, Got::Text(expected.into()));
             self.messages += 1;
         }
         if self.session.unsent_len() < 100 {
@@ -375,7 +374,7 @@ impl Guest {
 
     fn end(mut self) {
         self.wrote.extend(drain(&mut self.session));
-        let written = support::frames(&self.wrote);
+        let written = frames(&self.wrote);
         assert!(
             written
                 .iter()
@@ -704,9 +703,9 @@ fn lend_without_memory_for_what_is_left_over_takes_nothing_back() {
                 while let Some(next) = support::session::step(&mut session).expect("in order") {
                     seen.push(next);
                 }
-                let texts = [Seen::Text("a cut one".into()), Seen::Text("another".into())];
+                let texts = [Got::Text("a cut one".into()), Got::Text("another".into())];
                 assert_eq!(seen, texts, "cut at {cut}, from {at} no memory");
-                let written = support::frames(&drain(&mut session));
+                let written = frames(&drain(&mut session));
                 assert_eq!(written[0].payload, b"unsent");
                 if failed == 0 {
                     break;
@@ -816,7 +815,7 @@ fn lend_moves_what_is_little_and_leaves_what_is_much() {
         session.attach(pair);
         let (sent, counted) = usage(|| session.send(&[7; 50_000]));
         assert_eq!((sent, counted.calls), (Ok(()), 0), "{end:?}: {counted:?}");
-        let written = support::frames(&drain(&mut session));
+        let written = frames(&drain(&mut session));
         let lens = written.iter().map(|frame| frame.payload.len());
         assert!(lens.eq([6, 50_000]));
 
@@ -857,8 +856,8 @@ fn lend_again_and_again_keeps_one_pair() {
         let more = live() - one;
         assert!(more <= 3 * 4096, "{more}");
         let text = "a message that is cut at each byte";
-        assert_eq!(seen, [Seen::Text(text.into())]);
-        let written = support::frames(&drain(&mut session));
+        assert_eq!(seen, [Got::Text(text.into())]);
+        let written = frames(&drain(&mut session));
         assert_eq!(written[0].payload, b"unsent");
         assert!(session.detach().is_some());
     }
@@ -879,9 +878,7 @@ fn lend_does_not_take_what_is_to_be_written() {
         let count = pair.unsent_slices(&mut pieces);
         let mut written = pieces[..count].concat();
         written.extend(drain(&mut session));
-        let payloads = support::frames(&written)
-            .into_iter()
-            .map(|frame| frame.payload);
+        let payloads = frames(&written).into_iter().map(|frame| frame.payload);
         assert!(payloads.eq([b"first".to_vec(), b"second".to_vec()]));
     }
 }

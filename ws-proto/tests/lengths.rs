@@ -3,10 +3,11 @@
 
 mod support;
 
-use support::{BINARY, CONTINUATION, Driver, End, head};
+use support::End;
 use ws_proto::{
     Connection, Event, Header, HeaderError, Kind, Limits, Mask, Opcode, Part, ProtocolError,
 };
+use ws_testkit::{BINARY, CONTINUATION, Conversation, Core, head};
 
 /// Encodes and decodes a length; checks the form against an encoder of the tests' own.
 fn round_trip(len: u64, key: Option<[u8; 4]>) {
@@ -29,7 +30,7 @@ fn round_trip(len: u64, key: Option<[u8; 4]>) {
 fn round_trip_of_every_length_to_128_kib() {
     let mut cases = 0;
     for len in 0..=131_072 {
-        for key in [None, Some(support::KEY)] {
+        for key in [None, Some(ws_testkit::KEY)] {
             round_trip(len, key);
             cases += 1;
         }
@@ -44,7 +45,7 @@ fn round_trip_around_every_power_of_two() {
         for len in (1_u64 << k).saturating_sub(2)..=(1 << k) + 2 {
             if len < 1 << 63 {
                 round_trip(len, None);
-                round_trip(len, Some(support::KEY));
+                round_trip(len, Some(ws_testkit::KEY));
             } else {
                 let made = Header::new(Opcode::Binary, len);
                 assert_eq!(made, Err(HeaderError::LengthTooLarge));
@@ -119,9 +120,12 @@ fn lengths_over_32_bits_are_not_cut() {
             for end in End::BOTH {
                 let header = head(0x80 | BINARY, end.peer_key(), len);
 
-                let outcome = Driver::run(end.connection(&Limits::default()), &header, &[]);
+                let outcome = end.hears(&Limits::default(), &header, &[]);
                 let limit = Limits::DEFAULT.max_message;
-                assert_eq!(outcome.error, Some(ProtocolError::MessageTooBig { limit }));
+                assert_eq!(
+                    outcome.error(),
+                    Some(ProtocolError::MessageTooBig { limit })
+                );
 
                 let mut limits = Limits::default();
                 limits.max_message = u64::MAX;
@@ -148,16 +152,15 @@ fn message_size_adds_up_over_fragments_without_wrapping() {
         limits.max_message = limit;
         // The first fragment is declared and not sent in full: so the sum is a matter of one
         // header with an empty fragment before it.
-        let mut connection = Connection::client(&limits, [0; 32]);
-        let mut wire = support::frame(BINARY, None, b"x");
+        let connection = Connection::client(&limits, [0; 32]);
+        let mut wire = ws_testkit::frame(BINARY, None, b"x");
         wire.extend(head(CONTINUATION, None, 2 * half - 1));
-        let mut driver = Driver::new(connection);
-        driver.feed(&wire);
+        let mut conversation = Conversation::new(Core::over(connection));
+        conversation.hear(&wire);
         let error = ProtocolError::MessageTooBig { limit };
-        assert_eq!(driver.outcome.error, refused.then_some(error), "{limit:x}");
-        connection = driver.connection;
+        assert_eq!(conversation.error(), refused.then_some(error), "{limit:x}");
         let left = if refused { 0 } else { 2 * half - 1 };
-        assert_eq!(connection.payload_remaining(), left);
+        assert_eq!(conversation.engine.connection().payload_remaining(), left);
     }
 }
 

@@ -1,17 +1,16 @@
 //! *Linear*: twice as much costs twice as much, however it drips in. Counted in what does not
 //! depend on the machine: bytes that are looked at, presented again, or moved by memory that
-//! grows. Instructions are counted by `benches/gate.sh`, under `scaling`, to the same bound.
+//! grows. Instructions are counted by `cargo xtask gate`, under `scaling`, to the same bound.
 
 #![cfg(feature = "alloc")]
 
-#[path = "support/counting.rs"]
-mod counting;
 mod support;
 
-use counting::{Counting, usage};
-use support::{BINARY, CONTINUATION, End, PING, TEXT, session};
+use support::{End, session};
 use ws_proto::handshake::{HeadError, Scan};
 use ws_proto::{Kind, Limits, Part, Session, Step};
+use ws_testkit::counting::{Counting, usage};
+use ws_testkit::{BINARY, CONTINUATION, PING, TEXT};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -5,8 +5,9 @@ mod support;
 
 use core::time::Duration;
 
-use support::{CLOSE, End, PING, PONG, TEXT, close_payload, frames};
+use support::End;
 use ws_proto::{Connection, Instant, Limits, Liveness, TimedOut, Timeouts, Verdict};
+use ws_testkit::{CLOSE, PING, PONG, TEXT, close_payload, frames};
 
 const LAST_CALL: Verdict = Verdict::LastCall;
 const NO_PONG: Verdict = Verdict::Dead(TimedOut::Pong);
@@ -723,7 +724,7 @@ mod session {
     #[cfg_attr(miri, ignore = "so many bytes take Miri many minutes")]
     fn bytes_of_a_part_are_seen() {
         let mut server = watched();
-        let wire = End::Server.peer_frame(support::BINARY, &[0; 200_000]);
+        let wire = End::Server.peer_frame(ws_testkit::BINARY, &[0; 200_000]);
         let mut at_byte = 0;
         let mut read = |server: &mut Session| {
             let end = at_byte + 50_000;

@@ -2,14 +2,11 @@
 //! nothing at all is allocated; with it, the slots for control frames and a client's keys are
 //! boxed, and everything else is as before.
 
-#[path = "support/counting.rs"]
-mod counting;
-
-use counting::{Counting, Usage, usage};
 use ws_proto::handshake::{Key, Offer, Request, Scan};
 use ws_proto::{
     Close, CloseCode, Connection, Event, Kind, Limits, Message, Part, Shutdown, Transmit,
 };
+use ws_testkit::counting::{Counting, Usage, usage};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -2,14 +2,13 @@
 
 #![cfg(feature = "alloc")]
 
-#[path = "support/counting.rs"]
-mod counting;
 mod support;
 
-use counting::{Counting, short_of_memory, usage};
-use support::{BINARY, CONTINUATION, End, PING, TEXT, head, session};
+use support::{End, session};
 use ws_proto::handshake::{HeadError, Scan};
 use ws_proto::{Limits, MessageBuf, ProtocolError, Ready, SendError, Session, Step};
+use ws_testkit::counting::{Counting, short_of_memory, usage};
+use ws_testkit::{BINARY, CONTINUATION, PING, TEXT, frames, head};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -172,7 +171,7 @@ fn no_trust_memory_that_cannot_be_had_is_an_error() {
             let result = short_of_memory(100_000, || receive(&mut session, &wire, portion));
             assert_eq!(result, Err(ProtocolError::OutOfMemory));
             assert_eq!(session.ready(), Err(ProtocolError::OutOfMemory), "sticky");
-            let written = support::frames(&session::drain(&mut session));
+            let written = frames(&session::drain(&mut session));
             assert_eq!(written.len(), 1);
             assert_eq!(written[0].payload[..2], 1011_u16.to_be_bytes());
         }

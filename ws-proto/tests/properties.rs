@@ -3,8 +3,9 @@
 mod support;
 
 use proptest::prelude::*;
-use support::{BINARY, CLOSE, CONTINUATION, Driver, End, PING, PONG, Seen, TEXT, close_payload};
+use support::End;
 use ws_proto::{Header, Limits, Mask, Opcode};
+use ws_testkit::{BINARY, CLOSE, CONTINUATION, Got, Outcome, PING, PONG, TEXT, close_payload};
 
 /// Something that a peer sends.
 #[derive(Clone, Debug)]
@@ -31,17 +32,17 @@ fn any_item() -> impl Strategy<Value = Item> {
 }
 
 /// The bytes of a conversation, and what an application sees of it.
-fn encode(end: End, items: &[Item]) -> (Vec<u8>, Vec<Seen>) {
+fn encode(end: End, items: &[Item]) -> (Vec<u8>, Vec<Got>) {
     let (mut wire, mut seen) = (Vec::new(), Vec::new());
     for item in items {
         match item {
             Item::Text(text) => {
                 wire.extend(end.peer_frame(TEXT, text.as_bytes()));
-                seen.push(Seen::Text(text.clone()));
+                seen.push(Got::Text(text.clone()));
             }
             Item::Binary(bytes) => {
                 wire.extend(end.peer_frame(BINARY, bytes));
-                seen.push(Seen::Binary(bytes.clone()));
+                seen.push(Got::Binary(bytes.clone()));
             }
             Item::Fragments(text, cuts, pings) => {
                 let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
@@ -51,20 +52,20 @@ fn encode(end: End, items: &[Item]) -> (Vec<u8>, Vec<Seen>) {
                     wire.extend(end.peer_part(opcode, &text.as_bytes()[from..to]));
                     if *pings {
                         wire.extend(end.peer_frame(PING, b"between"));
-                        seen.push(Seen::Ping(b"between".into()));
+                        seen.push(Got::Ping(b"between".into()));
                     }
                     (from, opcode) = (to, CONTINUATION);
                 }
                 wire.extend(end.peer_frame(opcode, &text.as_bytes()[from..]));
-                seen.push(Seen::Text(text.clone()));
+                seen.push(Got::Text(text.clone()));
             }
             Item::Ping(payload) => {
                 wire.extend(end.peer_frame(PING, payload));
-                seen.push(Seen::Ping(payload.clone()));
+                seen.push(Got::Ping(payload.clone()));
             }
             Item::Pong(payload) => {
                 wire.extend(end.peer_frame(PONG, payload));
-                seen.push(Seen::Pong(payload.clone()));
+                seen.push(Got::Pong(payload.clone()));
             }
         }
     }
@@ -88,19 +89,19 @@ fn positions(cuts: &[prop::sample::Index], len: usize) -> Vec<usize> {
 
 /// Runs `wire` whole, byte by byte, and cut; a connection and a session. Returns what all of them
 /// come to.
-fn same_however_split(end: End, wire: &[u8], cuts: &[usize]) -> support::Outcome {
+fn same_however_split(end: End, wire: &[u8], cuts: &[usize]) -> Outcome {
     let limits = Limits::default();
-    let whole = Driver::run(end.connection(&limits), wire, &[]);
+    let whole = end.hears(&limits, wire, &[]);
     let every: Vec<_> = (1..wire.len()).collect();
     for cuts in [cuts, &every] {
-        assert_eq!(Driver::run(end.connection(&limits), wire, cuts), whole);
+        assert_eq!(end.hears(&limits, wire, cuts), whole);
     }
     #[cfg(feature = "alloc")]
     for cuts in [&[], cuts, &every] {
         let mut limits = limits;
         // The smallest buffer, so that large messages are read straight into their own.
         limits.read_buffer = Limits::MIN_READ;
-        let session = support::session::run(end.session(&limits), wire, cuts);
+        let session = end.session_hears(&limits, wire, cuts);
         assert_eq!(session, whole, "a session");
     }
     whole
@@ -133,7 +134,7 @@ proptest! {
         let header = header.masked(key.map(Mask::new));
         let mut bytes = header.encode().as_ref().to_vec();
         let first = opcode as u8 | if header.is_final() { 0x80 } else { 0 };
-        prop_assert_eq!(&bytes, &support::head(first, key, len));
+        prop_assert_eq!(&bytes, &ws_testkit::head(first, key, len));
         let size = bytes.len();
         bytes.extend(behind);
         prop_assert_eq!(Header::decode(&bytes), Ok(Some((header, size))));
@@ -159,19 +160,19 @@ proptest! {
         match close {
             Some((true, more)) => {
                 wire.extend(end.peer_frame(CLOSE, &close_payload(3333, "done")));
-                seen.push(Seen::Close(Some((3333, "done".into()))));
+                seen.push(Got::Close(Some((3333, "done".into()))));
                 wire.extend(if more { encode(end, &items).0 } else { Vec::new() });
             }
             Some((false, _)) => {
                 wire.extend(end.peer_frame(CLOSE, b""));
-                seen.push(Seen::Close(None));
+                seen.push(Got::Close(None));
             }
             None => {}
         }
         let cuts = positions(&cuts, wire.len());
         let outcome = same_however_split(end, &wire, &cuts);
-        prop_assert_eq!(outcome.error, None);
-        prop_assert_eq!(outcome.seen, seen);
+        prop_assert_eq!(outcome.error(), None);
+        prop_assert_eq!(outcome.seen(), seen);
     }
 
     /// A valid conversation of which some bytes were changed: any error may follow, and what

@@ -4,9 +4,10 @@ mod support;
 
 use std::error::Error;
 
-use support::{Driver, End, KEY, Outcome, Seen};
+use support::End;
 use ws_proto::handshake::{Compression, Direction, Key, Offer, Request, Scan};
-use ws_proto::{Connection, Header, Kind, Limits, Mask, Message, Opcode, Part, SendError};
+use ws_proto::{Connection, Header, Kind, Limits, Mask, Message, Opcode, Part, Role, SendError};
+use ws_testkit::{Core, Got, KEY, converse, frames};
 
 /// §1.2, "The handshake from the client looks as follows".
 const REQUEST: &str = "GET /chat HTTP/1.1\r\n\
@@ -92,13 +93,13 @@ fn section_1_3_the_accept_token_of_the_sample_nonce() {
 }
 
 /// What one end makes of these bytes, whole and byte by byte.
-fn received(end: End, wire: &[u8]) -> Vec<Seen> {
+fn received(end: End, wire: &[u8]) -> Vec<Got> {
     let limits = Limits::default();
-    let whole = Driver::run(end.connection(&limits), wire, &[]);
+    let whole = end.hears(&limits, wire, &[]);
     let every: Vec<_> = (1..wire.len()).collect();
-    assert_eq!(Driver::run(end.connection(&limits), wire, &every), whole);
-    assert_eq!(whole.error, None);
-    whole.seen
+    assert_eq!(end.hears(&limits, wire, &every), whole);
+    assert_eq!(whole.error(), None);
+    whole.seen().to_vec()
 }
 
 /// What a server writes for this message.
@@ -114,7 +115,7 @@ fn sent(message: Message<'_>) -> Vec<u8> {
 #[test]
 fn section_5_7_a_single_frame_unmasked_text_message() {
     let wire = [0x81, 0x05, 0x48, 0x65, 0x6C, 0x6C, 0x6F];
-    assert_eq!(received(End::Client, &wire), [Seen::Text("Hello".into())]);
+    assert_eq!(received(End::Client, &wire), [Got::Text("Hello".into())]);
     assert_eq!(sent(Message::Text("Hello")), wire);
 }
 
@@ -123,7 +124,7 @@ fn section_5_7_a_single_frame_masked_text_message() {
     let wire = [
         0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58,
     ];
-    assert_eq!(received(End::Server, &wire), [Seen::Text("Hello".into())]);
+    assert_eq!(received(End::Server, &wire), [Got::Text("Hello".into())]);
 
     // A client draws its keys itself: the codecs write the frame with the key of the RFC.
     let header = Header::new(Opcode::Text, 5).expect("short");
@@ -138,7 +139,7 @@ fn section_5_7_a_fragmented_unmasked_text_message() -> Result<(), SendError> {
     let first = [0x01, 0x03, 0x48, 0x65, 0x6C];
     let second = [0x80, 0x02, 0x6C, 0x6F];
     let wire = [&first[..], &second].concat();
-    assert_eq!(received(End::Client, &wire), [Seen::Text("Hello".into())]);
+    assert_eq!(received(End::Client, &wire), [Got::Text("Hello".into())]);
 
     let mut server = Connection::server(&Limits::default());
     let header = server.begin(Kind::Text, 3, Part::More)?.encode();
@@ -154,8 +155,8 @@ fn section_5_7_an_unmasked_ping_and_its_masked_pong() -> Result<(), SendError> {
     let pong = [
         0x8A, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58,
     ];
-    assert_eq!(received(End::Client, &ping), [Seen::Ping("Hello".into())]);
-    assert_eq!(received(End::Server, &pong), [Seen::Pong("Hello".into())]);
+    assert_eq!(received(End::Client, &ping), [Got::Ping("Hello".into())]);
+    assert_eq!(received(End::Server, &pong), [Got::Pong("Hello".into())]);
 
     let mut server = Connection::server(&Limits::default());
     server.ping(b"Hello")?;
@@ -163,14 +164,14 @@ fn section_5_7_an_unmasked_ping_and_its_masked_pong() -> Result<(), SendError> {
 
     // The client's answer, apart from the key, which it draws.
     let client = Connection::client(&Limits::default(), [1; 32]);
-    let Outcome { output, .. } = Driver::run(client, &ping, &[]);
-    let [answer] = &support::frames(&output)[..] else {
+    let output = converse(&mut Core::over(client), Role::Client, [&ping[..]]).out;
+    let [answer] = &frames(&output)[..] else {
         panic!("one answer: {output:x?}");
     };
     assert_eq!((answer.first, &answer.payload[..]), (0x8A, &b"Hello"[..]));
-    let key = answer.key.expect("a client masks");
-    assert_eq!(output, support::frame(0x8A, Some(key), b"Hello"));
-    assert_eq!(pong[..], support::frame(0x8A, Some(KEY), b"Hello"));
+    let key = answer.mask.expect("a client masks");
+    assert_eq!(output, ws_testkit::frame(0x8A, Some(key), b"Hello"));
+    assert_eq!(pong[..], ws_testkit::frame(0x8A, Some(KEY), b"Hello"));
     Ok(())
 }
 
@@ -179,7 +180,7 @@ fn section_5_7_256_bytes_binary_message_in_a_single_unmasked_frame() {
     let payload: Vec<u8> = (0..=255).collect();
     let wire = [&[0x82, 0x7E, 0x01, 0x00][..], &payload].concat();
     let seen = received(End::Client, &wire);
-    assert_eq!(seen, [Seen::Binary(payload.clone())]);
+    assert_eq!(seen, [Got::Binary(payload.clone())]);
     assert_eq!(sent(Message::Binary(&payload)), wire);
 }
 
@@ -190,7 +191,7 @@ fn section_5_7_64_kib_binary_message_in_a_single_unmasked_frame() {
     let header = [0x82, 0x7F, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00];
     let wire = [&header[..], &payload].concat();
     let seen = received(End::Client, &wire);
-    assert_eq!(seen, [Seen::Binary(payload.clone())]);
+    assert_eq!(seen, [Got::Binary(payload.clone())]);
     assert_eq!(sent(Message::Binary(&payload)), wire);
 }
 
@@ -205,7 +206,7 @@ fn section_5_4_a_text_message_sent_as_three_fragments() -> Result<(), SendError>
         assert_eq!(header.encode().as_ref(), [first, 0x01]);
     }
     let wire = [0x01, 0x01, b'a', 0x00, 0x01, b'b', 0x80, 0x01, b'c'];
-    assert_eq!(received(End::Client, &wire), [Seen::Text("abc".into())]);
+    assert_eq!(received(End::Client, &wire), [Got::Text("abc".into())]);
     Ok(())
 }
 

@@ -4,11 +4,12 @@
 
 mod support;
 
-use support::{BINARY, CONTINUATION, End, PING, TEXT, frames};
+use support::End;
 use ws_proto::handshake::{
     ArgumentError, Compression, Direction, Key, Offer, Request, RequestError, Takeover, WindowBits,
 };
 use ws_proto::{Compress, Deflate, Kind, Limits, Message, Part, Session, Step};
+use ws_testkit::{BINARY, CONTINUATION, PING, TEXT, frames, noise};
 
 /// The first byte of a frame: final, and compressed.
 const FIN: u8 = 0x80;
@@ -45,18 +46,6 @@ fn sent(session: &mut Session) -> Vec<(u8, Vec<u8>)> {
     let len = session.unsent().len();
     session.sent(len);
     sent.into_iter().map(|f| (f.first, f.payload)).collect()
-}
-
-/// Bytes that do not compress.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_F491_4F6C_DD1D_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_be_bytes()[0]
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 /// What our server answers to a client that offers this.

@@ -5,11 +5,12 @@ mod support;
 
 use core::time::Duration;
 
-use support::{BINARY, CLOSE, CONTINUATION, End, PING, PONG, Random, frames};
+use support::End;
 use ws_proto::{
     Buffers, Instant, Kind, Limits, Message, Part, Prepared, SendError, Sender, Session, Step,
     TimedOut, Verdict,
 };
+use ws_testkit::{BINARY, CLOSE, CONTINUATION, PING, PONG, Random, frames};
 
 /// Consumes all there is.
 fn drain(session: &mut Session) -> usize {
@@ -67,7 +68,7 @@ fn each_ping_of_a_handful_is_answered_and_the_last_of_a_flood() {
             session.sent(len);
         }
         assert!(answers.iter().all(|frame| frame.opcode() == PONG));
-        let number = |frame: &support::Frame| frame.payload[0];
+        let number = |frame: &ws_testkit::Frame| frame.payload[0];
         answers.iter().map(number).collect::<Vec<_>>()
     };
     assert_eq!(answered(3, 1), [0, 1, 2]);

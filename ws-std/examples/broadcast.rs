@@ -1,4 +1,4 @@
-//! A chat room: what one says, everybody hears.
+//! A chat room: everybody receives what anybody sends.
 //!
 //! ```text
 //! cargo run --example broadcast                                            # in one terminal

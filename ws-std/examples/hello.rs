@@ -1,4 +1,4 @@
-//! A server that is told a name and answers with a greeting. `hello_client` is its other side.
+//! A server that receives a name and answers with a greeting. `hello_client` is its other side.
 //!
 //! ```text
 //! cargo run --example hello                            # in one terminal

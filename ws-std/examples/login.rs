@@ -24,7 +24,7 @@ fn main() -> std::io::Result<()> {
     server.run()
 }
 
-/// The name of who has logged in; `None` if nobody has, and the connection is closed.
+/// The name of the user who has logged in; `None` if nobody has, and the connection is closed.
 fn login(ws: &mut WebSocket) -> Result<Option<String>, Error> {
     for _ in 0..3 {
         ws.send("name and password?")?;

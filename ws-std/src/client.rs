@@ -69,7 +69,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for `ws://host[:port]/path?query`. Whether the URL is one shows when connecting.
+    /// Makes a client for `ws://host[:port]/path?query`. Connecting checks the URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -95,7 +95,8 @@ impl Client {
         self
     }
 
-    /// Says on behalf of which page this connects: `https://example.com`. Not sent otherwise.
+    /// Sets the page on whose behalf this connects (Origin): `https://example.com`. Not sent
+    /// otherwise.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self
@@ -130,7 +131,7 @@ impl Client {
         self
     }
 
-    /// Keepalive and the closing handshake: see [`Timeouts`].
+    /// Sets keepalive and the closing handshake: see [`Timeouts`].
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.config.timeouts = timeouts;
         self
@@ -142,7 +143,7 @@ impl Client {
         self
     }
 
-    /// The longest message that is accepted, in bytes. Default: 1 MiB.
+    /// Sets the longest message that is accepted, in bytes. Default: 1 MiB.
     pub const fn max_message(mut self, bytes: u64) -> Self {
         self.config.limits.max_message = bytes;
         self
@@ -256,7 +257,8 @@ impl Client {
         Ok(Connecting::new(&offer, &self.config, entropy()?))
     }
 
-    /// Sends the request and reads the answer: the session, and what the server says about it.
+    /// Sends the request and reads the answer: returns the session, and what the server says about
+    /// it.
     fn shake_hands(
         &self,
         connecting: &mut Connecting,
@@ -310,7 +312,7 @@ impl Client {
     }
 }
 
-/// How long to wait for a refusal's body.
+/// The time to wait for a refusal's body.
 const BODY: Duration = Duration::from_secs(2);
 
 /// What a server answered.
@@ -345,7 +347,7 @@ fn body(
     }
 }
 
-/// One read of the answer; 0 at the end of the stream.
+/// Makes one read of the answer; 0 at the end of the stream.
 fn read(connecting: &mut Connecting, stream: &Stream, deadline: Deadline<'_>) -> io::Result<usize> {
     let len = deadline.read(stream, connecting.spare_mut()?)?;
     connecting.filled(len);
@@ -358,7 +360,7 @@ fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
     Ok(bytes)
 }
 
-/// Whom it asks and which headers it has: queries, values and subprotocols hold tokens.
+/// Shows the host and the names of the headers: queries, values and subprotocols hold tokens.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")

@@ -1,4 +1,4 @@
-//! What time it is, for deadlines and keepalive.
+//! The clock, for deadlines and keepalive.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ impl Clock {
         })
     }
 
-    /// The time.
+    /// The time now.
     #[must_use]
     pub fn now(&self) -> Instant {
         Instant::from_epoch(match &self.0 {
@@ -43,7 +43,7 @@ impl Clock {
         })
     }
 
-    /// Moves a manual clock on. The system's is not moved.
+    /// Moves a manual clock on. The system's clock stays as it is.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual { nanos } = &self.0 {
             let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);

@@ -8,11 +8,11 @@ use ws_proto::Instant;
 use crate::clock::Clock;
 use crate::stream::{Stream, is_timeout};
 
-/// A moment after which a peer is given up, however slowly it drips.
+/// A moment after which a peer is given up, however slowly it sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline<'c> {
     clock: &'c Clock,
-    /// `None` is never.
+    /// `None` means never.
     at: Option<Instant>,
 }
 
@@ -25,7 +25,7 @@ impl<'c> Deadline<'c> {
         Self::at(clock, Some(clock.now().after(patience)))
     }
 
-    /// What is left of it.
+    /// The time that is left.
     pub(crate) fn left(self) -> io::Result<Duration> {
         let Some(at) = self.at else {
             return Ok(Duration::MAX);
@@ -37,7 +37,7 @@ impl<'c> Deadline<'c> {
         Ok(left)
     }
 
-    /// One read; 0 at the end of the stream.
+    /// Makes one read; 0 at the end of the stream.
     pub(crate) fn read(self, stream: &Stream, room: &mut [u8]) -> io::Result<usize> {
         loop {
             stream.set_read_timeout(self.left()?)?;
@@ -51,7 +51,7 @@ impl<'c> Deadline<'c> {
         }
     }
 
-    /// Writes all of it, however slowly it is taken, within the time that is left.
+    /// Writes everything within the time that is left, however slowly it is taken.
     pub(crate) fn write(self, stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
         // Nearly always all of it is taken at once, and nothing has to be timed.
         let mut written = stream.write_at_once(&[bytes], bytes.len());

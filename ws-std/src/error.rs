@@ -1,4 +1,4 @@
-//! What can go wrong with a connection, by blame.
+//! Errors of a connection, by blame.
 
 use std::io;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use ws_proto::{ProtocolError, SendError, TimedOut};
 /// A clean close is not an error: [`recv`](crate::WebSocket::recv) gives `None` then.
 ///
 /// After [`TimedOut`](Self::TimedOut) and [`Io`](Self::Io) the connection is over. Every later call
-/// that sends or receives gives the first failure again; what the peer sent before a write failed,
-/// a Close with its reason for example, is received first.
+/// that sends or receives returns the first failure again. Before that, you receive what the peer
+/// sent before a write failed, for example a Close with its reason.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer broke the protocol, or went beyond a limit, and was told so; or its stream ended
-    /// without a Close.
+    /// The peer broke the protocol, or exceeded a limit, and we sent a Close that says so; or its
+    /// stream ended without a Close.
     #[error("{}: {_0}", blame(*.0))]
     Protocol(ProtocolError),
-    /// We asked for something that is not allowed, or not now. Nothing was sent.
+    /// The application asked for something that is not allowed, or not now. Nothing was sent.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The peer did not answer in time, and was given up.
+    /// The peer did not answer in time, and we gave it up.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
     /// The transport failed.
@@ -33,7 +33,7 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// A limit is ours, and going beyond it breaks no rule.
+/// The limits are ours: to exceed one breaks no rule.
 const fn blame(error: ProtocolError) -> &'static str {
     if error.is_limit() {
         "limit exceeded"
@@ -42,7 +42,7 @@ const fn blame(error: ProtocolError) -> &'static str {
     }
 }
 
-// Not derived: the text says what the cause is, and so it is not given as a source once more.
+// Not derived: the text includes the cause, which is therefore not its source as well.
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
@@ -55,7 +55,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// What a transport failed with, to be given as often as somebody asks: std's errors cannot be
+/// The failure of a transport, to be returned as often as somebody asks: std's errors cannot be
 /// copied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Failure {
@@ -127,7 +127,7 @@ pub enum ConnectError {
     /// The transport failed during the opening handshake.
     #[error("connection lost during the handshake")]
     Io(#[from] io::Error),
-    /// It was not done within the deadline.
+    /// The deadline passed first.
     #[error("timed out after {}", seconds(.0))]
     Timeout(Duration),
     /// The server answered with something other than an upgrade. It may be a redirect, a demand
@@ -140,7 +140,7 @@ pub enum ConnectError {
     /// The server's answer breaks the rules.
     #[error("handshake failed")]
     Handshake(#[from] ResponseError),
-    /// A header, a subprotocol or an origin of ours cannot be sent.
+    /// A header, a subprotocol or an origin from the application cannot be sent.
     #[error("invalid request")]
     Argument(#[from] ArgumentError),
     /// The operating system gave no entropy for the keys.

@@ -11,12 +11,12 @@ use crate::writer::Writer;
 
 /// A set of connections that get the same messages: a room, the subscribers of a feed.
 ///
-/// No member waits for another. One that takes its messages too slowly, so that more than
-/// [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it, is closed with 1013 and
-/// leaves the group; so is one that is being sent [fragments](Writer::send_part) when a message
-/// comes, and one for which there is no memory to queue it in. If there is no memory for the Close
-/// either, the connection is [dropped](Writer::abort). Nothing is left out silently. Clones are the
-/// same group.
+/// No member waits for another. A member is closed with 1013 and leaves the group if it takes its
+/// messages too slowly, so that more than [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait
+/// for it; if it is being sent [fragments](Writer::send_part) when a message comes; or if there is
+/// no memory to queue the message for it. If there is no memory for the Close either, the
+/// connection is [dropped](Writer::abort). So no member misses a message without a sign. Clones are
+/// the same group.
 ///
 /// ```no_run
 /// use ws_std::{Group, Server};
@@ -53,7 +53,7 @@ pub struct Membership {
 }
 
 impl Group {
-    /// An empty group.
+    /// Makes an empty group.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -69,7 +69,7 @@ impl Group {
         }
     }
 
-    /// Queues a message for every member, and returns for how many. Those that cannot take it
+    /// Queues a message for every member, and returns for how many. Members that cannot take it
     /// leave the group.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> usize {
         // Encoded once for all of those who have agreed on the same.
@@ -84,7 +84,7 @@ impl Group {
                 | Error::TimedOut(_)
                 | Error::Io(_),
             ) => false,
-            // It is as it was, but for a message that it will never get.
+            // It is as it was, except for a message that it will never get.
             Err(Error::Send(error)) => {
                 dismiss(writer, error);
                 false
@@ -93,13 +93,13 @@ impl Group {
         list.len()
     }
 
-    /// How many members there are.
+    /// The number of members.
     #[must_use]
     pub fn len(&self) -> usize {
         lock(&self.members.list).len()
     }
 
-    /// Whether there is no member.
+    /// Whether there are no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -115,7 +115,7 @@ fn dismiss(writer: &Writer, error: SendError) {
     // What waits goes first; the deadline of the closing handshake runs.
     let closed = writer.close(CloseCode::TRY_AGAIN_LATER, reason);
     if let Err(Error::Send(SendError::OutOfMemory)) = closed {
-        // Not even for the Close: the end of the stream has to say it.
+        // No memory even for the Close: the end of the stream has to say it.
         writer.abort();
     }
 }

@@ -45,6 +45,11 @@
 //! | hosts it answers for | IP addresses, `localhost`; every name unless it listens on a local address | [`Server::hosts`] |
 //! | pages that may connect | of the same host | [`Server::origins`] |
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
+//!
+//! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
+//! `Server::deflate` is called. There is no TLS yet.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // For what its tests have in common with the others.
 #[cfg(test)]
@@ -79,7 +84,7 @@ pub use socket::WebSocket;
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 
-/// The HTTP types that appear in this crate's API.
+// The HTTP types that appear in this crate's API.
 pub use http;
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{

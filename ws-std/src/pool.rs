@@ -16,7 +16,7 @@ pub(crate) struct Pool(Mutex<Vec<Compressor>>);
 const KEPT: usize = 16;
 
 impl Pool {
-    /// Runs `send`, which may compress a message of `len` bytes, with a context of ours if it
+    /// Runs `send`, which may compress a message of `len` bytes, with one of our contexts if it
     /// needs one.
     pub(crate) fn lend<T>(
         &self,
@@ -37,7 +37,7 @@ impl Pool {
         result
     }
 
-    /// One that compresses as it was agreed on.
+    /// Takes out one that compresses as it was agreed on.
     fn take(&self, outgoing: &Outgoing) -> Option<Compressor> {
         let mut kept = lock(&self.0);
         let suits = |compressor: &Compressor| outgoing.suits_compressor(compressor);
@@ -45,7 +45,7 @@ impl Pool {
         Some(kept.remove(at))
     }
 
-    /// The oldest makes room: it is of a kind that is asked for less.
+    /// The oldest makes room: contexts of its kind are asked for less.
     fn give(&self, compressor: Compressor) {
         let mut kept = lock(&self.0);
         if kept.len() == KEPT {

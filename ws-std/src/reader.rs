@@ -23,16 +23,16 @@ use crate::writer::Corked;
 pub struct Reader {
     incoming: Incoming,
     shared: Arc<Shared>,
-    /// What the socket was told last: how long a read may wait.
+    /// The timeout that the socket has: how long a read may wait.
     patience: Option<Duration>,
-    /// When to look at the clock on behalf of the connection.
+    /// The moment to look at the clock on behalf of the connection.
     wake: Option<Instant>,
     /// The transport has failed, and was read to its end.
     lost: bool,
     on_pong: OnPong,
 }
 
-/// What the application wants to know of Pongs.
+/// The application's handler of Pongs.
 type Pong = Box<dyn FnMut(&[u8]) + Send>;
 
 #[derive(Default)]
@@ -63,7 +63,7 @@ impl Reader {
             incoming,
             shared,
             patience: None,
-            // At once: the time of a connection begins with that.
+            // At once: the first look begins the time of a connection.
             wake: Some(Instant::default()),
             lost: false,
             on_pong: OnPong(None),
@@ -89,8 +89,8 @@ impl Reader {
         }
     }
 
-    /// Waits for the next message, and copies it: see [`recv`](Self::recv). A large binary
-    /// message is moved and not copied.
+    /// Waits for the next message, and returns it with a payload of its own: see
+    /// [`recv`](Self::recv). A large binary message is moved, not copied.
     ///
     /// # Errors
     ///
@@ -131,8 +131,8 @@ impl Reader {
     ) -> Result<(), E> {
         let mut answered = false;
         loop {
-            // No lock is held while the application's code runs: it may well send on this connection
-            // through a `Writer`.
+            // No lock is held while the application's code runs: it may well send on this
+            // connection through a `Writer`.
             match self.incoming.step(&mut Answers(&self.shared)) {
                 Ok(Step::Message(message)) => {
                     // The application may take long, and the peer waits for its Pong.
@@ -142,11 +142,11 @@ impl Reader {
                     answered = false;
                     let mut corked = Corked::new(&self.shared);
                     if let Err(error) = handle(message, &mut corked) {
-                        // Nothing is wrong with a peer that is gone after its Close.
+                        // A peer that is gone after its Close has done nothing wrong.
                         if corked.is_lost() && self.drop_the_rest().is_ok() {
                             return Ok(());
                         }
-                        // What it sent before it failed was sent.
+                        // What it sent before it failed counts as sent.
                         let _ = self.shared.flush();
                         return Err(error);
                     }
@@ -156,8 +156,8 @@ impl Reader {
                     self.on_pong.see(Some(event));
                 }
                 Ok(Step::NeedData) => {
-                    // A peer that does not take the answers is not read from either. If it is
-                    // gone, what it said before is still heard: see `read`.
+                    // We do not read from a peer that does not take the answers. If it is gone, we
+                    // still receive what it sent before: see `read`.
                     if self.shared.take_queued() {
                         let _ = self.shared.flush_if_free();
                     }
@@ -181,16 +181,16 @@ impl Reader {
     /// # Errors
     ///
     /// [`Send`](Error::Send) if the reason is too long, or there is no memory for the Close:
-    /// nothing was done. Else as [`recv`](Self::recv).
+    /// nothing was done. Otherwise as [`recv`](Self::recv).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let close = Close::new(code, reason)?;
         match self.shared.queue_close(close) {
-            // A Close that is on its way already ends in the same.
+            // A Close that is on its way already ends in the same way.
             Ok(()) | Err(SendError::Closed) => {}
-            // Without one the peer would be waited for as long as it lives.
+            // Without a Close we would wait for the peer as long as it lives.
             Err(error) => return Err(error.into()),
         }
-        // Nothing is wrong with a peer that is gone after its own Close.
+        // A peer that is gone after its own Close has done nothing wrong.
         let _ = self.shared.flush();
         self.drop_the_rest()
     }
@@ -210,7 +210,7 @@ impl Reader {
     fn message(&mut self) -> Result<Option<Message<'_>>, Error> {
         match self.incoming.message(&mut Answers(&self.shared)) {
             Ok(message) => Ok(message),
-            // Not `fail`: the borrow of a message that is not there ends with the function.
+            // Not `fail`: the borrow of an absent message would last to the end of the function.
             Err(error) => {
                 self.shared.hang_up();
                 Err(error.into())
@@ -253,7 +253,7 @@ impl Reader {
         }
     }
 
-    /// Goes on to the next message; control frames are dealt with on the way.
+    /// Goes on to the next message, and handles control frames on the way.
     fn ready(&mut self) -> Result<Ready, ProtocolError> {
         let mut answers = Answers(&self.shared);
         loop {
@@ -278,7 +278,7 @@ impl Reader {
             let verdict = self.incoming.check(&mut self.shared.outgoing(), now);
             let _ = self.shared.flush_soon();
             match verdict {
-                // Something was queued, and has left or not: that is known now.
+                // Something was queued; whether it has left is known now.
                 Verdict::Alive { wake } if wake == Some(now) && !again => again = true,
                 Verdict::Alive { wake } => {
                     self.wake = wake;
@@ -296,7 +296,7 @@ impl Reader {
         }
     }
 
-    /// One read that does not wait; whether something came of it.
+    /// Makes one read that does not wait. Returns whether something came of it.
     fn read_what_is_there(&mut self) -> Result<bool, Error> {
         match self.receive(Duration::ZERO) {
             Ok(0) => self.end().map(|()| true),
@@ -320,10 +320,10 @@ impl Reader {
         }
     }
 
-    /// One read, which waits until `wake` at most.
+    /// Makes one read, which waits until `wake` at most.
     ///
-    /// A transport that failed while something was written is read to its end all the same: what
-    /// the peer said before, a Close with its reason perhaps, was said.
+    /// A transport that failed while something was written is still read to its end: what the peer
+    /// sent before, perhaps a Close with its reason, counts.
     fn read(&mut self, now: Instant, wake: Option<Instant>) -> Result<(), Error> {
         if self.lost {
             self.shared.check_transport()?;
@@ -336,7 +336,7 @@ impl Reader {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(Error::Io(error)) if is_timeout(&error) => {
                 self.check_transport()?;
-                // Silence: what memory is not in use goes back.
+                // Silence: memory that is not in use is freed.
                 self.incoming.release();
                 self.shared.release();
                 Ok(())
@@ -346,7 +346,7 @@ impl Reader {
         }
     }
 
-    /// Takes what a read gives: how many bytes, 0 at the end of the stream.
+    /// Takes what a read gave: the number of bytes, 0 at the end of the stream.
     fn receive(&mut self, patience: Duration) -> Result<usize, Error> {
         self.set_patience(patience)?;
         if self.incoming.is_released() {
@@ -367,7 +367,7 @@ impl Reader {
         Ok(len)
     }
 
-    /// The stream has ended: by the peer, or by ourselves when a write failed.
+    /// Notes the end of the stream: the peer ended it, or we did when a write failed.
     fn end(&mut self) -> Result<(), Error> {
         self.check_transport()?;
         let eof = self.incoming.eof(&mut Answers(&self.shared));
@@ -376,7 +376,7 @@ impl Reader {
 
     /// Sets how long a read may wait, unless the current timeout still serves: a longer one would
     /// miss a deadline, and a much shorter one would wake for nothing. Half of the time at first,
-    /// so that a busy connection whose deadline comes nearer is not told again at every read.
+    /// so that a busy connection whose deadline comes closer does not set it at every read.
     fn set_patience(&mut self, needed: Duration) -> io::Result<()> {
         let needed = needed.max(TICK);
         let does = |told| told <= needed && told >= needed / 4;
@@ -388,14 +388,14 @@ impl Reader {
         Ok(())
     }
 
-    /// The peer broke the protocol: we say so, and give it the time to read that.
+    /// Reports the peer's violation to it, and gives it the time to read that.
     #[cold]
     fn fail(&self, error: ProtocolError) -> Error {
         self.shared.hang_up();
         error.into()
     }
 
-    /// Nothing more is to be read: fails if the transport has failed.
+    /// Ends receiving: fails if the transport has failed.
     fn check_transport(&mut self) -> Result<(), Error> {
         let checked = self.shared.check_transport();
         self.lost = checked.is_err();
@@ -461,7 +461,7 @@ mod tests {
         (reader, peer)
     }
 
-    /// How often `run` locks the sending half.
+    /// The number of times that `run` locks the sending half.
     fn locks(reader: &mut Reader, run: impl FnOnce(&mut Reader)) -> usize {
         let locked = |reader: &Reader| reader.shared.locked.load(Ordering::SeqCst);
         let before = locked(reader);

@@ -1,4 +1,4 @@
-//! What the threads of one connection have in common: the socket and the outgoing half.
+//! The part of a connection that its threads share: the socket and the outgoing half.
 //!
 //! Two locks, always taken in this order:
 //!
@@ -44,20 +44,20 @@ pub(crate) struct Shared {
     wire: Mutex<Wire>,
     timeouts: Timeouts,
     setup: Setup,
-    /// What the transport failed with first: everything later comes of it.
+    /// The first failure of the transport: everything later follows from it.
     failure: OnceLock<Failure>,
     /// The peer has been waited for at the end: once is enough.
     hung_up: AtomicBool,
-    /// Something was queued that nobody writes yet.
+    /// Something was queued that no thread writes yet.
     queued: AtomicBool,
-    /// The closing handshake has begun: what the reader was told of the time is no longer so.
+    /// The closing handshake has begun, so the reader's idea of the time no longer holds.
     closing: AtomicBool,
-    /// How often the outgoing half was locked.
+    /// The number of times that the outgoing half was locked.
     #[cfg(test)]
     pub(crate) locked: AtomicUsize,
 }
 
-/// The way to the sending half, for what is received and has to be answered.
+/// The way to the sending half, for what is received and needs an answer.
 pub(crate) struct Answers<'a>(pub(crate) &'a Shared);
 
 impl Answer for Answers<'_> {
@@ -67,12 +67,12 @@ impl Answer for Answers<'_> {
     }
 }
 
-/// What a connection is given besides its socket.
+/// The equipment of a connection besides its socket.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) tap: Option<Tap>,
-    /// Where contexts for compression are shared.
+    /// The contexts for compression that connections share.
     #[cfg(feature = "deflate")]
     pub(crate) pool: Option<Arc<Pool>>,
 }
@@ -114,8 +114,8 @@ impl Shared {
         }))
     }
 
-    /// The longest that a reader may sleep: another thread's Close is timed from when it next
-    /// looks.
+    /// The longest that a reader may sleep: another thread's Close is timed from the reader's next
+    /// look at the clock.
     pub(crate) const fn close_timeout(&self) -> Duration {
         self.timeouts.close_timeout
     }
@@ -157,7 +157,7 @@ impl Shared {
         self.check_open()?;
         loop {
             match self.with_context(len, &mut queue) {
-                // Another thread's messages filled the queue: they are written now.
+                // Messages of other threads filled the queue: they are written now.
                 Err(SendError::Full { .. }) => self.flush()?,
                 Err(error) => return Err(error.into()),
                 Ok(()) => return self.flush(),
@@ -165,8 +165,8 @@ impl Shared {
         }
     }
 
-    /// Queues something of `len` bytes and writes as much as the peer takes at once. What remains
-    /// is written by a thread that lives for as long as it takes.
+    /// Queues something of `len` bytes and writes as much as the peer takes at once. A thread that
+    /// lives for as long as it takes writes the rest.
     pub(crate) fn queue(
         self: &Arc<Self>,
         len: usize,
@@ -201,7 +201,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Starts the closing handshake, whose time begins.
+    /// Starts the closing handshake, and its time.
     pub(crate) fn queue_close(&self, close: Close<'_>) -> Result<(), SendError> {
         self.outgoing().close(Some(close))?;
         self.has_queued();
@@ -209,29 +209,29 @@ impl Shared {
         Ok(())
     }
 
-    /// The time of the closing handshake begins with the Close, and again when that has left, and not
-    /// when the reader looks at the clock next.
+    /// Begins the time of the closing handshake with the Close, and again when that has left, and
+    /// not at the reader's next look at the clock.
     fn time_close(&self) {
         self.outgoing().time_close(self.setup.clock.now());
         self.closing.store(true, Ordering::SeqCst);
     }
 
-    /// Something was queued, to be written by the reader when it has nothing else to do.
+    /// Notes that something was queued, to be written by the reader when it has nothing else to do.
     pub(crate) fn has_queued(&self) {
         self.queued.store(true, Ordering::SeqCst);
     }
 
-    /// Whether something was since this was asked last.
+    /// Whether something was, since the last call.
     pub(crate) fn take_queued(&self) -> bool {
         self.queued.load(Ordering::SeqCst) && self.queued.swap(false, Ordering::SeqCst)
     }
 
-    /// Whether the closing handshake has begun since this was asked last.
+    /// Whether the closing handshake has begun, since the last call.
     pub(crate) fn take_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst) && self.closing.swap(false, Ordering::SeqCst)
     }
 
-    /// Writes everything that is queued, by whomever.
+    /// Writes everything that is queued, in this thread or another.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         let mut wire = lock(&self.wire);
         self.drain(&mut wire)?;
@@ -253,14 +253,14 @@ impl Shared {
     /// Ends the connection from our side, whatever state it is in, and waits for the peer to see
     /// it: until it closes its side, within the close timeout.
     pub(crate) fn finish(&self, code: CloseCode) {
-        // A `Closed` error means that a Close is on its way, or that there is nobody to tell. If
-        // there is no memory for one, the stream ends without: it is shut below in any case.
+        // A `Closed` error means that a Close is on its way, or that nobody is left to read one. If
+        // there is no memory for one, the stream ends without it: it is shut below in any case.
         let _ = self.queue_close(code.into());
         self.hang_up();
     }
 
     /// Writes our last word, and ends the transport as §7.1.1 wants it: the peer has closed, or
-    /// learns why we do.
+    /// reads why we do.
     pub(crate) fn hang_up(&self) {
         if self.hung_up.swap(true, Ordering::SeqCst) {
             return;
@@ -269,7 +269,7 @@ impl Shared {
         let _ = self.flush();
         let waits = match self.outgoing().shutdown() {
             Shutdown::AwaitPeer | Shutdown::Drain => true,
-            // Where the peer has not closed, either, it sees ours and the end of the stream.
+            // A peer that has not closed either sees our Close and the end of the stream.
             Shutdown::Write | Shutdown::NotYet => self.stream.shutdown(How::Write).is_ok(),
             Shutdown::Now => false,
         };
@@ -289,8 +289,8 @@ impl Shared {
         let _ = self.stream.shutdown(How::Both);
     }
 
-    /// The transport failed, or the peer is given up: the connection is dropped. What is to be
-    /// told is what came first; a write that fails because a read did says nothing new.
+    /// Drops the connection, because the transport failed or the peer was given up. The first
+    /// reason is the one to report; a write that fails because a read did says nothing new.
     #[cold]
     pub(crate) fn lost(&self, failure: impl Into<Failure>) -> Error {
         let first = *self.failure.get_or_init(|| failure.into());
@@ -298,14 +298,14 @@ impl Shared {
         first.into()
     }
 
-    /// Gives back what memory is not in use.
+    /// Frees the memory that is not in use.
     pub(crate) fn release(self: &Arc<Self>) {
         self.outgoing().release();
         if let Some(mut wire) = self.free_wire() {
             wire.release();
         }
-        // What was queued meanwhile by a thread that found the wire taken. A failure shows to the
-        // thread that uses the connection next.
+        // What a thread that found the wire taken has queued meanwhile. The next thread that uses
+        // the connection sees a failure.
         let _ = self.flush_soon();
     }
 
@@ -315,8 +315,8 @@ impl Shared {
         }
     }
 
-    /// Nothing is queued for a connection whose transport has failed. If it had ended before that,
-    /// this is what there is to say, and the core says it.
+    /// Refuses to queue for a connection whose transport has failed. If the connection had ended
+    /// before that, the core says so.
     fn check_open(&self) -> Result<(), Error> {
         let state = || self.outgoing().state();
         match self.check_transport() {
@@ -347,7 +347,7 @@ impl Shared {
 }
 
 impl Drop for Shared {
-    /// A connection that is dropped while open tells the peer so, if that takes no waiting.
+    /// A connection that is dropped while open sends the peer a Close, if that takes no waiting.
     fn drop(&mut self) {
         let outgoing = self
             .outgoing
@@ -525,7 +525,7 @@ mod tests {
         let shared = over(tcp.into(), Setup::new(clock.clone()));
         clock.advance(Duration::from_secs(3));
         shared.close(CloseCode::NORMAL.into()).unwrap();
-        // Nobody has looked at the clock since.
+        // No thread has looked at the clock since.
         let deadline = Instant::from_epoch(Duration::from_secs(13));
         assert_eq!(shared.outgoing().deadline(), Some(deadline));
     }

@@ -20,13 +20,23 @@ use crate::writer::{Corked, Writer};
 
 /// An open WebSocket: a client's from [`connect`](crate::connect), a server's in its handler.
 ///
-/// While [`recv`](Self::recv) and the other methods that receive wait, the peer is pinged every
-/// 20 s and answered; a program that only sends should look in with
-/// [`recv_timeout`](Self::recv_timeout) now and then, for it would not notice that the peer has
-/// closed.
+/// ```no_run
+/// let mut ws = ws_std::connect("ws://127.0.0.1:9001/echo")?;
+/// ws.send("hello")?;
+/// while let Some(message) = ws.recv()? {
+///     println!("{message:?}");
+/// }
+/// println!("the server has closed: {:?}", ws.peer_close());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
-/// Dropped while open, a client's says Close 1001 if that takes no waiting, and a server's is
-/// closed in good order when the handler is done.
+/// While [`recv`](Self::recv) and the other methods that receive wait, they ping the peer at the
+/// interval of the timeouts, 20 s by default, and answer its Pings. A program that only sends
+/// should call [`recv_timeout`](Self::recv_timeout) now and then: otherwise it does not notice that
+/// the peer has closed.
+///
+/// A client's connection that is dropped while open sends a Close 1001 if that takes no waiting; a
+/// server's is closed in good order when the handler returns.
 #[derive(Debug)]
 pub struct WebSocket {
     reader: Reader,
@@ -34,14 +44,14 @@ pub struct WebSocket {
     about: Box<About>,
 }
 
-/// What the opening handshake said.
+/// The results of the opening handshake.
 #[derive(Default)]
 pub(crate) struct About {
     pub(crate) subprotocol: Option<String>,
     pub(crate) headers: HeaderMap,
 }
 
-/// The names of the headers: values hold cookies, and subprotocols hold tokens.
+/// Shows the names of the headers: values hold cookies, and subprotocols hold tokens.
 impl fmt::Debug for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.headers.keys()).finish()
@@ -49,10 +59,10 @@ impl fmt::Debug for About {
 }
 
 impl WebSocket {
-    /// Runs a connection whose opening handshake was done elsewhere, on what it left: a stream,
-    /// and a [`Session`] that has what was received after the head.
-    /// [`Accepting`](ws_proto::Accepting) and [`Connecting`](ws_proto::Connecting) give such a one.
-    /// Reads and writes wait as long as its timeouts say.
+    /// Runs a connection whose opening handshake was done elsewhere: on a stream, and a [`Session`]
+    /// that holds what was received after the head. [`Accepting`](ws_proto::Accepting) and
+    /// [`Connecting`](ws_proto::Connecting) give such a session. Reads and writes wait as long as
+    /// its timeouts say.
     ///
     /// # Errors
     ///
@@ -84,11 +94,11 @@ impl WebSocket {
         })
     }
 
-    /// Waits for the next message. `None` if the peer has closed, in good order: what it said is
-    /// [`peer_close`](Self::peer_close).
+    /// Waits for the next message. `None` if the peer has closed in good order;
+    /// [`peer_close`](Self::peer_close) has its code and reason.
     ///
-    /// The message is borrowed from the buffer it was received in;
-    /// [`recv_owned`](Self::recv_owned) gives one to keep.
+    /// The message is borrowed from the buffer that it was received in;
+    /// [`recv_owned`](Self::recv_owned) returns one to keep.
     ///
     /// # Errors
     ///
@@ -117,8 +127,8 @@ impl WebSocket {
         self.reader.recv_timeout(timeout)
     }
 
-    /// Calls `handle` with each message, and a way to answer, until the peer closes. Answers are
-    /// corked: those to all the messages that came with one read leave with one write.
+    /// Calls `handle` with each message, and a way to answer, until the peer closes. The answers to
+    /// all messages that came with one read leave with one write.
     ///
     /// # Errors
     ///
@@ -196,7 +206,7 @@ impl WebSocket {
     /// # Errors
     ///
     /// [`Send`](Error::Send) if the reason is over 123 bytes, or there is no memory for the Close:
-    /// nothing was done. [`TimedOut`](Error::TimedOut) if the peer did not answer; else as
+    /// nothing was done. [`TimedOut`](Error::TimedOut) if the peer did not answer; otherwise as
     /// [`recv`](Self::recv).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.reader.close(code, reason)
@@ -208,7 +218,7 @@ impl WebSocket {
         self.reader.peer_close()
     }
 
-    /// Another way to send on this connection, for other threads: see [`Group`](crate::Group).
+    /// Makes another sender for this connection, for other threads: see [`Group`](crate::Group).
     #[must_use]
     pub fn writer(&self) -> Writer {
         self.writer.clone()

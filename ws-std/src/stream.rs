@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 #[cfg(test)]
 use crate::faults::Plan;
 
-/// A connected socket. What it says about lengths is checked before anybody acts on it.
+/// A connected socket. The lengths that it reports are checked before they are used.
 pub(crate) struct Stream {
     tcp: TcpStream,
-    /// What is to go wrong, in a test.
+    /// The faults to happen, in a test.
     #[cfg(test)]
     plan: Option<std::sync::Arc<Plan>>,
 }
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Read,
@@ -67,25 +67,25 @@ impl Stream {
         })
     }
 
-    /// How long a read may wait.
+    /// Sets how long a read may wait.
     pub(crate) fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
         let patience = Some(patience.max(TICK));
         self.ask(|tcp| tcp.set_read_timeout(patience))
     }
 
-    /// How long a write may wait.
+    /// Sets how long a write may wait.
     pub(crate) fn set_write_timeout(&self, patience: Duration) -> io::Result<()> {
         let patience = Some(patience.max(TICK));
         self.ask(|tcp| tcp.set_write_timeout(patience))
     }
 
-    /// A message leaves when it is written, and does not wait for another.
+    /// Sends each message when it is written, without waiting for another.
     pub(crate) fn set_nodelay(&self) -> io::Result<()> {
         self.ask(|tcp| tcp.set_nodelay(true))
     }
 
-    /// Keeps what the peer does not read in our queue instead of the system's, where a Ping would
-    /// stand after all of it.
+    /// Makes what the peer does not read wait in our queue and not in the system's, where a Ping
+    /// would come after all of it.
     pub(crate) fn set_unsent_low(&self) -> io::Result<()> {
         #[cfg(any(target_os = "android", target_os = "linux"))]
         return self.ask(|tcp| socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT));
@@ -101,8 +101,8 @@ impl Stream {
         self.ask(TcpStream::peer_addr)
     }
 
-    /// Reads and drops what still comes, until the peer has ended its side, `limit` long at most, and
-    /// while `goes_on` says so of what was dropped.
+    /// Reads and drops what still comes, until the peer has ended its side, for at most `limit`,
+    /// and while `goes_on` allows it.
     pub(crate) fn linger(&self, limit: Duration, mut goes_on: impl FnMut(usize) -> bool) {
         // A limit too long to be added never comes.
         let deadline = Instant::now().checked_add(limit);
@@ -125,7 +125,7 @@ impl Stream {
 
     /// Makes a call that moves no bytes.
     fn ask<T>(&self, ask: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result<T> {
-        // What is planned for it comes first: there is no length to be wrong.
+        // A planned fault comes first: there is no length to be wrong.
         self.call(Call::Setting, 0, |_| Ok(0))?;
         ask(&self.tcp)
     }
@@ -186,8 +186,8 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// Whether a call ended because the socket was told to wait no longer. That is `WouldBlock`, but on
-/// Windows; elsewhere `TimedOut` is a peer that acknowledges nothing, and the end.
+/// Whether a call ended because its timeout was over. That is `WouldBlock`, except on Windows;
+/// elsewhere `TimedOut` is a peer that acknowledges nothing, and the end.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
     match error.kind() {
         io::ErrorKind::WouldBlock => true,
@@ -201,9 +201,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// The most pieces of one write.
 pub(crate) const PIECES: usize = 16;
 
-/// The most bytes that the system keeps unsent before it takes no more. Less would have two ends that
-/// write at the same time, and read after that, wait for each other sooner; more, and a peer that
-/// reads 50 KiB a second would meet a Ping after them too late.
+/// The most bytes that the system keeps unsent before it takes no more. With less, two ends that
+/// write at the same time, and read after that, would wait for each other sooner; with more, a peer
+/// that reads 50 KiB a second would meet a Ping after them too late.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNSENT: u32 = 512 << 10;
 

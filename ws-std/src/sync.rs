@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A handler that panicked has poisoned nothing: every lock here is let go of between two whole
-/// steps.
+/// Takes a lock, poisoned or not: every lock here is released between two whole steps, so a handler
+/// that panicked has left nothing half done.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What a tap sees, in the order in which it happens: what is sent is shown as it is given to the
-/// system, and so before any answer to it. If the connection is lost, the last of it may not have
-/// left.
+/// A part of what goes over a connection, in the order in which it happens. What is sent is shown
+/// as it is given to the system, and so before any answer to it. If the connection is lost, the
+/// last of it may not have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tapped<'a> {
     /// The head that was sent in the opening handshake.

@@ -50,7 +50,7 @@ impl Writer {
             })
     }
 
-    /// Sends a message without waiting, that was prepared for many: see [`queue`](Self::queue).
+    /// Sends a message that was prepared for many, without waiting: see [`queue`](Self::queue).
     ///
     /// # Errors
     ///
@@ -61,14 +61,14 @@ impl Writer {
             .queue(len, |outgoing| outgoing.send_prepared(prepared))
     }
 
-    /// Sends a message without waiting: what the peer does not take at once is kept, up to
-    /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and written when it does. For
-    /// sending to many, of whom one may have stalled: see [`Group`](crate::Group).
+    /// Sends a message without waiting. What the peer does not take at once is kept, up to
+    /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and written when the peer takes it.
+    /// For sending to many, of which one may have stalled: see [`Group`](crate::Group).
     ///
     /// # Errors
     ///
     /// [`Send`](Error::Send) with [`SendError::Full`] if too much waits already: nothing of the
-    /// message was kept. Else as [`send`](Self::send).
+    /// message was kept. Otherwise as [`send`](Self::send).
     pub fn queue<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.shared
@@ -108,20 +108,20 @@ impl Writer {
         self.shared.close(Close::new(code, reason)?)
     }
 
-    /// Drops the connection at once, with no Close: the peer sees its stream end, and every
-    /// thread that waits on it wakes with an error.
+    /// Drops the connection at once, without a Close. The peer sees its stream end, and every
+    /// thread that waits on the connection wakes with an error.
     pub fn abort(&self) {
         self.shared.abort();
     }
 
-    /// How many bytes of messages wait in the queue, after those that are being written.
+    /// The number of bytes of messages that wait in the queue, after those that are being written.
     #[must_use]
     pub fn unsent_len(&self) -> usize {
         self.shared.outgoing().unsent_len()
     }
 }
 
-/// The sending half, within [`for_each`](crate::WebSocket::for_each): what is sent leaves when
+/// The sending half, within [`for_each`](crate::WebSocket::for_each). What is sent leaves when
 /// every message that has arrived has been handled, all in one write.
 #[derive(Debug)]
 pub struct Corked<'a> {
@@ -136,7 +136,7 @@ impl<'a> Corked<'a> {
         Self { shared, lost }
     }
 
-    /// Whether a write failed: what the application returned is likely to say just that.
+    /// Whether a write failed: the application probably returned just that error.
     pub(crate) const fn is_lost(&self) -> bool {
         self.lost
     }
@@ -163,7 +163,7 @@ impl<'a> Corked<'a> {
         }
     }
 
-    /// It leaves when the reader has nothing else to do.
+    /// Leaves it to be written when the reader has nothing else to do.
     fn queued(&self, queued: Result<(), SendError>) -> Result<(), SendError> {
         self.shared.has_queued();
         queued
@@ -213,7 +213,7 @@ impl<'a> Corked<'a> {
     }
 
     /// Starts the closing handshake. Messages that the peer sent before it saw the Close still
-    /// come.
+    /// arrive.
     ///
     /// # Errors
     ///

@@ -6,11 +6,12 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{BINARY, CLOSE, PING, PONG, Raw, TEXT, frame, pattern, timeouts, until, within};
+use common::{Raw, frame, pattern, timeouts, until, within};
 use ws_proto::{Config, Role, Session};
 use ws_std::{
     Clock, CloseCode, Error, Message, Next, ProtocolError, TimedOut, Timeouts, WebSocket, Writer,
 };
+use ws_testkit::{BINARY, CLOSE, PING, PONG, TEXT};
 
 mod common;
 

@@ -5,10 +5,11 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-use common::{BINARY, CLOSE, Raw, TEXT, echo, frame, pattern, run, server, timeouts, within};
+use common::{Raw, echo, frame, pattern, run, server, timeouts, within};
 use ws_std::{
     Client, CloseCode, Error, Message, Next, ProtocolError, SendError, TimedOut, WebSocket,
 };
+use ws_testkit::{BINARY, CLOSE, TEXT};
 
 mod common;
 

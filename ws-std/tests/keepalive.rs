@@ -6,8 +6,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{PING, PONG, Raw, TEXT, echo, run, server, timeouts, within};
+use common::{Raw, echo, run, server, timeouts, within};
 use ws_std::{Client, CloseCode, Error, Message, Next, TimedOut};
+use ws_testkit::{PING, PONG, TEXT};
 
 mod common;
 

@@ -4,8 +4,9 @@
 use std::fs;
 use std::time::Duration;
 
-use common::{Raw, TEXT, ask, get, pattern, run, server, upgrade};
+use common::{Raw, ask, get, pattern, run, server, upgrade};
 use ws_std::{CloseCode, Error, Group, Response};
+use ws_testkit::TEXT;
 
 mod common;
 

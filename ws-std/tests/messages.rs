@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use common::{BINARY, CLOSE, PING, PONG, Raw, TEXT, echo, frame, pattern, run, server, within};
+use common::{Raw, echo, frame, pattern, run, server, within};
 use ws_std::{Client, CloseCode, Error, Kind, Message, MessageBuf, Next, Part, SendError, Tapped};
+use ws_testkit::{BINARY, CLOSE, PING, PONG, TEXT};
 
 mod common;
 

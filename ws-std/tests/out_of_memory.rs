@@ -1,17 +1,15 @@
 //! A connection for which there is no memory is not left in the dark, and nobody waits in vain.
 
 #[allow(dead_code, reason = "nothing is counted here")]
-#[path = "../../ws-proto/tests/support/counting.rs"]
-mod counting;
-
 use std::net::{TcpListener, TcpStream};
 
-use common::{BINARY, Raw, TEXT};
-use counting::{Counting, Failing, failing};
+use common::Raw;
 use ws_proto::Session;
 use ws_std::{
     Clock, CloseCode, Error, Group, Limits, Message, ProtocolError, SendError, WebSocket,
 };
+use ws_testkit::counting::{Counting, Failing, failing};
+use ws_testkit::{BINARY, TEXT};
 
 mod common;
 

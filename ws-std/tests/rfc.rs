@@ -5,9 +5,10 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use common::{Raw, TEXT, frame, run, server, within};
+use common::{Raw, frame, run, server, within};
 use ws_proto::handshake::{Key, Request};
 use ws_std::{ConnectError, Error};
+use ws_testkit::TEXT;
 
 mod common;
 

@@ -7,8 +7,9 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use common::{PATIENCE, Raw, TEXT, ask, echo, get, run, server, until, upgrade, within};
+use common::{PATIENCE, Raw, ask, echo, get, run, server, until, upgrade, within};
 use ws_std::{Client, CloseCode, ConnectError, Error, Message, Response};
+use ws_testkit::TEXT;
 
 mod common;
 

@@ -6,12 +6,13 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use common::{BINARY, PATIENCE, Raw, TEXT, echo, pattern, run, server, timeouts, until, within};
+use common::{PATIENCE, Raw, echo, pattern, run, server, timeouts, until, within};
 use ws_proto::{Config, Session};
 use ws_std::{
     Clock, CloseCode, Error, Group, Kind, Limits, Message, Part, Reader, SendError, Timeouts,
     WebSocket, Writer,
 };
+use ws_testkit::{BINARY, TEXT};
 
 mod common;
 

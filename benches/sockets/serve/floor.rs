@@ -1,4 +1,4 @@
-//! What cannot be saved: the bytes of an echo are read, unmasked and written, and nothing is
+//! The least that a server can do: the bytes of an echo are read, unmasked and written, and nothing is
 //! checked.
 
 use std::io::{self, Read, Write};
@@ -17,7 +17,7 @@ const BUFFER: usize = 64 << 10;
 pub(super) fn serve(size: usize) -> io::Result<()> {
     for stream in listen()?.incoming() {
         let stream = stream?;
-        // Whoever breaks off is done.
+        // A client that breaks off is done.
         thread::spawn(move || echo(stream, size));
     }
     Ok(())
@@ -42,7 +42,7 @@ fn echo(mut stream: TcpStream, size: usize) -> io::Result<()> {
                 return Ok(());
             };
             let _ = Mask::new([a, b, c, d]).apply(payload);
-            // The header of the answer fits in, for it has no mask.
+            // The header of the answer fits in, because it has no mask.
             head[MASK..].copy_from_slice(header.as_ref());
             if size < LARGE {
                 answers.extend_from_slice(&frame[MASK..]);

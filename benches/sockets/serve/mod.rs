@@ -22,11 +22,11 @@ pub(crate) const NAMES: [&str; 5] = [
 /// The one server that checks nothing of what it echoes.
 pub(crate) const FLOOR: &str = "floor";
 
-/// What the servers do about answers that might be joined by Nagle's algorithm (RFC 896). Ours
+/// The way in which the servers treat answers that might be joined by Nagle's algorithm (RFC 896). Ours
 /// and the floor always send at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answers {
-    /// What the examples of their crates do: nothing.
+    /// As the examples of their crates: nothing.
     MayWait,
     /// `TCP_NODELAY` is set, as servers on real networks have it.
     AtOnce,

@@ -1,4 +1,4 @@
-//! sockudo-ws: its protocol on buffers of the caller's, which its sockets stand on.
+//! sockudo-ws: its protocol on the caller's buffers, which its sockets are built on.
 
 use std::hint::black_box;
 

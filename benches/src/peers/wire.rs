@@ -102,7 +102,7 @@ impl AsyncWrite for Wire<'_> {
     }
 }
 
-/// What a future comes to that never waits.
+/// The result of a future that never waits.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(future).poll(&mut context) {

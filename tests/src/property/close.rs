@@ -4,8 +4,8 @@ use ws_proto::{
     Close, CloseCode, Connection, Event, Limits, ProtocolError, Role, SendError, Shutdown, State,
 };
 
-use crate::engine::Setup;
-use crate::frame::Frame;
+use ws_testkit::Frame;
+use ws_testkit::Setup;
 
 /// The codes that may travel (§7.4.1 and the registry of §11.7), but for the ranges of §7.4.2.
 const DEFINED: [u16; 12] = [
@@ -69,7 +69,7 @@ fn naive(payload: &[u8]) -> Result<Said<'_>, ProtocolError> {
 
 /// The payload in a frame, of which the last byte comes by itself.
 fn receives(role: Role, payload: &[u8]) {
-    let mask = (role == Role::Server).then_some([0x37, 0xFA, 0x21, 0x3D]);
+    let mask = (role == Role::Server).then_some(ws_testkit::KEY);
     let mut frame = Frame {
         first: Frame::FIN | 8,
         mask,

@@ -3,8 +3,8 @@
 use ws_proto::{ProtocolError, Role};
 
 use super::differential::{Both, Last};
-use crate::engine::Got;
-use crate::frame::Frame;
+use ws_testkit::Frame;
+use ws_testkit::Got;
 
 /// A way to differ.
 #[derive(Clone, Copy, Debug)]

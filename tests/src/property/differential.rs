@@ -7,8 +7,8 @@ use tungstenite::{Error as TheirError, Message as TheirMessage};
 use ws_proto::{Event, Limits, Message, ProtocolError, Role, Session, Step};
 
 use super::differences::{DIFFERENCES, Difference};
-use crate::engine::{Got, Setup};
-use crate::frame::Frame;
+use ws_testkit::Frame;
+use ws_testkit::{Got, Setup};
 
 /// What an implementation made of a stream that ends: what it received, and why no more.
 #[derive(Clone, Debug, PartialEq, Eq)]

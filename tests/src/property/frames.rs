@@ -3,9 +3,9 @@
 use ws_proto::{ProtocolError, Role};
 
 use super::input::cuts;
-use crate::converse::{Outcome, assert_same_however_cut};
-use crate::engine::{Got, Inlet, Setup};
-use crate::frame::Frame;
+use ws_testkit::Frame;
+use ws_testkit::{Got, Inlet, Setup};
+use ws_testkit::{Outcome, assert_same_however_cut};
 
 /// Frames to a server mean the same however they are cut.
 ///

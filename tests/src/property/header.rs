@@ -2,7 +2,7 @@
 
 use ws_proto::Header;
 
-use crate::frame::Frame;
+use ws_testkit::Frame;
 
 /// A header that decodes encodes to the same bytes, is not complete in fewer, and says what the
 /// naive codec says; one that does not decode never will, whatever follows.

@@ -9,7 +9,7 @@ use ws_proto::{
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::input::cuts;
-use crate::frame::Frame;
+use ws_testkit::Frame;
 
 /// What a sender leaves out at the end of a message (§7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];

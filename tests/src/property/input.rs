@@ -1,6 +1,6 @@
 //! How an input is taken apart.
 
-use crate::pair::Side;
+use ws_testkit::Side;
 
 /// Takes a number below 16, and as many lengths, off the input.
 pub(super) fn cuts(input: &[u8]) -> (Vec<usize>, &[u8]) {

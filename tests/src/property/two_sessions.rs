@@ -3,8 +3,8 @@
 use ws_proto::Role;
 
 use super::input::side;
-use crate::engine::Setup;
-use crate::orders::{self, Happening};
+use ws_testkit::Setup;
+use ws_testkit::orders::{self, Happening};
 
 /// Whatever happens to two peers, in whatever order, messages arrive as they were sent or not at
 /// all, and both come to an end: see [`orders::check`].

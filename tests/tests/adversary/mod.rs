@@ -9,8 +9,8 @@ use std::{io, iter, thread};
 use peer::{Ended, Peer, brief};
 use ws_proto::Role;
 use ws_proto::handshake::{Compression, Direction, Request, RequestError};
-use ws_tests::Frame;
-use ws_tests::hostile::{Act, Case, Move, Reaction};
+use ws_testkit::Frame;
+use ws_testkit::hostile::{Act, Case, Move, Reaction};
 
 /// The request of RFC 6455 section 1.3, with a name that any server may have.
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
@@ -21,7 +21,7 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// What a server has to do for others when it has dealt with a hostile client.
-const CONTROL: &str = "role server\nshows A14 others are served\n\
+const CONTROL: &str = "case control server A14 others are served\n\
     open frame text \"still here\"\nout frame text \"still here\"\n\
     in frame close code:1000\nout close 1000\nend\n";
 

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use ws_tests::Frame;
+use ws_testkit::Frame;
 
 /// How long an event may take that is sure to come. Only a broken endpoint takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);

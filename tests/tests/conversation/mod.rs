@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use ws_std::{Client, Tapped};
-use ws_tests::Frame;
+use ws_testkit::Frame;
 
 /// The bytes of one connection, both ways.
 #[derive(Clone, Default)]

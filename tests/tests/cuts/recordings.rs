@@ -2,7 +2,7 @@
 
 use ws_proto::handshake::{Compression, Direction, Key, Offer, Request, RequestError, Takeover};
 use ws_proto::{Deflate, Kind, Limits, Part, Role, Session};
-use ws_tests::{Action, Frame, Script, Setup, Step};
+use ws_testkit::{Action, Script, Setup, Step};
 
 /// What a peer said to an endpoint of ours.
 pub(crate) struct Recording {
@@ -132,16 +132,8 @@ pub(crate) fn recordings() -> Vec<Recording> {
 fn large(role: Role) -> Recording {
     let mut setup = Setup::new(role);
     setup.limits.read_buffer = Limits::MIN_READ;
-    let mask = (role == Role::Server).then_some([0x37, 0xFA, 0x21, 0x3D]);
-    let frame = |first, payload: &[u8]| {
-        let payload = payload.to_vec();
-        Frame {
-            first,
-            mask,
-            payload,
-        }
-        .encode()
-    };
+    let mask = (role == Role::Server).then_some(ws_testkit::KEY);
+    let frame = |first, payload: &[u8]| ws_testkit::frame(first, mask, payload);
     let text = "天地玄黃".repeat(60);
     let frames = [
         frame(0x81, text.as_bytes()),

@@ -3,19 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Panics unless there is a test of that name, which is the file's, `::` and the function's; or a
-/// transcript or hostile case, which the tests of those run, by the name of its file.
+/// Panics unless there is a test of that name: the file's, `::` and the function's; or the table's,
+/// of transcripts or hostile cases, which are run as a whole, `::` and the case's.
 #[track_caller]
 pub(crate) fn assert_exists(name: &str, context: &str) {
-    let Some((file, function)) = name.split_once("::") else {
-        let run = ["tests/transcripts/", "tests/hostile/"];
-        let is_run = run.iter().any(|folder| name.starts_with(folder)) && name.ends_with(".txt");
-        assert!(is_run && root().join(name).is_file(), "{context}: {name}");
-        return;
-    };
-    let source = fs::read_to_string(root().join(file))
-        .unwrap_or_else(|error| panic!("{context}: {name}: {error}"));
-    assert!(has_test(&source, function), "{context}: {name}");
+    let found = name.split_once("::").is_some_and(|(file, test)| {
+        let source = fs::read_to_string(root().join(file))
+            .unwrap_or_else(|error| panic!("{context}: {name}: {error}"));
+        let tables = ["tests/transcripts/", "tests/hostile/"];
+        if tables.iter().any(|folder| file.starts_with(folder)) {
+            has_case(&source, test)
+        } else {
+            has_test(&source, test)
+        }
+    });
+    assert!(found, "{context}: {name}");
+}
+
+/// Whether the table has a case of that name.
+fn has_case(table: &str, name: &str) -> bool {
+    let headlines = table.lines().filter_map(|line| line.strip_prefix("case "));
+    headlines
+        .filter_map(|rest| rest.split(' ').next())
+        .any(|case| case == name)
 }
 
 /// Whether `source` has a test of that name, which is run with all others.
@@ -50,4 +60,8 @@ fn a_test_that_is_not_there_is_missed() {
     assert!(!has_test(source, "helper"));
     assert!(!has_test(source, "is"));
     assert!(!has_test(source, "is_left_out"));
+    let table = "case is-there server\n  case-of-its-own";
+    assert!(has_case(table, "is-there"));
+    assert!(!has_case(table, "is"));
+    assert!(!has_case(table, "case-of-its-own"));
 }

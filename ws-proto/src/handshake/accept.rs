@@ -21,7 +21,7 @@ use crate::error::NoRoom;
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct Accept<'a> {
-    /// None of an extended CONNECT.
+    /// `None` of an extended CONNECT.
     token: Option<AcceptToken>,
     offered: List<'a>,
     protocol: Option<&'a str>,
@@ -40,7 +40,7 @@ impl<'a> Accept<'a> {
         }
     }
 
-    /// Chooses a subprotocol. Without this call there is none.
+    /// Chooses a subprotocol. Without this call, none is chosen.
     ///
     /// # Errors
     ///
@@ -61,8 +61,8 @@ impl<'a> Accept<'a> {
         })
     }
 
-    /// Says what was agreed on about compression: see [`Compression::agree`]. Without this call
-    /// there is none.
+    /// Sets the compression that was agreed on: see [`Compression::agree`]. Without this call there
+    /// is none.
     ///
     /// [`Compression::agree`]: super::Compression::agree
     pub const fn compression(self, compression: Option<Agreed>) -> Self {
@@ -129,7 +129,8 @@ impl<'a> Accept<'a> {
     }
 }
 
-/// Its status and the names of its headers: values hold cookies, and subprotocols hold tokens.
+/// Shows the status and the names of the headers: values hold cookies, and subprotocols hold
+/// tokens.
 impl fmt::Debug for Accept<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accept")

@@ -1,4 +1,4 @@
-//! An answer of the application's that opens nothing: a demand for credentials, a redirect, a page
+//! An answer by the application that opens nothing: a demand for credentials, a redirect, a page
 //! (§4.2.2 (2) to (4)).
 
 use core::fmt::Write as _;
@@ -9,8 +9,8 @@ use super::syntax::check_own_headers;
 use super::write::Writer;
 use crate::error::NoRoom;
 
-/// A response to a request: a redirect, a demand for credentials, a page. What breaks a rule of
-/// the handshake has an answer [of its own](super::RequestError::encode_refusal).
+/// A response to a request: a redirect, a demand for credentials, a page. A request that breaks a
+/// rule of the handshake has an answer [of its own](super::RequestError::encode_refusal).
 ///
 /// ```
 /// use ws_proto::handshake::Answer;
@@ -37,7 +37,7 @@ impl<'a> Answer<'a> {
     ///
     /// # Errors
     ///
-    /// [`Status`](ArgumentError::Status) if it is not a final one, from 200 to 599.
+    /// [`Status`](ArgumentError::Status) if it is not final, from 200 to 599.
     pub const fn new(status: u16) -> Result<Self, ArgumentError> {
         match status {
             200..=599 => Ok(Self {
@@ -49,7 +49,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Sets the headers, but for those that say how the response travels.
+    /// Sets the headers, except for those that say how the response travels.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl<'a> Answer<'a> {
 }
 
 impl core::fmt::Debug for Answer<'_> {
-    /// Neither what a header says nor the body.
+    /// Shows neither the values of headers nor the body.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let names = self.headers.iter().map(|(name, _)| name);
         write!(f, "Answer {{ status: {}, headers: ", self.status)?;

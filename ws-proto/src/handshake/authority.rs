@@ -39,8 +39,8 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// What stands before `://`, and what after it. It is looked for as one of a list and not as a text,
-/// of which `core` cannot be seen not to panic.
+/// Splits a URI at `://`. The colon is looked for as one of a list: the search of `core` for a text
+/// cannot be proven not to panic.
 pub(super) fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once([':'])?;
     Some((scheme, rest.strip_prefix("//")?))
@@ -73,8 +73,8 @@ pub(super) fn parse_port(digits: &str) -> Option<u16> {
 }
 
 /// `IPv6address` (RFC 3986 §3.2.2): eight groups of digits, of which one `::` stands for one or
-/// more, and the last two may be an IPv4 address. The same as `core`'s parser, which cannot be seen
-/// not to panic.
+/// more, and the last two may be an IPv4 address. The same as `core`'s parser, which cannot be
+/// proven not to panic.
 fn is_ipv6(text: &str) -> bool {
     let (mut rest, mut gap) = match text.strip_prefix("::") {
         Some("") => return true,

@@ -22,12 +22,12 @@ const CLIENT_WINDOW: &str = "client_max_window_bits";
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// 256 bytes. No compressor of ours keeps to so little, so that it is never agreed on for
-    /// what we send: see [`CAN`](Self::CAN).
+    /// 256 bytes. Our compressor does not keep to so little, so this is never agreed on for what we
+    /// send: see [`CAN`](Self::CAN).
     pub const MIN: Self = Self(8);
-    /// The least that our compressor keeps to: 512 bytes.
+    /// 512 bytes: the least that our compressor keeps to.
     pub const CAN: Self = Self(9);
-    /// 32 KiB: what DEFLATE has unless something else is agreed on.
+    /// 32 KiB: DEFLATE's own, used unless something else is agreed on.
     pub const MAX: Self = Self(15);
 
     /// The window of 2^`bits` bytes, if DEFLATE has it: 8 to 15.
@@ -86,7 +86,7 @@ impl Takeover {
     }
 }
 
-/// How one direction is compressed.
+/// The compression of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direction {
     /// The sender's window.
@@ -102,7 +102,7 @@ impl Direction {
         takeover: Takeover::Kept,
     };
 
-    /// The narrower of both, in each respect. A sender may always use less than was agreed on.
+    /// The narrower of the two, in each respect. A sender may always use less than was agreed on.
     #[cfg(feature = "deflate")]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
@@ -112,10 +112,10 @@ impl Direction {
     }
 }
 
-/// The compression agreed on, or the most to agree on.
+/// The compression that was agreed on, or the most to agree on.
 ///
-/// What one end sends it can keep small by itself, and so the other is asked for nothing about it;
-/// only about what it receives it has to ask. [`agree`](Self::agree) says how a server does, and
+/// Each end bounds what it sends by itself, and asks nothing of the other for that; only about what
+/// it receives does it have to ask. [`agree`](Self::agree) says how a server does so, and
 /// [`Offer::compression`](super::Offer::compression) how a client.
 ///
 /// ```
@@ -140,17 +140,17 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// As a server: accepts the first offer that can be kept to within these bounds. `None` if
-    /// there is none: then nothing is compressed.
+    /// Accepts, as a server, the first offer that can be kept within these bounds. `None` if there
+    /// is none: then nothing is compressed.
     ///
-    /// The answer grants what the client asks us for, or less. Of what we send it names nothing
-    /// else: our bounds are kept by compressing within them, whatever was agreed on, and there
-    /// are clients that refuse what they did not ask for. The bounds of what the client sends are
-    /// named if they are narrow: takeover in any answer, which every client has to bear with
-    /// (§7.1.1.2), and the window in an answer to one that says that it can be told one.
+    /// The answer grants what the client asks of us, or less. It names nothing else about what we
+    /// send: we keep our bounds by compressing within them, whatever was agreed on, and some
+    /// clients refuse what they did not ask for. The bounds of what the client sends are named if
+    /// they are narrow: takeover in any answer, because every client must accept that (§7.1.1.2),
+    /// and the window in an answer to a client that offers to use a smaller one.
     ///
-    /// An offer is declined that has an unknown or repeated parameter or an invalid value
-    /// (§7.1), and one that wants a window smaller than our compressor has.
+    /// An offer is declined if it has an unknown or repeated parameter or an invalid value (§7.1),
+    /// or wants a window smaller than our compressor has.
     ///
     /// # Errors
     ///
@@ -199,12 +199,12 @@ impl Compression {
         })
     }
 
-    /// As a client: judges the server's answer to our offers. `None` if the server agreed to
+    /// Judges, as a client, the server's answer to our offers. `None` if the server agreed to
     /// nothing.
     ///
-    /// An answer that does not grant what the first of several offers asks for answers one that
-    /// comes after it. There nothing is asked of the server, and it may name any window of ours:
-    /// whatever is in order is an answer to one of them.
+    /// An answer that does not grant what the first of several offers asks for is taken as one to a
+    /// later offer. That one asks nothing of the server and lets it name any window for us, so
+    /// every valid answer belongs to one of them.
     ///
     /// # Errors
     ///
@@ -224,10 +224,10 @@ impl Compression {
         Ok(confirmed)
     }
 
-    /// Writes the offers of a client: that of browsers, and if the server is asked for more, one
-    /// that says so before it, and one that says nothing of windows after it. A server takes the
-    /// first that it can keep to (§5): there are some that have no windows to choose, some that
-    /// want to choose ours, and some that know no windows.
+    /// Writes the offers of a client: the one that browsers make. If the server is asked for more,
+    /// an offer that says so comes before it, and one without windows after it. A server takes the
+    /// first that it supports (§5): some have no choice of windows, some want to choose ours, and
+    /// some know no windows.
     pub(super) fn offered(&self, mut put: impl FnMut(&str)) {
         let asks = self.server != Direction::FULL;
         let offer = Self {
@@ -274,15 +274,16 @@ impl Compression {
     }
 }
 
-/// The compression that a server agreed to, for [`Accept::compression`](super::Accept::compression). It is shown as
-/// the value of Sec-WebSocket-Extensions that says so.
+/// The compression that a server agreed to, for
+/// [`Accept::compression`](super::Accept::compression). Its `Display` is the value of
+/// Sec-WebSocket-Extensions that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreed {
     compression: Compression,
     names: Names,
 }
 
-/// Which windows are named in the text.
+/// The windows that the text names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Names {
     server: bool,
@@ -325,8 +326,8 @@ enum ClientWindow {
 }
 
 impl Parameters {
-    /// The meaning of an answer; `None` if it is not valid: in an answer the client's window has a value
-    /// (§7.1.2.2).
+    /// The meaning of an answer; `None` if it is not valid: in an answer the client's window has a
+    /// value (§7.1.2.2).
     fn agreed(&self) -> Option<Compression> {
         let client_window = match self.client_window {
             ClientWindow::Unnamed => WindowBits::MAX,
@@ -345,8 +346,9 @@ impl Parameters {
         })
     }
 
-    /// `None` if it has a parameter that is unknown, repeated or invalid: "A server MUST decline
-    /// an extension negotiation offer" that has, and a client fails the connection (§7.1).
+    /// Reads the parameters. `None` if one is unknown, repeated or invalid: "A server MUST decline
+    /// an extension negotiation offer" that has such a one, and a client fails the connection
+    /// (§7.1).
     fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut this = Self {
             server_takeover: Takeover::Kept,

@@ -1,4 +1,4 @@
-//! What can be wrong with a handshake, by blame, and the HTTP answer to each (§4.2.1, §4.4, §10.2).
+//! The errors of a handshake, by blame, and the HTTP answer to each (§4.2.1, §4.4, §10.2).
 //!
 //! ```text
 //! the client sent it   RequestError  ─┐
@@ -89,8 +89,8 @@ pub enum RequestError {
     /// Not HTTP/1.1 (§4.2.1 (1)); HTTP/1.0 is parsed, but cannot upgrade.
     #[error("the handshake requires HTTP/1.1")]
     HttpVersion,
-    /// The method is not GET (§4.2.1 (1)), or over HTTP/2 and HTTP/3 it is no extended CONNECT
-    /// (RFC 8441 §4).
+    /// The method is not GET (§4.2.1 (1)), or the request over HTTP/2 or HTTP/3 is not an extended
+    /// CONNECT (RFC 8441 §4).
     #[error("the handshake requires the method GET, or an extended CONNECT over HTTP/2")]
     Method,
     /// No Host (§4.2.1 (2)).
@@ -99,7 +99,7 @@ pub enum RequestError {
     /// Several Hosts (RFC 9112 §3.2).
     #[error("more than one Host header")]
     RepeatedHost,
-    /// A Host that is empty or no `host[:port]` (RFC 9112 §3.2).
+    /// A Host that is empty or not `host[:port]` (RFC 9112 §3.2).
     #[error("the Host header is not host[:port]")]
     InvalidHost,
     /// The target is an absolute URI with another authority than Host (RFC 9112 §3.2.2).
@@ -132,7 +132,7 @@ pub enum RequestError {
     /// A key that is not the base64 of 16 bytes (§4.2.1 (5)).
     #[error("the Sec-WebSocket-Key is not 16 bytes in base64")]
     InvalidKey,
-    /// The request announces a body: Transfer-Encoding, or a Content-Length other than one 0
+    /// The request announces a body: Transfer-Encoding, or a Content-Length other than a single 0
     /// (RFC 9112 §6.3). Its bytes would be taken for frames, or for another request.
     #[error("the handshake request announces a body")]
     Body,
@@ -205,7 +205,7 @@ pub enum ResponseError {
     SeveralProtocols,
 }
 
-/// An argument of ours that cannot be sent in a handshake. Nothing was sent.
+/// An argument from the application that cannot be sent in a handshake. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
@@ -221,8 +221,8 @@ pub enum ArgumentError {
     /// The name of a header is not a token (RFC 9110 §5.1).
     #[error("header name is not a token")]
     HeaderName,
-    /// The value of a header has other characters than visible ASCII, space and tab: it might
-    /// break the line (RFC 9110 §5.5).
+    /// The value of a header has characters other than visible ASCII, space and tab: it might break
+    /// the line (RFC 9110 §5.5).
     #[error("header value is not printable ASCII")]
     HeaderValue,
     /// The status of an answer that opens nothing is not one from 200 to 599.
@@ -240,7 +240,7 @@ pub enum ArgumentError {
     /// More than 64 subprotocols.
     #[error("more than 64 subprotocols")]
     TooManyProtocols,
-    /// The chosen subprotocol is none of those that the client offered (§4.2.2 (4)).
+    /// The chosen subprotocol is not among those that the client offered (§4.2.2 (4)).
     #[error("chosen subprotocol was not offered by the client")]
     UnofferedProtocol,
 }
@@ -262,8 +262,8 @@ impl From<InvalidExtensions> for ResponseError {
     }
 }
 
-/// A text that is not a serialized origin (RFC 6454 §6.2): refused in a request of a peer's, and
-/// an argument error in a list of ours.
+/// A text that is not a serialized origin (RFC 6454 §6.2): refused in a peer's request, and an
+/// argument error in the application's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("invalid origin: expected scheme://host[:port], null or file://")]
 pub struct InvalidOrigin;
@@ -283,7 +283,7 @@ impl From<InvalidOrigin> for ArgumentError {
 impl RequestError {
     /// The HTTP status of the answer.
     ///
-    /// Over HTTP/2 one of 426 is 400 instead: see [`Refusal::status`](super::Refusal::status).
+    /// Over HTTP/2, 426 becomes 400: see [`Refusal::status`](super::Refusal::status).
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

@@ -1,4 +1,4 @@
-//! The grammar of Sec-WebSocket-Extensions (§9.1). What the names mean is not known here.
+//! The grammar of Sec-WebSocket-Extensions (§9.1), without the meaning of any name.
 //!
 //! ```text
 //! extension-list  = 1#extension
@@ -40,12 +40,12 @@ use super::syntax::is_token_byte;
 #[derive(Clone)]
 pub struct Extensions<'b> {
     values: Values<'b>,
-    /// What is left of the current header.
+    /// The rest of the current header.
     rest: &'b str,
     found: Found,
 }
 
-/// How much of `1#extension` there was.
+/// The part of `1#extension` seen so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     NoHeader,
@@ -105,7 +105,7 @@ impl<'b> Iterator for Extensions<'b> {
 
 impl core::iter::FusedIterator for Extensions<'_> {}
 
-/// The names of those that are left.
+/// Shows the names of those that are left.
 impl fmt::Debug for Extensions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.clone().map(|extension| extension.map(|it| it.name()));
@@ -128,8 +128,8 @@ impl<'b> Extension<'b> {
         self.name
     }
 
-    /// The parameters in order: a name, and a value if there is one. Names may repeat; whether
-    /// they may is the extension's to say.
+    /// The parameters in order: a name, and a value if there is one. The extension decides whether
+    /// names may repeat.
     #[must_use]
     pub const fn params(&self) -> Params<'b> {
         Params { rest: self.params }
@@ -168,7 +168,7 @@ impl<'b> ParamValue<'b> {
         self.raw.chars().filter(|&char| char != '\\')
     }
 
-    /// The token, if it was written without escapes, which is to say always, in practice.
+    /// The token, if it was written without escapes, as in practice it always is.
     #[must_use]
     pub fn as_str(self) -> Option<&'b str> {
         (!self.raw.contains('\\')).then_some(self.raw)

@@ -1,13 +1,13 @@
 //! The headers that a handshake is judged by (§4.1, §4.2.1), noted in one walk over the lines.
 //!
-//! Of each it matters whether it is there, what it says, and whether it is there again. A list may
-//! be spread over several lines (RFC 9110 §5.3): only then the lines are walked a second time.
+//! For each it matters whether it is there, what it says, and whether it is there again. A list may
+//! be spread over several lines (RFC 9110 §5.3): only then are the lines walked a second time.
 
 use super::error::HeadError;
 use super::headers::{HeaderIter, Headers};
 use super::syntax::{elements, is_field_value, is_token};
 
-/// What there is of a header.
+/// The occurrences of a header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Field<'b> {
     #[default]
@@ -74,8 +74,8 @@ impl<'b> Fields<'b> {
     ///
     /// # Errors
     ///
-    /// What could not have come in one line of a head: a name that is not a token, a value with
-    /// control characters.
+    /// [`HeaderName`](HeadError::HeaderName) and [`ControlCharacter`](HeadError::ControlCharacter):
+    /// a line of a head could not have held that.
     pub(super) fn of_parts(headers: Headers<'b>) -> Result<Self, HeadError> {
         for (name, value) in headers {
             if !is_token(name.as_bytes()) {
@@ -88,7 +88,7 @@ impl<'b> Fields<'b> {
         Ok(Self::note(headers, headers.iter()))
     }
 
-    /// The lengths tell nearly all of them apart.
+    /// Finds the field of that name: the lengths tell nearly all names apart.
     fn named(&mut self, name: &str) -> Option<&mut Field<'b>> {
         let (known, field) = match name.len() {
             4 => ("Host", &mut self.host),

@@ -40,11 +40,11 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scan {
-    /// Where the head starts: after the interim responses that were skipped.
+    /// The start of the head: after the interim responses that were skipped.
     start: usize,
-    /// Where the current line starts.
+    /// The start of the current line.
     line: usize,
-    /// Where the first header line starts, once the first line is complete.
+    /// The start of the first header line, once the first line is complete.
     lines: usize,
     seen: usize,
     headers: usize,
@@ -52,16 +52,16 @@ pub struct Scan {
     place: Place,
 }
 
-/// What the next byte belongs to.
+/// The part of a head that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     FirstLine,
     LineStart,
     Name,
     Value,
-    /// Behind the CR of a line: only LF can follow.
+    /// After the CR of a line: only LF can follow.
     LineEnd,
-    /// Behind the CR of the empty line.
+    /// After the CR of the empty line.
     HeadEnd,
     Complete,
     Failed(HeadError),
@@ -104,7 +104,7 @@ impl Scan {
         self.search(input, &Bounds::from(limits))
     }
 
-    /// Where the head lies in the input, once it is complete: how a client finds the response
+    /// The place of the head in the input, once it is complete: here a client finds the response
     /// that is a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
@@ -133,6 +133,10 @@ impl Scan {
     pub(super) fn parts<'b>(&self, input: &'b [u8]) -> (&'b [u8], &'b [u8]) {
         let head = input.get(self.start..self.seen);
         let lines = input.get(self.lines..self.line);
+        debug_assert!(
+            head.is_some() && lines.is_some(),
+            "the head lies in the input"
+        );
         (head.unwrap_or_default(), lines.unwrap_or_default())
     }
 
@@ -147,7 +151,7 @@ impl Scan {
         };
     }
 
-    /// How many heads were skipped.
+    /// The number of heads that were skipped.
     pub(super) const fn skipped(&self) -> u8 {
         self.skipped
     }
@@ -158,8 +162,8 @@ impl Scan {
             Place::Failed(error) => return Err(error),
             _ => {}
         }
-        // A head that fills a buffer of that size without ending is refused right then, so that
-        // nobody has to find room for one byte more.
+        // A head that fills a buffer of that size without ending is refused right then, so that the
+        // caller need not find room for one byte more.
         loop {
             self.run(input, bounds);
             if self.seen >= bounds.head {
@@ -181,8 +185,9 @@ impl Scan {
         }
     }
 
-    /// Passes over what leaves the search where it is: within the limits, bytes of a name, or of a
-    /// value or a first line but controls. What ends them is for [`step`](Self::step) to judge.
+    /// Passes over bytes that leave the search where it is, within the limits: those of a name, and
+    /// all but control characters in a value or a first line. [`step`](Self::step) judges the byte
+    /// that ends them.
     #[inline]
     fn run(&mut self, input: &[u8], bounds: &Bounds) {
         let is_name = match self.place {
@@ -291,7 +296,8 @@ impl Default for Scan {
     }
 }
 
-/// How many bytes at the start are no controls. Eight are looked at together, as a word.
+/// The number of bytes at the start that are not control characters. Eight are looked at together,
+/// as a word.
 ///
 /// ```text
 /// byte        +0x60, of its low 7 bits   +0x01, of its low 7 bits
@@ -319,7 +325,7 @@ fn visible(text: &[u8]) -> usize {
     text.len() - rest.len() + tail.count()
 }
 
-/// How many bytes at the start are a token's.
+/// The number of bytes at the start that can be in a token.
 #[inline]
 fn token(text: &[u8]) -> usize {
     text.iter()

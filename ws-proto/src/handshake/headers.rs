@@ -30,7 +30,7 @@ use core::str;
 #[derive(Clone, Copy)]
 pub struct Headers<'b>(Source<'b>);
 
-/// Where they are kept.
+/// The source of the headers.
 #[derive(Clone, Copy)]
 enum Source<'b> {
     /// The lines of a head that `Scan` found no fault with.
@@ -75,7 +75,7 @@ impl<'b> Headers<'b> {
 }
 
 impl Default for Headers<'_> {
-    /// No header.
+    /// No headers.
     fn default() -> Self {
         Self::of_lines(&[])
     }
@@ -103,7 +103,7 @@ impl<'b> IntoIterator for Headers<'b> {
     }
 }
 
-/// The names only: values hold cookies and credentials.
+/// Shows the names only: values hold cookies and credentials.
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().fmt(f)
@@ -146,7 +146,7 @@ impl fmt::Debug for HeaderIter<'_> {
     }
 }
 
-/// Without the optional white space around it, which is spaces and tabs (RFC 9110 §5.6.3).
+/// Removes the optional white space around a value, which is spaces and tabs (RFC 9110 §5.6.3).
 const fn trimmed(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -158,6 +158,7 @@ const fn trimmed(mut value: &[u8]) -> &[u8] {
 fn next_line<'b>(rest: &mut &'b [u8]) -> Option<(&'b str, &'b [u8])> {
     let end = rest.iter().position(|&byte| byte == b'\r')?;
     let (line, after) = rest.split_at(end);
+    debug_assert!(after.starts_with(b"\r\n"), "the lines have been checked");
     *rest = after.get(2..).unwrap_or_default();
     let colon = line.iter().position(|&byte| byte == b':')?;
     let (name, value) = line.split_at(colon);

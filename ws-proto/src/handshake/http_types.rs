@@ -1,8 +1,8 @@
 //! Handshakes in the types of the `http` crate: what hyper, axum, h2 and h3 speak.
 //!
-//! Nothing is printed and nothing parsed again: a request is judged where it lies, and an answer
-//! is made of its status and its headers. `:protocol` of an extended CONNECT has a type of its own
-//! in each of those libraries, so that it is given as text.
+//! Nothing is printed and nothing is parsed again: a request is judged where it lies, and an answer
+//! is made of its status and its headers. Each of those libraries has its own type for the
+//! `:protocol` of an extended CONNECT, so it is given as text.
 
 use alloc::string::{String, ToString as _};
 
@@ -89,11 +89,13 @@ fn absolute<'b>(scheme: Option<&str>, authority: &'b str, resource: &'b str) -> 
 }
 
 impl Accept<'_> {
-    /// The response: status and headers. `:protocol` aside it is the same over HTTP/2 and HTTP/3.
+    /// The response: status and headers. Except for `:protocol` it is the same over HTTP/2 and
+    /// HTTP/3.
     ///
     /// # Errors
     ///
-    /// [`HeaderName`](ArgumentError::HeaderName) for a name of 64 KiB, which `http` has not.
+    /// [`HeaderName`](ArgumentError::HeaderName) for a name of 64 KiB, which `http` does not
+    /// support.
     pub fn to_http(&self) -> Result<http::Response<()>, ArgumentError> {
         let mut response = http::Response::new(());
         *response.status_mut() = status(self.status());
@@ -108,8 +110,9 @@ impl Refusal {
     pub fn to_http(&self) -> http::Response<String> {
         let mut response = http::Response::new(self.body().to_string());
         *response.status_mut() = status(self.status());
-        // Our own names are short.
-        *response.headers_mut() = map(self.fields()).unwrap_or_default();
+        let headers = map(self.fields());
+        debug_assert!(headers.is_ok(), "our own names are short");
+        *response.headers_mut() = headers.unwrap_or_default();
         response
     }
 }
@@ -120,7 +123,7 @@ impl Offer<'_> {
     /// # Errors
     ///
     /// [`Target`](ArgumentError::Target) or [`HeaderName`](ArgumentError::HeaderName) for what
-    /// `http` has not.
+    /// `http` does not support.
     pub fn to_http(&self, key: &Key) -> Result<http::Request<()>, ArgumentError> {
         let mut request = http::Request::new(());
         *request.uri_mut() = self
@@ -138,7 +141,7 @@ impl Offer<'_> {
     /// # Errors
     ///
     /// [`Target`](ArgumentError::Target) or [`HeaderName`](ArgumentError::HeaderName) for what
-    /// `http` has not.
+    /// `http` does not support.
     pub fn to_http_extended(&self, scheme: &str) -> Result<http::Request<()>, ArgumentError> {
         let uri = Uri::builder()
             .scheme(scheme)
@@ -154,8 +157,9 @@ impl Offer<'_> {
 }
 
 fn status(status: u16) -> StatusCode {
-    // One of ours, from 101 to 505.
-    StatusCode::from_u16(status).unwrap_or_default()
+    let status = StatusCode::from_u16(status);
+    debug_assert!(status.is_ok(), "one of ours, from 101 to 505");
+    status.unwrap_or_default()
 }
 
 fn map<'a>(
@@ -171,8 +175,9 @@ fn map<'a>(
 
 impl From<FieldValue<'_>> for HeaderValue {
     fn from(value: FieldValue<'_>) -> Self {
-        // Printable ASCII, as it was checked.
-        Self::try_from(value.to_string()).unwrap_or(Self::from_static(""))
+        let value = Self::try_from(value.to_string());
+        debug_assert!(value.is_ok(), "printable ASCII, as it was checked");
+        value.unwrap_or(Self::from_static(""))
     }
 }
 
@@ -192,7 +197,7 @@ impl From<Version> for HttpVersion {
 pub(super) struct MapIter<'b> {
     map: &'b HeaderMap,
     rest: header::Iter<'b, HeaderValue>,
-    /// How many came already.
+    /// The number of headers that were handed out.
     done: usize,
 }
 

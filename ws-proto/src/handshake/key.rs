@@ -11,7 +11,7 @@ use super::error::RequestError;
 
 /// The nonce of a handshake: 16 bytes, which travel as base64 in Sec-WebSocket-Key.
 ///
-/// It proves that the server has read this handshake; it is no secret.
+/// It proves that the server has read this handshake; it is not a secret.
 ///
 /// ```
 /// use ws_proto::handshake::Key;
@@ -31,8 +31,8 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Makes a key of fresh entropy: "The nonce MUST be selected randomly for each connection."
-    /// (§4.1 (7))
+    /// Makes a key of fresh entropy (§4.1 (7)): "The nonce MUST be selected randomly for each
+    /// connection."
     #[must_use]
     pub const fn new(nonce: [u8; 16]) -> Self {
         Self(nonce)
@@ -133,8 +133,9 @@ fn base64<const BYTES: usize, const CHARS: usize>(bytes: [u8; BYTES]) -> [u8; CH
     text
 }
 
-/// All of it: base64 is ASCII.
+/// Shows all of it: base64 is ASCII.
 fn ascii(base64: &[u8]) -> &str {
+    debug_assert!(base64.is_ascii());
     str::from_utf8(base64).unwrap_or_default()
 }
 

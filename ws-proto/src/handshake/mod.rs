@@ -1,4 +1,4 @@
-//! The opening handshake: RFC 6455 §4, on slices of the caller's.
+//! The opening handshake: RFC 6455 §4, on the caller's slices.
 //!
 //! A server reads a [`Request`], checks it with [`Request::accept`] and writes the
 //! [`Accept`]. A client writes an [`Offer`] and reads the answer with [`Offer::verify`]. Both
@@ -142,9 +142,6 @@ mod uri;
 mod value;
 mod write;
 
-#[cfg(test)]
-mod edits;
-
 pub use accept::Accept;
 pub use answer::Answer;
 pub use deflate::{Agreed, Compression, Direction, Takeover, WindowBits};
@@ -165,7 +162,7 @@ pub(crate) use syntax::MAX_PROTOCOLS;
 pub use uri::{ResourceName, Scheme, Uri, UriError};
 pub use value::FieldValue;
 
-/// The version of HTTP that a request or a response is of.
+/// The version of HTTP of a request or a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum HttpVersion {
@@ -179,7 +176,7 @@ pub enum HttpVersion {
     Http3,
 }
 
-/// How a connection of HTTP, or a stream of one, becomes a WebSocket.
+/// The way in which an HTTP connection, or a stream of one, becomes a WebSocket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bootstrap {

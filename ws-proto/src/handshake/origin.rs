@@ -1,17 +1,17 @@
-//! Who asks: the Origin header (§4.1 (8), §10.2, RFC 6454).
+//! The Origin header, which says whose page connects (§4.1 (8), §10.2, RFC 6454).
 
 use super::authority::{Authority, default_port, is_scheme, split_scheme};
 use super::error::InvalidOrigin;
 
 /// A serialized origin: scheme, host and port (RFC 6454 §6.2).
 ///
-/// A browser says with it whose script opens the connection; it is all that keeps a foreign page
-/// from using a visitor's cookies. Two origins are equal if all three parts are, schemes and hosts
+/// With it a browser says whose script opens the connection; nothing else keeps a foreign page from
+/// using a visitor's cookies. Two origins are equal if all three parts are: schemes and hosts
 /// without regard to ASCII case, and a port that is not written is the scheme's own. There is no
 /// prefix, suffix or pattern to get wrong.
 ///
 /// `null`, of sandboxed pages, and `file://`, of devices and local pages, are origins that equal
-/// only themselves: anybody can send them, so that they have no host to be the same as.
+/// only themselves: anybody can send them, so they have no host to compare.
 ///
 /// ```
 /// use ws_proto::handshake::Origin;
@@ -29,7 +29,7 @@ use super::error::InvalidOrigin;
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     scheme: &'a str,
-    /// None of `null` and of `file://`.
+    /// `None` of `null` and of `file://`.
     authority: Option<Authority<'a>>,
 }
 
@@ -74,9 +74,9 @@ impl<'a> Origin<'a> {
         self.authority?.port.or_else(|| default_port(self.scheme))
     }
 
-    /// Tells whether this is a page from the server that a request with this Host went to: an
-    /// http or https origin with the same host and port. A port that Host leaves out is the
-    /// default of the origin's scheme.
+    /// Returns whether this is a page from the server that a request with this Host went to: an
+    /// http or https origin with the same host and port. A port that Host leaves out is the default
+    /// of the origin's scheme.
     #[must_use]
     pub fn same_host(&self, host_header: &str) -> bool {
         let web = ["http", "https"]

@@ -1,4 +1,4 @@
-//! The answer to a request that is no handshake of ours (§4.2.1, §4.4).
+//! The answer to a request that was refused (§4.2.1, §4.4).
 
 use core::fmt::{self, Write as _};
 
@@ -77,7 +77,7 @@ impl RequestError {
 }
 
 impl Refusal {
-    /// The HTTP status: that of the [error](RequestError::status), but for 426, which wants an
+    /// The HTTP status: that of the [error](RequestError::status), except for 426, which needs an
     /// Upgrade beside it that HTTP/2 does not have (RFC 9110 §15.5.22, RFC 9113 §8.2.2).
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -125,7 +125,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// A status that is not here has no words (RFC 9112 §4: they are for people).
+/// The reason phrase; a status that is not here has none (RFC 9112 §4: they are for people).
 pub(super) const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

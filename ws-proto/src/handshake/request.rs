@@ -18,11 +18,11 @@ use super::target::{Redacted, Target};
 use super::{Bootstrap, HttpVersion};
 use crate::limits::Limits;
 
-/// A request whose head is valid HTTP, of whatever method: a server answers pages on the same
+/// A request whose head is valid HTTP, whatever its method: a server answers pages on the same
 /// port.
 ///
-/// Whether it is a handshake [`accept`](Self::accept) tells. If it is not, it has to say whether
-/// it has a body; one that [wants an upgrade](Self::wants_upgrade) should be refused with
+/// [`accept`](Self::accept) says whether it is a handshake. If it is not, it may have a body; one
+/// that [wants an upgrade](Self::wants_upgrade) should be refused with
 /// [`encode_refusal`](RequestError::encode_refusal), and the connection closed.
 ///
 /// ```
@@ -88,8 +88,8 @@ impl<'b> Request<'b> {
     /// request-target as it was received, `headers` a slice of pairs or, with the feature `http`,
     /// a `HeaderMap`.
     ///
-    /// It is judged as the same request in bytes would be, but for what only bytes can get wrong,
-    /// and for limits: those are the other library's.
+    /// It is judged as the same request in bytes would be, except for what only bytes can get
+    /// wrong, and for limits, which are up to the other library.
     ///
     /// ```
     /// use ws_proto::handshake::{HttpVersion, Request};
@@ -164,7 +164,7 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     ///
-    /// As those of [`from_parts`](Self::from_parts).
+    /// Those of [`from_parts`](Self::from_parts).
     pub fn extended_connect(
         version: HttpVersion,
         protocol: &'b str,
@@ -220,7 +220,7 @@ impl<'b> Request<'b> {
 
     /// Checks that this is a client's handshake, by every rule of §4.2.1, and makes the answer.
     ///
-    /// Who asks is not checked: call [`same_origin`](Self::same_origin), or compare
+    /// It does not check the origin: call [`same_origin`](Self::same_origin), or compare
     /// [`origin`](Self::origin) with a list.
     ///
     /// # Errors
@@ -322,7 +322,7 @@ impl<'b> Request<'b> {
         self.check_version()
     }
 
-    /// Tells whether the request asks for a WebSocket: one of its Upgrades is `websocket`, or its
+    /// Returns whether the request asks for a WebSocket: one of its Upgrades is `websocket`, or its
     /// `:protocol`. A handshake that [`accept`](Self::accept) refuses does so too.
     #[must_use]
     pub fn wants_upgrade(&self) -> bool {
@@ -332,7 +332,7 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// How a WebSocket begins in this version of HTTP: a refusal depends on it.
+    /// The way in which a WebSocket begins in this version of HTTP: a refusal depends on it.
     #[must_use]
     pub const fn bootstrap(&self) -> Bootstrap {
         match self.version {
@@ -408,8 +408,8 @@ impl<'b> Request<'b> {
         Extensions::of(self.fields.extensions())
     }
 
-    /// The origin of the script that asks, or `None`: "A connection attempt lacking this header field SHOULD NOT
-    /// be interpreted as coming from a browser client." (§4.2.1 (7))
+    /// The origin of the script that asks, or `None`: "A connection attempt lacking this header
+    /// field SHOULD NOT be interpreted as coming from a browser client." (§4.2.1 (7))
     ///
     /// ```
     /// # use ws_proto::handshake::{Origin, Request, RequestError};
@@ -435,8 +435,8 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Checks that no foreign page asks: Origin is absent, or has the host and port of
-    /// Host, or of `:authority`.
+    /// Checks that the request does not come from a foreign page: Origin is absent, or has the host
+    /// and port of Host, or of `:authority`.
     ///
     /// # Errors
     ///
@@ -532,7 +532,8 @@ impl<'b> Request<'b> {
     }
 }
 
-/// What it is and which headers it has: values hold cookies, and queries hold tokens.
+/// Shows the request line without the values in its query, and the names of the headers: values
+/// hold cookies, and queries hold tokens.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -563,240 +564,19 @@ fn is_protocol(element: &[u8]) -> bool {
 mod tests {
     extern crate std;
 
-    use std::{format, string::String, vec::Vec};
+    use std::{string::String, vec::Vec};
 
-    use super::super::HeadError;
     use super::RequestError as E;
     use super::*;
 
-    /// The example of §1.2.
-    const LINES: [&str; 8] = [
-        "GET /chat HTTP/1.1",
-        "Host: server.example.com",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        "Origin: http://example.com",
-        "Sec-WebSocket-Protocol: chat, superchat",
-        "Sec-WebSocket-Version: 13",
-    ];
-
-    fn edited(edits: &str) -> String {
-        super::super::edits::edited(&LINES, edits)
-    }
-
-    #[test]
-    fn every_rule_of_section_4_2_1() {
-        let many_tokens = |n: usize| {
-            (0..n)
-                .map(|i| format!("p{i}"))
-                .collect::<Vec<_>>()
-                .join(",")
-        };
-        let many = format!("=Sec-WebSocket-Protocol: {}", many_tokens(64));
-        let too_many = format!("=Sec-WebSocket-Protocol: {}", many_tokens(65));
-        let cases: &[(&str, Result<(), E>)] = &[
-            ("", Ok(())),
-            // The request line.
-            (">GET / HTTP/1.1", Ok(())),
-            (">GET //a HTTP/1.1", Ok(())),
-            (">GET /a?b=c&d=%20%2f| HTTP/1.1", Ok(())),
-            (">GET http://server.example.com/chat HTTP/1.1", Ok(())),
-            (">GET https://SERVER.example.com HTTP/1.1", Ok(())),
-            (">GET http://server.example.com:80/ HTTP/1.1", Ok(())),
-            (
-                ">GET http://server.example.com:81/ HTTP/1.1",
-                Err(E::HostMismatch),
-            ),
-            (
-                ">GET http://other.example.com/ HTTP/1.1",
-                Err(E::HostMismatch),
-            ),
-            (
-                ">GET http://u:p@server.example.com/ HTTP/1.1",
-                Err(E::Target),
-            ),
-            (">GET ftp://server.example.com/ HTTP/1.1", Err(E::Target)),
-            (">GET * HTTP/1.1", Err(E::Target)),
-            (">GET server.example.com:80 HTTP/1.1", Err(E::Target)),
-            (">GET chat HTTP/1.1", Err(E::Target)),
-            (">GET /a#b HTTP/1.1", Err(E::Target)),
-            (">GET /\u{e9} HTTP/1.1", Ok(())),
-            (">GET /?{\"a\":1}&b=<\u{5f20}> HTTP/1.1", Ok(())),
-            (">GET /\u{85} HTTP/1.1", Err(E::Target)),
-            (">POST /chat HTTP/1.1", Err(E::Method)),
-            (">get /chat HTTP/1.1", Err(E::Method)),
-            (">HEAD /chat HTTP/1.1", Err(E::Method)),
-            (">CONNECT server.example.com:80 HTTP/1.1", Err(E::Method)),
-            (">OPTIONS * HTTP/1.1", Err(E::Method)),
-            (">GET /chat HTTP/1.0", Err(E::HttpVersion)),
-            (">GET /chat HTTP/1.2", Err(E::HttpVersion)),
-            (">GET /chat HTTP/2.0", Err(E::HttpVersion)),
-            (">PRI * HTTP/2.0", Err(E::HttpVersion)),
-            (">GET /chat HTTP/0.9", Err(E::HttpVersion)),
-            (">GET /chat", Err(E::RequestLine)),
-            (">GET /chat ", Err(E::RequestLine)),
-            (">GET", Err(E::RequestLine)),
-            (">GET  /chat HTTP/1.1", Err(E::RequestLine)),
-            (">GET /chat  HTTP/1.1", Err(E::RequestLine)),
-            (">GET /chat HTTP/1.1 ", Err(E::RequestLine)),
-            (">GET /chat x HTTP/1.1", Err(E::RequestLine)),
-            (">GET /chat HTTP/2.0 x", Err(E::RequestLine)),
-            (">GET /chat http/1.1", Err(E::RequestLine)),
-            (">GET /chat HTTP/1.10", Err(E::RequestLine)),
-            (">GET /chat HTTP/11", Err(E::RequestLine)),
-            ("> GET /chat HTTP/1.1", Err(E::RequestLine)),
-            (">G(T /chat HTTP/1.1", Err(E::RequestLine)),
-            (
-                ">GET\t/chat HTTP/1.1",
-                Err(E::Head(HeadError::ControlCharacter)),
-            ),
-            (">", Err(E::Head(HeadError::EmptyFirstLine))),
-            // Host.
-            ("=Host: server.example.com:9001", Ok(())),
-            ("=Host: [::1]:9001", Ok(())),
-            ("-Host", Err(E::MissingHost)),
-            ("+Host: server.example.com", Err(E::RepeatedHost)),
-            ("+host: b", Err(E::RepeatedHost)),
-            ("=Host:", Err(E::InvalidHost)),
-            ("=Host: a b", Err(E::InvalidHost)),
-            ("=Host: a@b", Err(E::InvalidHost)),
-            ("=Host: a/b", Err(E::InvalidHost)),
-            ("=Host: http://a", Err(E::InvalidHost)),
-            ("=Host: a:99999", Err(E::InvalidHost)),
-            ("=Host: \u{e9}", Err(E::InvalidHost)),
-            // Upgrade.
-            ("=Upgrade: WebSocket", Ok(())),
-            ("=Upgrade: foo, websocket", Ok(())),
-            ("=Upgrade: websocket, HTTP/2.0", Ok(())),
-            ("=Upgrade: h2c & +UPGRADE: ,WEBSOCKET,", Ok(())),
-            ("-Upgrade", Err(E::MissingUpgrade)),
-            ("=Upgrade:", Err(E::MissingUpgrade)),
-            ("=Upgrade: h2c", Err(E::MissingUpgrade)),
-            ("=Upgrade: websocket2", Err(E::MissingUpgrade)),
-            ("=Upgrade: websocket/13", Err(E::MissingUpgrade)),
-            ("=Upgrade: web socket", Err(E::InvalidUpgrade)),
-            ("=Upgrade: websocket; q=1", Err(E::InvalidUpgrade)),
-            ("=Upgrade: \"websocket\"", Err(E::InvalidUpgrade)),
-            ("=Upgrade: websocket, a/b/c", Err(E::InvalidUpgrade)),
-            ("=Upgrade: websocket, \u{e9}", Err(E::InvalidUpgrade)),
-            // Connection.
-            ("=Connection: upgrade", Ok(())),
-            ("=Connection: keep-alive, Upgrade", Ok(())),
-            ("=Connection: keep-alive & +Connection:UPGRADE\t", Ok(())),
-            ("-Connection", Err(E::MissingConnection)),
-            ("=Connection: close", Err(E::MissingConnection)),
-            ("=Connection: keep-alive Upgrade", Err(E::InvalidConnection)),
-            ("=Connection: Upgrade; x", Err(E::InvalidConnection)),
-            ("=Connection: Upgrade/1", Err(E::InvalidConnection)),
-            // Version: 426.
-            ("-Sec-WebSocket-Version", Err(E::WebSocketVersion)),
-            ("=Sec-WebSocket-Version:", Err(E::WebSocketVersion)),
-            ("=Sec-WebSocket-Version: 8", Err(E::WebSocketVersion)),
-            ("=Sec-WebSocket-Version: 14", Err(E::WebSocketVersion)),
-            ("=Sec-WebSocket-Version: 013", Err(E::WebSocketVersion)),
-            ("=Sec-WebSocket-Version: 13, 8", Err(E::WebSocketVersion)),
-            ("=Sec-WebSocket-Version: 13 13", Err(E::WebSocketVersion)),
-            ("+Sec-WebSocket-Version: 13", Err(E::WebSocketVersion)),
-            // Key.
-            ("=Sec-WebSocket-Key: \t AQIDBAUGBwgJCgsMDQ4PEA== ", Ok(())),
-            ("-Sec-WebSocket-Key", Err(E::MissingKey)),
-            (
-                "+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-                Err(E::RepeatedKey),
-            ),
-            ("=Sec-WebSocket-Key:", Err(E::InvalidKey)),
-            (
-                "=Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZR==",
-                Err(E::InvalidKey),
-            ),
-            (
-                "=Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ",
-                Err(E::InvalidKey),
-            ),
-            (
-                "=Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE=",
-                Err(E::InvalidKey),
-            ),
-            ("=Sec-WebSocket-Key: bogus", Err(E::InvalidKey)),
-            ("=Sec-WebSocket-Key: \u{e9}", Err(E::InvalidKey)),
-            // A body.
-            ("+Content-Length: 0", Ok(())),
-            ("+Content-Length: 40", Err(E::Body)),
-            ("+Content-Length: 00", Err(E::Body)),
-            ("+Content-Length: +0", Err(E::Body)),
-            ("+Content-Length: -1", Err(E::Body)),
-            ("+Content-Length: 0, 0", Err(E::Body)),
-            ("+Content-Length:", Err(E::Body)),
-            ("+Content-Length: 0 & +content-length: 0", Err(E::Body)),
-            ("+Transfer-Encoding: chunked", Err(E::Body)),
-            ("+transfer-encoding: identity", Err(E::Body)),
-            ("+Transfer-Encoding:", Err(E::Body)),
-            (
-                "+Transfer-Encoding: x & +Transfer-Encoding: y",
-                Err(E::Body),
-            ),
-            (
-                "+Content-Length: 0 & +Transfer-Encoding: chunked",
-                Err(E::Body),
-            ),
-            // Subprotocols and extensions.
-            ("-Sec-WebSocket-Protocol", Ok(())),
-            (
-                "=Sec-WebSocket-Protocol: a,,b & +Sec-WebSocket-Protocol: A",
-                Ok(()),
-            ),
-            (&many, Ok(())),
-            (&too_many, Err(E::TooManyProtocols)),
-            ("=Sec-WebSocket-Protocol:", Ok(())),
-            ("=Sec-WebSocket-Protocol: ,", Ok(())),
-            ("=Sec-WebSocket-Protocol: a b", Err(E::InvalidProtocol)),
-            ("=Sec-WebSocket-Protocol: a; b", Err(E::InvalidProtocol)),
-            ("=Sec-WebSocket-Protocol: \u{e9}", Err(E::InvalidProtocol)),
-            ("=Sec-WebSocket-Protocol: a, b, a", Err(E::RepeatedProtocol)),
-            ("+Sec-WebSocket-Protocol: chat", Err(E::RepeatedProtocol)),
-            (
-                "+Sec-WebSocket-Extensions: permessage-deflate; a=\"1\"",
-                Ok(()),
-            ),
-            ("+Sec-WebSocket-Extensions: unknown", Ok(())),
-            ("+Sec-WebSocket-Extensions:", Err(E::InvalidExtensions)),
-            ("+Sec-WebSocket-Extensions: a;", Err(E::InvalidExtensions)),
-            (
-                "+Sec-WebSocket-Extensions: a, b=c",
-                Err(E::InvalidExtensions),
-            ),
-            // Any other header is none of our business, if it is one.
-            (
-                "+Cookie: a=b; c=d & +X: \u{e9}\t & +!#$%&'*+-.^_`|~:x & +Empty:",
-                Ok(()),
-            ),
-            ("-Origin", Ok(())),
-            ("+X : y", Err(E::Head(HeadError::SpaceBeforeColon))),
-            ("+X\t: y", Err(E::Head(HeadError::SpaceBeforeColon))),
-            ("+X\u{e9}: y", Err(E::Head(HeadError::HeaderName))),
-            ("+X", Err(E::Head(HeadError::HeaderName))),
-            ("+: y", Err(E::Head(HeadError::HeaderName))),
-            ("+(X): y", Err(E::Head(HeadError::HeaderName))),
-            ("+X: y\r\n z", Err(E::Head(HeadError::FoldedLine))),
-            ("+X: y\nZ: z", Err(E::Head(HeadError::BareLf))),
-            ("+X: y\rZ: z", Err(E::Head(HeadError::BareCr))),
-            ("+X: y\0", Err(E::Head(HeadError::ControlCharacter))),
-            ("+X: y\u{7f}", Err(E::Head(HeadError::ControlCharacter))),
-            (
-                "+\rTransfer-Encoding: chunked",
-                Err(E::Head(HeadError::BareCr)),
-            ),
-            (
-                "+Transfer-Encoding\x0b: chunked",
-                Err(E::Head(HeadError::ControlCharacter)),
-            ),
-        ];
-        for (edits, expected) in cases {
-            let head = edited(edits);
-            let verdict = Request::parse(head.as_bytes()).and_then(|request| request.accept());
-            assert_eq!(verdict.map(drop), *expected, "{edits:?}");
-        }
+    /// The example of §1.2, with these lines instead of its Origin and its subprotocols.
+    fn request(lines: &str) -> String {
+        String::from(
+            "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Version: 13\r\n",
+        ) + lines
+            + "\r\n"
     }
 
     #[test]
@@ -819,7 +599,10 @@ mod tests {
 
     #[test]
     fn what_is_offered_is_listed_in_order() {
-        let head = edited("+Sec-WebSocket-Protocol: a, b c & +Upgrade: \"");
+        let head = request(
+            "Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Protocol: a, b c\r\n\
+             Upgrade: \"\r\n",
+        );
         let request = Request::parse(head.as_bytes()).unwrap();
         assert!(request.wants_upgrade(), "a handshake, though a bad one");
         let offered: Vec<_> = request.protocols().collect();
@@ -828,30 +611,33 @@ mod tests {
 
     #[test]
     fn a_foreign_page_is_turned_away() {
+        let same = "Origin: http://server.example.com\r\n";
         let cases = [
-            ("-Origin", Ok(())),
-            ("=Origin: http://server.example.com", Ok(())),
-            ("=Origin: https://Server.Example.com", Ok(())),
-            ("", Err(E::Origin)),
-            ("=Origin: null", Err(E::Origin)),
-            ("=Origin:", Err(E::Origin)),
-            ("=Origin: \u{e9}", Err(E::Origin)),
+            ("", Ok(())),
+            (same, Ok(())),
+            ("Origin: https://Server.Example.com\r\n", Ok(())),
+            ("Origin: http://example.com\r\n", Err(E::Origin)),
+            ("Origin: null\r\n", Err(E::Origin)),
+            ("Origin:\r\n", Err(E::Origin)),
+            ("Origin: \u{e9}\r\n", Err(E::Origin)),
             (
-                "=Origin: http://server.example.com.evil.com",
+                "Origin: http://server.example.com.evil.com\r\n",
                 Err(E::Origin),
             ),
+            (&same.repeat(2), Err(E::Origin)),
             (
-                "=Origin: http://server.example.com & +Origin: http://server.example.com",
+                "Origin: http://evil.com\r\nHost: evil.com\r\n",
                 Err(E::Origin),
             ),
-            ("=Origin: http://evil.com & +Host: evil.com", Err(E::Origin)),
-            ("=Origin: http://server.example.com & -Host", Err(E::Origin)),
         ];
-        for (edits, expected) in cases {
-            let head = edited(edits);
+        for (lines, expected) in cases {
+            let head = request(lines);
             let request = Request::parse(head.as_bytes()).unwrap();
-            assert_eq!(request.same_origin(), expected, "{edits:?}");
+            assert_eq!(request.same_origin(), expected, "{lines:?}");
         }
+        let head = request(same).replacen("Host:", "X:", 1);
+        let request = Request::parse(head.as_bytes()).unwrap();
+        assert_eq!(request.same_origin(), Err(E::Origin), "no Host");
         assert_eq!(E::Origin.status(), 403);
     }
 

@@ -1,4 +1,4 @@
-//! What a server answers, whether or not it opens a connection (§4.1, RFC 9112 §4).
+//! The server's answer, whether or not it opens a connection (§4.1, RFC 9112 §4).
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -12,8 +12,8 @@ use super::head::Scan;
 use super::headers::Headers;
 use crate::limits::Limits;
 
-/// A response whose head is valid HTTP/1.0 or HTTP/1.1: the one that [`Offer::verify`](super::Offer::verify) found in
-/// order, or any other.
+/// A response whose head is valid HTTP/1.0 or HTTP/1.1: the one that
+/// [`Offer::verify`](super::Offer::verify) accepted, or any other.
 ///
 /// ```
 /// use ws_proto::handshake::Response;
@@ -48,8 +48,8 @@ impl<'b> Response<'b> {
     /// Takes a response that another library has taken apart: hyper, for example. `headers` is a
     /// slice of pairs or, with the feature `http`, a `HeaderMap`.
     ///
-    /// It is judged as the same response in bytes would be, but for what only bytes can get wrong,
-    /// and for limits: those are the other library's.
+    /// It is judged as the same response in bytes would be, except for what only bytes can get
+    /// wrong, and for limits, which are up to the other library.
     ///
     /// ```
     /// use ws_proto::handshake::{HttpVersion, Offer, Response};
@@ -124,7 +124,7 @@ impl<'b> Response<'b> {
         self.status
     }
 
-    /// The reason phrase; empty if there is none, or one that is not ASCII.
+    /// The reason phrase; empty if it is missing or not ASCII.
     #[must_use]
     pub const fn reason(&self) -> &'b str {
         self.reason
@@ -136,7 +136,8 @@ impl<'b> Response<'b> {
         self.version
     }
 
-    /// The subprotocol in use: one of those offered, if [`Offer::verify`](super::Offer::verify) gave this response.
+    /// The subprotocol in use: one of those offered, if [`Offer::verify`](super::Offer::verify)
+    /// gave this response.
     #[must_use]
     pub fn protocol(&self) -> Option<&'b str> {
         self.header("Sec-WebSocket-Protocol")
@@ -165,7 +166,7 @@ impl<'b> Response<'b> {
     }
 }
 
-/// Its status and which headers it has: values hold cookies.
+/// Shows the status and the names of the headers: values hold cookies.
 impl fmt::Debug for Response<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")

@@ -96,7 +96,7 @@ pub(super) fn is_field_value(value: &[u8]) -> bool {
         .all(|&byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
-/// What a value of ours may consist of. Narrower than what is accepted: nothing above ASCII.
+/// A value as we may send it. Narrower than what is accepted: nothing above ASCII.
 const fn is_field_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~')
 }

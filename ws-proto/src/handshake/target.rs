@@ -63,8 +63,8 @@ impl<'b> Target<'b> {
     }
 }
 
-/// A target as it may be shown: with the names of its parameters, and without their values, which
-/// hold tokens.
+/// A target as it may be shown: with the names of its parameters, but not their values, which hold
+/// tokens.
 pub(super) struct Redacted<'b>(pub(super) &'b str);
 
 impl fmt::Debug for Redacted<'_> {
@@ -90,19 +90,19 @@ impl fmt::Debug for Redacted<'_> {
     }
 }
 
-/// At the first `?`. It is looked for as one of a list, of which `core` can be seen not to panic.
+/// Splits at the first `?`. It is looked for as one of a list, which can be proven not to panic.
 fn split_query(resource: &str) -> Option<(&str, &str)> {
     resource.split_once(['?'])
 }
 
-/// Whether there is nothing in it but visible ASCII and UTF-8, and no `#`.
+/// Whether it consists of visible ASCII and UTF-8, without a `#`.
 ///
 /// > Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used
 /// > on these URIs. (§3)
 ///
-/// Wider than RFC 3986, which has none of `"<>\^{|}`, no backtick and no UTF-8: programs send JSON
-/// and names in all scripts as they are, and servers take them. A space would end the target, and a
-/// control character might steer the terminal that shows it.
+/// Wider than RFC 3986, which has no place for `"<>\^{|}`, backticks and UTF-8: programs send JSON
+/// and names in all scripts as they are, and servers accept them. A space would end the target, and
+/// a control character might steer the terminal that shows it.
 fn is_target(text: &str) -> bool {
     let ascii = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'#';
     text.bytes().all(|byte| ascii(byte) || !byte.is_ascii())

@@ -15,11 +15,10 @@ use thiserror::Error;
 use super::authority::{is_reg_name, parse_port};
 use super::target::Redacted;
 
-/// A `ws` or `wss` URI, read where it lies: nothing is copied, so that it fits wherever its text
-/// does.
+/// A `ws` or `wss` URI, read in place: nothing is copied, so it fits wherever its text does.
 ///
-/// In a path or a query any visible character is accepted, as browsers accept it. What RFC 3986
-/// has no place for, `"` or `张` for example, is percent-encoded as it is
+/// In a path or a query any visible character is accepted, as browsers accept it. Characters that
+/// RFC 3986 does not allow there, `"` or `张` for example, are percent-encoded as they are
 /// [sent](Self::resource_name). `Display` and `Debug` leave the query out: it often holds a
 /// password.
 ///
@@ -50,9 +49,9 @@ impl<'a> Uri<'a> {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, and a client that was asked to connect there cannot (§4.1): "If any
-    /// of the components are invalid, the client MUST _Fail the WebSocket Connection_ and abort
-    /// these steps."
+    /// The first fault found. A client that was asked to connect there cannot (§4.1): "If any of
+    /// the components are invalid, the client MUST _Fail the WebSocket Connection_ and abort these
+    /// steps."
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
         // They would end the request line, or the word in it.
         if text.chars().any(|char| char == ' ' || char.is_control()) {
@@ -113,7 +112,7 @@ impl<'a> Uri<'a> {
         self.authority
     }
 
-    /// What is asked for: path and query.
+    /// The resource asked for: path and query.
     #[must_use]
     pub const fn resource_name(&self) -> ResourceName<'a> {
         self.resource
@@ -183,8 +182,8 @@ impl fmt::Display for Scheme {
 /// > component is empty; the path component; "?" if the query component is non-empty; the query
 /// > component
 ///
-/// `Display` writes it as it is sent, percent-encoded where it has to be; `Debug` leaves out what
-/// the parameters of the query are.
+/// `Display` writes it as it is sent, percent-encoded where it has to be; `Debug` leaves out the
+/// values of the query's parameters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ResourceName<'a>(&'a str);
 
@@ -216,10 +215,10 @@ impl<'a> ResourceName<'a> {
         }
     }
 
-    /// Hands it piece by piece to `put`: what RFC 3986 has a place for as it is, and every other
-    /// byte percent-encoded.
+    /// Hands it piece by piece to `put`: characters that RFC 3986 allows there as they are, and
+    /// every other byte percent-encoded.
     ///
-    /// Not by `core::fmt`, of which it cannot be seen that it does not panic.
+    /// It does not use `core::fmt`, which cannot be proven not to panic.
     pub(super) fn pieces(self, mut put: impl FnMut(&str)) {
         if !self.0.starts_with(['/']) {
             put("/");
@@ -229,11 +228,13 @@ impl<'a> ResourceName<'a> {
             let (plain, after) = rest
                 .split_at_checked(plain_len(rest))
                 .unwrap_or((rest, &[]));
+            debug_assert!(plain.is_ascii());
             put(str::from_utf8(plain).unwrap_or_default());
             let Some((&byte, after)) = after.split_first() else {
                 return;
             };
             let encoded = [b'%', digit(byte >> 4), digit(byte & 15)];
+            debug_assert!(encoded.is_ascii());
             put(str::from_utf8(&encoded).unwrap_or_default());
             rest = after;
         }
@@ -259,28 +260,28 @@ impl fmt::Debug for ResourceName<'_> {
 #[non_exhaustive]
 pub enum UriError {
     /// A space or a control character: percent-encoded, it is welcome in a path or a query.
-    #[error("a space or a control character")]
+    #[error("URL contains a space or a control character")]
     Character,
     /// The scheme is missing, or another one (§3).
     #[error("the scheme is neither ws:// nor wss://")]
     Scheme,
     /// A fragment: "the character "#", when not indicating the start of a fragment, MUST be
     /// escaped as %23." (§3)
-    #[error("a fragment (#) has no place here")]
+    #[error("URL has a fragment (#)")]
     Fragment,
     /// A user or a password (RFC 9110 §4.2.4).
     #[error("credentials go into an Authorization header, not into the URL")]
     UserInfo,
     /// There is no host.
-    #[error("the host is missing")]
+    #[error("URL has no host")]
     NoHost,
     /// The host is neither a name nor an IP address (RFC 3986 §3.2.2).
     #[error("the host is neither a name nor an IP address")]
     Host,
     /// The name of the host is not ASCII (RFC 5890 §2.3.2.1: an A-label is).
-    #[error("the name of the host is not ASCII: its xn-- form is")]
+    #[error("host name is not ASCII: use its xn-- form")]
     HostNotAscii,
-    /// A colon is there, and no port after it.
+    /// A colon that no port follows.
     #[error("the port is not a number from 0 to 65535")]
     Port,
 }
@@ -316,15 +317,15 @@ fn look_up_name(host: &str) -> Result<&str, UriError> {
     if !host.is_ascii() {
         return Err(UriError::HostNotAscii);
     }
-    // A percent-encoded name would have to be decoded for the look-up, and no name of a host has
-    // a byte that needs it.
+    // A percent-encoded name would have to be decoded for the look-up, and no host name has a byte
+    // that needs it.
     if !is_reg_name(host.as_bytes()) || host.contains(['%']) {
         return Err(UriError::Host);
     }
     Ok(host)
 }
 
-/// How many bytes at the start are sent as they are.
+/// The number of bytes at the start that are sent as they are.
 fn plain_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     loop {

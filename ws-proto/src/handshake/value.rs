@@ -13,7 +13,7 @@ use super::write::Writer;
 #[derive(Clone, Copy)]
 pub struct FieldValue<'a>(Text<'a>);
 
-/// What it consists of: nothing that could end its line.
+/// The text of a value: nothing in it can end its line.
 #[derive(Clone, Copy)]
 pub(super) enum Text<'a> {
     Plain(&'a str),

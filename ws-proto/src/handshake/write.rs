@@ -33,7 +33,7 @@ impl<'a> Writer<'a> {
         self.len = self.len.saturating_add(bytes.len());
     }
 
-    /// How much was written, or would have been.
+    /// The number of bytes written, or that would have been.
     pub(super) const fn len(&self) -> usize {
         self.len
     }

@@ -20,14 +20,15 @@ use crate::step::{Ready, Step};
 use crate::utf8;
 
 impl Incoming {
-    /// Goes on as far as it can without handing anything out; says what is next.
+    /// Goes on as far as it can without handing anything out, and returns what is next.
     ///
     /// # Errors
     ///
-    /// How the peer broke the protocol: final.
+    /// The violation of the protocol by the peer: final.
     #[inline]
     pub fn ready(&mut self, answer: &mut impl Answer) -> Result<Ready, ProtocolError> {
-        // The common cases, as in `step`.
+        // The common cases, as in `step`: one more whole message in what was read, which is kept
+        // for `message`; or the end of it. Both leave nothing for the long way to do.
         if self.assembled == Assembled::Partly {
             self.found = self.common_frame();
             if self.found.is_some() {
@@ -54,7 +55,8 @@ impl Incoming {
         Ok(next)
     }
 
-    /// What [`ready`](Self::ready) does in this half: everything but telling the other of an error.
+    /// The part of [`ready`](Self::ready) in this half: everything except reporting an error to the
+    /// other.
     fn advance(&mut self) -> Result<Ready, ProtocolError> {
         match self.assembled {
             Assembled::Partly => {}
@@ -118,7 +120,7 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// How the peer broke the protocol: final.
+    /// The violation of the protocol by the peer: final.
     #[inline(always)]
     pub fn message(
         &mut self,
@@ -140,7 +142,7 @@ impl Incoming {
         common: CommonFrame,
         answer: &mut impl Answer,
     ) -> Result<Message<'_>, ProtocolError> {
-        // It lies in a buffer, and so there is one.
+        // It lies in a buffer, so a buffer exists.
         let (unread, start) = match &mut self.buffer {
             Some(held) => held.buffer.inbox.unread_mut(),
             None => return Ok(Message::Binary(&[])),
@@ -189,12 +191,12 @@ impl Incoming {
         result
     }
 
-    /// The next message with its own memory, if there is one: one that was assembled is moved out
-    /// and not copied.
+    /// The next message with its own memory, if there is one. A message that was assembled is moved
+    /// out, not copied.
     ///
     /// # Errors
     ///
-    /// How the peer broke the protocol: final.
+    /// The violation of the protocol by the peer: final.
     pub fn take_message(
         &mut self,
         answer: &mut impl Answer,
@@ -222,7 +224,7 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// How the peer broke the protocol: final.
+    /// The violation of the protocol by the peer: final.
     pub fn control(
         &mut self,
         answer: &mut impl Answer,
@@ -255,7 +257,7 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// How the peer broke the protocol: final.
+    /// The violation of the protocol by the peer: final.
     #[inline(always)]
     pub fn step(&mut self, answer: &mut impl Answer) -> Result<Step<'_>, ProtocolError> {
         // The common cases first: one more whole message in what was read, or the end of it.
@@ -297,7 +299,7 @@ impl Incoming {
         })
     }
 
-    /// There is nothing to go on with.
+    /// Returns what it means that nothing is left to go on with.
     fn starve(&self) -> Result<Ready, ProtocolError> {
         if let Some(error) = self.receiver.failed() {
             return Err(error);

@@ -1,6 +1,6 @@
 //! Messages on their way into the outbox: framed, masked, compressed (RFC 6455 §6.1, RFC 7692 §6).
 //!
-//! Memory is asked for before a frame is begun: what is refused leaves nothing behind.
+//! Memory is asked for before a frame is begun: a message that is refused leaves no trace.
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
@@ -23,8 +23,8 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// [`Full`](SendError::Full) if too much waits already: nothing of it was queued, and the
-    /// caller decides whether to wait, to drop it, or to give the peer up. Else
+    /// [`Full`](SendError::Full) if too much waits already. Nothing of the message was queued, and
+    /// the caller decides whether to wait, to drop it, or to give the peer up. Otherwise
     /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress) or
     /// [`OutOfMemory`](SendError::OutOfMemory).
     #[inline]
@@ -64,8 +64,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Queues a message that was prepared for many connections: what it takes to encode it is
-    /// spent once for all of those that have agreed on the same, and a large payload is not copied.
+    /// Queues a message that was prepared for many connections: it is encoded once for all that
+    /// have agreed on the same, and a large payload is not copied.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl Outgoing {
         outbox.add_payload(&header, &prepared.payload())
     }
 
-    /// Queues a fragment of a message: the whole of it is what its fragments are, joined. They
-    /// are all of one kind, and no other message comes between them.
+    /// Queues a fragment of a message; the message is its fragments, joined. They are all of one
+    /// kind, and no other message comes between them.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Outgoing {
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
             let begins = !self.sender.is_within_message();
-            // How long it will be only its end tells: what comes in parts is taken to be long.
+            // Only its end shows how long it is: a message in parts is taken to be long.
             let wanted = match part {
                 Part::More => deflater.wants(usize::MAX, Compress::Auto),
                 Part::Last => deflater.wants(payload.len(), Compress::Auto),
@@ -140,10 +140,11 @@ impl Outgoing {
         outbox.add_frame(&header, payload)
     }
 
-    /// Queues a message without copying its payload, and returns what the caller has to write
-    /// right after all that is [`unsent`](Self::unsent), in however many pieces, and to report with
-    /// [`sent`](Self::sent), before anything else can be queued: for adapters that write at once and wait. A client's payload
-    /// must be masked: it is copied after all, and what is returned is empty.
+    /// Queues a message without copying its payload. Returns what the caller has to write right
+    /// after all that is [`unsent`](Self::unsent), in however many pieces, and to report with
+    /// [`sent`](Self::sent), before anything else can be queued: for adapters that write at once
+    /// and wait. A client's payload must be masked, so it is copied after all, and what is returned
+    /// is empty.
     ///
     /// # Errors
     ///
@@ -195,7 +196,7 @@ impl Outgoing {
     }
 
     /// Whether a context compresses as it was agreed on here: connections agree on different
-    /// windows, and to refer beyond that of the peer would be an error of ours.
+    /// windows, and it would be our error to refer beyond the peer's.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn suits_compressor(&self, compressor: &Compressor) -> bool {
@@ -203,8 +204,8 @@ impl Outgoing {
         deflater.is_some_and(|deflater| deflater.suits(compressor))
     }
 
-    /// Compresses with a context that was taken from another connection; gives it back if it is
-    /// not of use here.
+    /// Compresses with a context that was taken from another connection; returns it if it is not of
+    /// use here.
     #[cfg(feature = "deflate")]
     pub fn lend_compressor(&mut self, compressor: Compressor) -> Option<Compressor> {
         match &mut self.deflater {
@@ -218,7 +219,7 @@ impl Outgoing {
         self.deflater = Some(Box::new(deflater));
     }
 
-    /// Compresses only what will be sent: the context has seen what the peer sees.
+    /// Compresses only what will be sent: the context must have seen exactly what the peer sees.
     #[cfg(feature = "deflate")]
     fn send_deflated(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.sender.admit_message()?;

@@ -8,19 +8,20 @@ use ws_proto::{
     Buffers, Close, CloseCode, Instant, Limits, Message, Outgoing, Prepared, ProtocolError, Ready,
     SendError, Session, State, Step,
 };
+use ws_testkit::counting::spared;
+use ws_testkit::{Driven, Got, Inlet, converse, frames};
 
-use crate::counting::spared;
 use crate::scenarios::{Act, KIND, Scenario};
 #[cfg(feature = "deflate")]
 use crate::support::End;
-use crate::support::{self, Outcome, Seen, session};
+use crate::support::session;
 
 /// A session that lives through a scenario.
 pub(crate) struct Life<'s> {
     scenario: &'s Scenario,
     session: Session,
     buffers: Option<Buffers>,
-    seen: Vec<Seen>,
+    seen: Vec<Got>,
     wrote: Vec<u8>,
     error: Option<ProtocolError>,
     /// How often it was refused to send for want of memory.
@@ -30,10 +31,10 @@ pub(crate) struct Life<'s> {
 /// What became of one, in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fate {
-    pub(crate) seen: Vec<Seen>,
+    pub(crate) seen: Vec<Got>,
     pub(crate) error: Option<ProtocolError>,
     /// What the peer has heard.
-    pub(crate) heard: Vec<Seen>,
+    pub(crate) heard: Vec<Got>,
     pub(crate) code: Option<CloseCode>,
     pub(crate) refused: usize,
 }
@@ -136,7 +137,9 @@ impl<'s> Life<'s> {
             }
             while self.session.ready() == Ok(Ready::Message) {
                 match self.session.take_message() {
-                    Ok(message) => spared(|| self.seen.extend(message.map(Seen::from))),
+                    Ok(message) => {
+                        spared(|| self.seen.extend(message.map(|it| it.as_message().into())));
+                    }
                     Err(error) => self.note(Err(error)),
                 }
             }
@@ -150,7 +153,7 @@ impl<'s> Life<'s> {
             // What a step gives is copied, which needs memory of ours.
             let (incoming, outgoing) = self.session.halves();
             let seen = match incoming.step(outgoing) {
-                Ok(Step::Message(message)) => spared(|| Seen::from(message)),
+                Ok(Step::Message(message)) => spared(|| Got::from(message)),
                 Ok(Step::Control(event)) => spared(|| session::seen_control(event)),
                 Ok(Step::NeedData | Step::Closed) => return,
                 Err(error) => return self.note(Err(error)),
@@ -207,7 +210,7 @@ impl<'s> Life<'s> {
             assert_eq!(self.session.ready(), Err(error), "an error is final");
             assert_eq!(self.session.state(), State::Failed(error));
         }
-        let whole = support::frames(&self.wrote);
+        let whole = frames(&self.wrote);
         assert!(
             whole.iter().rev().skip(1).all(|frame| frame.opcode() != 8),
             "a Close is the last"
@@ -217,15 +220,17 @@ impl<'s> Life<'s> {
             limits: unlimited(),
             ..self.scenario.clone()
         };
-        let Outcome { seen, error, .. } = session::run(make(&peer), &self.wrote, &[]);
-        assert_eq!(error, None, "what was sent is wrong");
+        let mut session = Driven::over(make(&peer), Inlet::Spare);
+        let outcome = converse(&mut session, peer.end.role(), [&self.wrote[..]]);
+        assert_eq!(outcome.error(), None, "what was sent is wrong");
         Fate {
             seen: self.seen,
             error: self.error,
             // A Ping of keepalive, which is empty, comes later if there is no memory.
-            heard: seen
+            heard: outcome
+                .got
                 .into_iter()
-                .filter(|seen| *seen != Seen::Ping(vec![]))
+                .filter(|seen| *seen != Got::Ping(vec![]))
                 .collect(),
             code: self.session.peer_close().map(|close| close.code()),
             refused: self.refused,

@@ -3,7 +3,8 @@
 
 use ws_proto::{Kind, Limits, Part};
 
-use crate::support::{BINARY, CLOSE, CONTINUATION, End, PING, PONG, TEXT, close_payload, head};
+use crate::support::End;
+use ws_testkit::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_payload, head};
 
 /// One act, of the application, the peer, or the transport.
 #[derive(Clone, Debug)]

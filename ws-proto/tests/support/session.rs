@@ -1,8 +1,10 @@
-//! Sessions under test: a driver that feeds one, and a wire of memory between two.
+//! Sessions under test.
 
-use ws_proto::{Buffers, Event, Limits, MessageBuf, ProtocolError, Session, Step};
+use ws_proto::{Buffers, Event, Limits, ProtocolError, Session, Step};
 
-use super::{End, Outcome, Seen, seen_close};
+use ws_testkit::{Driven, Got, Inlet, Outcome, converse, pieces};
+
+use super::End;
 
 impl End {
     pub(crate) fn session(self, limits: &Limits) -> Session {
@@ -11,16 +13,16 @@ impl End {
             Self::Client => Session::client(&(*limits).into(), [7; 32]),
         }
     }
-}
 
-impl From<MessageBuf> for Seen {
-    fn from(message: MessageBuf) -> Self {
-        message.as_message().into()
+    /// What a session makes of `wire`, in pieces that end at `cuts` and at its end.
+    pub(crate) fn session_hears(self, limits: &Limits, wire: &[u8], cuts: &[usize]) -> Outcome {
+        let mut session = Driven::over(self.session(limits), Inlet::Spare);
+        converse(&mut session, self.role(), pieces(wire, cuts))
     }
 }
 
 /// What a step gave; `None` if it asks for data or the peer has closed.
-pub(crate) fn step(session: &mut Session) -> Result<Option<Seen>, ProtocolError> {
+pub(crate) fn step(session: &mut Session) -> Result<Option<Got>, ProtocolError> {
     Ok(match session.step()? {
         Step::Message(message) => Some(message.into()),
         Step::Control(event) => Some(seen_control(event)),
@@ -28,11 +30,11 @@ pub(crate) fn step(session: &mut Session) -> Result<Option<Seen>, ProtocolError>
     })
 }
 
-pub(crate) fn seen_control(event: Event<'_>) -> Seen {
+pub(crate) fn seen_control(event: Event<'_>) -> Got {
     match event {
-        Event::Ping(payload) => Seen::Ping(payload.into()),
-        Event::Pong(payload) => Seen::Pong(payload.into()),
-        Event::Close(close) => seen_close(close),
+        Event::Ping(payload) => Got::Ping(payload.into()),
+        Event::Pong(payload) => Got::Pong(payload.into()),
+        Event::Close(close) => close.into(),
         other => panic!("no control frame: {other:?}"),
     }
 }
@@ -77,33 +79,4 @@ pub(crate) fn read(session: &mut Session, bytes: &[u8]) -> Result<usize, Protoco
     spare[..len].copy_from_slice(&bytes[..len]);
     session.filled(len);
     Ok(len)
-}
-
-/// The outcome of `input`, presented in reads that end at `cuts` and at its end, or earlier where
-/// the session has less room.
-pub(crate) fn run(mut session: Session, input: &[u8], cuts: &[usize]) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut at = 0;
-    for &to in cuts.iter().chain([&input.len()]) {
-        while at < to && outcome.error.is_none() {
-            at += read(&mut session, &input[at..to]).expect("there is memory");
-            // A step consumes at least a frame or asks for more.
-            let mut calls = input.len() + 2;
-            loop {
-                calls = calls.checked_sub(1).expect("an endless loop");
-                let stepped = step(&mut session);
-                outcome.output.extend(drain(&mut session));
-                match stepped {
-                    Ok(Some(seen)) => outcome.seen.push(seen),
-                    Ok(None) => break,
-                    Err(error) => {
-                        assert_eq!(step(&mut session), Err(error), "sticky");
-                        outcome.error = Some(error);
-                        break;
-                    }
-                }
-            }
-        }
-    }
-    outcome
 }

@@ -1,4 +1,4 @@
-//! What was found to go wrong, each case by itself.
+//! Faults that were found, each case by itself.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -40,7 +40,7 @@ fn a_reader_is_told_of_the_write_that_failed() {
     let (mut reader, writer) = ws.split();
     peer.write_all(b"\x81\x80\0\0\0\0").unwrap();
     assert_eq!(told(writer.send("hello")), "Io(Kind(BrokenPipe))");
-    // What had arrived is received, and then not that the stream ended, which was our doing.
+    // We receive what had arrived; the end of the stream was our doing, and is not reported.
     assert_eq!(reader.recv().unwrap(), Some(Message::Text("")));
     for _ in 0..2 {
         assert_eq!(told(reader.recv()), "Io(Kind(BrokenPipe))");
@@ -112,7 +112,7 @@ fn a_head_that_can_not_be_written_says_why() {
 #[test]
 fn messages_behind_an_answer_that_failed_leave_no_hole() {
     let (mut ws, mut peer) = broken(Fault::Error(ErrorKind::BrokenPipe), Call::WriteAtOnce);
-    // The first is answered at once, for it is large; the last is not in the same read.
+    // The first is answered at once, because it is large; the last is not in the same read.
     for len in [40_000u16, 500, 60_000] {
         peer.write_all(&[0x82, 0xfe]).unwrap();
         peer.write_all(&len.to_be_bytes()).unwrap();
@@ -143,6 +143,6 @@ fn a_peer_that_is_gone_behind_its_close_has_closed() {
     ws.close(CloseCode::NORMAL, "").unwrap();
     let (code, _) = ws.peer_close().unwrap();
     assert_eq!(code, CloseCode::GOING_AWAY);
-    // That it is closed says more than that our answer was lost.
+    // The Close says more than the loss of our answer.
     assert_eq!(told(ws.send("late")), "Send(Closed)");
 }

@@ -41,25 +41,25 @@ pub(crate) struct Talk {
     fails: Option<&'static str>,
 }
 
-/// Where our part of a conversation begins.
+/// The point where our part of a conversation begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     /// With a request that comes.
     Server,
     /// With a request that is sent.
     Client,
-    /// Behind the opening handshake, as the server.
+    /// After the opening handshake, as the server.
     Accepted,
-    /// Behind the opening handshake, as a client that is dropped.
+    /// After the opening handshake, as a client that is dropped.
     Dialled,
 }
 
-/// What our side is told.
+/// The events of our side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// What it received, in order.
+    /// The messages that it received, in order.
     seen: Vec<String>,
-    /// How many messages and pieces it was told were sent.
+    /// The number of messages and pieces whose sending succeeded.
     sent: usize,
     end: End,
 }
@@ -75,15 +75,15 @@ enum End {
     Failed(String),
 }
 
-/// What came of a conversation.
+/// The outcome of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
     told: Told,
-    /// What the peer received, made comparable.
+    /// The bytes that the peer received, made comparable.
     bytes: Vec<u8>,
 }
 
-/// Where peers come from.
+/// The source of peers.
 struct Stage {
     listener: TcpListener,
 }
@@ -118,7 +118,7 @@ impl Stage {
         Self { listener }
     }
 
-    /// Has a conversation, in which what is planned goes wrong. At its end nothing of it is left.
+    /// Holds a conversation, with the planned faults. At its end nothing of it is left.
     fn run(&self, talk: &Talk, plan: Plan, clock: Clock) -> (Outcome, Plan) {
         let tcp = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
         let (peer, _) = self.listener.accept().unwrap();

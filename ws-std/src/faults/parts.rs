@@ -3,7 +3,7 @@
 #[cfg(feature = "deflate")]
 use ws_proto::{Deflate, Role};
 
-use super::common::{self, pattern, upgrade};
+use super::common::{pattern, upgrade};
 use super::peer::Act;
 use Act::{Accept, Answer, End, Hear, Say};
 
@@ -189,9 +189,7 @@ fn close(code: u16, reason: &str, masked: bool) -> Vec<u8> {
 
 /// A frame with this first byte.
 fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
-    let mut frame = common::frame(0, payload, masked);
-    frame[0] = first;
-    frame
+    ws_testkit::frame(first, masked.then_some(ws_testkit::KEY), payload)
 }
 
 const MASKED: bool = true;

@@ -55,7 +55,7 @@ pub(crate) fn play(mut stream: TcpStream, acts: &[Act]) -> Vec<u8> {
 #[derive(Default)]
 struct Heard {
     bytes: Vec<u8>,
-    /// How much of it has been looked at.
+    /// The length of what has been looked at.
     at: usize,
 }
 
@@ -118,8 +118,8 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
     Some(end + 4)
 }
 
-/// What was heard, made comparable: payloads unmasked, keys and what else differs from run to run
-/// blank. It may be cut anywhere; of a header that is, nothing is kept.
+/// The bytes received, made comparable: payloads unmasked, keys and what else differs from run to
+/// run blank. It may be cut anywhere; of a header that is, nothing is kept.
 pub(crate) fn plain(bytes: &[u8]) -> Vec<u8> {
     let mut plain = bytes.to_vec();
     let mut whole = head_len(bytes);
@@ -143,13 +143,13 @@ pub(crate) fn plain(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Where the last frame begins.
+/// The start of the last frame.
 pub(crate) fn last_frame(plain: &[u8]) -> usize {
     let last = frames(plain).last().map(|frame| frame.start);
     last.unwrap_or(plain.len())
 }
 
-/// How long the head is, if there is one, or the answer that is no upgrade.
+/// The length of the head, if there is one, or of the answer that is not an upgrade.
 fn head_len(bytes: &[u8]) -> usize {
     // No frame begins like that.
     if !bytes.starts_with(b"G") && !bytes.starts_with(b"H") {

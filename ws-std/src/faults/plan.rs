@@ -1,4 +1,4 @@
-//! What is to go wrong with a connection, and at which of its calls.
+//! The faults of a connection, and the calls at which they happen.
 
 use std::io;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::stream::Call;
 
-/// What a call does instead of what it is for.
+/// The fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It moves one byte.
@@ -19,7 +19,7 @@ pub(crate) enum Fault {
     Error(io::ErrorKind),
 }
 
-/// Which of the calls that a fault applies to fail.
+/// The calls that fail, of those that a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fails {
     /// So many from one on.
@@ -54,7 +54,7 @@ struct Met {
 /// More calls than any conversation takes, a byte at a time.
 const FOR_EVER: usize = 5_000_000;
 
-/// How long a call that is made to block seems to wait.
+/// The time that a call seems to wait that is made to block.
 const WAITED: Duration = Duration::from_secs(5);
 
 impl Plan {
@@ -77,7 +77,7 @@ impl Plan {
         }
     }
 
-    /// Has calls that block move a clock on.
+    /// Makes calls that block move a clock on.
     pub(crate) fn on(mut self, clock: &Clock) -> Self {
         self.clock = Some(clock.clone());
         self
@@ -114,14 +114,14 @@ impl Plan {
         }
     }
 
-    /// What goes wrong with this call.
+    /// The fault of this call.
     fn next(&self, call: Call) -> Option<Fault> {
         let fault = self.fault.filter(|fault| fault.concerns(call))?;
         if self.only.is_some_and(|only| only != call) {
             return None;
         }
         let once = matches!(self.fails, Fails::From { times: 1, .. });
-        // A socket that can not even be shut down, again and again, is none that there is.
+        // No real socket fails at shutdown again and again.
         if call == Call::Setting && !once {
             return None;
         }

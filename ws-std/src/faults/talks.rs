@@ -19,7 +19,7 @@ use crate::writer::Writer;
 use crate::{Hosts, Response};
 use Act::{Hear, Say};
 
-/// How our part of a conversation ended, and its halves, for what is asked of them then.
+/// The end of our part of a conversation, and its halves, for questions to them.
 pub(crate) type Ended = (Reader, Writer, Result<(), Error>);
 
 /// All conversations.
@@ -56,7 +56,7 @@ pub(crate) fn all() -> Vec<Talk> {
     ]
 }
 
-/// What a server of the conversations serves besides them.
+/// The other pages of the conversations' server.
 pub(crate) fn server() -> Server {
     let server = Server::bind("127.0.0.1:0").unwrap().hosts(Hosts::any());
     let server = server.get("/page", |_| Response::html("hello".repeat(1000)));

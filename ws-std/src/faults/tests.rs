@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use super::*;
 use crate::stream::Call;
 
-/// Has all conversations with a fault at each of the calls it applies to, `times` in a row.
+/// Holds all conversations with a fault at each of the calls it applies to, `times` in a row.
 fn at_every_call(fault: Fault, times: usize) {
     let (stage, mut runs) = (Stage::new(), 0);
     for talk in talks::all() {
@@ -25,7 +25,7 @@ fn at_every_call(fault: Fault, times: usize) {
     println!("{fault:?} x {times}: {runs} runs");
 }
 
-/// Has all conversations with a fault at many calls of each.
+/// Holds all conversations with a fault at many calls of each.
 fn throughout(fault: Fault, fails: Fails) {
     let stage = Stage::new();
     for talk in talks::all() {
@@ -38,7 +38,7 @@ fn throughout(fault: Fault, fails: Fails) {
 }
 
 impl Stage {
-    /// What comes of a conversation in which nothing goes wrong.
+    /// The outcome of a conversation in which nothing goes wrong.
     fn expected(&self, talk: &Talk) -> Outcome {
         let (outcome, _) = self.run(talk, Plan::none(), Clock::system());
         let end = &outcome.told.end;

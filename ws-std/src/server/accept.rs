@@ -15,20 +15,20 @@ use super::registry::Entry;
 use super::{Core, serve};
 use crate::stream::{Stream, TICK, is_timeout};
 
-/// How many connections the kernel holds for us while we are busy; std asks for 128, and beyond
-/// it clients wait a second for their next attempt.
+/// The number of connections that the kernel holds for us while we are busy. std asks for 128, and
+/// beyond that, clients wait a second for their next attempt.
 const BACKLOG: i32 = 4096;
 
-/// How often a listener that nobody woke looks whether it is to stop.
+/// The interval at which a listener that nothing woke looks whether to stop.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long to wait for descriptors or memory to become free.
+/// The time to wait for descriptors or memory to become free.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
-/// How many refused clients may have their answer still on the way; more are just dropped.
+/// The most refused clients whose answer is still on the way; more are just dropped.
 const REFUSALS: usize = 64;
 
-/// How long a refused client has to read its answer.
+/// The time that a refused client has to read its answer.
 const REFUSAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
@@ -79,7 +79,7 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
             },
         }
     };
-    // The system refuses clients that come now; they do not wait for us in vain.
+    // The system refuses clients that come now, so none waits for us in vain.
     drop((listener, refused));
     core.registry.wind_down(core.grace);
     let _ = refuser.join();
@@ -103,7 +103,7 @@ fn start(core: &Arc<Core>, stream: Stream, peer: SocketAddr, refused: &Refused) 
     }
 }
 
-/// Where clients go that there is no room for.
+/// The way for clients that there is no room for.
 type Refused = SyncSender<Arc<Stream>>;
 
 fn spawn(core: &Arc<Core>, stream: Arc<Stream>, peer: SocketAddr, entry: Entry) -> io::Result<()> {
@@ -115,7 +115,7 @@ fn spawn(core: &Arc<Core>, stream: Arc<Stream>, peer: SocketAddr, entry: Entry) 
     Ok(())
 }
 
-/// Tells clients that there is no room for them, one after the other: they cost one thread.
+/// Answers clients that there is no room for, one after the other: they cost one thread.
 fn refuse(core: &Core, refused: &Receiver<Arc<Stream>>) {
     let answer = unavailable();
     for stream in refused {

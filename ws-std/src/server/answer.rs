@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::stream::Stream;
 
-/// What clients are told that there is no room for.
+/// The answer to clients that there is no room for.
 pub(super) fn unavailable() -> Vec<u8> {
     encoded(&Refusal::Full.response(), Body::Send)
 }
@@ -34,6 +34,6 @@ pub(super) fn answer_and_end(stream: &Stream, answer: &[u8], patience: Duration)
     }
 }
 
-/// The most that is read and dropped after an answer, in bytes: what follows a request that was
-/// refused is of no interest, and a little of it may be there already.
+/// The most that is read and dropped after an answer, in bytes: a little of what follows a refused
+/// request may be there already, and nobody needs it.
 const DROPPED: usize = 64 << 10;

@@ -47,10 +47,9 @@ type Report = dyn Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send +
 /// # ; Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Each connection has a thread of its own; no more than
-/// [`max_connections`](Self::max_connections) are open at a time. When a handler returns, its
-/// connection is closed: with 1000 after `Ok`, with 1011 after an error or a panic, which ends
-/// nothing else.
+/// Each connection has a thread of its own; at most [`max_connections`](Self::max_connections) are
+/// open at a time. When a handler returns, its connection is closed: with 1000 after `Ok`, with
+/// 1011 after an error or a panic, which ends nothing else.
 #[must_use = "call `run`"]
 pub struct Server {
     listener: TcpListener,
@@ -60,7 +59,7 @@ pub struct Server {
 /// The server itself needs a twentieth of it; the rest is for the application's code.
 const STACK: usize = 256 << 10;
 
-/// What all connections share.
+/// The part that all connections share.
 struct Core {
     site: Site<Box<Page>, Box<Handler>>,
     /// The first path that could not be added.
@@ -79,8 +78,8 @@ struct Core {
 }
 
 impl Server {
-    /// Listens at an address; port 0 picks a free one, which [`local_addr`](Self::local_addr)
-    /// tells.
+    /// Listens at an address. Port 0 picks a free one, which [`local_addr`](Self::local_addr)
+    /// returns.
     ///
     /// # Errors
     ///
@@ -190,8 +189,8 @@ impl Server {
         self
     }
 
-    /// Speaks these subprotocols: the first of them that a client offers is chosen. A client that
-    /// offers none of them is accepted without.
+    /// Sets the subprotocols that the server speaks: the first of them that a client offers is
+    /// chosen. A client that offers none of them is accepted without one.
     pub fn subprotocols<S: Into<String>>(self, ours: impl IntoIterator<Item = S>) -> Self {
         let ours: Vec<String> = ours.into_iter().map(Into::into).collect();
         self.choose_subprotocol(move |request| {
@@ -200,7 +199,7 @@ impl Server {
         })
     }
 
-    /// Chooses the subprotocol by the request. What the client did not offer is not sent: the
+    /// Chooses the subprotocol by the request. One that the client did not offer is not sent: the
     /// handshake fails with 500.
     pub fn choose_subprotocol<F>(mut self, choice: F) -> Self
     where
@@ -269,13 +268,13 @@ impl Server {
         self
     }
 
-    /// The longest message that is accepted, in bytes. Default: 1 MiB.
+    /// Sets the longest message that is accepted, in bytes. Default: 1 MiB.
     pub fn max_message(mut self, bytes: u64) -> Self {
         self.core.config.limits.max_message = bytes;
         self
     }
 
-    /// Keepalive and the closing handshake: see [`Timeouts`].
+    /// Sets keepalive and the closing handshake: see [`Timeouts`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.core.config.timeouts = timeouts;
         self
@@ -289,46 +288,46 @@ impl Server {
         self
     }
 
-    /// How long a client may take from being accepted to having sent its request, however it
-    /// drips. Default: 10 s.
+    /// Sets how long a client may take from being accepted to having sent its request, however
+    /// slowly. Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.core.config.handshake_timeout = timeout;
         self
     }
 
-    /// The most connections at a time, and so threads; the next gets 503. Default: 1024.
+    /// Sets the most connections at a time, and so threads; the next gets 503. Default: 1024.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.core.max_connections = connections;
         self
     }
 
-    /// How long a [shutdown](Handle::shutdown) waits for the handlers. Default: 10 s.
+    /// Sets how long a [shutdown](Handle::shutdown) waits for the handlers. Default: 10 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.core.grace = grace;
         self
     }
 
-    /// The stack of each connection's thread, in bytes, of which only what is used takes memory: a
-    /// handler that recurses deeply needs more. Default: 256 KiB.
+    /// Sets the stack of each connection's thread, in bytes, of which only what is used takes
+    /// memory: a handler that recurses deeply needs more. Default: 256 KiB.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.core.stack_size = bytes;
         self
     }
 
-    /// The address that is listened at.
+    /// The address at which the server listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.core.registry.address()
     }
 
-    /// Shuts the server down from another thread.
+    /// Makes a handle that shuts the server down from another thread.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(&self.core.registry)
     }
 
-    /// Serves until it is [shut down](Handle::shutdown). Every connection has ended then, or had
-    /// its grace.
+    /// Serves until it is [shut down](Handle::shutdown). Every connection has ended then, or has
+    /// had its grace.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which connections there are, and how they end when the server does.
+//! The connections of a server, and how they end when the server does.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown as How, SocketAddr, TcpStream};
@@ -24,9 +24,9 @@ impl Handle {
         }
     }
 
-    /// Ends the server in good order: it accepts nothing any more, every connection gets a Close
+    /// Ends the server in good order: it accepts no more connections, every connection gets a Close
     /// 1001, those that are still opening get 503, and after the grace (10 s) what is left is
-    /// dropped. [`Server::run`](crate::Server::run) returns then. A second call ends it at once.
+    /// dropped. Then [`Server::run`](crate::Server::run) returns. A second call ends it at once.
     pub fn shutdown(&self) {
         if let Some(registry) = self.registry.upgrade() {
             registry.stop();
@@ -53,7 +53,7 @@ struct Inner {
 enum Phase {
     Running,
     Stopping,
-    /// Asked twice.
+    /// A shutdown was asked for twice.
     Dropping,
 }
 
@@ -109,7 +109,8 @@ impl Registry {
         Some(Entry { id, registry })
     }
 
-    /// Waits until every connection has ended, or has had its grace, or nobody wants to wait.
+    /// Waits until every connection has ended, or has had its grace, or a second shutdown ends the
+    /// waiting.
     pub(crate) fn wind_down(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
         self.wait_until(deadline, |inner| {
@@ -136,7 +137,7 @@ impl Registry {
         self.wake_accept();
     }
 
-    /// Accepting ends when it next looks: a connection makes it look now.
+    /// Wakes the listener with a connection, so that it looks and stops accepting.
     fn wake_accept(&self) {
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -164,7 +165,7 @@ impl Registry {
     }
 }
 
-/// How long the threads of dropped connections have, and a connection to ourselves.
+/// The time that the threads of dropped connections have, and a connection to ourselves.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 impl Live {
@@ -189,7 +190,7 @@ fn going_away() -> Close<'static> {
 }
 
 impl Entry {
-    /// The opening handshake is about to be answered with 101.
+    /// Notes that the opening handshake is about to be answered with 101.
     pub(crate) fn open(&self, shared: &Arc<Shared>) {
         let mut inner = self.registry.inner();
         if inner.phase != Phase::Running {
@@ -211,7 +212,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut inner = self.registry.inner();
         inner.live.remove(&self.id);
-        // While the server runs, nobody waits for connections to end.
+        // While the server runs, no thread waits for connections to end.
         if inner.phase != Phase::Running {
             self.registry.changed.notify_all();
         }

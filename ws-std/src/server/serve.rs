@@ -19,8 +19,8 @@ use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 use crate::stream::Stream;
 
-/// How long a client has to take an answer that is no upgrade, a page for example, and again to
-/// end its side.
+/// The time that a client has to take an answer that is not an upgrade, a page for example, and
+/// again to end its side.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// What a connection was opened for.
@@ -110,9 +110,9 @@ fn open<'c>(
         match accepting.step() {
             AcceptStep::NeedData => match read(&mut accepting, stream, deadline) {
                 Ok(1..) => {}
-                // The next check says what comes of that.
+                // The next check says what to do then.
                 Err(_) if deadline.left().is_err() => {}
-                // The client is gone. Or we are.
+                // The client is gone, or we are.
                 _ => return Err(entry.check().is_err().then(unavailable)),
             },
             AcceptStep::Request(asked) => match answer(core, asked.request(), peer) {
@@ -161,7 +161,7 @@ fn open<'c>(
     }
 }
 
-/// One read of the request; 0 at the end of the stream.
+/// Makes one read of the request; 0 at the end of the stream.
 fn read(accepting: &mut Accepting, stream: &Stream, deadline: Deadline<'_>) -> io::Result<usize> {
     let len = deadline.read(stream, accepting.spare_mut()?)?;
     accepting.filled(len);
@@ -238,7 +238,7 @@ fn run(
     shared.finish(code);
 }
 
-/// Runs the handler; returns what we tell the peer at its end.
+/// Runs the handler; returns the code and reason to close with.
 fn handle(core: &Core, handler: &Handler, ws: WebSocket, request: &Request) -> CloseCode {
     match guarded(|| handler(ws, request)) {
         Some(Ok(())) => CloseCode::NORMAL,

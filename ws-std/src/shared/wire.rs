@@ -1,5 +1,5 @@
-//! The way of the bytes into the socket: in order, whoever writes them, and none after a write that
-//! failed.
+//! The way of the bytes into the socket: in order, whichever thread writes them, and none after a
+//! write that failed.
 
 use std::io;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::tap::Tapped;
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     pub(super) buffers: Buffers,
-    /// How many of those at the front a tap has seen.
+    /// The number of those at the front that a tap has seen.
     shown: usize,
     /// A thread waits for the peer to take them.
     pumping: bool,
-    /// What the socket was told last: how long a write may wait.
+    /// The timeout that the socket has: how long a write may wait.
     limit: Duration,
 }
 
-/// How a write waits for the peer.
+/// The way in which a write waits for the peer.
 #[derive(Clone, Copy)]
 enum Patience {
-    /// Not, as long as the peer takes something.
+    /// It does not, as long as the peer takes something.
     None,
     /// As long as it may.
     Some,
@@ -37,30 +37,31 @@ enum Patience {
     LastCall,
 }
 
-/// What one write came to.
+/// The outcome of one write.
 enum Wrote {
-    /// So many bytes were taken.
+    /// This many bytes were taken.
     Some(usize),
     Interrupted,
     /// The peer has to take something first.
     Blocked,
 }
 
-/// How much was written without waiting.
+/// The outcome of writing without waiting.
 enum Drained {
     All,
     Part,
 }
 
-/// How much one write is given, so that a thread that watches the time hears of the progress of a
+/// The most that one write gets, so that a thread that watches the time sees the progress of a
 /// large message.
 const PIECE: usize = 256 << 10;
 
-/// How much a write is given that waits for the peer. It ends when so much is taken, and so tells of
-/// progress at once; what else is taken then does not wait. Where every write waits it is given more.
+/// The most that a write gets if it waits for the peer. It ends when so much is taken, and so shows
+/// progress at once; what else is taken then does not wait. Where every write waits, each gets
+/// more.
 const WAITING: usize = if cfg!(unix) { 4 << 10 } else { PIECE };
 
-/// How much of `len` bytes the next write is given: no small rest is left for one of its own.
+/// The part of `len` bytes that the next write gets: no small rest is left for one of its own.
 const fn piece(len: usize) -> usize {
     if len < PIECE + PIECE / 2 { len } else { PIECE }
 }
@@ -70,7 +71,7 @@ impl Shared {
         let mut wire = lock(&self.wire);
         let taken = loop {
             self.finish_write(&mut wire)?;
-            // What was queued before goes before it, in the same write.
+            // What was queued earlier goes before it, in the same write.
             let mut outgoing = self.outgoing();
             match outgoing.send_by_reference(message) {
                 Err(SendError::Full { .. }) => {
@@ -93,8 +94,8 @@ impl Shared {
         Ok(taken.map(drop)?)
     }
 
-    /// Writes what the peer takes at once, unless another thread is writing. What remains is
-    /// written by a thread that lives for as long as it takes.
+    /// Writes what the peer takes at once, unless another thread is writing. A thread that lives
+    /// for as long as it takes writes the rest.
     pub(crate) fn flush_soon(self: &Arc<Self>) -> Result<(), Error> {
         while self.wants_write() {
             let Some(mut wire) = self.free_wire() else {
@@ -130,12 +131,14 @@ impl Shared {
         wire.pumping = false;
         drop(wire);
         if drained.is_ok() {
-            // What was queued by a thread that found the wire taken. A failure shows to the thread
-            // that uses the connection next.
+            // What a thread that found the wire taken has queued. The next thread that uses the
+            // connection sees a failure.
             let _ = self.flush_if_free();
         }
     }
 
+    /// Writes everything that is queued, waiting for the peer to take it. What other threads queue
+    /// meanwhile is written too: they found the wire taken, and left it to this one.
     pub(super) fn drain(&self, wire: &mut Wire) -> Result<(), Error> {
         loop {
             self.finish_write(wire)?;
@@ -145,7 +148,7 @@ impl Shared {
         }
     }
 
-    /// Writes what was begun to be written.
+    /// Writes the rest of an earlier write, before anything else may go into the socket.
     fn finish_write(&self, wire: &mut Wire) -> Result<(), Error> {
         if wire.is_pending() {
             self.write(wire, &[])?;
@@ -155,6 +158,7 @@ impl Shared {
 
     /// Takes the next bytes to write, if there are any.
     fn refill(&self, wire: &mut Wire) -> bool {
+        // For this moment only: others can queue while the bytes are written.
         let mut outgoing = self.outgoing();
         let more = outgoing.wants_write();
         // If there is no more, the buffer goes back to where the next messages find it in cache.
@@ -196,7 +200,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Notes what one write came to, and what a tap has been shown of it.
+    /// Notes the outcome of one write, and what a tap was shown of it.
     fn wrote(
         &self,
         wire: &mut Wire,
@@ -221,9 +225,9 @@ impl Shared {
         }
     }
 
-    /// The peer has taken nothing: it is waited for once, asked once more (this process may have been
-    /// stopped meanwhile), and given up. A peer that takes nothing for as long as it may take for a
-    /// Pong is as dead; while closing, for as long as that may take.
+    /// Handles a peer that has taken nothing: it is waited for once, tried once more (this process
+    /// may have been stopped meanwhile), and given up. A peer that takes nothing for the pong
+    /// timeout is as good as dead; while closing, for the close timeout.
     fn wait(&self, wire: &mut Wire, patience: Patience) -> Result<Patience, Error> {
         let is_open = self.outgoing().state() == State::Open;
         let (limit, timed_out) = if is_open {
@@ -264,8 +268,9 @@ impl Shared {
         }
     }
 
-    /// Shows what one write is given, `most` bytes, but those that were shown: before the write, for
-    /// an answer can be received before that returns. How many are shown then.
+    /// Shows a tap the `most` bytes that a write gets, except those that it was shown before.
+    /// Before the write, because an answer can be received before that returns. Returns how many
+    /// bytes were shown then.
     fn tap_sent(&self, pieces: &[&[u8]], shown: usize, most: usize) -> usize {
         if self.setup.tap.is_some() && shown < most {
             match pieces {
@@ -287,15 +292,15 @@ impl Wire {
         self.buffers.has_memory()
     }
 
-    /// Gives the memory back, if nothing is to be written.
+    /// Frees the memory, if nothing is to be written.
     pub(super) fn release(&mut self) {
         if !self.is_pending() {
             self.buffers = Buffers::default();
         }
     }
 
-    /// What is pending, and if all of that is there, what is to be written after it: how many bytes
-    /// of the former, and how many pieces of both.
+    /// Gathers what is pending and, if that is all there, what to write after it. Returns how many
+    /// bytes of the former, and how many pieces of both.
     fn pieces<'a>(&'a self, after: &'a [u8], to: &mut [&'a [u8]; PIECES]) -> (usize, usize) {
         let count = self.buffers.unsent_slices(to);
         let own = to[..count].iter().map(|piece| piece.len()).sum();
@@ -309,7 +314,7 @@ impl Wire {
     }
 }
 
-/// One write that does not wait: how many of `bytes` the socket takes, if any.
+/// Makes one write that does not wait: returns how many of `bytes` the socket takes, if any.
 pub(super) fn write_once(stream: &Stream, bytes: &[u8]) -> Option<usize> {
     loop {
         match stream.write_at_once(&[bytes], bytes.len()) {

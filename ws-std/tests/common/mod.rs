@@ -8,18 +8,13 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ws_proto::Limits;
 use ws_proto::handshake;
-use ws_proto::{Header, Limits};
 use ws_std::{Handle, Hosts, Server, Timeouts, WebSocket};
+use ws_testkit::{CLOSE, Frame, KEY};
 
 /// How long an event may take that is sure to come. Only a broken program waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-pub(crate) const TEXT: u8 = 1;
-pub(crate) const BINARY: u8 = 2;
-pub(crate) const CLOSE: u8 = 8;
-pub(crate) const PING: u8 = 9;
-pub(crate) const PONG: u8 = 10;
 
 /// A server that runs until this is dropped.
 pub(crate) struct Running {
@@ -213,16 +208,9 @@ impl Raw {
     #[track_caller]
     pub(crate) fn next(&mut self) -> (u8, Vec<u8>) {
         loop {
-            if let Some((header, at)) = Header::decode(&self.unread).unwrap() {
-                let len = usize::try_from(header.payload_len()).unwrap();
-                if self.unread.len() >= at + len {
-                    let first = self.unread[0];
-                    let mut frame: Vec<_> = self.unread.drain(..at + len).collect();
-                    if let Some(mask) = header.mask() {
-                        let _ = mask.apply(&mut frame[at..]);
-                    }
-                    return (first & 0xf, frame.split_off(at));
-                }
+            if let Some((frame, len)) = Frame::decode(&self.unread) {
+                self.unread.drain(..len);
+                return (frame.opcode(), frame.payload);
             }
             assert!(self.fill() > 0, "the stream ended before a frame");
         }
@@ -271,28 +259,7 @@ impl Raw {
 }
 
 pub(crate) fn frame(opcode: u8, payload: &[u8], masked: bool) -> Vec<u8> {
-    let mut out = vec![0x80 | opcode];
-    let bit = if masked { 0x80 } else { 0 };
-    match payload.len() {
-        len @ ..126 => out.push(bit | u8::try_from(len).unwrap()),
-        len @ 126..=0xffff => {
-            out.push(bit | 126);
-            out.extend(u16::try_from(len).unwrap().to_be_bytes());
-        }
-        len => {
-            out.push(bit | 127);
-            out.extend((len as u64).to_be_bytes());
-        }
-    }
-    if masked {
-        // A key that changes the payload.
-        let key = [0x11, 0x22, 0x33, 0x44];
-        out.extend(key);
-        out.extend(payload.iter().zip(key.iter().cycle()).map(|(a, b)| a ^ b));
-    } else {
-        out.extend(payload);
-    }
-    out
+    ws_testkit::frame(0x80 | opcode, masked.then_some(KEY), payload)
 }
 
 /// The whole answer to a request: its status, head and body.

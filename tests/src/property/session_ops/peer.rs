@@ -3,7 +3,7 @@
 use ws_proto::{Kind, Part, Ready, Role};
 
 use super::Run;
-use crate::frame::Frame;
+use ws_testkit::Frame;
 
 impl Run {
     pub(super) fn peer_sends(&mut self, kind: Kind, payload: &[u8], part: Part) {

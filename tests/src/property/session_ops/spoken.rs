@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use ws_proto::{Kind, Part, Role};
 
-use crate::frame::Frame;
+use ws_testkit::Frame;
 
 /// What was written, and what is to come.
 pub(super) struct Spoken {

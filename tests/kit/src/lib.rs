@@ -1,0 +1,55 @@
+//! What the tests of all crates have in common. Nothing here is published.
+//!
+//! - A [`Frame`] is the naive codec that the expected bytes are written with, and what was sent is
+//!   read with: the oracle.
+//! - A [`Script`] is a conversation of one endpoint, read from the tables of `transcripts/`; a
+//!   [`Case`](hostile::Case) is a hostile peer, read from those of `hostile/`.
+//! - An [`Endpoint`] can hold a script: an adapter at one end of a socket; or an [`Engine`], which is the
+//!   bare core, and with the feature `session` a session, by each of its inlets. [`play`] and [`run`]
+//!   compare the two, step by step.
+//! - A [`Row`](heads::Row) is an HTTP head, and the verdict on it, read from the tables of `handshake/`.
+//! - A circumstance is what it is held under: cut anywhere
+//!   (`assert_same_however_cut`), without memory ([`counting`]), in any order (`orders`).
+//! - A `Pair` is a client and a server in a box, with a clock and a wire that can be cut.
+
+mod connection;
+mod converse;
+pub mod counting;
+#[cfg(feature = "session")]
+mod cut;
+mod engine;
+mod frame;
+pub mod heads;
+pub mod hostile;
+mod notation;
+#[cfg(feature = "session")]
+pub mod orders;
+#[cfg(feature = "session")]
+mod pair;
+mod percent;
+mod random;
+mod run;
+mod script;
+#[cfg(feature = "session")]
+mod session;
+mod settled;
+mod table;
+mod variants;
+
+pub use connection::{Core, payload_of};
+pub use converse::{Conversation, Outcome, converse, pieces};
+#[cfg(feature = "session")]
+pub use cut::{assert_same_cut_at_every_two_places, assert_same_however_cut};
+pub use engine::{Engine, Got, Setup};
+pub use frame::{
+    BINARY, CLOSE, CONTINUATION, Frame, KEY, PING, PONG, TEXT, close_payload, frame, frames, head,
+};
+#[cfg(feature = "session")]
+pub use pair::{End, Pair, Peer, Side, Wire};
+pub use percent::decoded;
+pub use random::{Random, noise};
+pub use run::{Endpoint, Mismatch, play, run};
+pub use script::{Action, Expected, Line, Script, Step};
+#[cfg(feature = "session")]
+pub use session::{Driven, Inlet};
+pub use variants::{name_of, variants};

@@ -1,0 +1,206 @@
+//! A session, which gets its bytes in one of several ways.
+
+use ws_proto::{
+    Buffers, Config, Instant, ProtocolError, Ready, Role, SendError, Session, Shutdown, State,
+    Step, Verdict,
+};
+
+use crate::engine::{Engine, Got, Setup, as_close, as_message, control_event, record_failure};
+use crate::script::Action;
+
+/// How a session gets its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inlet {
+    /// Into its own buffer, as many at a time as there is room for.
+    Spare,
+    /// Into its own buffer, one at a time; written one at a time, too.
+    Bytewise,
+    /// Into a buffer that is lent for each read, as many at a time as there is room for; messages
+    /// are taken as owned ones.
+    Lent,
+    /// Pushed, as bytes behind a handshake are.
+    Pushed,
+}
+
+impl Inlet {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Spare, Self::Bytewise, Self::Lent, Self::Pushed];
+}
+
+impl Setup {
+    /// A session that is set up so, whose time has begun.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        let mut config = Config::from(self.limits);
+        config.timeouts = self.timeouts;
+        let mut session = match self.role {
+            Role::Server => Session::server(&config),
+            Role::Client => Session::client(&config, Self::seed()),
+        };
+        let _ = session.check(Instant::default());
+        session
+    }
+}
+
+/// A session, driven as an adapter would.
+#[derive(Debug)]
+pub struct Driven {
+    session: Session,
+    inlet: Inlet,
+    echo: bool,
+    failed: Option<ProtocolError>,
+}
+
+impl Driven {
+    /// A session that gets its bytes through `inlet`.
+    #[must_use]
+    pub fn new(setup: &Setup, inlet: Inlet) -> Self {
+        Self {
+            echo: setup.echo,
+            ..Self::over(setup.session(), inlet)
+        }
+    }
+
+    /// This session, which gets its bytes through `inlet`.
+    #[must_use]
+    pub const fn over(session: Session, inlet: Inlet) -> Self {
+        Self {
+            session,
+            inlet,
+            echo: false,
+            failed: None,
+        }
+    }
+
+    /// The session.
+    pub const fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Reads from `bytes` once; returns how many were read.
+    fn read(&mut self, bytes: &[u8], got: &mut Vec<Got>) -> usize {
+        if self.inlet == Inlet::Pushed {
+            self.session.push(bytes);
+            return bytes.len();
+        }
+        match self.session.spare_mut() {
+            Ok(spare) => {
+                assert!(!spare.is_empty());
+                let room = if self.inlet == Inlet::Bytewise {
+                    1
+                } else {
+                    spare.len()
+                };
+                let len = bytes.len().min(room);
+                spare[..len].copy_from_slice(&bytes[..len]);
+                self.session.filled(len);
+                len
+            }
+            Err(error) => {
+                record_failure(&mut self.failed, error, got);
+                bytes.len()
+            }
+        }
+    }
+
+    fn drain(&mut self, got: &mut Vec<Got>) {
+        let failure = loop {
+            if self.inlet == Inlet::Lent && self.session.ready() == Ok(Ready::Message) {
+                match self.session.take_message() {
+                    Ok(message) => {
+                        let message = message.expect("it was announced");
+                        got.push(message.as_message().into());
+                        if self.echo {
+                            let _ = self.session.send(&message);
+                        }
+                    }
+                    Err(error) => break error,
+                }
+                assert!(self.failed.is_none(), "a message after an error");
+                continue;
+            }
+            let (incoming, outgoing) = self.session.halves();
+            match incoming.step(outgoing) {
+                Ok(Step::Message(message)) => {
+                    got.push(message.into());
+                    if self.echo {
+                        // Refused only behind a Close.
+                        let _ = outgoing.send(message);
+                    }
+                }
+                Ok(Step::Control(event)) => got.extend(control_event(&event)),
+                Ok(Step::NeedData | Step::Closed) => {
+                    assert!(self.failed.is_none(), "something after an error");
+                    return;
+                }
+                Err(error) => break error,
+            }
+            assert!(self.failed.is_none(), "an event after an error");
+        };
+        record_failure(&mut self.failed, failure, got);
+        assert_eq!(self.session.ready(), Err(failure), "an error is final");
+    }
+}
+
+impl Engine for Driven {
+    fn receive(&mut self, mut bytes: &[u8], got: &mut Vec<Got>) {
+        while !bytes.is_empty() {
+            if self.inlet == Inlet::Lent {
+                let buffer = vec![0xEE; 1024];
+                self.session.attach(Buffers::received(buffer, 0..0));
+            }
+            bytes = &bytes[self.read(bytes, got)..];
+            self.drain(got);
+            if self.inlet == Inlet::Lent {
+                let _ = self.session.detach();
+            }
+        }
+    }
+
+    fn eof(&mut self, got: &mut Vec<Got>) {
+        if let Err(error) = self.session.eof() {
+            record_failure(&mut self.failed, error, got);
+        }
+        self.drain(got);
+    }
+
+    fn send(&mut self, action: &Action) -> Result<(), SendError> {
+        let (_, outgoing) = self.session.halves();
+        match action {
+            Action::Send(kind, payload) => outgoing.send(as_message(*kind, payload)),
+            Action::SendPart(kind, payload, part) => outgoing.send_part(*kind, payload, *part),
+            Action::Ping(payload) => outgoing.ping(payload),
+            Action::Pong(payload) => outgoing.pong(payload),
+            Action::Close(close) => outgoing.close(as_close(close)?),
+            Action::In(_) | Action::Eof | Action::Wait(_) => Ok(()),
+        }
+    }
+
+    fn check(&mut self, now: Instant) -> Verdict {
+        self.session.check(now)
+    }
+
+    fn transmit(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            let unsent = self.session.unsent();
+            let len = match self.inlet {
+                Inlet::Bytewise => unsent.len().min(1),
+                Inlet::Spare | Inlet::Lent | Inlet::Pushed => unsent.len(),
+            };
+            bytes.extend(&unsent[..len]);
+            self.session.sent(len);
+            if len == 0 {
+                return bytes;
+            }
+        }
+    }
+
+    fn shutdown(&self) -> Shutdown {
+        self.session.shutdown()
+    }
+
+    fn state(&self) -> State {
+        self.session.state()
+    }
+}

@@ -1,0 +1,123 @@
+//! An engine in the hands of an adapter that does what it should after each action, and no more.
+
+use core::fmt::Debug;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use ws_proto::{Instant, Shutdown, State, TimedOut, Verdict};
+
+use crate::engine::{Engine, Got};
+use crate::run::Endpoint;
+use crate::script::{Action, Expected};
+
+/// An engine, settled after each action.
+pub(crate) struct Settled<'e> {
+    engine: &'e mut dyn Engine,
+    now: Duration,
+    got: VecDeque<Got>,
+    out: Vec<u8>,
+    refused: Option<String>,
+    verdict: Verdict,
+    dead: Option<TimedOut>,
+}
+
+impl<'e> Settled<'e> {
+    pub(crate) fn new(engine: &'e mut dyn Engine) -> Self {
+        let mut settled = Self {
+            engine,
+            now: Duration::ZERO,
+            got: VecDeque::new(),
+            out: Vec::new(),
+            refused: None,
+            verdict: Verdict::Alive { wake: None },
+            dead: None,
+        };
+        settled.settle();
+        settled
+    }
+
+    /// Does what an adapter does before it waits for its peer: looks at the clock and writes,
+    /// until there is nothing to write and nothing to do.
+    fn settle(&mut self) {
+        let now = Instant::from_epoch(self.now);
+        loop {
+            self.verdict = self.engine.check(now);
+            let due = match self.verdict {
+                Verdict::Alive { wake } => wake.is_some_and(|wake| wake <= now),
+                // What the peer has sent was received.
+                Verdict::LastCall => true,
+                Verdict::Dead(silence) => {
+                    self.dead = Some(silence);
+                    return;
+                }
+            };
+            let written = self.engine.transmit();
+            if written.is_empty() && !due {
+                return;
+            }
+            self.out.extend(written);
+        }
+    }
+}
+
+impl Endpoint for Settled<'_> {
+    fn act(&mut self, action: &Action, _: &[&Expected]) {
+        let mut got = Vec::new();
+        match action {
+            Action::In(bytes) => self.engine.receive(bytes, &mut got),
+            Action::Eof => self.engine.eof(&mut got),
+            Action::Wait(duration) => self.now += *duration,
+            command => {
+                let refused = self.engine.send(command).err();
+                self.refused = refused.map(|error| format!("{error:?}"));
+            }
+        }
+        self.got.extend(got);
+        self.settle();
+    }
+
+    fn got(&mut self) -> Option<Got> {
+        self.got.pop_front()
+    }
+
+    fn out(&mut self, len: usize) -> Vec<u8> {
+        let len = len.min(self.out.len());
+        self.out.drain(..len).collect()
+    }
+
+    fn refused(&mut self) -> Option<String> {
+        self.refused.take()
+    }
+
+    fn dead(&mut self) -> Option<TimedOut> {
+        self.dead.take()
+    }
+
+    fn left(&mut self) -> Option<&dyn Debug> {
+        if let Some(got) = self.got.front() {
+            return Some(got);
+        }
+        match (&self.refused, &self.dead) {
+            (Some(refused), _) => Some(refused),
+            (_, Some(dead)) => Some(dead),
+            _ if self.out.is_empty() => None,
+            _ => Some(&self.out),
+        }
+    }
+
+    fn shows(&self, _: &Expected) -> bool {
+        true
+    }
+
+    fn shutdown(&self) -> Option<Shutdown> {
+        Some(self.engine.shutdown())
+    }
+
+    fn state(&self) -> Option<State> {
+        Some(self.engine.state())
+    }
+
+    fn wake(&self) -> Option<Verdict> {
+        Some(self.verdict)
+    }
+}

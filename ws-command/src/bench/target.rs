@@ -1,0 +1,54 @@
+//! The target of the load: asked once, before thousands of connections follow.
+
+use std::net::SocketAddr;
+
+use ws_proto::handshake::{Offer, Uri};
+use ws_std::{Client, CloseCode, ConnectError, Deflate, Timeouts};
+
+use super::{CLOSING, PATIENCE};
+use crate::args::without_number;
+use crate::text::{Escaped, chain};
+
+/// A server that takes connections, and the request that it takes.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) address: SocketAddr,
+    uri: Uri<'a>,
+    pub(crate) deflate: Option<Deflate>,
+}
+
+impl<'a> Target<'a> {
+    /// Connects once as any client does, and closes: it shows which address answers, and that it
+    /// does.
+    pub(crate) fn find(url: &'a str, deflate: Option<Deflate>) -> Result<Self, String> {
+        let mut timeouts = Timeouts::DEFAULT;
+        timeouts.close_timeout = CLOSING;
+        let mut client = Client::new(url)
+            .handshake_timeout(PATIENCE)
+            .timeouts(timeouts);
+        if let Some(deflate) = deflate {
+            client = client.deflate(deflate);
+        }
+        let mut ws = client.connect().map_err(|error| {
+            let line = match error {
+                ConnectError::Url(_) | ConnectError::NoTls => {
+                    format!("{} in {url:?}", chain(&error))
+                }
+                error => without_number(&chain(&error)),
+            };
+            Escaped(&line).to_string()
+        })?;
+        let address = ws.peer_addr();
+        // How the server takes the end of a connection does not matter here.
+        let _ = ws.close(CloseCode::NORMAL, "");
+        Ok(Self {
+            address,
+            uri: Uri::parse(url).map_err(|error| error.to_string())?,
+            deflate,
+        })
+    }
+
+    pub(crate) const fn offer(&self) -> Offer<'a> {
+        Offer::to(&self.uri)
+    }
+}

@@ -1,0 +1,462 @@
+//! The chat: rooms in which everyone gets everyone's lines, and the news of who joins and leaves.
+//!
+//! From the server come JSON objects, each a text message, in the same order for everyone in a
+//! room; times are milliseconds since 1970:
+//!
+//! ```text
+//! {"type":"joined","name":"Ada","members":["Bob","Ada"],"you":true,"time":1763680000000}
+//! {"type":"line","name":"Ada","text":"hi","time":1763680000000}
+//! {"type":"left","name":"Ada","members":["Bob"],"time":1763680000000}
+//! ```
+//!
+//! `you` is in the first message that a member gets, about itself, and says which name it has: one
+//! that is taken gets a suffix. To the server every text message is a line.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use ws_std::{CloseCode, Error, Message, Prepared, Request, SendError, WebSocket, Writer};
+
+use crate::text::is_control;
+use crate::utc::Utc;
+
+/// The longest name of a room or a member, in characters.
+const MAX_NAME: usize = 64;
+
+/// The member that a connection wants to be, and the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    room: String,
+    name: String,
+}
+
+/// The fault of a name, in words for its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadName {
+    parameter: &'static str,
+    wrong: &'static str,
+}
+
+/// All rooms that somebody is in. Clones are the same rooms.
+#[derive(Debug)]
+pub(crate) struct Rooms<S: Seat = Writer> {
+    open: Arc<Mutex<HashMap<String, Shared<S>>>>,
+}
+
+/// A place taken in a room, given up when it is dropped.
+#[derive(Debug)]
+#[must_use = "the member leaves when this is dropped"]
+pub(crate) struct Member<S: Seat> {
+    rooms: Rooms<S>,
+    room: Shared<S>,
+    room_name: String,
+    name: String,
+}
+
+/// The way to reach a member.
+pub(crate) trait Seat {
+    /// Gives the member an event, the same for all. Never waits for it.
+    fn hand(&self, event: &mut Prepared);
+}
+
+/// Always locked after the map of rooms, never before.
+type Shared<S> = Arc<Mutex<Room<S>>>;
+
+/// The members of a room, in the order in which they joined.
+#[derive(Debug)]
+struct Room<S> {
+    members: Vec<(String, S)>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Event<'a> {
+    Line {
+        name: &'a str,
+        text: &'a str,
+        time: u64,
+    },
+    Joined {
+        name: &'a str,
+        members: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        you: Option<bool>,
+        time: u64,
+    },
+    Left {
+        name: &'a str,
+        members: Vec<&'a str>,
+        time: u64,
+    },
+}
+
+/// Runs one connection of the chat.
+///
+/// # Errors
+///
+/// The connection broke, or the place cannot be taken.
+pub(crate) fn talk(rooms: &Rooms, mut ws: WebSocket, place: Place) -> Result<(), Error> {
+    let member = rooms.join(place, ws.writer());
+    let mut refused = false;
+    ws.for_each(|message, tx| {
+        match message {
+            // What the member sent before it saw our Close is dropped.
+            _ if refused => {}
+            Message::Text(text) => member.say(text),
+            Message::Binary(_) => {
+                refused = true;
+                tx.close(CloseCode::UNSUPPORTED, "a line is text")?;
+            }
+        }
+        Ok(())
+    })
+}
+
+impl Place {
+    /// Reads `?room=…&name=…`. Without a room it is the lobby, without a name the member is a
+    /// guest.
+    ///
+    /// # Errors
+    ///
+    /// The parameter that is bad, and why.
+    pub(crate) fn of(request: &Request) -> Result<Self, BadName> {
+        let room = request.param("room");
+        let name = request.param("name");
+        Ok(Self {
+            room: checked("room", room.as_deref(), "lobby")?,
+            name: checked("name", name.as_deref(), "guest")?,
+        })
+    }
+}
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} {}", self.parameter, self.wrong)
+    }
+}
+
+impl<S: Seat> Rooms<S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            open: Arc::default(),
+        }
+    }
+
+    /// Takes a place, and tells everyone in the room.
+    pub(crate) fn join(&self, place: Place, seat: S) -> Member<S> {
+        let Place { room, name } = place;
+        let mut open = lock(&self.open);
+        let shared = open.entry(room.clone()).or_default().clone();
+        let mut members = lock(&shared);
+        // A member that leaves takes both locks: the room stays in the map from here on.
+        drop(open);
+        let name = members.join(name, seat);
+        drop(members);
+        Member {
+            rooms: self.clone(),
+            room: shared,
+            room_name: room,
+            name,
+        }
+    }
+}
+
+impl<S: Seat> Clone for Rooms<S> {
+    fn clone(&self) -> Self {
+        Self {
+            open: self.open.clone(),
+        }
+    }
+}
+
+impl<S: Seat> Member<S> {
+    /// Says a line to everyone in the room.
+    pub(crate) fn say(&self, text: &str) {
+        lock(&self.room).say(&self.name, text);
+    }
+}
+
+impl<S: Seat> Drop for Member<S> {
+    fn drop(&mut self) {
+        let mut open = lock(&self.rooms.open);
+        let mut room = lock(&self.room);
+        // An empty room is forgotten.
+        if room.members.len() == 1 {
+            open.remove(&self.room_name);
+        }
+        drop(open);
+        room.leave(&self.name);
+    }
+}
+
+impl Seat for Writer {
+    fn hand(&self, event: &mut Prepared) {
+        if let Err(Error::Send(SendError::Full { .. })) = self.queue_prepared(event) {
+            // What waits goes first, and has the time of a closing handshake to leave.
+            let _ = self.close(CloseCode::TRY_AGAIN_LATER, "too slow");
+        }
+        // Any other error means that it is closing or gone: its own thread will see.
+    }
+}
+
+impl<S: Seat> Room<S> {
+    fn join(&mut self, name: String, seat: S) -> String {
+        let name = self.unused(name);
+        self.members.push((name.clone(), seat));
+        let event = |you| Event::Joined {
+            name: &name,
+            members: self.names(),
+            you,
+            time: Utc::now().millis(),
+        };
+        let (mut newcomer, mut others) = (event(Some(true)).encode(), event(None).encode());
+        for (member, seat) in &self.members {
+            seat.hand(if *member == name {
+                &mut newcomer
+            } else {
+                &mut others
+            });
+        }
+        name
+    }
+
+    fn say(&self, name: &str, text: &str) {
+        let time = Utc::now().millis();
+        self.tell(&Event::Line { name, text, time });
+    }
+
+    fn leave(&mut self, name: &str) {
+        self.members.retain(|(member, _)| member != name);
+        self.tell(&Event::Left {
+            name,
+            members: self.names(),
+            time: Utc::now().millis(),
+        });
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        let mut event = event.encode();
+        for (_, seat) in &self.members {
+            seat.hand(&mut event);
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.members.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The name, with a suffix if it is taken.
+    fn unused(&self, name: String) -> String {
+        let taken = |name: &str| self.members.iter().any(|(member, _)| member == name);
+        if !taken(&name) {
+            return name;
+        }
+        let mut number = 2_u64;
+        loop {
+            let suffix = format!("-{number}");
+            let kept = name.chars().take(MAX_NAME - suffix.len());
+            let candidate = kept.chain(suffix.chars()).collect::<String>();
+            if !taken(&candidate) {
+                return candidate;
+            }
+            number += 1;
+        }
+    }
+}
+
+impl<S> Default for Room<S> {
+    fn default() -> Self {
+        Self {
+            members: Vec::new(),
+        }
+    }
+}
+
+impl Event<'_> {
+    /// The event as it travels, encoded and compressed once for all members.
+    fn encode(&self) -> Prepared {
+        Prepared::new(&serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+/// Takes a lock, poisoned or not: every change of a room is whole before anything that could panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn checked(parameter: &'static str, value: Option<&str>, default: &str) -> Result<String, BadName> {
+    let bad = |wrong| Err(BadName { parameter, wrong });
+    let value = value.unwrap_or_default();
+    if value.chars().any(is_control) {
+        return bad("has a control character in it");
+    }
+    match value.trim() {
+        "" => Ok(default.into()),
+        value if value.chars().count() > MAX_NAME => bad("is longer than 64 characters"),
+        value => Ok(value.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps what it is given, for the test to look at.
+    #[derive(Clone, Default)]
+    struct Ears(Arc<Mutex<Vec<String>>>);
+
+    impl Seat for Ears {
+        fn hand(&self, event: &mut Prepared) {
+            let text = event.message().as_text().expect("events are text");
+            lock(&self.0).push(text.into());
+        }
+    }
+
+    impl Ears {
+        /// The events since, without the times.
+        fn heard(&self) -> Vec<String> {
+            let untimed = |event: String| match event.split_once(",\"time\":") {
+                Some((event, time)) => {
+                    assert!(time.trim_end_matches('}').parse::<u64>().is_ok(), "{time}");
+                    format!("{event}}}")
+                }
+                None => event,
+            };
+            lock(&self.0).drain(..).map(untimed).collect()
+        }
+    }
+
+    fn join(rooms: &Rooms<Ears>, room: &str, name: &str) -> (Member<Ears>, Ears) {
+        let ears = Ears::default();
+        let place = Place {
+            room: room.into(),
+            name: name.into(),
+        };
+        (rooms.join(place, ears.clone()), ears)
+    }
+
+    #[test]
+    fn everyone_hears_the_same_in_the_same_order() {
+        let rooms = Rooms::new();
+        let (ada, ada_hears) = join(&rooms, "tea", "Ada");
+        assert_eq!(
+            ada_hears.heard(),
+            [r#"{"type":"joined","name":"Ada","members":["Ada"],"you":true}"#]
+        );
+        let (bob, bob_hears) = join(&rooms, "tea", "Bob");
+        assert_eq!(
+            ada_hears.heard(),
+            [r#"{"type":"joined","name":"Bob","members":["Ada","Bob"]}"#]
+        );
+        assert_eq!(
+            bob_hears.heard(),
+            [r#"{"type":"joined","name":"Bob","members":["Ada","Bob"],"you":true}"#]
+        );
+        ada.say("a \"quote\"\n");
+        bob.say("é");
+        drop(ada);
+        let talk = [
+            r#"{"type":"line","name":"Ada","text":"a \"quote\"\n"}"#,
+            r#"{"type":"line","name":"Bob","text":"é"}"#,
+        ];
+        assert_eq!(ada_hears.heard(), talk);
+        let bob_heard = bob_hears.heard();
+        assert_eq!(bob_heard[..2], talk);
+        assert_eq!(
+            bob_heard[2..],
+            [r#"{"type":"left","name":"Ada","members":["Bob"]}"#]
+        );
+    }
+
+    #[test]
+    fn rooms_are_apart_and_forgotten_when_empty() {
+        let rooms = Rooms::new();
+        let (tea, tea_hears) = join(&rooms, "tea", "Ada");
+        let (pub_, pub_hears) = join(&rooms, "pub", "Ada");
+        tea_hears.heard();
+        pub_.say("cheers");
+        assert_eq!(tea_hears.heard(), [""; 0]);
+        assert_eq!(pub_hears.heard().len(), 2);
+        assert_eq!(lock(&rooms.open).len(), 2);
+        drop(pub_);
+        assert_eq!(lock(&rooms.open).len(), 1);
+        drop(tea);
+        assert!(lock(&rooms.open).is_empty());
+        let (_, again) = join(&rooms, "tea", "Bob");
+        assert!(again.heard()[0].contains(r#""members":["Bob"]"#));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_suffix() {
+        let rooms = Rooms::new();
+        let name = |member: &Member<Ears>| member.name.clone();
+        let (first, _) = join(&rooms, "tea", "Ada");
+        let (second, _) = join(&rooms, "tea", "Ada");
+        let (third, _) = join(&rooms, "tea", "Ada");
+        assert_eq!(
+            [name(&first), name(&second), name(&third)],
+            ["Ada", "Ada-2", "Ada-3"]
+        );
+        drop(second);
+        let (again, _) = join(&rooms, "tea", "Ada");
+        assert_eq!(name(&again), "Ada-2");
+        let (taken, _) = join(&rooms, "tea", "Ada-2");
+        assert_eq!(name(&taken), "Ada-2-2");
+
+        let long = "é".repeat(MAX_NAME);
+        let (_first, _) = join(&rooms, "tea", &long);
+        let (second, _) = join(&rooms, "tea", &long);
+        assert_eq!(name(&second), format!("{}-2", "é".repeat(MAX_NAME - 2)));
+    }
+
+    #[test]
+    fn names_are_short_and_without_controls() {
+        let name = |value| checked("name", value, "guest");
+        let longest = "é".repeat(64);
+        for (value, name_of) in [
+            (None, "guest"),
+            (Some(""), "guest"),
+            (Some("  "), "guest"),
+            (Some(" Ada Lovelace "), "Ada Lovelace"),
+            (Some(&*longest), &*longest),
+            (Some("👩🏽\u{200D}🚀"), "👩🏽\u{200D}🚀"),
+        ] {
+            assert_eq!(name(value).as_deref(), Ok(name_of));
+        }
+        for value in [
+            &*"é".repeat(65),
+            "a\nb",
+            "\0",
+            "\u{7f}",
+            "\u{85}",
+            "\u{202e}nimda",
+        ] {
+            let bad = name(Some(value)).unwrap_err().to_string();
+            assert!(bad.starts_with("the name "), "{bad}");
+        }
+    }
+
+    /// Joining, talking and leaving from many threads: no thread waits for ever, and when the last
+    /// member has left, no room remains.
+    #[test]
+    fn many_at_a_time() {
+        let rooms = Rooms::new();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for round in 0..200 {
+                        let (member, hears) = join(&rooms, ["tea", "pub"][round % 2], "Ada");
+                        member.say("hi");
+                        let heard = hears.heard();
+                        assert!(heard[0].contains(r#""you":true"#), "{}", heard[0]);
+                        let own = format!(r#""name":"{}","text":"hi""#, member.name);
+                        assert!(heard.iter().any(|event| event.contains(&own)));
+                    }
+                });
+            }
+        });
+        assert!(lock(&rooms.open).is_empty());
+    }
+}
