@@ -4,7 +4,7 @@
 #   tests/proofs.sh panics     no panic is reachable in the core without an allocator
 #   tests/proofs.sh utf8       all 2^32 strings of four bytes; utf8 SLICE/OF for a part
 #   tests/proofs.sh miri       ws-proto, on three targets; miri TARGET for one
-#   tests/proofs.sh i686       ws-proto and ws-std with pointers of 32 bits
+#   tests/proofs.sh i686       ws-proto, ws-http and ws-std with pointers of 32 bits
 #   tests/proofs.sh tsan       the threads of ws-std
 set -euo pipefail
 usage=$(sed -n '2,/^set/{/^#/p}' "$0")
@@ -74,7 +74,7 @@ i686)
     # No C compiler for that target is needed.
     export RUSTFLAGS="-Clinker=rust-lld -Clinker-flavor=ld.lld" CARGO_BUILD_TARGET=i686-unknown-linux-musl
     cargo build --package ws-std --all-features --examples
-    cargo test --package ws-proto --package ws-std --all-features --lib --tests
+    cargo test --package ws-proto --package ws-http --package ws-std --all-features --lib --tests
     ;;
 tsan)
     nightly rust-src

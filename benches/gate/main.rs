@@ -6,6 +6,7 @@
 
 mod cases;
 mod figures;
+mod handshake;
 mod scaling;
 mod targets;
 mod valgrind;

@@ -3,13 +3,18 @@
 use crate::figures::Figures;
 
 /// The most instructions for a message.
-const AT_MOST: [(&str, f64); 5] = [
+const AT_MOST: [(&str, f64); 6] = [
+    ("bare/handshake/server", 18_000.0),
     ("bare/receive/server-binary-16", 95.0),
     ("bare/receive/client-binary-16", 55.0),
     ("bare/receive/server-binary-125", 230.0),
     ("bare/receive/client-binary-125", 65.0),
     ("bare/send/server-16", 66.0),
 ];
+
+/// A browser's request and its answer cost at most so many times what `httparse` takes for the
+/// request alone.
+const HTTPARSE: f64 = 6.0;
 
 /// `Session` costs at most so many times what the bare core costs for the same message.
 const SESSION: f64 = 1.2;
@@ -40,6 +45,13 @@ pub(crate) fn missed(figures: &Figures) -> Vec<String> {
         };
         if cost.instructions > most {
             missed.push(format!("{name}: {:.1}, at most {most}", cost.instructions));
+        }
+    }
+    let handshakes = ["bare/handshake/server", "httparse/handshake/server"];
+    if let [Some(ours), Some(httparse)] = handshakes.map(|name| figures.get(name)) {
+        let times = ours.instructions / httparse.instructions;
+        if times > HTTPARSE {
+            missed.push(format!("{}: {times:.2} times httparse", handshakes[0]));
         }
     }
     for (name, cost) in figures.iter() {
@@ -128,7 +140,17 @@ mod tests {
             "bare/receive/server-binary-16-one-per-read",
             "session/receive/server-binary-16-one-per-read",
         ];
-        let told: [(Costs<'_>, usize); 15] = [
+        const HANDSHAKE: [&str; 2] = ["bare/handshake/server", "httparse/handshake/server"];
+        let told: [(Costs<'_>, usize); 18] = [
+            (&[(HANDSHAKE[0], 18_001.0, 0.0)], 1),
+            (
+                &[(HANDSHAKE[0], 18_000.0, 0.0), (HANDSHAKE[1], 3_000.0, 0.0)],
+                0,
+            ),
+            (
+                &[(HANDSHAKE[0], 18_000.0, 0.0), (HANDSHAKE[1], 2_999.0, 0.0)],
+                1,
+            ),
             (&[("bare/send/server-16", 66.0, 0.0)], 0),
             (&[("bare/send/server-16", 66.1, 0.0)], 1),
             (&[("bare/send/server-1k", 9e9, 0.0)], 0),

@@ -13,7 +13,11 @@ use ws_proto::{
     Accepting, Buffers, Close, CloseCode, Config, Connecting, Connection, Deflate, Header, Kind,
     Limits, Mask, MaskKeys, Message, Opcode, Part, Prepared, Receiver, Sender, Session, Utf8,
 };
-use ws_std::{Client, ConnectError, Group};
+use ws_std::ws_http::{BodyReader, Redirects, Tunnel};
+use ws_std::{
+    Basic, Bearer, Client, ConnectError, Credentials, Group, Proxies, Proxy, StatusCode, Tapped,
+    http,
+};
 
 /// A secret, a payload, a key: no other text has it in it.
 const MARK: &str = "s3cr3tMARK";
@@ -282,6 +286,47 @@ fn quiet_the_blocking_adapter_shows_nothing() {
     quiet(&refused);
     quiet_text(&refused);
     quiet(&ws_std::Response::text(MARK));
+}
+
+#[test]
+fn quiet_what_surrounds_a_websocket_shows_no_secret() {
+    let credentials = || Credentials::new("li", MARK).expect("no colon");
+    quiet(&credentials());
+    quiet(&Basic::new([credentials()]));
+    quiet(&Bearer::new([MARK]).expect("a token"));
+
+    let proxy = Proxy::parse(&format!("http://li:{MARK}@127.0.0.1:8080")).expect("a proxy");
+    quiet(&proxy);
+    let mut tunnel = Tunnel::new(&proxy, "chat.example", 80).expect("a host");
+    quiet(&tunnel);
+    let answer = format!("HTTP/1.1 200 {MARK}\r\nServer: {MARK}");
+    tunnel.receive(answer.as_bytes()).expect("not whole");
+    quiet(&tunnel);
+    let variable = |name: &str| (name == "http_proxy").then(|| format!("http://li:{MARK}@proxy"));
+    quiet(&Proxies::of(variable));
+
+    let location = format!("/there?token={MARK}");
+    let redirected = Redirects::follow().next("ws://a/", StatusCode::FOUND, Some(&location));
+    let redirected = redirected.expect("same origin").expect("a redirect");
+    assert!(redirected.url.contains(MARK));
+    quiet(&redirected);
+
+    let uri = format!("/?token={MARK}");
+    let head = http::Request::get(uri).header("cookie", MARK).body(());
+    let peer = ([127, 0, 0, 1], 1).into();
+    quiet(&ws_std::Request::new(head.expect("a request"), peer));
+    let mut body = BodyReader::new(StatusCode::NOT_FOUND, &http::HeaderMap::new()).expect("a body");
+    body.push(MARK.as_bytes()).expect("short");
+    quiet(&body);
+
+    for tapped in [
+        Tapped::HeadSent(MARK.as_bytes()),
+        Tapped::HeadReceived(MARK.as_bytes()),
+        Tapped::Sent(MARK.as_bytes()),
+        Tapped::Received(MARK.as_bytes()),
+    ] {
+        quiet(&tapped);
+    }
 }
 
 /// The mark would be found: or the tests above would prove nothing.

@@ -93,6 +93,23 @@ fn fragments_are_counted() {
     assert_eq!(closed(&mut client), 1008);
 }
 
+/// Six thousand are few: some programs cut a message into pieces of a network packet.
+#[test]
+fn a_message_in_thousands_of_fragments_is_echoed() {
+    let served = Served::start(&[]);
+    let mut client = served.connect("/echo");
+    for _ in 0..5_999 {
+        client
+            .send_part(ws_std::Kind::Text, b"a", ws_std::Part::More)
+            .unwrap();
+    }
+    client
+        .send_part(ws_std::Kind::Text, b"a", ws_std::Part::Last)
+        .unwrap();
+    let echoed = client.recv().unwrap().unwrap();
+    assert_eq!(echoed.as_bytes(), [b'a'; 6_000]);
+}
+
 #[test]
 fn only_pages_of_these_origins_may_connect() {
     let tried = |served: &Served, origin: &str| match Client::new(served.url("/echo"))

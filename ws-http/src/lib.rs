@@ -74,6 +74,6 @@ pub use tunnel::{Tunnel, TunnelError};
 /// What a client says that it is, unless it is told otherwise.
 pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
 
-/// The HTTP types that appear in this crate's API.
-pub use http;
 pub use http::StatusCode;
+/// The HTTP types that appear in this crate's API.
+pub use {http, ws_proto};

@@ -1,5 +1,7 @@
 //! Redirects (RFC 9110 §15.4): whether to go there, and where that is.
 
+use std::fmt;
+
 use http::StatusCode;
 use thiserror::Error;
 use ws_proto::handshake::{Scheme, Uri, UriError};
@@ -26,13 +28,22 @@ pub struct Redirects {
 }
 
 /// Where a redirect leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Redirected {
     /// A URL of a WebSocket.
     pub url: String,
     /// Whether scheme, host and port are those of the one that was asked: otherwise neither
     /// Authorization nor cookies may be sent there.
     pub same_origin: bool,
+}
+
+/// Nothing of the URL, which may have a token in it.
+impl fmt::Debug for Redirected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redirected")
+            .field("same_origin", &self.same_origin)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A redirect that is not followed.

@@ -126,6 +126,24 @@ fn no_trust_fragments_cost_what_they_hold() {
     }
 }
 
+/// Some programs cut a message into pieces of a network packet or less, whatever its length.
+#[test]
+fn a_message_in_as_many_fragments_as_the_default_allows_is_received() {
+    let count = Limits::DEFAULT.max_fragments;
+    for end in End::BOTH {
+        let mut limits = Limits::default();
+        limits.max_message = 4 << 20;
+        let mut wire = end.peer_part(BINARY, &[7; 64]);
+        let more = end.peer_part(CONTINUATION, &[7; 64]);
+        wire.extend(more.repeat(count as usize - 2));
+        wire.extend(end.peer_frame(CONTINUATION, &[7; 64]));
+        let mut session = end.session(&limits);
+        assert_eq!(receive(&mut session, &wire, 64 << 10), Ok(Ready::Message));
+        let message = session.message().unwrap().unwrap();
+        assert_eq!(message.as_bytes(), [7; 4 << 20]);
+    }
+}
+
 /// The limit is of bytes received; the memory that they are joined in may be twice as much.
 #[test]
 fn no_trust_a_message_of_the_limit_costs_at_most_twice_the_limit() {

@@ -81,15 +81,15 @@ impl From<io::ErrorKind> for Failure {
 }
 
 impl From<TimedOut> for Failure {
-    fn from(silence: TimedOut) -> Self {
-        Self::TimedOut(silence)
+    fn from(timed_out: TimedOut) -> Self {
+        Self::TimedOut(timed_out)
     }
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::TimedOut(silence) => silence.into(),
+            Failure::TimedOut(timed_out) => timed_out.into(),
             Failure::Kind(kind) => io::Error::from(kind).into(),
             Failure::Os(number) => io::Error::from_raw_os_error(number).into(),
         }

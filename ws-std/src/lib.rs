@@ -84,8 +84,7 @@ pub use socket::WebSocket;
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 
-// The HTTP types that appear in this crate's API.
-pub use http;
+// The crates whose types appear in this crate's API.
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
     Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
@@ -103,3 +102,4 @@ pub use ws_proto::{
     Compress, Deflate, WhenIdle,
     handshake::{Compression, Direction, Takeover, WindowBits},
 };
+pub use {http, ws_http, ws_proto};

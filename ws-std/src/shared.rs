@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!   wire      held while bytes are written, however long that takes: they leave in order
-//!   outgoing  held for the moment in which a message is queued or an event answered
+//!   outgoing  held for the moment in which a message is queued, an event answered, or the clock
+//!             or the state of the connection looked at
 //! ```
 //!
 //! So a reader can answer and go on reading while a writer waits for the peer; what takes long when

@@ -13,8 +13,7 @@
 //!
 //! Not proven is what calls other libraries with bytes of a peer: `Request::parse` and
 //! `parse_prefix`, `Response::parse` and `Offer::verify` (`httparse`); `Key::parse` (`base64`);
-//! `Key::accept_token` (`sha1`); `Origin::parse` and `same_host` (the IPv6 addresses of `core`);
-//! and `Request::accept`, `origin` and `same_origin`, `Offer::new` and `origin`, which call these.
+//! `Key::accept_token` (`sha1`); and `Request::accept`, which calls these.
 //! Each has code that could panic as far as a compiler sees: they are in `unproven`, which does
 //! not link, and so shows that a program which may panic does not. Fuzzing is what speaks for
 //! them. What formats anything for people is not proven either; and overflow is no panic here, as
