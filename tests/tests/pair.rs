@@ -296,7 +296,7 @@ fn a_peer_that_reads_late_gets_everything_in_order_and_the_close_last() {
 }
 
 #[test]
-fn a_flood_of_pings_to_a_peer_that_can_not_write_takes_no_memory() {
+fn a_flood_of_pings_to_a_peer_that_cannot_write_takes_no_memory() {
     let mut pair = pair();
     pair.stall(Server);
     pair.send(Server, "waits").unwrap();

@@ -150,7 +150,7 @@ impl Socket {
                 let code = CloseCode::new(*code).expect("a code that may travel");
                 socket.writer().close(code, reason)
             }
-            other => panic!("{other:?} can not be held"),
+            other => panic!("{other:?} cannot be held"),
         }
     }
 

@@ -182,7 +182,7 @@ fn a_message_arrives_while_a_line_is_typed() {
 }
 
 #[test]
-fn what_the_peer_says_can_not_move_the_cursor() {
+fn what_the_peer_says_cannot_move_the_cursor() {
     let server = Server::bind("127.0.0.1:0")
         .unwrap()
         .websocket("/", |mut ws, _| {

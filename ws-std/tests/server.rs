@@ -35,7 +35,7 @@ fn one_connection_too_many_gets_503_and_a_place_later() {
 
 /// No system has an address space that is all one stack.
 #[test]
-fn a_thread_that_can_not_be_had_is_503() {
+fn a_thread_that_cannot_be_had_is_503() {
     let server = run(echo().stack_size(isize::MAX.cast_unsigned() & !0xFFFF));
     for _ in 0..3 {
         let error = ws_std::connect(server.url("/")).unwrap_err();

@@ -98,7 +98,7 @@ fn nothing_is_written_behind_a_write_that_failed() {
 }
 
 #[test]
-fn a_head_that_can_not_be_written_says_why() {
+fn a_head_that_cannot_be_written_says_why() {
     let fault = Fault::Error(ErrorKind::ConnectionReset);
     let plan = Plan::new(fault, Fails::All).only(Call::WriteAtOnce);
     let (stream, mut peer, _) = planned_stream(plan);
