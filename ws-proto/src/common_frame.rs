@@ -39,6 +39,8 @@ impl CommonFrame {
         let [first, second, rest @ ..] = input else {
             return None;
         };
+        #[cfg(test)]
+        tests::DECODED.set(tests::DECODED.get() + 1);
         let kind = match *first {
             0x81 => Kind::Text,
             0x82 => Kind::Binary,
@@ -88,8 +90,39 @@ impl CommonFrame {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
     use super::*;
     use crate::header::{Header, MAX_MEDIUM, Opcode};
+
+    std::thread_local! {
+        /// How many headers were looked at, on this thread.
+        pub(super) static DECODED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// What `ready` has found, `message` does not look for again.
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn ready_and_message_decode_a_header_once() {
+        use crate::message::MessageBuf;
+        use crate::{Config, Ready, Session};
+
+        type Take = fn(&mut Session) -> MessageBuf;
+        let take: [Take; 2] = [
+            |session| session.message().unwrap().unwrap().to_owned(),
+            |session| session.take_message().unwrap().unwrap(),
+        ];
+        for take in take {
+            let mut session = Session::server(&Config::default());
+            session.push(b"\x81\x82\0\0\0\0hi");
+            DECODED.set(0);
+            assert_eq!(session.ready(), Ok(Ready::Message));
+            assert_eq!(take(&mut session), MessageBuf::Text("hi".into()));
+            assert_eq!(DECODED.get(), 1);
+            assert_eq!(session.ready(), Ok(Ready::NeedData));
+            assert_eq!(DECODED.get(), 1, "nothing is left to be looked at");
+        }
+    }
 
     /// 65,536 × 3 lengths × 2 directions × every cut: the short way finds what the long way
     /// finds, and all of what it is for.
