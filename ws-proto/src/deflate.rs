@@ -65,6 +65,7 @@ pub struct Deflate {
 
 /// The fate of what is kept between messages when a connection falls silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WhenIdle {
     /// It is dropped: the next message is compressed by itself. What the peer sends may still
     /// refer to what it sent before, and so the window for receiving stays.

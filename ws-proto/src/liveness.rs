@@ -207,6 +207,7 @@ pub enum Verdict {
 
 /// The step that the peer did not complete in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum TimedOut {
     /// It showed no sign of life after a Ping: it sent nothing, and took nothing of what waits.
     #[error("the peer did not answer a ping in time")]

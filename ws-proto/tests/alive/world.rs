@@ -152,7 +152,7 @@ impl<'s> World<'s> {
                 match self.check() {
                     Verdict::Dead(TimedOut::Pong) => return Some(Fate::NoPong),
                     Verdict::Dead(TimedOut::Close) => return Some(Fate::NoClose),
-                    Verdict::Dead(TimedOut::Handshake) => panic!("it is over"),
+                    Verdict::Dead(other) => panic!("{other}"),
                     Verdict::LastCall => assert!(self.is_due(), "the last call is now"),
                     Verdict::Alive { wake } => {
                         assert_eq!(wake, self.liveness.deadline(&self.connection));
