@@ -26,8 +26,13 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 ///
 /// If not.
 pub fn inflate(input: &[u8]) {
+    failure(input);
+}
+
+/// The error that receiving ends with, if it does.
+pub(super) fn failure(input: &[u8]) -> Option<ProtocolError> {
     let [choice, how, input @ ..] = input else {
-        return;
+        return None;
     };
     let agreed = Direction {
         window: WindowBits::new(8 + (choice & 7)).expect("8 to 15"),
@@ -44,9 +49,10 @@ pub fn inflate(input: &[u8]) {
     };
     let (cuts, bytes) = cuts(input);
     if choice & 32 == 0 {
-        receives(agreed, kind, *how, &cuts, bytes);
+        receives(agreed, kind, *how, &cuts, bytes)
     } else {
         sends(agreed, kind, *how, &cuts, bytes);
+        None
     }
 }
 
@@ -155,7 +161,13 @@ impl Zlib {
 }
 
 /// The bytes to a server, as the fragments of messages: a cut above 127 ends a message.
-fn receives(agreed: Direction, kind: Kind, how: u8, cuts: &[usize], mut bytes: &[u8]) {
+fn receives(
+    agreed: Direction,
+    kind: Kind,
+    how: u8,
+    cuts: &[usize],
+    mut bytes: &[u8],
+) -> Option<ProtocolError> {
     let limit = [3000, 0, 1, 100][usize::from(how & 3)];
     let mut limits = Limits::DEFAULT;
     limits.max_message = u64::try_from(limit).expect("small");
@@ -224,10 +236,11 @@ fn receives(agreed: Direction, kind: Kind, how: u8, cuts: &[usize], mut bytes: &
                     error => panic!("{error:?}"),
                 }
                 assert_eq!(ours.step(), Err(error));
-                return;
+                return Some(error);
             }
         }
     }
+    None
 }
 
 thread_local! {

@@ -6,13 +6,16 @@ use ws_proto::{ProtocolError, Role};
 use super::frames::broken;
 use super::head;
 use super::input::cuts;
+use super::{inflate, session_ops};
 
 /// The limits that the inputs of each target are to reach.
-pub const LIMITS: [(&str, &[&str]); 4] = [
+pub const LIMITS: [(&str, &[&str]); 6] = [
     ("frames_server", &["max_message", "max_fragments"]),
     ("frames_client", &["max_message", "max_fragments"]),
     ("handshake_request", HEAD),
     ("handshake_response", HEAD),
+    ("inflate", &["max_message"]),
+    ("session_ops", &["max_message", "max_unsent"]),
 ];
 
 const HEAD: &[&str] = &["max_head", "first line", "max_head_line", "max_headers"];
@@ -37,6 +40,8 @@ pub fn limit(target: &str, input: &[u8]) -> Option<&'static str> {
                 _ => None,
             }
         }
+        "inflate" => of_frames(inflate::failure(input)?),
+        "session_ops" => session_ops::limit(input),
         _ => None,
     }
 }

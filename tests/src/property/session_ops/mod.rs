@@ -24,15 +24,26 @@ use spoken::Spoken;
 ///
 /// If not.
 pub fn session_ops(input: &[u8]) {
+    limit(input);
+}
+
+/// The limit of a session that this input passes.
+pub(super) fn limit(input: &[u8]) -> Option<&'static str> {
     let [choice, agreed, operations @ ..] = input else {
-        return;
+        return None;
     };
     let mut run = Run::new(*choice, *agreed);
     for &[operation, how_much] in operations.as_chunks().0.iter().take(64) {
         run.operate(operation, how_much);
         run.check_now();
     }
+    let limit = match (run.full, run.failed) {
+        (true, _) => Some("max_unsent"),
+        (false, Some(ProtocolError::MessageTooBig { .. })) => Some("max_message"),
+        _ => None,
+    };
     run.finish();
+    limit
 }
 
 /// A session, and what is known of it from what was done to it.
@@ -57,6 +68,8 @@ struct Run {
     was_open: bool,
     ended: bool,
     dead: bool,
+    /// A message found no room in the queue.
+    full: bool,
     count: u8,
 }
 
@@ -100,6 +113,7 @@ impl Run {
             was_open: true,
             ended: false,
             dead: false,
+            full: false,
             count: 0,
         }
     }
@@ -279,6 +293,7 @@ impl Run {
             Err(SendError::Full { limit }) => {
                 assert_eq!((limit, after), (self.max_unsent, before));
                 assert!(before > 0 && before >= limit);
+                self.full = true;
             }
             Err(_) => assert_eq!(after, before),
         }
