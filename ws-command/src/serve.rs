@@ -33,6 +33,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.max_fragments)]
     max_fragments: u32,
 
+    /// The longest head of a request
+    #[arg(long, value_name = "BYTES", default_value = "32KiB", value_parser = bytes)]
+    max_head: u64,
+
+    /// The longest line of a head: of cookies, for example
+    #[arg(long, value_name = "BYTES", default_value = "16KiB", value_parser = bytes)]
+    max_head_line: u64,
+
     #[command(flatten)]
     deflate: DeflateArgs,
 
@@ -138,7 +146,10 @@ impl Args {
         let mut limits = Limits::DEFAULT;
         limits.max_message = self.max_message;
         limits.max_fragments = self.max_fragments;
-        limits.max_unsent = usize::try_from(self.max_unsent).unwrap_or(usize::MAX);
+        let size = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+        limits.max_head = size(self.max_head);
+        limits.max_head_line = size(self.max_head_line);
+        limits.max_unsent = size(self.max_unsent);
         let mut timeouts = Timeouts::DEFAULT;
         timeouts.ping_interval = unless_zero(self.ping_interval);
         timeouts.pong_timeout = self.pong_timeout;

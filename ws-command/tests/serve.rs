@@ -83,6 +83,29 @@ fn limits_are_those_asked_for() {
     assert_eq!(closed(&mut client), 1009);
 }
 
+/// The status of the answer to a request with a line of so many bytes.
+fn with_a_cookie(served: &Served, len: usize) -> u16 {
+    match Client::new(served.url("/echo"))
+        .header("Cookie", &"c".repeat(len))
+        .connect()
+    {
+        Ok(_) => 101,
+        Err(ConnectError::Refused(answer)) => answer.status().as_u16(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn lines_of_a_head_may_be_as_long_as_asked_for() {
+    assert_eq!(with_a_cookie(&Served::start(&[]), 12 << 10), 101);
+    assert_eq!(with_a_cookie(&Served::start(&[]), 20 << 10), 431);
+    let longer = Served::start(&["--max-head-line", "24KiB"]);
+    assert_eq!(with_a_cookie(&longer, 20 << 10), 101);
+    assert_eq!(with_a_cookie(&longer, 25 << 10), 431);
+    let shorter = Served::start(&["--max-head", "8KiB"]);
+    assert_eq!(with_a_cookie(&shorter, 12 << 10), 431);
+}
+
 #[test]
 fn fragments_are_counted() {
     let served = Served::start(&["--max-fragments", "2"]);
