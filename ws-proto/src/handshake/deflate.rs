@@ -4,11 +4,8 @@
 //! on by itself: the sender promises the size of its window and whether a message may refer to
 //! those before it, and the receiver needs as much memory.
 
-use core::fmt;
-
 use super::error::{InvalidExtensions, ResponseError};
 use super::extensions::{Extension, Extensions, ParamValue};
-use super::value::{FieldValue, Text};
 
 /// The extension's name, and its parameters (§7.1).
 const NAME: &str = "permessage-deflate";
@@ -299,12 +296,6 @@ impl Agreed {
 
     pub(super) fn pieces(&self, mut put: impl FnMut(&str)) {
         self.compression.pieces(self.names, &mut put);
-    }
-}
-
-impl fmt::Display for Agreed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        FieldValue::from(Text::Agreed(*self)).fmt(f)
     }
 }
 

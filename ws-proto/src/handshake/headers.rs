@@ -53,7 +53,7 @@ impl<'b> Headers<'b> {
             Source::Lines(lines) => Rest::Lines(lines),
             Source::Pairs(pairs) => Rest::Pairs(pairs.iter()),
             #[cfg(feature = "http")]
-            Source::Map(map) => Rest::Map(super::http_types::MapIter::new(map)),
+            Source::Map(map) => Rest::Map(super::header_map::MapIter::new(map)),
         })
     }
 
@@ -119,7 +119,7 @@ enum Rest<'b> {
     Lines(&'b [u8]),
     Pairs(slice::Iter<'b, (&'b str, &'b [u8])>),
     #[cfg(feature = "http")]
-    Map(super::http_types::MapIter<'b>),
+    Map(super::header_map::MapIter<'b>),
 }
 
 impl<'b> Iterator for HeaderIter<'b> {

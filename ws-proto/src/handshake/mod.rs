@@ -127,6 +127,8 @@ mod error;
 mod extensions;
 mod fields;
 mod head;
+#[cfg(feature = "http")]
+mod header_map;
 mod headers;
 #[cfg(feature = "http")]
 mod http_types;

@@ -63,6 +63,12 @@ impl fmt::Display for FieldValue<'_> {
     }
 }
 
+impl fmt::Display for Agreed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        FieldValue::from(Text::Agreed(*self)).fmt(f)
+    }
+}
+
 /// Not what it is: cookies and credentials are among the values.
 impl fmt::Debug for FieldValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
