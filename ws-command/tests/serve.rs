@@ -86,7 +86,7 @@ fn limits_are_those_asked_for() {
 /// The status of the answer to a request with a line of so many bytes.
 fn with_a_cookie(served: &Served, len: usize) -> u16 {
     match Client::new(served.url("/echo"))
-        .header("Cookie", &"c".repeat(len))
+        .header("Cookie", "c".repeat(len))
         .connect()
     {
         Ok(_) => 101,
