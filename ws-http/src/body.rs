@@ -225,7 +225,7 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Result<Stage, BodyError> 
     if headers.contains_key(header::TRANSFER_ENCODING) {
         let mut codings = elements(headers, &header::TRANSFER_ENCODING);
         return match (codings.next(), codings.next()) {
-            (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => {
+            (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
                 Ok(Stage::Size { size: 0, digits: 0 })
             }
             _ => Err(BodyError::Encoding),
@@ -236,8 +236,9 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Result<Stage, BodyError> 
     }
     // The same, said several times, is one (RFC 9112 §6.3).
     let mut lengths = elements(headers, &header::CONTENT_LENGTH).map(|length| {
-        let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| length.parse::<u64>().ok()).flatten()
+        let digits = str::from_utf8(length).ok()?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse::<u64>().ok()).flatten()
     });
     match lengths.next().flatten() {
         Some(len) if lengths.all(|other| other == Some(len)) => Ok(match len {
