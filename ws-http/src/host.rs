@@ -116,7 +116,11 @@ fn cannot_be_rebound(host: &str) -> bool {
 /// Whether only this machine, or those of a private network, can connect to an address.
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V4(ip) => {
+            // Those of providers and of private overlays (RFC 6598 §7).
+            let is_shared = ip.to_bits() >> 22 == Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22;
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared
+        }
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
@@ -125,7 +129,7 @@ fn is_local(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    const LOCAL: [&str; 9] = [
+    const LOCAL: [&str; 11] = [
         "127.0.0.1",
         "127.1.2.3",
         "::1",
@@ -133,10 +137,20 @@ mod tests {
         "10.0.0.1",
         "172.16.0.1",
         "192.168.1.1",
+        "100.64.0.1",
+        "100.127.255.254",
         "fd00::1",
         "fe80::1",
     ];
-    const PUBLIC: [&str; 5] = ["0.0.0.0", "::", "203.0.113.1", "172.32.0.1", "2001:db8::1"];
+    const PUBLIC: [&str; 7] = [
+        "0.0.0.0",
+        "::",
+        "203.0.113.1",
+        "172.32.0.1",
+        "100.63.255.255",
+        "100.128.0.1",
+        "2001:db8::1",
+    ];
 
     #[test]
     fn addresses_and_localhost_are_known_and_names_only_in_public() {

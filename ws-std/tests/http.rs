@@ -464,13 +464,18 @@ fn a_name_that_was_bound_to_this_machine_is_none_of_its_own() {
     let server = run(open().hosts(Hosts::named(["chat.example"]).unwrap()));
     assert_eq!(asked(&server, "chat.example", "/"), [200, 101]);
     assert_eq!(asked(&server, "evil.example", "/"), [421, 421]);
-    // Listening at all addresses, it is one that the world may use by any name.
-    let public = Server::bind("0.0.0.0:0")
-        .unwrap()
-        .get("/", |_| Response::text("hi"));
-    let address = ([127, 0, 0, 1], public.local_addr().port()).into();
-    let _server = run(public);
-    assert_eq!(ask(address, get("/")).0, 200);
+    // Who listens at all addresses may be used by any name, but not from this machine.
+    for all in ["0.0.0.0:0", "[::]:0"] {
+        // There may be no version 6 here.
+        let Ok(public) = Server::bind(all) else {
+            continue;
+        };
+        let address = ([127, 0, 0, 1], public.local_addr().port()).into();
+        let _server = run(public.get("/", |_| Response::text("hi")));
+        assert_eq!(ask(address, get("/")).0, 421, "{all}");
+        let local = get("/").replace("Host: h", "Host: localhost");
+        assert_eq!(ask(address, local).0, 200, "{all}");
+    }
 }
 
 #[test]

@@ -212,6 +212,13 @@ impl Server {
     /// Sets the hosts that it answers for, against DNS rebinding. Default: IP addresses and
     /// `localhost`, and every name unless it listens on a loopback or a private address; others
     /// get 421.
+    ///
+    /// Listening at all addresses (`0.0.0.0` or `[::]`), by default it answers for no name either
+    /// to who came by a loopback address, as a browser on the same machine does. To who came by a
+    /// private address it does, since behind a NAT or in a container public servers have one: where
+    /// it is not to be reached from outside, name its hosts, or listen at one address. Behind a
+    /// proxy on the same machine, which passes Host on, name them too, or take
+    /// [`Hosts::any`] if the proxy looks at them.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.core.site.hosts = hosts;
         self

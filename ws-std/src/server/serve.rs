@@ -1,7 +1,7 @@
 //! One connection, from its request to its end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +115,7 @@ fn open<'c>(
                 // The client is gone, or we are.
                 _ => return Err(entry.check().is_err().then(unavailable)),
             },
-            AcceptStep::Request(asked) => match answer(core, asked.request(), peer) {
+            AcceptStep::Request(asked) => match answer(core, stream, asked.request(), peer) {
                 Ok(_) if entry.check().is_err() => return Err(Some(unavailable())),
                 Ok((accept, about)) => {
                     let accept = match about.subprotocol.as_deref() {
@@ -170,11 +170,11 @@ fn read(accepting: &mut Accepting, stream: &Stream, deadline: Deadline<'_>) -> i
 
 fn answer<'c, 'b>(
     core: &'c Core,
+    stream: &Stream,
     parsed: handshake::Request<'b>,
     peer: SocketAddr,
 ) -> Result<(Accept<'b>, Box<Opened<'c>>), Answer> {
-    let listener = core.registry.address().ip();
-    let mut request = core.site.receive(&parsed, peer, listener)?;
+    let mut request = core.site.receive(&parsed, peer, listener(core, stream))?;
     if let Some(hook) = &core.hook
         && let Some(answer) = guarded(|| hook(&mut request)).ok_or(Refusal::Failed)?
     {
@@ -198,6 +198,19 @@ fn answer<'c, 'b>(
         subprotocol,
     };
     Ok((accept, Box::new(opened)))
+}
+
+/// The address that a connection came in by: of a listener at all of them, a loopback one if it was
+/// that. Only this machine connects there, and with it the browser of who sits before it.
+fn listener(core: &Core, stream: &Stream) -> IpAddr {
+    let own = core.registry.address().ip();
+    if !own.is_unspecified() {
+        return own;
+    }
+    match stream.local_addr().map(|local| local.ip().to_canonical()) {
+        Ok(local) if local.is_loopback() => local,
+        _ => own,
+    }
 }
 
 /// A refusal as it travels, told to the log.
