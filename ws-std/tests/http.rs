@@ -11,7 +11,7 @@ use std::time::Duration;
 use ws_std::http::Method;
 use ws_std::{
     Basic, Client, ConnectError, Credentials, Hosts, Limits, Origins, Proxy, Request, Response,
-    Server, StatusCode, Trusted, UriError,
+    Server, StatusCode, Trusted, UriError, WebSocket,
 };
 
 mod common;
@@ -794,9 +794,13 @@ fn a_client_goes_through_a_proxy() {
 
 #[test]
 fn redirects_are_followed_if_they_may_be() {
-    let last = run(server().websocket("/end", |mut ws, request| {
-        ws.send(request.header("authorization").unwrap_or("nothing"))
-    }));
+    // What came along of what may hold tokens.
+    let secrets = |mut ws: WebSocket, request: &Request| {
+        let header = request.header("authorization").into_iter();
+        let all: Vec<_> = header.chain(request.subprotocols()).collect();
+        ws.send(&*all.join(" "))
+    };
+    let last = run(server().websocket("/end", secrets));
     let end = format!("http://{}/end", last.addr);
     let first = run(server()
         .hook(move |request| {
@@ -810,14 +814,16 @@ fn redirects_are_followed_if_they_may_be() {
             let answer = Response::text("").with_status(StatusCode::FOUND);
             Some(answer.header("location", to))
         })
-        .websocket("/end", |mut ws, request| {
-            ws.send(request.header("authorization").unwrap_or("nothing"))
-        }));
-    let client = |path: &str| Client::new(first.url(path)).header("Authorization", "s3cret");
+        .subprotocols(["chat"])
+        .websocket("/end", secrets));
+    let client = |path: &str| {
+        let client = Client::new(first.url(path)).header("Authorization", "s3cret");
+        client.subprotocol("chat").subprotocol("t0ken")
+    };
     for (path, heard) in [
-        ("/end", "s3cret"),
-        ("/here", "s3cret"),
-        ("/away", "nothing"),
+        ("/end", "s3cret chat t0ken"),
+        ("/here", "s3cret chat t0ken"),
+        ("/away", ""),
     ] {
         let mut ws = client(path).follow_redirects().connect().unwrap();
         assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some(heard), "{path}");
