@@ -70,7 +70,9 @@ impl Request {
         let target = encoded(request.target());
         *head.uri_mut() = target.parse().map_err(|_| RequestError::Target)?;
         *head.headers_mut() = header_map(request.headers());
-        Ok(Self::new(head, peer))
+        let mut read = Self::new(head, peer);
+        read.host = request.authority().map(Into::into).or(read.host);
+        Ok(read)
     }
 
     /// The method.
@@ -148,8 +150,8 @@ impl Request {
             .filter_map(|name| str::from_utf8(name).ok())
     }
 
-    /// The host and port that are asked for: the authority of the target, or Host; or what a
-    /// [trusted proxy](crate::Trusted) says that it was asked for.
+    /// The host and port that are asked for: the authority of the target, `:authority` over HTTP/2,
+    /// or Host; or what a [trusted proxy](crate::Trusted) says that it was asked for.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()

@@ -257,6 +257,37 @@ mod tests {
     }
 
     #[test]
+    fn over_http_2_the_authority_says_for_whom() {
+        let table = [
+            ("localhost", "https://localhost", 0, 0),
+            ("localhost", "https://evil.example", 0, 403),
+            ("evil.example", "https://evil.example", 421, 0),
+        ];
+        for (authority, origin, received, accepted) in table {
+            let headers = [
+                ("sec-websocket-version", &b"13"[..]),
+                ("origin", origin.as_bytes()),
+            ];
+            let parsed = handshake::Request::extended_connect(
+                handshake::HttpVersion::Http2,
+                "websocket",
+                authority,
+                "/",
+                &headers[..],
+            );
+            let (parsed, site) = (parsed.unwrap(), Site::<(), ()>::new());
+            let request = site.receive(&parsed, ([127, 0, 0, 1], 1).into(), [127, 0, 0, 1].into());
+            let status = |refusal: Refusal| refusal.status().as_u16();
+            let request = request.map_err(status);
+            assert_eq!(request.as_ref().err().copied().unwrap_or(0), received);
+            if let Ok(request) = request {
+                let accept = site.accept(&parsed, &request).map_err(status);
+                assert_eq!(accept.err().unwrap_or(0), accepted, "{origin}");
+            }
+        }
+    }
+
+    #[test]
     fn a_proxy_that_is_trusted_says_for_which_host() {
         let site = Site {
             hosts: Hosts::named(["chat.example"]).unwrap(),
