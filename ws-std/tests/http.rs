@@ -670,9 +670,26 @@ fn a_proxy_that_is_trusted_says_who_asks() {
     // Headers are believed of whom they are to be believed, and of nobody else.
     let forwarded = Raw::request("/", "X-Forwarded-For: 203.0.113.9\r\n");
     for (from, is_believed) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
-        let server = run(tell().trust(Trusted::x_forwarded([from]).unwrap()));
+        let (told, log) = mpsc::channel();
+        let told = Mutex::new(told);
+        let server = run(tell()
+            .trust(Trusted::x_forwarded([from]).unwrap())
+            .on_refusal(move |peer, _| told.lock().unwrap().send(peer.to_string()).unwrap())
+            .websocket("/socket", |mut ws, _| {
+                let peer = ws.peer_addr().to_string();
+                ws.send(&*peer)
+            }));
         let (_, _, body) = ask(server.addr, &forwarded);
         assert_eq!(body == b"203.0.113.9:0", is_believed);
+        // The connection and the log say the same.
+        let client = Client::new(server.url("/socket")).header("X-Forwarded-For", "203.0.113.9");
+        let mut ws = client.connect().unwrap();
+        let peer = ws.recv().unwrap().unwrap().as_text().map(str::to_owned);
+        assert_eq!(peer.as_deref() == Some("203.0.113.9:0"), is_believed);
+        let nowhere = Raw::request("/nowhere", "X-Forwarded-For: 203.0.113.9\r\n");
+        assert_eq!(ask(server.addr, nowhere).0, 404);
+        let peer = log.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(peer == "203.0.113.9:0", is_believed);
         // From others a PROXY header is no request.
         assert_eq!(ask(server.addr, one.to_owned() + &get("/")).0, 400);
     }

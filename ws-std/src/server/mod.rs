@@ -248,8 +248,8 @@ impl Server {
         self
     }
 
-    /// Calls `log` with every request that is refused, and with where it came from: for a line
-    /// that says why. What a hook answers is the application's, and not among it. Accepting waits
+    /// Calls `log` with every request that is refused, and with where it came from, as a
+    /// [trusted proxy](Self::trust) says once it was read: for a line that says why. What a hook answers is the application's, and not among it. Accepting waits
     /// for it: it must not.
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where
