@@ -51,7 +51,7 @@ enum Way {
 
 /// All addresses with the same first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
+pub(crate) struct Network {
     address: IpAddr,
     bits: u32,
 }
@@ -292,7 +292,9 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 impl Network {
-    fn parse(text: &str) -> Result<Self, InvalidNetwork> {
+    /// Parses an address, or one with `/` and how many of its bits count. What is of version 4 and
+    /// written as of version 6 is of version 4, as addresses are that are looked at.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidNetwork> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
@@ -304,12 +306,20 @@ impl Network {
                 Some(bits) => Some(bits).filter(is_number)?.parse().ok()?,
                 None => all,
             };
-            (bits <= all).then_some(Self { address, bits })
+            // `::ffff:` is 96 bits.
+            let own = match (address.to_canonical(), bits) {
+                (canonical @ IpAddr::V4(_), 96..) if address.is_ipv6() => Self {
+                    address: canonical,
+                    bits: bits - 96,
+                },
+                _ => Self { address, bits },
+            };
+            (bits <= all).then_some(own)
         });
         parsed.ok_or_else(|| InvalidNetwork { text: text.into() })
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let (own, other, all) = match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
                 (u128::from(own.to_bits()), u128::from(other.to_bits()), 32)
@@ -542,6 +552,11 @@ mod tests {
             ("10.0.0.0/8", "10.255.0.1", true),
             ("10.0.0.0/8", "11.0.0.1", false),
             ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("::ffff:10.0.0.1", "::ffff:10.0.0.1", true),
+            ("::ffff:10.0.0.1", "10.0.0.2", false),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
             ("10.1.2.3/31", "10.1.2.2", true),
             ("10.1.2.3", "10.1.2.2", false),
             ("0.0.0.0/0", "203.0.113.9", true),
@@ -564,6 +579,7 @@ mod tests {
             "proxy.example",
             "10.0.0.0/33",
             "::/129",
+            "::ffff:10.0.0.0/129",
             "10.0.0.0/",
             "10.0.0/8",
             "10.0.0.0/+8",
