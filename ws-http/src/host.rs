@@ -21,7 +21,8 @@ use crate::refusal::{Refusal, clipped};
 ///
 /// IP addresses and `localhost` always are. If names are given, they are all the others.
 /// If none are, every name is good where the whole world may connect anyway, and no other where
-/// the server listens on a loopback or a private address.
+/// the server listens on a loopback or a private address, or on one that a provider shares
+/// (100.64.0.0/10).
 ///
 /// ```
 /// use ws_http::Hosts;

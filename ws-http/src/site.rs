@@ -84,7 +84,9 @@ impl<P, S> Site<P, S> {
         self.routes.socket(path, socket)
     }
 
-    /// Takes a request: the first question.
+    /// Takes a request: the first question. `listener` is the address that we listen at; of a
+    /// listener at all addresses it is better the loopback address that the connection came in by,
+    /// if it was one: see [`Hosts`].
     ///
     /// # Errors
     ///

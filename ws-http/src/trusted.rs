@@ -26,6 +26,11 @@ use crate::request::{Request, elements};
 /// A proxy that is trusted has to set what is believed, or to remove it: what it lets through
 /// from a client is believed, too. So only one way of saying it is.
 ///
+/// An address says nothing about the program behind it. A browser on the machine of a trusted
+/// proxy, `127.0.0.1` for example, connects from the same address, and a page can make it send any
+/// of these headers. There use the [PROXY protocol](Self::proxy_protocol), which no page can forge:
+/// it comes before the request, where a browser writes nothing of a page's.
+///
 /// ```
 /// use ws_http::Trusted;
 ///

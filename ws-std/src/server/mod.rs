@@ -213,12 +213,12 @@ impl Server {
     /// `localhost`, and every name unless it listens on a loopback or a private address; others
     /// get 421.
     ///
-    /// Listening at all addresses (`0.0.0.0` or `[::]`), by default it answers for no name either
-    /// to who came by a loopback address, as a browser on the same machine does. To who came by a
-    /// private address it does, since behind a NAT or in a container public servers have one: where
-    /// it is not to be reached from outside, name its hosts, or listen at one address. Behind a
-    /// proxy on the same machine, which passes Host on, name them too, or take
-    /// [`Hosts::any`] if the proxy looks at them.
+    /// A server that listens at all addresses (`0.0.0.0` or `[::]`) treats a connection to a loopback
+    /// address in the same way: a browser on its machine makes such connections. It does not treat
+    /// one to a private address so, because a public server has such an address too, in a container
+    /// or where its network translates addresses: a server for a private network is protected if it
+    /// names its hosts, or listens at its one address. Behind a proxy on the same machine that
+    /// passes Host on, set [`Hosts::named`]; or [`Hosts::any`], if the proxy checks Host itself.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.core.site.hosts = hosts;
         self
@@ -226,6 +226,10 @@ impl Server {
 
     /// Sets the proxies that are believed, in what they say of their clients: the address, the
     /// host that was asked for, whether it was over TLS. Default: none.
+    ///
+    /// Where a browser runs on the machine of the proxy, believe the PROXY protocol and no headers:
+    /// the browser connects from the same address, and a page can make it send any header, but not
+    /// a PROXY header.
     ///
     /// ```no_run
     /// use ws_std::{Server, Trusted};
