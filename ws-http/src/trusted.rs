@@ -251,9 +251,9 @@ fn parts(text: &[u8], separator: u8) -> impl Iterator<Item = Option<&[u8]>> {
         for (at, &byte) in text.iter().enumerate().rev() {
             let (before, after) = text.split_at(at);
             if byte == b'"' {
-                // Backwards, the quote that closes comes first; in between some are escaped.
-                let escapes = before.iter().rev().take_while(|byte| **byte == b'\\');
-                quoted = !quoted || escapes.count() % 2 == 1;
+                // Backwards, the quote that closes comes first, and those in between are escaped;
+                // before the one that opens is `=`.
+                quoted = !quoted || before.ends_with(b"\\");
             } else if byte == separator && !quoted {
                 left = Some(before);
                 let part = after.strip_prefix(&[separator]).unwrap_or(after);
@@ -423,6 +423,10 @@ mod tests {
                 "203.0.113.9:0 own secure",
             ),
             (
+                "\nX-Forwarded-For: 203.0.113.9, 10.0.0.1\nX-Forwarded-Proto: https",
+                "203.0.113.9:0 own secure",
+            ),
+            (
                 "\nX-Forwarded-For: 1.1.1.1, 203.0.113.9\nX-Forwarded-Proto: https, http",
                 "203.0.113.9:0 own",
             ),
@@ -510,6 +514,10 @@ mod tests {
             ),
             (
                 "\nForwarded: for=1.1.1.1\nForwarded: proto=https;by=\"\nForwarded: for=10.0.0.1",
+                "10.0.0.1:0 own",
+            ),
+            (
+                "\nForwarded: x\";for=1.1.1.1;host=evil.example, for=10.0.0.1;host=b",
                 "10.0.0.1:0 own",
             ),
             // What is no text neither.
