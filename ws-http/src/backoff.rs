@@ -45,6 +45,10 @@ impl Backoff {
         failures: 0,
     };
 
+    /// The longest that [`retry_after`] tells a client to wait: a day. Who comes back then is no
+    /// burden, and a mistake in a header does not keep a client away for ever.
+    pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
     /// Says how long to wait after one more failure. The 64 random bits are fresh each time, from
     /// the operating system; fixed ones are for tests.
     pub fn next(&mut self, random: u64) -> Duration {
@@ -112,19 +116,21 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Tells whether it may go better the next time with nothing changed.
+    /// Tells whether it may go better the next time with nothing changed. After 429 it may once
+    /// the time is over that [`retry_after`] says.
     #[must_use]
     pub fn is_worth_a_retry(self) -> bool {
         match self {
             Self::Io | Self::TimedOut | Self::Eof => true,
-            Self::Status(status) => matches!(status.as_u16(), 500 | 502 | 503 | 504),
+            Self::Status(status) => matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504),
             Self::Closed(code) => matches!(code.get(), 1001 | 1012 | 1013),
             Self::Fault => false,
         }
     }
 }
 
-/// How long a server wants to be left alone (RFC 9110 §10.2.3), if it says so.
+/// How long a server wants to be left alone (RFC 9110 §10.2.3), if it says so: at most
+/// [`Backoff::MAX_RETRY_AFTER`].
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -137,11 +143,15 @@ impl Ended {
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = only(headers, &header::RETRY_AFTER)?.trim();
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().map(Duration::from_secs);
-    }
-    let at = httpdate::parse_http_date(text).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let wait = if is_number {
+        // More than the type holds is more than the most.
+        text.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        let at = httpdate::parse_http_date(text).ok()?;
+        at.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(Backoff::MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -211,7 +221,7 @@ mod tests {
         }
         for status in 100..=999 {
             let ended = Ended::Status(StatusCode::from_u16(status).unwrap());
-            let again = [500, 502, 503, 504].contains(&status);
+            let again = [429, 500, 502, 503, 504].contains(&status);
             assert_eq!(ended.is_worth_a_retry(), again, "{status}");
         }
         for code in (1000..5000).filter_map(CloseCode::new) {
@@ -231,7 +241,11 @@ mod tests {
             ("-1", None),
             ("soon", None),
             ("", None),
-            ("99999999999999999999", None),
+            ("86400", Some(86_400)),
+            ("86401", Some(86_400)),
+            ("18446744073709551615", Some(86_400)),
+            ("99999999999999999999", Some(86_400)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(86_400)),
         ];
         for (value, seconds) in table {
             let answer = Response::text("").header("retry-after", value);

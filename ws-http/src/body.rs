@@ -76,6 +76,9 @@ pub enum BodyError {
     /// A Transfer-Encoding that is not `chunked` alone.
     #[error("the Transfer-Encoding is not chunked")]
     Encoding,
+    /// There are both, and only one of them can be right.
+    #[error("there are a Transfer-Encoding and a Content-Length")]
+    Both,
     /// A chunk does not begin with its size in at most 16 hexadecimal digits.
     #[error("a chunk does not begin with its size")]
     Size,
@@ -104,7 +107,8 @@ impl BodyReader {
     ///
     /// # Errors
     ///
-    /// [`BodyError::Length`] and [`BodyError::Encoding`]: where it ends cannot be told.
+    /// [`BodyError::Length`], [`BodyError::Encoding`] and [`BodyError::Both`]: where it ends cannot
+    /// be told.
     pub fn new(status: StatusCode, headers: &HeaderMap) -> Result<Self, BodyError> {
         Ok(Self {
             stage: framing(status, headers)?,
@@ -220,12 +224,15 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Result<Stage, BodyError> 
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Ok(Stage::Complete);
     }
-    // "If a message is received with both a Transfer-Encoding and a Content-Length header field,
-    // the Transfer-Encoding overrides the Content-Length." (RFC 9112 §6.3)
     if headers.contains_key(header::TRANSFER_ENCODING) {
+        // "Such a message might indicate an attempt to perform request smuggling or response
+        // splitting and ought to be handled as an error." (RFC 9112 §6.3)
+        if headers.contains_key(header::CONTENT_LENGTH) {
+            return Err(BodyError::Both);
+        }
         let mut codings = elements(headers, &header::TRANSFER_ENCODING);
         return match (codings.next(), codings.next()) {
-            (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => {
+            (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
                 Ok(Stage::Size { size: 0, digits: 0 })
             }
             _ => Err(BodyError::Encoding),
@@ -236,8 +243,9 @@ fn framing(status: StatusCode, headers: &HeaderMap) -> Result<Stage, BodyError> 
     }
     // The same, said several times, is one (RFC 9112 §6.3).
     let mut lengths = elements(headers, &header::CONTENT_LENGTH).map(|length| {
-        let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| length.parse::<u64>().ok()).flatten()
+        let digits = str::from_utf8(length).ok()?;
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse::<u64>().ok()).flatten()
     });
     match lengths.next().flatten() {
         Some(len) if lengths.all(|other| other == Some(len)) => Ok(match len {
@@ -341,7 +349,8 @@ mod tests {
             (503, CHUNKED, "hello", "", "a chunk does not begin with its size"),
             (503, CHUNKED, "ffffffffffffffff\r\nhello", "hello", "the body is cut off"),
             (503, CHUNKED, "00000000000000001\r\na", "", "a chunk does not begin with its size"),
-            (503, &[("transfer-encoding", "Chunked"), ("content-length", "1")], "1\r\na\r\n0\r\n", "a", "ok"),
+            (503, &[("transfer-encoding", "Chunked")], "1\r\na\r\n0\r\n", "a", "ok"),
+            (503, &[("transfer-encoding", "chunked"), ("content-length", "1")], "1\r\na\r\n0\r\n", "", "there are a Transfer-Encoding and a Content-Length"),
             (503, &[("transfer-encoding", "gzip, chunked")], "a", "", "the Transfer-Encoding is not chunked"),
             (503, &[("transfer-encoding", "chunked, chunked")], "a", "", "the Transfer-Encoding is not chunked"),
             (503, &[("transfer-encoding", "")], "a", "", "the Transfer-Encoding is not chunked"),

@@ -85,7 +85,12 @@ impl Connect {
             // will switch to tunnel mode immediately after the response header section" (RFC 9110
             // §9.3.6)
             self.open = match status.as_u16() {
-                200..=299 => true,
+                200..=299 => {
+                    // A refusal may come before all of the request was written; a connection
+                    // cannot be there before it was asked for.
+                    self.unsent.check()?;
+                    true
+                }
                 // Nobody asked for another protocol.
                 100 | 102..=199 if self.interim < MAX_INTERIM => {
                     self.interim += 1;
@@ -154,6 +159,7 @@ mod tests {
     /// What comes of an answer in pieces: how much of it was the proxy's own, or the error.
     fn answered(answer: &[u8], piece: usize) -> String {
         let mut tunnel = Tunnel::new(&Proxy::parse(PROXY).unwrap(), "h", 80).unwrap();
+        tunnel.sent(usize::MAX);
         let mut taken = 0;
         for piece in answer.chunks(piece) {
             match tunnel.receive(piece) {
@@ -179,11 +185,8 @@ mod tests {
             let fill = "b".repeat(len - start.len() - 4);
             format!("{start}{fill}\r\n\r\n")
         };
-        let just = head(8000);
-        let long = format!(
-            "HTTP/1.1 200 OK\r\n{}\r\n",
-            format!("a: {}\r\n", "b".repeat(5000)).repeat(4)
-        );
+        let just = head(Tunnel::MAX_HEAD);
+        let long = head(Tunnel::MAX_HEAD + 1);
         let interim = "HTTP/1.1 100 Continue\r\n\r\n";
         let some = format!("{}HTTP/1.1 200 OK\r\n\r\n", interim.repeat(8));
         let many = format!("{}HTTP/1.1 200 OK\r\n\r\n", interim.repeat(9));
@@ -193,7 +196,7 @@ mod tests {
             ("HTTP/1.0 200 Connection established\r\n\r\n\x16\x03", "open after 39"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello", "open after 66"),
             ("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 403 no\r\n\r\n", "open after 27"),
-            (&just, "open after 8000"),
+            (&just, "open after 16384"),
             (&some, "open after 219"),
             ("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n", "the proxy answered with status 407"),
             ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno", "the proxy answered with status 502"),
@@ -218,6 +221,27 @@ mod tests {
                     "{answer:?} {piece}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn nobody_is_connected_to_before_it_was_asked_for() {
+        let table = [
+            (
+                "HTTP/1.1 200 OK\r\n\r\n",
+                "the proxy answered before it was asked",
+            ),
+            (
+                "HTTP/1.1 407 Who\r\n\r\n",
+                "the proxy answered with status 407",
+            ),
+        ];
+        for (answer, says) in table {
+            let mut tunnel = Tunnel::new(&Proxy::parse(PROXY).unwrap(), "h", 80).unwrap();
+            tunnel.sent(tunnel.unsent().len() - 1);
+            let error = tunnel.receive(answer.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), says);
+            assert!(!tunnel.is_open());
         }
     }
 

@@ -21,7 +21,8 @@ use crate::refusal::{Refusal, clipped};
 ///
 /// IP addresses and `localhost` always are. If names are given, they are all the others.
 /// If none are, every name is good where the whole world may connect anyway, and no other where
-/// the server listens on a loopback or a private address.
+/// the server listens on a loopback or a private address, or on one that a provider shares
+/// (100.64.0.0/10).
 ///
 /// ```
 /// use ws_http::Hosts;
@@ -54,7 +55,8 @@ impl Hosts {
     ///
     /// # Errors
     ///
-    /// One of them is not a name: it has a scheme, a port or a path.
+    /// One of them is not a name: it has a scheme, a port or a path, or a `*`, which would stand for
+    /// no other name.
     pub fn named<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, InvalidHost> {
         let names: Result<_, _> = names.into_iter().map(|name| parse(name.as_ref())).collect();
         Ok(Self(Rule::Named(names?)))
@@ -88,7 +90,7 @@ impl Hosts {
 
 /// What was given as the name of a host is none.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{name}` is not the name of a host, such as chat.example, without scheme and port")]
+#[error("`{name}` is not the name of a host, such as chat.example, without scheme, port and star")]
 pub struct InvalidHost {
     /// What was given.
     pub name: String,
@@ -96,7 +98,7 @@ pub struct InvalidHost {
 
 fn parse(name: &str) -> Result<String, InvalidHost> {
     bare(name)
-        .filter(|bare| bare.len() == name.len())
+        .filter(|bare| bare.len() == name.len() && !bare.contains('*'))
         .ok_or_else(|| InvalidHost { name: name.into() })
 }
 
@@ -116,7 +118,11 @@ fn cannot_be_rebound(host: &str) -> bool {
 /// Whether only this machine, or those of a private network, can connect to an address.
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V4(ip) => {
+            // Those of providers and of private overlays (RFC 6598 §7).
+            let is_shared = ip.to_bits() >> 22 == Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22;
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared
+        }
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
@@ -125,7 +131,7 @@ fn is_local(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    const LOCAL: [&str; 9] = [
+    const LOCAL: [&str; 11] = [
         "127.0.0.1",
         "127.1.2.3",
         "::1",
@@ -133,10 +139,20 @@ mod tests {
         "10.0.0.1",
         "172.16.0.1",
         "192.168.1.1",
+        "100.64.0.1",
+        "100.127.255.254",
         "fd00::1",
         "fe80::1",
     ];
-    const PUBLIC: [&str; 5] = ["0.0.0.0", "::", "203.0.113.1", "172.32.0.1", "2001:db8::1"];
+    const PUBLIC: [&str; 7] = [
+        "0.0.0.0",
+        "::",
+        "203.0.113.1",
+        "172.32.0.1",
+        "100.63.255.255",
+        "100.128.0.1",
+        "2001:db8::1",
+    ];
 
     #[test]
     fn addresses_and_localhost_are_known_and_names_only_in_public() {
@@ -201,16 +217,14 @@ mod tests {
             "chat.example/",
             "a b",
             "*",
+            "*.chat.example",
             "*.example:1",
             "[::1",
             "a@b",
             "张.example",
             "chat.example\r\n",
         ] {
-            // A star is a character of names, and so it is one that nobody has.
-            let error = Hosts::named(["chat.example", name]).err();
-            let is_name = name == "*";
-            assert_eq!(error.is_none(), is_name, "{name:?}");
+            assert!(Hosts::named(["chat.example", name]).is_err(), "{name:?}");
         }
     }
 

@@ -33,7 +33,9 @@ enum Rule {
 }
 
 impl Origins {
-    /// Pages whose origin has the host and port of the request.
+    /// Pages whose origin has the host and port of the request; and `https`, if the request
+    /// [came over TLS](Request::is_secure): whoever sits between can put what it likes into a page
+    /// that did not.
     #[must_use]
     pub const fn same_host() -> Self {
         Self(Rule::SameHost)
@@ -83,7 +85,8 @@ impl Origins {
             Rule::Any => Ok(()),
             Rule::SameHost => {
                 let host = request.host().unwrap_or_default();
-                let same = origin.same_host(host);
+                let is_secure = origin.scheme().eq_ignore_ascii_case("https");
+                let same = origin.same_host(host) && (is_secure || !request.is_secure());
                 same.then_some(()).ok_or_else(|| Refusal::ForeignOrigin {
                     origin: clipped(text),
                     host: clipped(host),
@@ -187,6 +190,27 @@ mod tests {
             assert_eq!(says(&Origins::default(), host, origin), same);
             assert_eq!(says(&list, host, origin), listed);
             assert_eq!(says(&Origins::any(), host, origin), "yes");
+        }
+    }
+
+    #[test]
+    fn a_page_that_came_in_the_clear_is_foreign_to_one_over_tls() {
+        // (Origin, in the clear, over TLS)
+        let table = [
+            ("https://chat.example", true, true),
+            ("HTTPS://chat.example:443", true, true),
+            ("http://chat.example", true, false),
+            ("http://chat.example:443", false, false),
+        ];
+        for (origin, clear, over_tls) in table {
+            let mut request = request(&format!(
+                "GET / HTTP/1.1\nHost: chat.example\nOrigin: {origin}"
+            ));
+            for (secure, same) in [(false, clear), (true, over_tls)] {
+                request.believe(request.peer_addr(), None, Some(secure));
+                let checked = Origins::same_host().check(&request);
+                assert_eq!(checked.is_ok(), same, "{origin} {secure}");
+            }
         }
     }
 

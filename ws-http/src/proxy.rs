@@ -8,6 +8,7 @@ use thiserror::Error;
 use ws_proto::handshake::{Origin, Scheme, Uri};
 
 use crate::auth::{Credentials, InvalidCredentials};
+use crate::trusted::Network;
 
 /// A proxy: `http://[user:password@]host[:port]`, or the same with `socks5` or `socks5h`. The
 /// proxy looks names up, with each of them.
@@ -154,7 +155,7 @@ fn credentials(text: &str) -> Result<Credentials, InvalidProxy> {
 ///
 /// In lower case or in upper case, but for `HTTP_PROXY`: in a CGI program a client sets it, with a
 /// header `Proxy`. For this machine there is no proxy, nor for what `no_proxy` lists: names, with
-/// all names below them, addresses, `*`, each with a port or without.
+/// all names below them, addresses and networks (`10.0.0.0/8`), `*`, each with a port or without.
 ///
 /// ```
 /// use ws_http::Proxies;
@@ -182,9 +183,16 @@ pub struct Proxies {
 /// For what there is no proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exception {
-    /// Without the dot that it may begin with; `*` is every host.
-    host: String,
+    hosts: Hosts,
     port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hosts {
+    All,
+    Network(Network),
+    /// A name and all below it, in lower case, without a dot at its ends.
+    Name(String),
 }
 
 impl Proxies {
@@ -240,30 +248,39 @@ impl Proxies {
 impl Exception {
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let is_address = text.parse::<IpAddr>().is_ok();
+        let is_network = Network::parse(text).is_ok();
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !is_address => match port.parse() {
+            Some((host, port)) if !is_network => match port.parse() {
                 Ok(port) => (host, Some(port)),
                 Err(_) => (text, None),
             },
             _ => (text, None),
         };
-        let host = host.trim_matches(['[', ']']).trim_start_matches("*.");
-        let host = host.trim_start_matches('.').to_ascii_lowercase();
-        (!host.is_empty()).then_some(Self { host, port })
+        let host = host.trim_matches(['[', ']']);
+        let hosts = match Network::parse(host) {
+            Ok(network) => Hosts::Network(network),
+            Err(_) if host == "*" => Hosts::All,
+            Err(_) => Hosts::Name(
+                host.trim_start_matches("*.")
+                    .trim_matches('.')
+                    .to_ascii_lowercase(),
+            ),
+        };
+        let is_empty = matches!(&hosts, Hosts::Name(name) if name.is_empty());
+        (!is_empty).then_some(Self { hosts, port })
     }
 
     fn is_met(&self, host: &str, port: u16) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let [own, other] = [&*self.host, &*host].map(str::parse::<IpAddr>);
-        let same_address = || own.is_ok() && own == other;
-        // An address has no names below it.
-        let is_below = || {
-            let above = host.strip_suffix(&*self.host);
-            other.is_err() && above.is_some_and(|above| above.ends_with('.'))
+        let is_met = match (&self.hosts, host.parse::<IpAddr>()) {
+            (Hosts::All, _) => true,
+            (Hosts::Network(network), Ok(ip)) => network.contains(ip),
+            (Hosts::Name(name), Err(_)) => (host.strip_suffix(&**name))
+                .is_some_and(|above| above.is_empty() || above.ends_with('.')),
+            // A name is looked up by the proxy, if at all; an address has no names below it.
+            _ => false,
         };
-        self.port.is_none_or(|own| own == port)
-            && (self.host == "*" || self.host == host || same_address() || is_below())
+        is_met && self.port.is_none_or(|own| own == port)
     }
 }
 
@@ -394,6 +411,29 @@ mod tests {
                 "ws://10.0.0.1",
                 "none",
             ),
+            (
+                "all_proxy=http://a no_proxy=10.0.0.0/8",
+                "ws://10.1.2.3",
+                "none",
+            ),
+            (
+                "all_proxy=http://a no_proxy=10.0.0.0/8",
+                "ws://11.1.2.3",
+                "http://a:80",
+            ),
+            (
+                "all_proxy=http://a no_proxy=10.0.0.0/8:81",
+                "ws://10.1.2.3",
+                "http://a:80",
+            ),
+            (
+                "all_proxy=http://a no_proxy=fd00::/8",
+                "ws://[fd12::1]",
+                "none",
+            ),
+            ("all_proxy=http://a no_proxy=h.", "ws://x.h", "none"),
+            ("all_proxy=http://a no_proxy=h.", "ws://h.", "none"),
+            ("all_proxy=http://a no_proxy=.", "ws://h", "http://a:80"),
             (
                 "all_proxy=http://a no_proxy=0.0.1",
                 "ws://10.0.0.1",

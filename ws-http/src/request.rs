@@ -70,7 +70,9 @@ impl Request {
         let target = encoded(request.target());
         *head.uri_mut() = target.parse().map_err(|_| RequestError::Target)?;
         *head.headers_mut() = header_map(request.headers());
-        Ok(Self::new(head, peer))
+        let mut read = Self::new(head, peer);
+        read.host = request.authority().map(Into::into).or(read.host);
+        Ok(read)
     }
 
     /// The method.
@@ -145,10 +147,11 @@ impl Request {
     /// The subprotocols that the client offers, the one it prefers first.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         elements(self.headers(), &header::SEC_WEBSOCKET_PROTOCOL)
+            .filter_map(|name| str::from_utf8(name).ok())
     }
 
-    /// The host and port that are asked for: the authority of the target, or Host; or what a
-    /// [trusted proxy](crate::Trusted) says that it was asked for.
+    /// The host and port that are asked for: the authority of the target, `:authority` over HTTP/2,
+    /// or Host; or what a [trusted proxy](crate::Trusted) says that it was asked for.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
@@ -166,7 +169,7 @@ impl Request {
     pub fn wants_upgrade(&self) -> bool {
         self.method() == Method::CONNECT
             || elements(self.headers(), &header::UPGRADE)
-                .any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+                .any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
     }
 
     /// The address that the connection came from, or the one that a
@@ -225,17 +228,17 @@ pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Opt
     values.next().is_none().then_some(value)
 }
 
-/// The elements of a header that is a list (RFC 9110 §5.6.1).
+/// The elements of a header that is a list (RFC 9110 §5.6.1). One that is no text says nothing of
+/// its neighbours: on the way, different people wrote them.
 pub(crate) fn elements<'h>(
     headers: &'h HeaderMap,
     name: &header::HeaderName,
-) -> impl DoubleEndedIterator<Item = &'h str> {
+) -> impl DoubleEndedIterator<Item = &'h [u8]> {
     headers
         .get_all(name)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .map(str::trim)
+        .flat_map(|list| list.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty())
 }
 
@@ -371,6 +374,7 @@ pub(crate) mod tests {
             ("GET / HTTP/1.1\nUpgrade: WebSocket", true),
             ("GET / HTTP/1.1\nUpgrade: h2c, websocket", true),
             ("GET / HTTP/1.1\nUpgrade: h2c\nUpgrade: websocket", true),
+            ("GET / HTTP/1.1\nUpgrade: \u{e9}, websocket", true),
             ("GET / HTTP/1.1\nUpgrade: websockets", false),
             ("GET / HTTP/1.1\nConnection: websocket", false),
         ];

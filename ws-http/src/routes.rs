@@ -1,5 +1,7 @@
 //! Which path leads where.
 
+use std::iter;
+
 use http::Method;
 use matchit::{InsertError, Router};
 use thiserror::Error;
@@ -41,6 +43,16 @@ pub enum RouteError {
         /// What was given.
         path: String,
     },
+    /// It has a parameter twice, of which nobody could ask for the second, or more of them than a
+    /// path may have.
+    #[error(
+        "`{path}` has a parameter twice, or more than {} of them",
+        Self::MAX_PARAMS
+    )]
+    Parameters {
+        /// What was given.
+        path: String,
+    },
     /// Both lead to other places, and a request may mean either.
     #[error("`{path}` and `{other}` match the same requests")]
     Conflict {
@@ -57,6 +69,11 @@ pub enum RouteError {
         /// The method of the page, or `a WebSocket`.
         what: String,
     },
+}
+
+impl RouteError {
+    /// The most parameters that a path may have.
+    pub const MAX_PARAMS: usize = 24;
 }
 
 impl<P, S> Routes<P, S> {
@@ -110,6 +127,12 @@ impl<P, S> Routes<P, S> {
         if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
             return Err(invalid());
         }
+        let names: Vec<_> = parameters(path).collect();
+        let mut others = names.iter().enumerate();
+        let is_twice = others.any(|(at, name)| names.iter().take(at).any(|own| own == name));
+        if is_twice || names.len() > RouteError::MAX_PARAMS {
+            return Err(RouteError::Parameters { path: path.into() });
+        }
         // As requests are looked up.
         let inserted = self.router.insert(encoded(path), at);
         inserted.map_err(|error| match error {
@@ -125,14 +148,32 @@ impl<P, S> Routes<P, S> {
     pub(crate) fn find(&self, request: &mut Request) -> Result<Route<'_, P, S>, Refusal> {
         let found = self.router.at(request.path());
         let found = found.map_err(|_| Refusal::NotFound)?;
-        let captures = found.params.iter();
-        let captures = captures
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
         let place = self.places.get(*found.value).ok_or(Refusal::NotFound)?;
+        // The names as they were given: those in the router are percent-encoded.
+        let captures = parameters(&place.path).zip(found.params.iter());
+        let captures = captures
+            .map(|(name, (_, value))| (name.into(), value.into()))
+            .collect();
         request.capture(captures);
         place.find(request)
     }
+}
+
+/// The names of the parameters in a path. Two braces are one that stands for itself.
+fn parameters(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = path;
+    iter::from_fn(move || {
+        loop {
+            let (_, after) = rest.split_once('{')?;
+            if let Some(literal) = after.strip_prefix('{') {
+                rest = literal;
+                continue;
+            }
+            let (name, after) = after.split_once('}')?;
+            rest = after;
+            return Some(name.strip_prefix('*').unwrap_or(name));
+        }
+    })
 }
 
 impl<P, S> Place<P, S> {
@@ -184,6 +225,7 @@ mod tests {
             (Method::GET, "/rooms/{room}"),
             (Method::GET, "/rooms/new"),
             (Method::GET, "/files/{*rest}"),
+            (Method::GET, "/named/{名}/{\"}"),
         ] {
             routes.page(method, path, path).unwrap();
         }
@@ -268,6 +310,9 @@ mod tests {
             ("/rooms/%zz", "room", Some("%zz")),
             ("/rooms/7", "id", None),
             ("/files/a/b", "rest", Some("a/b")),
+            ("/named/7/8", "名", Some("7")),
+            ("/named/7/8", "\"", Some("8")),
+            ("/named/7/8", "%22", None),
             ("/", "room", None),
         ];
         let routes = routes();
@@ -281,6 +326,9 @@ mod tests {
     #[test]
     fn a_misspelt_path_is_an_error_when_it_is_given() {
         let mut routes = routes();
+        let many = |len| -> String { (0..len).map(|at| format!("/{{p{at}}}")).collect() };
+        routes.page(Method::GET, &many(24), "").unwrap();
+        routes.page(Method::GET, "/{{a}}/{{a}}/{a}", "").unwrap();
         let table = [
             ("", "`` is not a path"),
             ("rooms", "`rooms` is not a path"),
@@ -294,6 +342,10 @@ mod tests {
                 "`/rooms/{id}` and `/rooms/{room}` match the same requests",
             ),
             ("/both", "`/both` has GET already"),
+            ("/a/{a}/{a}", "`/a/{a}/{a}` has a parameter twice"),
+            ("/a/{a}/{*a}", "`/a/{a}/{*a}` has a parameter twice"),
+            (&many(25), "`/{p0}/{p1}/"),
+            (&many(100), "`/{p0}/{p1}/"),
         ];
         for (path, says) in table {
             let error = routes.page(Method::GET, path, "").unwrap_err();

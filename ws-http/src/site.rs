@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{Method, header};
-use ws_proto::handshake::{self, Accept, Origin};
+use ws_proto::handshake::{self, Accept, Origin, RequestError};
 
-use crate::host::Hosts;
+use crate::host::{Hosts, bare};
 use crate::origins::Origins;
 use crate::refusal::{Refusal, clipped};
 use crate::request::{Request, only};
@@ -84,11 +84,14 @@ impl<P, S> Site<P, S> {
         self.routes.socket(path, socket)
     }
 
-    /// Takes a request: the first question.
+    /// Takes a request: the first question. `listener` is the address that we listen at; of a
+    /// listener at all addresses it is better the loopback address that the connection came in by,
+    /// if it was one: see [`Hosts`].
     ///
     /// # Errors
     ///
-    /// [`Refusal::Host`] and [`Refusal::OtherTarget`] if it is meant for another server.
+    /// [`Refusal::Host`] and [`Refusal::OtherTarget`] if it is meant for another server, and
+    /// [`RequestError::RepeatedHost`] or [`RequestError::InvalidHost`] if nobody can tell.
     pub fn receive(
         &self,
         parsed: &handshake::Request<'_>,
@@ -96,10 +99,9 @@ impl<P, S> Site<P, S> {
         listener: IpAddr,
     ) -> Result<Request, Refusal> {
         let mut request = Request::read(parsed, peer)?;
-        // Of a handshake the core says so, in `accept`.
-        if !parsed.wants_upgrade() {
-            check_target(&request)?;
-        }
+        // Whether it wants an upgrade or not: a path that only has pages asks the core nothing.
+        check_host(&request)?;
+        check_target(&request)?;
         // `*` and `host:port` name no resource, and nothing is there: what is wrong with it as a
         // handshake the core says.
         if !parsed.path().starts_with('/') {
@@ -142,6 +144,24 @@ impl<P, S> Site<P, S> {
 impl<P, S> Default for Site<P, S> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// "A server MUST respond with a 400 (Bad Request) status code […] to any request message that
+/// contains more than one Host header field line or a Host header field with an invalid field
+/// value." (RFC 9112 §3.2)
+fn check_host(request: &Request) -> Result<(), RequestError> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let Some(host) = hosts.next() else {
+        return Ok(());
+    };
+    if hosts.next().is_some() {
+        return Err(RequestError::RepeatedHost);
+    }
+    // A target may have no authority, and then Host is there and empty.
+    match host.to_str() {
+        Ok(host) if host.is_empty() || bare(host).is_some() => Ok(()),
+        _ => Err(RequestError::InvalidHost),
     }
 }
 
@@ -208,18 +228,63 @@ mod tests {
             ),
             ("GET http://evil.example/ HTTP/1.0", 421, 0),
             ("GET http://localhost/ HTTP/1.1\nHost:", 421, 421),
+            // Nobody can tell for whom these are.
+            (
+                "GET / HTTP/1.1\nHost: evil.example\nHost: localhost",
+                400,
+                400,
+            ),
+            ("GET / HTTP/1.1\nHost: localhost\nHost: localhost", 400, 400),
+            ("GET / HTTP/1.1\nHost: \u{e9}vil.example", 400, 400),
+            ("GET / HTTP/1.1\nHost: evil.example@localhost", 400, 400),
+            ("GET http://localhost/ HTTP/1.1\nHost: a\nHost: b", 400, 400),
             ("OPTIONS * HTTP/1.1\nHost: localhost", 405, 405),
             ("CONNECT a:1 HTTP/1.1\nHost: a:1", 405, 405),
             ("GET * HTTP/1.1\nHost: localhost", 400, 400),
         ];
         let site = Site::new();
         for (head, loopback, public) in table {
-            for (listener, expected) in [("127.0.0.1", loopback), ("0.0.0.0", public)] {
-                let status = match received(&site, head, listener) {
-                    Ok(_) => 0,
-                    Err(refusal) => refusal.status().as_u16(),
-                };
-                assert_eq!(status, expected, "{head} {listener}");
+            // Who asks for an upgrade gets the page of a path that has no WebSocket.
+            let upgrade = format!("{head}\nUpgrade: websocket");
+            for head in [head, &upgrade] {
+                for (listener, expected) in [("127.0.0.1", loopback), ("0.0.0.0", public)] {
+                    let status = match received(&site, head, listener) {
+                        Ok(_) => 0,
+                        Err(refusal) => refusal.status().as_u16(),
+                    };
+                    assert_eq!(status, expected, "{head} {listener}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn over_http_2_the_authority_says_for_whom() {
+        let table = [
+            ("localhost", "https://localhost", 0, 0),
+            ("localhost", "https://evil.example", 0, 403),
+            ("evil.example", "https://evil.example", 421, 0),
+        ];
+        for (authority, origin, received, accepted) in table {
+            let headers = [
+                ("sec-websocket-version", &b"13"[..]),
+                ("origin", origin.as_bytes()),
+            ];
+            let parsed = handshake::Request::extended_connect(
+                handshake::HttpVersion::Http2,
+                "websocket",
+                authority,
+                "/",
+                &headers[..],
+            );
+            let (parsed, site) = (parsed.unwrap(), Site::<(), ()>::new());
+            let request = site.receive(&parsed, ([127, 0, 0, 1], 1).into(), [127, 0, 0, 1].into());
+            let status = |refusal: Refusal| refusal.status().as_u16();
+            let request = request.map_err(status);
+            assert_eq!(request.as_ref().err().copied().unwrap_or(0), received);
+            if let Ok(request) = request {
+                let accept = site.accept(&parsed, &request).map_err(status);
+                assert_eq!(accept.err().unwrap_or(0), accepted, "{origin}");
             }
         }
     }

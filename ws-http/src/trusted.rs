@@ -10,6 +10,8 @@
 //! as those whom it names are trusted themselves: the first who is not is the client, and
 //! everything to the left of it is what the client wrote.
 
+use std::borrow::Cow;
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, header};
@@ -23,6 +25,11 @@ use crate::request::{Request, elements};
 ///
 /// A proxy that is trusted has to set what is believed, or to remove it: what it lets through
 /// from a client is believed, too. So only one way of saying it is.
+///
+/// An address says nothing about the program behind it. A browser on the machine of a trusted
+/// proxy, `127.0.0.1` for example, connects from the same address, and a page can make it send any
+/// of these headers. There use the [PROXY protocol](Self::proxy_protocol), which no page can forge:
+/// it comes before the request, where a browser writes nothing of a page's.
 ///
 /// ```
 /// use ws_http::Trusted;
@@ -49,7 +56,7 @@ enum Way {
 
 /// All addresses with the same first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
+pub(crate) struct Network {
     address: IpAddr,
     bits: u32,
 }
@@ -147,7 +154,7 @@ impl Trusted {
         };
         let mut client = peer;
         let mut said = None;
-        for hop in hops.into_iter().rev().take(Self::MAX_HOPS) {
+        for hop in hops {
             if !self.contains(client.ip()) {
                 break;
             }
@@ -160,107 +167,123 @@ impl Trusted {
             }
         }
         if let Some(hop) = said {
-            let secure = hop.proto.map(|proto| {
-                ["https", "wss"]
-                    .iter()
-                    .any(|own| own.eq_ignore_ascii_case(&proto))
-            });
             let host = hop.host.filter(|host| bare(host).is_some());
-            request.believe(client, host, secure);
+            let host = host.map(Cow::into_owned);
+            request.believe(client, host, hop.secure);
         }
     }
 }
 
 /// What one proxy says of the one that asked it.
 #[derive(Debug, Default)]
-struct Hop {
+struct Hop<'h> {
     from: Option<SocketAddr>,
-    host: Option<String>,
-    proto: Option<String>,
+    host: Option<Cow<'h, str>>,
+    secure: Option<bool>,
 }
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// In the order in which they were added. Proto and host are lists as long as that of addresses,
-/// or what the last proxy says.
-fn x_forwarded(headers: &HeaderMap) -> Vec<Hop> {
-    let list = |name| {
-        elements(headers, name)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+/// From the last proxy to the first, and no more of them than are followed. Proto and host are
+/// lists as long as that of addresses, or what the last proxy says.
+fn x_forwarded(headers: &HeaderMap) -> Vec<Hop<'_>> {
+    let list = |name| elements(headers, name).rev();
+    let len = list(&FORWARDED_FOR).count();
+    let of_each = |name| list(name).count() == len;
+    let (hosts, protos) = (of_each(&FORWARDED_HOST), of_each(&FORWARDED_PROTO));
+    let at = |name, of_each, at| {
+        let at = if of_each { at } else { 0 };
+        text(list(name).nth(at)?)
     };
-    let (mut protos, mut hosts) = (list(&FORWARDED_PROTO), list(&FORWARDED_HOST));
-    let mut hops: Vec<_> = elements(headers, &FORWARDED_FOR)
-        .map(|from| Hop {
-            from: address(from),
-            ..Hop::default()
-        })
-        .collect();
-    if hops.is_empty() {
-        hops.push(Hop::default());
+    let hop = |index, from| Hop {
+        from,
+        host: at(&FORWARDED_HOST, hosts, index).map(Cow::Borrowed),
+        secure: at(&FORWARDED_PROTO, protos, index).map(is_secure),
+    };
+    if len == 0 {
+        return vec![hop(0, None)];
     }
-    for values in [&mut protos, &mut hosts] {
-        if values.len() != hops.len() {
-            let last = values.pop();
-            *values = last.into_iter().cycle().take(hops.len()).collect();
-        }
-    }
-    for (hop, proto) in hops.iter_mut().zip(protos) {
-        hop.proto = Some(proto);
-    }
-    for (hop, host) in hops.iter_mut().zip(hosts) {
-        hop.host = Some(host);
-    }
-    hops
+    let addresses = list(&FORWARDED_FOR).map(|from| address(text(from)?));
+    let addresses = addresses.take(Trusted::MAX_HOPS).enumerate();
+    addresses.map(|(index, from)| hop(index, from)).collect()
 }
 
-/// (RFC 7239 §4). What is not one of its elements says nothing.
-fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
-    let lines = headers.get_all(header::FORWARDED).iter();
+/// (RFC 7239 §4), in the same order. What is not one of its elements says nothing.
+fn forwarded(headers: &HeaderMap) -> Vec<Hop<'_>> {
+    let lines = headers.get_all(header::FORWARDED).iter().rev();
     lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| split(line, ','))
-        .map(|element| {
-            let mut hop = Hop::default();
-            for pair in split(element, ';') {
-                let Some((name, value)) = pair.split_once('=') else {
-                    continue;
-                };
-                let value = unquoted(value);
-                match &*name.trim().to_ascii_lowercase() {
-                    "for" => hop.from = address(&value),
-                    "host" => hop.host = Some(value),
-                    "proto" => hop.proto = Some(value),
-                    _ => {}
-                }
-            }
-            hop
-        })
+        .flat_map(|line| parts(line.as_bytes(), b','))
+        .filter(|element| *element != Some(b""))
+        .take(Trusted::MAX_HOPS)
+        .map(|element| element.and_then(text).map(Hop::parse).unwrap_or_default())
         .collect()
 }
 
-/// The parts between separators that no quotes are around.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |char| {
-        let was_escaped = escaped;
-        escaped = quoted && char == '\\' && !was_escaped;
-        if char == '"' && !was_escaped {
-            quoted = !quoted;
+impl<'h> Hop<'h> {
+    /// Parses an element of `Forwarded`: `for=…;host=…;proto=…`.
+    fn parse(element: &'h str) -> Self {
+        let mut hop = Self::default();
+        let pairs = parts(element.as_bytes(), b';').flatten().filter_map(text);
+        for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
+            let (name, value) = (name.trim(), unquoted(value));
+            if name.eq_ignore_ascii_case("for") {
+                hop.from = address(&value);
+            } else if name.eq_ignore_ascii_case("host") {
+                hop.host = Some(value);
+            } else if name.eq_ignore_ascii_case("proto") {
+                hop.secure = Some(is_secure(&value));
+            }
         }
-        char == separator && !quoted
-    })
-    .map(str::trim)
+        hop
+    }
 }
 
-fn unquoted(value: &str) -> String {
+/// The parts between separators that no quotes are around, from the last to the first: the end is
+/// the proxy's, and nothing that a client wrote before it, a quote that it left open for example,
+/// changes where that begins. `None` is a rest with such a quote in it.
+fn parts(text: &[u8], separator: u8) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut left = Some(text);
+    iter::from_fn(move || {
+        let text = left.take()?;
+        let mut quoted = false;
+        for (at, &byte) in text.iter().enumerate().rev() {
+            let (before, after) = text.split_at(at);
+            if byte == b'"' {
+                // Backwards, the quote that closes comes first, and those in between are escaped;
+                // before the one that opens is `=`.
+                quoted = !quoted || before.ends_with(b"\\");
+            } else if byte == separator && !quoted {
+                left = Some(before);
+                let part = after.strip_prefix(&[separator]).unwrap_or(after);
+                return Some(Some(part.trim_ascii()));
+            }
+        }
+        Some((!quoted).then_some(text.trim_ascii()))
+    })
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    str::from_utf8(bytes).ok()
+}
+
+fn is_secure(proto: &str) -> bool {
+    ["https", "wss"]
+        .iter()
+        .any(|own| own.eq_ignore_ascii_case(proto))
+}
+
+fn unquoted(value: &str) -> Cow<'_, str> {
     let value = value.trim();
     let quoted = value
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'));
-    quoted.map_or_else(|| value.into(), |inner| inner.replace('\\', ""))
+    match quoted {
+        Some(inner) if inner.contains('\\') => inner.replace('\\', "").into(),
+        Some(inner) => inner.into(),
+        None => value.into(),
+    }
 }
 
 /// An address with a port or without, one of version 6 in brackets or not.
@@ -274,7 +297,9 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 impl Network {
-    fn parse(text: &str) -> Result<Self, InvalidNetwork> {
+    /// Parses an address, or one with `/` and how many of its bits count. What is of version 4 and
+    /// written as of version 6 is of version 4, as addresses are that are looked at.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidNetwork> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
@@ -286,12 +311,20 @@ impl Network {
                 Some(bits) => Some(bits).filter(is_number)?.parse().ok()?,
                 None => all,
             };
-            (bits <= all).then_some(Self { address, bits })
+            // `::ffff:` is 96 bits.
+            let own = match (address.to_canonical(), bits) {
+                (canonical @ IpAddr::V4(_), 96..) if address.is_ipv6() => Self {
+                    address: canonical,
+                    bits: bits - 96,
+                },
+                _ => Self { address, bits },
+            };
+            (bits <= all).then_some(own)
         });
         parsed.ok_or_else(|| InvalidNetwork { text: text.into() })
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let (own, other, all) = match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
                 (u128::from(own.to_bits()), u128::from(other.to_bits()), 32)
@@ -358,6 +391,20 @@ mod tests {
                 "10.0.0.1:0 own",
             ),
             ("\nX-Forwarded-For: 1.2.3.4.5", "127.0.0.1:1 own"),
+            // Nor is what is no text; it takes none of its neighbours along.
+            (
+                "\nX-Forwarded-For: \u{e9}, 203.0.113.9",
+                "203.0.113.9:0 own",
+            ),
+            ("\nX-Forwarded-For: 203.0.113.9, \u{e9}", "127.0.0.1:1 own"),
+            (
+                "\nX-Forwarded-Host: \u{e9}, chat.example\nX-Forwarded-Proto: \u{e9}, https",
+                "127.0.0.1:1 chat.example secure",
+            ),
+            (
+                "\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Host: evil.example, \u{e9}",
+                "203.0.113.9:0 own",
+            ),
             // Hosts and schemes.
             (
                 "\nX-Forwarded-Host: chat.example:8443\nX-Forwarded-Proto: https",
@@ -373,6 +420,10 @@ mod tests {
             ),
             (
                 "\nX-Forwarded-For: 203.0.113.9, 10.0.0.1\nX-Forwarded-Proto: https, http",
+                "203.0.113.9:0 own secure",
+            ),
+            (
+                "\nX-Forwarded-For: 203.0.113.9, 10.0.0.1\nX-Forwarded-Proto: https",
                 "203.0.113.9:0 own secure",
             ),
             (
@@ -443,10 +494,36 @@ mod tests {
                 "\nForwarded: for=203.0.113.9;by=\"a\\\", for=1.1.1.1;host=x\"",
                 "203.0.113.9:0 own",
             ),
+            // A quote that the client left open swallows nothing that a proxy adds.
             (
-                "\nForwarded: for=203.0.113.9;by=\"a, for=1.1.1.1",
+                "\nForwarded: for=1.1.1.1;proto=https;host=evil.example;by=\", for=203.0.113.9",
                 "203.0.113.9:0 own",
             ),
+            (
+                "\nForwarded: for=1.1.1.1;by=\"a, for=\"[2001:db8::1]:7\";host=\"b\"",
+                "[2001:db8::1]:7 b",
+            ),
+            (
+                "\nForwarded: for=1.1.1.1;by=\"\\, for=203.0.113.9;by=\"a\\\\\"",
+                "203.0.113.9:0 own",
+            ),
+            // What is left of it nobody answers for.
+            (
+                "\nForwarded: for=1.1.1.1;host=evil.example;by=\", for=10.0.0.1;host=b",
+                "10.0.0.1:0 own",
+            ),
+            (
+                "\nForwarded: for=1.1.1.1\nForwarded: proto=https;by=\"\nForwarded: for=10.0.0.1",
+                "10.0.0.1:0 own",
+            ),
+            (
+                "\nForwarded: x\";for=1.1.1.1;host=evil.example, for=10.0.0.1;host=b",
+                "10.0.0.1:0 own",
+            ),
+            // What is no text neither.
+            ("\nForwarded: \u{e9}, for=203.0.113.9", "203.0.113.9:0 own"),
+            ("\nForwarded: for=1.1.1.1, for=\u{e9}", "127.0.0.1:1 own"),
+            ("\nForwarded: for=203.0.113.9, ,", "203.0.113.9:0 own"),
             ("\nForwarded: ;;,", "127.0.0.1:1 own"),
             ("\nForwarded: for", "127.0.0.1:1 own"),
             ("\nForwarded: for=\"", "127.0.0.1:1 own"),
@@ -470,11 +547,29 @@ mod tests {
     }
 
     #[test]
+    fn a_long_list_costs_no_more_than_is_followed() {
+        let host = "h".repeat(10_000);
+        let short = "1,".repeat(10_000);
+        let headers = format!("\nX-Forwarded-For: {short}\nX-Forwarded-Host: {host}");
+        let listed = request(&format!("GET / HTTP/1.1{headers}\nForwarded: {short}"));
+        for hops in [x_forwarded(listed.headers()), forwarded(listed.headers())] {
+            assert_eq!(hops.len(), Trusted::MAX_HOPS);
+            let owned = |hop: &Hop<'_>| matches!(hop.host, Some(Cow::Owned(_)));
+            assert!(!hops.iter().any(owned));
+        }
+    }
+
+    #[test]
     fn networks() {
         let table = [
             ("10.0.0.0/8", "10.255.0.1", true),
             ("10.0.0.0/8", "11.0.0.1", false),
             ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("::ffff:10.0.0.1", "::ffff:10.0.0.1", true),
+            ("::ffff:10.0.0.1", "10.0.0.2", false),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
             ("10.1.2.3/31", "10.1.2.2", true),
             ("10.1.2.3", "10.1.2.2", false),
             ("0.0.0.0/0", "203.0.113.9", true),
@@ -497,6 +592,7 @@ mod tests {
             "proxy.example",
             "10.0.0.0/33",
             "::/129",
+            "::ffff:10.0.0.0/129",
             "10.0.0.0/",
             "10.0.0/8",
             "10.0.0.0/+8",

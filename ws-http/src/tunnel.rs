@@ -60,6 +60,9 @@ pub enum TunnelError {
     /// The HTTP proxy's answer is not one of HTTP.
     #[error("the proxy's answer is not one of HTTP: {0}")]
     Http(ResponseError),
+    /// The proxy answered a question that it cannot have read: it was not written yet.
+    #[error("the proxy answered before it was asked")]
+    Unasked,
     /// The answer does not begin with the version of SOCKS5 (RFC 1928 §3).
     #[error("the proxy does not speak SOCKS5")]
     NotSocks,
@@ -177,6 +180,14 @@ impl Unsent {
 
     pub(crate) fn sent(&mut self, len: usize) {
         self.sent = self.sent.saturating_add(len).min(self.bytes.len());
+    }
+
+    /// Checks that the proxy can have read it.
+    pub(crate) fn check(&self) -> Result<(), TunnelError> {
+        match self.rest() {
+            [] => Ok(()),
+            _ => Err(TunnelError::Unasked),
+        }
     }
 }
 

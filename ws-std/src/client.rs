@@ -118,8 +118,9 @@ impl Client {
     }
 
     /// Follows up to five redirects, one after the other. To another origin none of the
-    /// [headers](Self::header) go along, and from `wss://` to `ws://` nothing does. Default: a
-    /// redirect is a [refusal](ConnectError::Refused).
+    /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
+    /// may hold tokens, and from `wss://` to `ws://` nothing does. Default: a redirect is a
+    /// [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
         self
@@ -191,6 +192,7 @@ impl Client {
             asked.config.handshake_timeout = patience.saturating_sub(begun.elapsed());
             if !next.same_origin {
                 asked.headers.0.clear();
+                asked.subprotocols.clear();
             }
         }
     }

@@ -230,7 +230,8 @@ impl WebSocket {
         (self.reader, self.writer)
     }
 
-    /// The address of the peer.
+    /// The address of the peer: on a server, the one that a [trusted proxy](crate::Trusted) says, as
+    /// in [`Request::peer_addr`](crate::Request::peer_addr).
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         self.reader.shared().peer()

@@ -101,6 +101,11 @@ impl Stream {
         self.ask(TcpStream::peer_addr)
     }
 
+    /// The address of ours that the peer connected to.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.ask(TcpStream::local_addr)
+    }
+
     /// Reads and drops what still comes, until the peer has ended its side, for at most `limit`,
     /// and while `goes_on` allows it.
     pub(crate) fn linger(&self, limit: Duration, mut goes_on: impl FnMut(usize) -> bool) {

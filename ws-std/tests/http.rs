@@ -11,7 +11,7 @@ use std::time::Duration;
 use ws_std::http::Method;
 use ws_std::{
     Basic, Client, ConnectError, Credentials, Hosts, Limits, Origins, Proxy, Request, Response,
-    Server, StatusCode, Trusted, UriError,
+    Server, StatusCode, Trusted, UriError, WebSocket,
 };
 
 mod common;
@@ -464,13 +464,18 @@ fn a_name_that_was_bound_to_this_machine_is_none_of_its_own() {
     let server = run(open().hosts(Hosts::named(["chat.example"]).unwrap()));
     assert_eq!(asked(&server, "chat.example", "/"), [200, 101]);
     assert_eq!(asked(&server, "evil.example", "/"), [421, 421]);
-    // Listening at all addresses, it is one that the world may use by any name.
-    let public = Server::bind("0.0.0.0:0")
-        .unwrap()
-        .get("/", |_| Response::text("hi"));
-    let address = ([127, 0, 0, 1], public.local_addr().port()).into();
-    let _server = run(public);
-    assert_eq!(ask(address, get("/")).0, 200);
+    // Who listens at all addresses may be used by any name, but not from this machine.
+    for all in ["0.0.0.0:0", "[::]:0"] {
+        // There may be no version 6 here.
+        let Ok(public) = Server::bind(all) else {
+            continue;
+        };
+        let address = ([127, 0, 0, 1], public.local_addr().port()).into();
+        let _server = run(public.get("/", |_| Response::text("hi")));
+        assert_eq!(ask(address, get("/")).0, 421, "{all}");
+        let local = get("/").replace("Host: h", "Host: localhost");
+        assert_eq!(ask(address, local).0, 200, "{all}");
+    }
 }
 
 #[test]
@@ -665,9 +670,26 @@ fn a_proxy_that_is_trusted_says_who_asks() {
     // Headers are believed of whom they are to be believed, and of nobody else.
     let forwarded = Raw::request("/", "X-Forwarded-For: 203.0.113.9\r\n");
     for (from, is_believed) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
-        let server = run(tell().trust(Trusted::x_forwarded([from]).unwrap()));
+        let (told, log) = mpsc::channel();
+        let told = Mutex::new(told);
+        let server = run(tell()
+            .trust(Trusted::x_forwarded([from]).unwrap())
+            .on_refusal(move |peer, _| told.lock().unwrap().send(peer.to_string()).unwrap())
+            .websocket("/socket", |mut ws, _| {
+                let peer = ws.peer_addr().to_string();
+                ws.send(&*peer)
+            }));
         let (_, _, body) = ask(server.addr, &forwarded);
         assert_eq!(body == b"203.0.113.9:0", is_believed);
+        // The connection and the log say the same.
+        let client = Client::new(server.url("/socket")).header("X-Forwarded-For", "203.0.113.9");
+        let mut ws = client.connect().unwrap();
+        let peer = ws.recv().unwrap().unwrap().as_text().map(str::to_owned);
+        assert_eq!(peer.as_deref() == Some("203.0.113.9:0"), is_believed);
+        let nowhere = Raw::request("/nowhere", "X-Forwarded-For: 203.0.113.9\r\n");
+        assert_eq!(ask(server.addr, nowhere).0, 404);
+        let peer = log.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(peer == "203.0.113.9:0", is_believed);
         // From others a PROXY header is no request.
         assert_eq!(ask(server.addr, one.to_owned() + &get("/")).0, 400);
     }
@@ -789,9 +811,13 @@ fn a_client_goes_through_a_proxy() {
 
 #[test]
 fn redirects_are_followed_if_they_may_be() {
-    let last = run(server().websocket("/end", |mut ws, request| {
-        ws.send(request.header("authorization").unwrap_or("nothing"))
-    }));
+    // What came along of what may hold tokens.
+    let secrets = |mut ws: WebSocket, request: &Request| {
+        let header = request.header("authorization").into_iter();
+        let all: Vec<_> = header.chain(request.subprotocols()).collect();
+        ws.send(&*all.join(" "))
+    };
+    let last = run(server().websocket("/end", secrets));
     let end = format!("http://{}/end", last.addr);
     let first = run(server()
         .hook(move |request| {
@@ -805,14 +831,16 @@ fn redirects_are_followed_if_they_may_be() {
             let answer = Response::text("").with_status(StatusCode::FOUND);
             Some(answer.header("location", to))
         })
-        .websocket("/end", |mut ws, request| {
-            ws.send(request.header("authorization").unwrap_or("nothing"))
-        }));
-    let client = |path: &str| Client::new(first.url(path)).header("Authorization", "s3cret");
+        .subprotocols(["chat"])
+        .websocket("/end", secrets));
+    let client = |path: &str| {
+        let client = Client::new(first.url(path)).header("Authorization", "s3cret");
+        client.subprotocol("chat").subprotocol("t0ken")
+    };
     for (path, heard) in [
-        ("/end", "s3cret"),
-        ("/here", "s3cret"),
-        ("/away", "nothing"),
+        ("/end", "s3cret chat t0ken"),
+        ("/here", "s3cret chat t0ken"),
+        ("/away", ""),
     ] {
         let mut ws = client(path).follow_redirects().connect().unwrap();
         assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some(heard), "{path}");

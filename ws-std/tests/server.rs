@@ -271,6 +271,15 @@ fn the_grace_is_waited_for_and_then_no_longer() {
 }
 
 #[test]
+fn a_grace_too_long_to_add_has_no_end() {
+    let server = run(echo().grace(Duration::MAX));
+    let mut ws = server.connect();
+    server.handle.shutdown();
+    assert_eq!(ws.recv().unwrap(), None);
+    server.ended().unwrap();
+}
+
+#[test]
 fn a_port_that_is_taken_and_one_that_was() {
     let server = server();
     let addr = server.local_addr();

@@ -157,6 +157,7 @@ impl<'b> Request<'b> {
     /// let headers = [("sec-websocket-version", &b"13"[..])];
     /// let request = Request::extended_connect(
     ///     HttpVersion::Http2, "websocket", "example.com", "/chat", &headers[..])?;
+    /// assert_eq!(request.authority(), Some("example.com"));
     /// let accept = request.accept()?;
     /// assert_eq!((accept.status(), accept.fields().count()), (200, 0));
     /// # Ok::<(), ws_proto::handshake::RequestError>(())
@@ -330,6 +331,13 @@ impl<'b> Request<'b> {
             Some(extended) => extended.protocol.eq_ignore_ascii_case("websocket"),
             None => self.fields.upgrade().lists("websocket", |_| true) == Listed::Yes,
         }
+    }
+
+    /// The host and port that an extended CONNECT is for, its `:authority` (RFC 8441 §5); `None` over
+    /// HTTP/1.1, where Host says it.
+    #[must_use]
+    pub fn authority(&self) -> Option<&'b str> {
+        self.extended.map(|extended| extended.authority)
     }
 
     /// The way in which a WebSocket begins in this version of HTTP: a refusal depends on it.

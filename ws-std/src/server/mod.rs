@@ -212,6 +212,13 @@ impl Server {
     /// Sets the hosts that it answers for, against DNS rebinding. Default: IP addresses and
     /// `localhost`, and every name unless it listens on a loopback or a private address; others
     /// get 421.
+    ///
+    /// A server that listens at all addresses (`0.0.0.0` or `[::]`) treats a connection to a loopback
+    /// address in the same way: a browser on its machine makes such connections. It does not treat
+    /// one to a private address so, because a public server has such an address too, in a container
+    /// or where its network translates addresses: a server for a private network is protected if it
+    /// names its hosts, or listens at its one address. Behind a proxy on the same machine that
+    /// passes Host on, set [`Hosts::named`]; or [`Hosts::any`], if the proxy checks Host itself.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.core.site.hosts = hosts;
         self
@@ -219,6 +226,10 @@ impl Server {
 
     /// Sets the proxies that are believed, in what they say of their clients: the address, the
     /// host that was asked for, whether it was over TLS. Default: none.
+    ///
+    /// Where a browser runs on the machine of the proxy, believe the PROXY protocol and no headers:
+    /// the browser connects from the same address, and a page can make it send any header, but not
+    /// a PROXY header.
     ///
     /// ```no_run
     /// use ws_std::{Server, Trusted};
@@ -241,8 +252,8 @@ impl Server {
         self
     }
 
-    /// Calls `log` with every request that is refused, and with where it came from: for a line
-    /// that says why. What a hook answers is the application's, and not among it. Accepting waits
+    /// Calls `log` with every request that is refused, and with where it came from, as a
+    /// [trusted proxy](Self::trust) says once it was read: for a line that says why. What a hook answers is the application's, and not among it. Accepting waits
     /// for it: it must not.
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where

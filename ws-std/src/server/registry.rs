@@ -112,15 +112,14 @@ impl Registry {
     /// Waits until every connection has ended, or has had its grace, or a second shutdown ends the
     /// waiting.
     pub(crate) fn wind_down(&self, grace: Duration) {
-        let deadline = Instant::now() + grace;
-        self.wait_until(deadline, |inner| {
+        self.wait_until(grace, |inner| {
             inner.live.is_empty() || inner.phase == Phase::Dropping
         });
         for live in self.inner().live.values() {
             live.abort();
         }
         // Their threads wake with an error, and get the time to see it.
-        self.wait_until(Instant::now() + LAST_MOMENT, |inner| inner.live.is_empty());
+        self.wait_until(LAST_MOMENT, |inner| inner.live.is_empty());
     }
 
     fn stop(&self) {
@@ -148,10 +147,14 @@ impl Registry {
         let _ = TcpStream::connect_timeout(&address, LAST_MOMENT);
     }
 
-    fn wait_until(&self, deadline: Instant, done: impl Fn(&Inner) -> bool) {
+    /// Waits for at most `patience`; one that is too long for the clock has no end.
+    fn wait_until(&self, patience: Duration, done: impl Fn(&Inner) -> bool) {
+        let deadline = Instant::now().checked_add(patience);
         let mut inner = self.inner();
         while !done(&inner) {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map_or(patience, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
             if left.is_zero() {
                 return;
             }

@@ -1,7 +1,7 @@
 //! One connection, from its request to its end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &
         Err(error) => return core.log(peer, &error.into()),
     };
     match open(core, accepting, &stream, peer, &clock, entry) {
-        Ok((session, opened)) => run(core, (stream, peer, clock), session, *opened, entry),
+        Ok((session, opened)) => run(core, (stream, clock), session, *opened, entry),
         Err(Some(bytes)) => answer_and_end(&stream, &bytes, ANSWER),
         Err(None) => {}
     }
@@ -97,7 +97,7 @@ fn open<'c>(
     core: &'c Core,
     mut accepting: Accepting,
     stream: &Stream,
-    peer: SocketAddr,
+    mut peer: SocketAddr,
     clock: &Clock,
     entry: &Entry,
 ) -> Result<(Session, Box<Opened<'c>>), Option<Vec<u8>>> {
@@ -115,7 +115,7 @@ fn open<'c>(
                 // The client is gone, or we are.
                 _ => return Err(entry.check().is_err().then(unavailable)),
             },
-            AcceptStep::Request(asked) => match answer(core, asked.request(), peer) {
+            AcceptStep::Request(asked) => match answer(core, stream, asked.request(), &mut peer) {
                 Ok(_) if entry.check().is_err() => return Err(Some(unavailable())),
                 Ok((accept, about)) => {
                     let accept = match about.subprotocol.as_deref() {
@@ -168,13 +168,16 @@ fn read(accepting: &mut Accepting, stream: &Stream, deadline: Deadline<'_>) -> i
     Ok(len)
 }
 
+/// Decides about a request. `peer` is where it came from, and becomes where a trusted proxy says that
+/// it came from.
 fn answer<'c, 'b>(
     core: &'c Core,
+    stream: &Stream,
     parsed: handshake::Request<'b>,
-    peer: SocketAddr,
+    peer: &mut SocketAddr,
 ) -> Result<(Accept<'b>, Box<Opened<'c>>), Answer> {
-    let listener = core.registry.address().ip();
-    let mut request = core.site.receive(&parsed, peer, listener)?;
+    let mut request = core.site.receive(&parsed, *peer, listener(core, stream))?;
+    *peer = request.peer_addr();
     if let Some(hook) = &core.hook
         && let Some(answer) = guarded(|| hook(&mut request)).ok_or(Refusal::Failed)?
     {
@@ -200,6 +203,19 @@ fn answer<'c, 'b>(
     Ok((accept, Box::new(opened)))
 }
 
+/// The address that a connection came in by: of a listener at all of them, a loopback one if it was
+/// that. Only this machine connects there, and with it the browser of who sits before it.
+fn listener(core: &Core, stream: &Stream) -> IpAddr {
+    let own = core.registry.address().ip();
+    if !own.is_unspecified() {
+        return own;
+    }
+    match stream.local_addr().map(|local| local.ip().to_canonical()) {
+        Ok(local) if local.is_loopback() => local,
+        _ => own,
+    }
+}
+
 /// A refusal as it travels, told to the log.
 fn refused(core: &Core, peer: SocketAddr, refusal: &Refusal) -> Vec<u8> {
     core.log(peer, refusal);
@@ -208,7 +224,7 @@ fn refused(core: &Core, peer: SocketAddr, refusal: &Refusal) -> Vec<u8> {
 
 fn run(
     core: &Core,
-    (stream, peer, clock): (Arc<Stream>, SocketAddr, Clock),
+    (stream, clock): (Arc<Stream>, Clock),
     session: Session,
     opened: Opened<'_>,
     entry: &Entry,
@@ -227,7 +243,7 @@ fn run(
         pool: Some(core.pool.clone()),
         ..Setup::new(clock)
     };
-    let Ok(ws) = WebSocket::new(stream, peer, session, setup, about) else {
+    let Ok(ws) = WebSocket::new(stream, request.peer_addr(), session, setup, about) else {
         return;
     };
     // Ours outlives the handler's, so that the connection ends in good order whatever the
