@@ -33,14 +33,6 @@ pub enum Refusal {
         /// What the request says, at most [`Refusal::MAX_SHOWN`] bytes of it.
         host: String,
     },
-    /// The target of the request names another host than Host does.
-    #[error("the target is of host {target}, and Host is {host}")]
-    OtherTarget {
-        /// What the target says.
-        target: String,
-        /// What Host says.
-        host: String,
-    },
     /// A page of another host asks: see [`Origins::same_host`](crate::Origins::same_host).
     #[error("origin {origin} is not of host {host}")]
     ForeignOrigin {
@@ -94,7 +86,7 @@ impl Refusal {
             Self::Handshake(error) => {
                 StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST)
             }
-            Self::Host { .. } | Self::OtherTarget { .. } => StatusCode::MISDIRECTED_REQUEST,
+            Self::Host { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::ForeignOrigin { .. } | Self::UnlistedOrigin { .. } => StatusCode::FORBIDDEN,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -168,14 +160,7 @@ mod tests {
             ),
             (RequestError::Method.into(), 405, "\r\nallow: GET\r\n"),
             (Refusal::Host { host: host.clone() }, 421, ""),
-            (
-                Refusal::OtherTarget {
-                    target: host.clone(),
-                    host: host.clone(),
-                },
-                421,
-                "",
-            ),
+            (RequestError::HostMismatch.into(), 400, ""),
             (
                 Refusal::ForeignOrigin {
                     origin: origin.clone(),

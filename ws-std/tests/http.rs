@@ -457,7 +457,7 @@ fn a_name_that_was_bound_to_this_machine_is_none_of_its_own() {
     assert_eq!(asked(&server, "localhost", "/"), [200, 101]);
     assert_eq!(asked(&server, "evil.example", "/"), [421, 421]);
     assert_eq!(asked(&server, "evil.example", "/nowhere"), [421, 421]);
-    assert_eq!(asked(&server, "localhost", "http://evil.example/")[0], 421);
+    assert_eq!(asked(&server, "localhost", "http://evil.example/")[0], 400);
     // No hook sees what is meant for others.
     let server = run(open().hook(|_| panic!("as nobody wants")));
     assert_eq!(asked(&server, "evil.example", "/"), [421, 421]);
