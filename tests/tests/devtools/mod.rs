@@ -170,7 +170,10 @@ struct Profile(PathBuf);
 
 impl Profile {
     fn new() -> Self {
-        Self(env::temp_dir().join(format!("ws-tests-browser-{}", process::id())))
+        let path = env::temp_dir().join(format!("ws-tests-browser-{}", process::id()));
+        // What a process of that number has left, if it was killed: the browser refuses to share it.
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
     }
 }
 
