@@ -13,28 +13,15 @@ use std::thread::{self, JoinHandle};
 
 use ws_proto::{CloseCode, Kind, Message, Role, TimedOut};
 use ws_std::{Clock, Error, Next, WebSocket};
-use ws_testkit::{Action, Endpoint, Expected, Frame, Got, Mismatch, Script, Setup, Step, play};
+use ws_testkit::{
+    Action, Endpoint, Expected, Frame, Got, Mismatch, Script, Setup, Step, assert_all_held, play,
+};
 
 #[test]
 fn ws_std() {
     let scripts = Script::all();
-    let held: Vec<_> = scripts
-        .iter()
-        .filter(|script| can_be_held(script))
-        .collect();
-    assert!(!held.is_empty(), "none of {} can be held", scripts.len());
-    let mismatches: Vec<_> = held
-        .iter()
-        .filter_map(|script| hold(script).err())
-        .map(|mismatch| mismatch.to_string())
-        .collect();
-    assert!(
-        mismatches.is_empty(),
-        "{} of {}:\n{}",
-        mismatches.len(),
-        held.len(),
-        mismatches.join("\n")
-    );
+    let held = scripts.iter().filter(|script| can_be_held(script));
+    assert_all_held(held, hold);
 }
 
 #[test]

@@ -167,6 +167,7 @@ impl Outbox {
     pub(crate) fn add_frame(&mut self, header: &Header, payload: &[u8]) -> Result<(), SendError> {
         let len = Header::size(header.payload_len(), header.mask().is_some()) + payload.len();
         let room = header.write(&mut self.room(len)?[..len]);
+        debug_assert!(room.is_some(), "there is room for the header");
         let room = room.unwrap_or_default();
         match header.mask() {
             Some(mask) => {

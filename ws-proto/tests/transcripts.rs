@@ -10,26 +10,15 @@ use ws_testkit::{
     Action, Driven, Inlet, Step, assert_same_cut_at_every_two_places, assert_same_however_cut,
 };
 use ws_testkit::{
-    BINARY, CLOSE, CONTINUATION, Core, Engine, KEY, PING, Script, Setup, TEXT, close_payload,
-    frame, run, variants,
+    BINARY, CLOSE, CONTINUATION, Core, Engine, KEY, PING, Script, Setup, TEXT, assert_all_held,
+    close_payload, frame, run, variants,
 };
 
 /// Holds all conversations, and tells of all that went another way at once.
 fn hold_all<E: Engine>(new: impl Fn(&Setup) -> E) {
-    let scripts = Script::all();
-    assert!(!scripts.is_empty(), "nothing to hold");
-    let mismatches: Vec<_> = scripts
-        .iter()
-        .filter_map(|script| run(script, &mut new(&script.setup)).err())
-        .map(|mismatch| mismatch.to_string())
-        .collect();
-    assert!(
-        mismatches.is_empty(),
-        "{} of {}:\n{}",
-        mismatches.len(),
-        scripts.len(),
-        mismatches.join("\n")
-    );
+    assert_all_held(&Script::all(), |script| {
+        run(script, &mut new(&script.setup))
+    });
 }
 
 #[test]

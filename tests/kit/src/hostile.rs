@@ -113,14 +113,7 @@ impl Case {
     ///
     /// Table, line, and what is wrong with it.
     pub fn parse(table: &str, text: &str) -> Result<Vec<Self>, String> {
-        let entries = table::cases(table, text)?;
-        let cases = entries.iter().flat_map(|entry| {
-            entry
-                .roles
-                .iter()
-                .map(|&role| Self::read(table, entry, role))
-        });
-        cases.collect()
+        table::for_each_role(table, text, Self::read)
     }
 
     fn read(table: &str, entry: &Entry<'_>, role: Role) -> Result<Self, String> {

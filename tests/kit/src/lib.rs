@@ -48,7 +48,7 @@ pub use frame::{
 pub use pair::{End, Pair, Peer, Side, Wire};
 pub use percent::decoded;
 pub use random::{Random, noise};
-pub use run::{Endpoint, Mismatch, play, run};
+pub use run::{Endpoint, Mismatch, assert_all_held, play, run};
 pub use script::{Action, Expected, Line, Script, Step};
 #[cfg(feature = "session")]
 pub use session::{Driven, Inlet};

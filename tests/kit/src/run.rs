@@ -65,6 +65,29 @@ pub trait Endpoint {
     }
 }
 
+/// Has `hold` hold all of `scripts`, and tells of all that went another way at once.
+///
+/// # Panics
+///
+/// If one did, or if there is none.
+pub fn assert_all_held<'s>(
+    scripts: impl IntoIterator<Item = &'s Script>,
+    hold: impl Fn(&Script) -> Result<(), Mismatch>,
+) {
+    let (mut count, mut mismatches) = (0, Vec::new());
+    for script in scripts {
+        count += 1;
+        mismatches.extend(hold(script).err().map(|mismatch| mismatch.to_string()));
+    }
+    assert!(count > 0, "nothing to hold");
+    assert!(
+        mismatches.is_empty(),
+        "{} of {count}:\n{}",
+        mismatches.len(),
+        mismatches.join("\n")
+    );
+}
+
 /// Has `engine` hold the conversation `script`, as [`play`] has an endpoint.
 ///
 /// # Errors

@@ -103,14 +103,7 @@ impl Script {
     ///
     /// Table, line, and what is wrong with it.
     pub fn parse(table: &str, text: &str) -> Result<Vec<Self>, String> {
-        let entries = table::cases(table, text)?;
-        let scripts = entries.iter().flat_map(|entry| {
-            entry
-                .roles
-                .iter()
-                .map(|&role| Self::read(table, entry, role))
-        });
-        scripts.collect()
+        table::for_each_role(table, text, Self::read)
     }
 
     fn read(table: &str, entry: &Entry<'_>, role: Role) -> Result<Self, String> {

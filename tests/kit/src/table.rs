@@ -81,6 +81,27 @@ pub(crate) fn cases<'t>(table: &str, text: &'t str) -> Result<Vec<Entry<'t>>, St
     Ok(cases)
 }
 
+/// Reads the table `text` of that name: each case once for each role that it is for.
+///
+/// # Errors
+///
+/// Those of [`cases`], and of `read`.
+pub(crate) fn for_each_role<T>(
+    table: &str,
+    text: &str,
+    read: impl Fn(&str, &Entry<'_>, Role) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let entries = cases(table, text)?;
+    let of_each = entries.iter().flat_map(|entry| {
+        let read = &read;
+        entry
+            .roles
+            .iter()
+            .map(move |&role| read(table, entry, role))
+    });
+    of_each.collect()
+}
+
 fn headline(number: usize, mut words: Words<'_>) -> Result<Entry<'_>, String> {
     let name = words.expect("a name")?;
     let roles: &[Role] = match words.expect("a role")? {
