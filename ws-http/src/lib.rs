@@ -20,10 +20,11 @@
 //! does it with a thread for each connection.
 //!
 //! ```text
-//!   a client   Proxies ▶ Proxy ▶ Tunnel ◀──▶ proxy      CONNECT or SOCKS5, bytes each way
+//!   a client   Url ▶ a look-up's addresses ▶ Attempts   which of them, and when
+//!              Proxies ▶ Proxy ▶ Tunnel ◀──▶ proxy      CONNECT or SOCKS5, bytes each way
 //!              ws-proto's Connecting ◀──────▶ server    the handshake
 //!              a refusal ▶ BodyReader ▶ what it says    Redirects: where to ask next
-//!              Ended ▶ Backoff ▶ how long to wait
+//!              Ended ▶ Retry ▶ Backoff ▶ when to come back
 //! ```
 //!
 //! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
@@ -34,6 +35,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attempts;
 mod auth;
 mod backoff;
 mod body;
@@ -47,12 +49,15 @@ mod redirect;
 mod refusal;
 mod request;
 mod response;
+mod retry;
 mod routes;
 mod site;
 mod socks;
 mod trusted;
 mod tunnel;
+mod url;
 
+pub use attempts::{Attempt, Attempts};
 pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
 pub use backoff::{Backoff, Ended, retry_after};
 pub use body::{BodyError, BodyReader};
@@ -65,13 +70,15 @@ pub use redirect::{RedirectError, Redirected, Redirects};
 pub use refusal::Refusal;
 pub use request::Request;
 pub use response::{Body, Response};
+pub use retry::Retry;
 pub use routes::{Route, RouteError};
 pub use site::Site;
 pub use socks::SocksReply;
 pub use trusted::{InvalidNetwork, Trusted};
 pub use tunnel::{Tunnel, TunnelError};
+pub use url::{InvalidUrl, Url};
 
-/// What a client says that it is, unless it is told otherwise.
+/// What a client says to a proxy that it is.
 pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
 
 pub use http::StatusCode;

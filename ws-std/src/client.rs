@@ -2,25 +2,27 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode, header};
-use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
+use http::header;
+use ws_http::{Credentials, Proxy, Redirects, Url};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
-use ws_proto::{Config, ConnectStep, Connecting, Limits, Session, Timeouts};
+use ws_proto::{Config, Connecting, Limits, Timeouts};
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Stage};
+use crate::handshake::shake_hands;
 use crate::shared::Setup;
-use crate::socket::{About, WebSocket};
+use crate::socket::WebSocket;
+use crate::stop::{Busy, StopHandle};
 use crate::stream::Stream;
 use crate::tap::{Tap, Tapped};
-use crate::way::dial;
+use crate::trip::{Failed, Trip};
+use crate::way;
 
 /// Connects to a `ws://` URL with the defaults: see [`Client`] for more.
 ///
@@ -59,31 +61,85 @@ pub fn connect(url: impl Into<String>) -> Result<WebSocket, ConnectError> {
 #[must_use = "call `connect`"]
 pub struct Client {
     url: String,
+    host: Option<String>,
     headers: Headers,
+    user_agent: Option<String>,
+    credentials: Option<Credentials>,
     subprotocols: Vec<String>,
     origin: Option<String>,
+    dialed: Option<(String, u16)>,
     proxy: Option<Proxy>,
     redirects: Redirects,
     config: Config,
     tap: Option<Tap>,
+    pub(crate) stop: StopHandle,
 }
 
+/// What a client says that it is, unless it is told otherwise.
+const USER_AGENT: &str = concat!("ws-std/", env!("CARGO_PKG_VERSION"));
+
 impl Client {
-    /// Makes a client for `ws://host[:port]/path?query`. Connecting checks the URL.
+    /// Makes a client for a URL as people write it: `ws://host[:port]/path?query`, and what
+    /// [`Url`] makes into one, with credentials for example. Connecting checks it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            host: None,
             headers: Headers(Vec::new()),
+            user_agent: Some(USER_AGENT.into()),
+            credentials: None,
             subprotocols: Vec::new(),
             origin: None,
+            dialed: None,
             proxy: None,
             redirects: Redirects::none(),
             config: Config::DEFAULT,
             tap: None,
+            stop: StopHandle::default(),
         }
     }
 
-    /// Adds a header to the request: Cookie, Authorization.
+    /// Connects to this host and port in place of the URL's, which stays the one that is asked for:
+    /// for a server that its name does not lead to yet, or not from here.
+    ///
+    /// ```no_run
+    /// let ws = ws_std::Client::new("ws://chat.example/")
+    ///     .connect_to("127.0.0.1", 9001)
+    ///     .connect()?;
+    /// # Ok::<(), ws_std::ConnectError>(())
+    /// ```
+    pub fn connect_to(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.dialed = Some((host.into(), port));
+        self
+    }
+
+    /// Sets the Host that is asked for, as `host[:port]`. Default: that of the URL.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Sets who asks, in place of the user and password of the URL (Basic). A header
+    /// Authorization of the application's goes before both.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Sets what the client says that it is (User-Agent). Default: `ws-std/` and its version.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.user_agent = Some(agent.into());
+        self
+    }
+
+    /// Does not say what the client is.
+    pub fn no_user_agent(mut self) -> Self {
+        self.user_agent = None;
+        self
+    }
+
+    /// Adds a header to the request: Cookie, Authorization. Host, the subprotocols and the Origin
+    /// have methods of their own; the rest of the handshake is not the application's.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.0.push((name.into(), value.into()));
         self
@@ -174,186 +230,151 @@ impl Client {
     pub fn connect(&self) -> Result<WebSocket, ConnectError> {
         let (begun, patience) = (Instant::now(), self.config.handshake_timeout);
         let mut redirects = self.redirects;
+        let mut url = Url::parse(&self.url).map_err(ConnectError::Url)?;
         let mut client = Cow::Borrowed(self);
+        if let (None, Some(own)) = (&self.credentials, url.credentials()) {
+            client.to_mut().credentials = Some(own.clone());
+        }
         loop {
-            let answer = match client.ask() {
+            let answer = match client.ask(&url) {
                 Err(ConnectError::Refused(answer)) => answer,
                 // It was one for all of them.
-                Err(ConnectError::Timeout(_)) => return Err(ConnectError::Timeout(patience)),
+                Err(ConnectError::Timeout { stage, tried, .. }) => {
+                    let after = patience;
+                    return Err(ConnectError::Timeout {
+                        after,
+                        stage,
+                        tried,
+                    });
+                }
                 connected => return connected,
             };
             let location = answer.headers().get(header::LOCATION);
             let location = location.and_then(|value| value.to_str().ok());
-            let Some(next) = redirects.next(&client.url, answer.status(), location)? else {
+            let Some(next) = redirects.next(url.as_str(), answer.status(), location)? else {
                 return Err(ConnectError::Refused(answer));
             };
+            url = Url::parse(&next.url).map_err(ConnectError::Url)?;
             let asked = client.to_mut();
-            asked.url = next.url;
             asked.config.handshake_timeout = patience.saturating_sub(begun.elapsed());
             if !next.same_origin {
+                asked.credentials = None;
                 asked.headers.0.clear();
                 asked.subprotocols.clear();
+                (asked.host, asked.dialed) = (None, None);
             }
         }
     }
 
+    pub(crate) const fn limit(&self) -> Duration {
+        self.config.handshake_timeout
+    }
+
     /// Connects to one URL.
-    fn ask(&self) -> Result<WebSocket, ConnectError> {
-        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
-        match uri.scheme() {
-            Scheme::Ws => self.open(&uri, |deadline| dial(&uri, self.proxy.as_ref(), deadline)),
-            Scheme::Wss => Err(ConnectError::NoTls),
+    fn ask(&self, url: &Url) -> Result<WebSocket, ConnectError> {
+        let uri = Uri::parse(url.as_str()).map_err(|error| ConnectError::Url(error.into()))?;
+        if uri.scheme() == Scheme::Wss {
+            return Err(ConnectError::NoTls);
         }
+        let (host, port) = match (&self.dialed, url.zone()) {
+            (Some((host, port)), _) => (Cow::Borrowed(&**host), *port),
+            (None, Some(zone)) => (format!("{}%{zone}", uri.host()).into(), uri.port()),
+            (None, None) => (uri.host().into(), uri.port()),
+        };
+        self.open(&uri, |trip| {
+            way::go((&host, port), self.proxy.as_ref(), trip)
+        })
     }
 
     /// Opens a WebSocket on what `dial` connects to, once there is something to say.
-    pub(crate) fn open(
+    pub(crate) fn open<S: Into<Arc<Stream>>>(
         &self,
         uri: &Uri<'_>,
-        dial: impl FnOnce(Deadline<'_>) -> Result<Stream, ConnectError>,
+        dial: impl FnOnce(&mut Trip<'_>) -> Result<S, Failed>,
     ) -> Result<WebSocket, ConnectError> {
         let mut connecting = self.connecting(uri)?;
         let clock = Clock::system();
         // Time begins with the attempt to connect.
         let _ = connecting.check(clock.now());
         let deadline = Deadline::at(&clock, connecting.deadline());
-        let opened = dial(deadline).and_then(|stream| {
-            let (session, about) = self.shake_hands(&mut connecting, &stream, deadline)?;
-            Ok((stream, session, about))
+        let mut trip = Trip::new(named(uri), deadline, &self.stop);
+        let opened = dial(&mut trip).and_then(|stream| {
+            let stream = stream.into();
+            trip.stop.enter(Busy::Talking(stream.clone()))?;
+            trip.stage = Stage::Answer;
+            let (session, about) =
+                shake_hands(&mut connecting, &stream, deadline, self.tap.as_ref())?;
+            Ok((stream.peer_addr()?, stream, session, about))
         });
-        let (stream, session, about) = match opened {
-            Err(ConnectError::Io(error) | ConnectError::Connect { error, .. })
-                if error.kind() == io::ErrorKind::TimedOut && deadline.left().is_err() =>
-            {
-                return Err(ConnectError::Timeout(self.config.handshake_timeout));
-            }
-            opened => opened?,
+        self.stop.leave();
+        let patience = self.config.handshake_timeout;
+        let (peer, stream, session, about) = match opened {
+            Ok(opened) => opened,
+            Err(failed) => return Err(trip.error(failed, patience)),
         };
         drop(connecting);
-        let peer = stream.peer_addr()?;
         let setup = Setup {
             tap: self.tap.clone(),
-            ..Setup::new(clock)
+            ..Setup::new(clock.clone())
         };
-        Ok(WebSocket::new(
-            Arc::new(stream),
-            peer,
-            session,
-            setup,
-            about,
-        )?)
+        WebSocket::new(stream, peer, session, setup, about)
+            .map_err(|error| trip.error(error.into(), patience))
     }
 
     fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
         let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
-        let headers: Vec<_> = self
-            .headers
-            .0
-            .iter()
+        let own = self.own_headers();
+        let headers: Vec<_> = (own.0.iter())
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let mut offer = Offer::to(uri).protocols(&protocols)?.headers(&headers)?;
+        let target;
+        let offer = match &self.host {
+            None => Offer::to(uri),
+            Some(host) => {
+                target = uri.resource_name().to_string();
+                Offer::new(host, &target)?
+            }
+        };
+        // One by one, so that the error can name it.
+        for header in &headers {
+            if let Err(error) = offer.headers(std::slice::from_ref(header)) {
+                let name = header.0.into();
+                return Err(ConnectError::Header { name, error });
+            }
+        }
+        let mut offer = offer.protocols(&protocols)?.headers(&headers)?;
         if let Some(origin) = &self.origin {
             offer = offer.origin(origin)?;
         }
         Ok(Connecting::new(&offer, &self.config, entropy()?))
     }
 
-    /// Sends the request and reads the answer: returns the session, and what the server says about
-    /// it.
-    fn shake_hands(
-        &self,
-        connecting: &mut Connecting,
-        stream: &Stream,
-        deadline: Deadline<'_>,
-    ) -> Result<(Session, About), ConnectError> {
-        stream.set_nodelay()?;
-        self.tapped(Tapped::HeadSent(connecting.unsent()));
-        deadline.write(stream, connecting.unsent())?;
-        connecting.sent(connecting.unsent().len());
-        loop {
-            let (status, headers) = match connecting.step() {
-                Ok(ConnectStep::Open(session, response)) => {
-                    let about = About {
-                        subprotocol: response.protocol().map(Into::into),
-                        headers: header_map(response.headers()),
-                    };
-                    let (head, rest) = connecting.received();
-                    self.tapped(Tapped::HeadReceived(head));
-                    self.tapped(Tapped::Received(rest));
-                    return Ok((session, about));
-                }
-                Ok(ConnectStep::Refused(response)) => {
-                    (response.status(), header_map(response.headers()))
-                }
-                Ok(ConnectStep::NeedData | ConnectStep::Over) => {
-                    if read(connecting, stream, deadline)? == 0 {
-                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-                    }
-                    continue;
-                }
-                Err(error) => {
-                    self.tapped(Tapped::HeadReceived(connecting.received().0));
-                    return Err(error.into());
-                }
-            };
-            self.tapped(Tapped::HeadReceived(connecting.received().0));
-            // Three digits that are no status are a fault of whoever speaks for the server.
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            let deadline = deadline.at_most(BODY);
-            let body = body(connecting, stream, (status, &headers), deadline);
-            let response = answered(status, headers, body);
-            return Err(ConnectError::Refused(Box::new(response)));
+    /// The headers that are added to those of the handshake.
+    fn own_headers(&self) -> Headers {
+        let has = |name: &str| {
+            let mut names = self.headers.0.iter();
+            names.any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        let mut all = Vec::new();
+        if let Some(agent) = self.user_agent.as_ref().filter(|_| !has("User-Agent")) {
+            all.push(("User-Agent".into(), agent.clone()));
         }
-    }
-
-    fn tapped(&self, what: Tapped<'_>) {
-        if let Some(tap) = &self.tap {
-            tap.call(what);
+        if let Some(own) = self.credentials.as_ref().filter(|_| !has("Authorization")) {
+            let basic = own.basic();
+            let basic = String::from_utf8_lossy(basic.as_bytes()).into_owned();
+            all.push(("Authorization".into(), basic));
         }
+        all.extend(self.headers.0.iter().cloned());
+        Headers(all)
     }
 }
 
-/// The time to wait for a refusal's body.
-const BODY: Duration = Duration::from_secs(2);
-
-/// What a server answered.
-fn answered(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
-    let mut response = http::Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response.into()
-}
-
-/// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
-/// what there is to say. One whose length is not known goes on until the server closes, which it
-/// need not.
-fn body(
-    connecting: &mut Connecting,
-    stream: &Stream,
-    (status, headers): (StatusCode, &HeaderMap),
-    deadline: Deadline<'_>,
-) -> Vec<u8> {
-    let Ok(mut body) = BodyReader::new(status, headers) else {
-        return Vec::new();
-    };
-    let mut taken = 0;
-    loop {
-        let received = connecting.body();
-        let pushed = body.push(received.get(taken..).unwrap_or_default());
-        taken = received.len();
-        let is_over = pushed.is_err() || body.is_complete() || connecting.has_body();
-        if is_over || !matches!(read(connecting, stream, deadline), Ok(1..)) {
-            return body.into_bytes();
-        }
+/// Host and port, the scheme's own too.
+fn named(uri: &Uri<'_>) -> String {
+    match uri.host() {
+        host if host.contains(':') => format!("[{host}]:{}", uri.port()),
+        host => format!("{host}:{}", uri.port()),
     }
-}
-
-/// Makes one read of the answer; 0 at the end of the stream.
-fn read(connecting: &mut Connecting, stream: &Stream, deadline: Deadline<'_>) -> io::Result<usize> {
-    let len = deadline.read(stream, connecting.spare_mut()?)?;
-    connecting.filled(len);
-    Ok(len)
 }
 
 fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
@@ -366,14 +387,17 @@ fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("url", &Uri::parse(&self.url))
+            .field("url", &Url::parse(&self.url))
+            .field("host", &self.host)
             .field("headers", &self.headers)
             .field("subprotocols", &self.subprotocols.len())
             .field("origin", &self.origin)
+            .field("credentials", &self.credentials)
+            .field("dialed", &self.dialed)
             .field("proxy", &self.proxy)
             .field("config", &self.config)
             .field("tap", &self.tap)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

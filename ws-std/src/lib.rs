@@ -35,7 +35,10 @@
 //!
 //! | what | default | set with |
 //! |---|---|---|
-//! | opening handshake, absolute | 10 s | `handshake_timeout` |
+//! | look-up, connecting, opening handshake, absolute | 10 s | `handshake_timeout` |
+//! | addresses of a host | both families, the next begun after 250 ms | |
+//! | redirects | not followed | [`Client::follow_redirects`] |
+//! | connecting again | not done; then after 0 to 1 s, doubling, at most 60 s | [`Client::reconnect`] |
 //! | ping, and the time to answer it | every 20 s, 20 s | `timeouts` |
 //! | closing handshake | 10 s | `timeouts` |
 //! | message; fragments of one | 1 MiB; 65,536 | `max_message`, `limits` |
@@ -47,7 +50,7 @@
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 //!
 //! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
-//! `Server::deflate` is called. There is no TLS yet.
+//! `Server::deflate` is called. The feature `idn` takes hosts in any script. There is no TLS yet.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -55,41 +58,52 @@
 #[cfg(test)]
 extern crate self as ws_std;
 
+mod app;
+mod call;
 mod client;
 mod clock;
 mod deadline;
+mod dial;
 mod error;
 #[cfg(test)]
 mod faults;
 mod group;
+mod handshake;
 #[cfg(feature = "deflate")]
 mod pool;
 mod reader;
+mod reconnect;
 mod server;
 mod shared;
 mod socket;
+mod stop;
 mod stream;
 mod sync;
 mod tap;
+mod trip;
 mod way;
 mod writer;
 
+pub use app::{App, AppError, AppHandle};
+pub use call::CallError;
 pub use client::{Client, connect};
 pub use clock::Clock;
-pub use error::{ConnectError, Error};
+pub use error::{ConnectError, Error, Stage, Tried};
 pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
+pub use reconnect::Reconnect;
 pub use server::{Handle, Server};
 pub use socket::WebSocket;
+pub use stop::StopHandle;
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 
 // The crates whose types appear in this crate's API.
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
-    Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
-    InvalidOrigin, InvalidProxy, Origins, Proxies, Proxy, RedirectError, Refusal, Request,
-    Response, RouteError, StatusCode, Trusted, TunnelError,
+    Backoff, Basic, Bearer, Credentials, Ended, Hosts, InvalidCredentials, InvalidHost,
+    InvalidNetwork, InvalidOrigin, InvalidProxy, InvalidUrl, Origins, Proxies, Proxy,
+    RedirectError, Refusal, Request, Response, RouteError, StatusCode, Trusted, TunnelError, Url,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
