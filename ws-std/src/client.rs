@@ -19,7 +19,7 @@ use crate::handshake::shake_hands;
 use crate::shared::Setup;
 use crate::socket::WebSocket;
 use crate::stop::{Busy, StopHandle};
-use crate::stream::Stream;
+use crate::stream::{Socket, Stream};
 use crate::tap::{Tap, Tapped};
 use crate::trip::{Failed, Trip};
 use crate::way;
@@ -231,10 +231,7 @@ impl Client {
         let (begun, patience) = (Instant::now(), self.config.handshake_timeout);
         let mut redirects = self.redirects;
         let mut url = Url::parse(&self.url).map_err(ConnectError::Url)?;
-        let mut client = Cow::Borrowed(self);
-        if let (None, Some(own)) = (&self.credentials, url.credentials()) {
-            client.to_mut().credentials = Some(own.clone());
-        }
+        let mut client = self.with_credentials_of(&url);
         loop {
             let answer = match client.ask(&url) {
                 Err(ConnectError::Refused(answer)) => answer,
@@ -266,6 +263,29 @@ impl Client {
         }
     }
 
+    /// Opens a WebSocket on a socket that is connected already: with TLS around it, a Unix socket, a
+    /// tunnel. The URL says what to ask for and of which host; no name is looked up, no proxy is
+    /// used, and no redirect followed.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_over(&self, socket: impl Socket) -> Result<WebSocket, ConnectError> {
+        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let client = self.with_credentials_of(&url);
+        let uri = Uri::parse(url.as_str()).map_err(|error| ConnectError::Url(error.into()))?;
+        client.open(&uri, |_| Ok(Arc::new(socket.into())))
+    }
+
+    /// With the user and the password of the URL, if none were set.
+    fn with_credentials_of(&self, url: &Url) -> Cow<'_, Self> {
+        let mut client = Cow::Borrowed(self);
+        if let (None, Some(own)) = (&self.credentials, url.credentials()) {
+            client.to_mut().credentials = Some(own.clone());
+        }
+        client
+    }
+
     pub(crate) const fn limit(&self) -> Duration {
         self.config.handshake_timeout
     }
@@ -287,10 +307,10 @@ impl Client {
     }
 
     /// Opens a WebSocket on what `dial` connects to, once there is something to say.
-    pub(crate) fn open<S: Into<Arc<Stream>>>(
+    fn open(
         &self,
         uri: &Uri<'_>,
-        dial: impl FnOnce(&mut Trip<'_>) -> Result<S, Failed>,
+        dial: impl FnOnce(&mut Trip<'_>) -> Result<Arc<Stream>, Failed>,
     ) -> Result<WebSocket, ConnectError> {
         let mut connecting = self.connecting(uri)?;
         let clock = Clock::system();
@@ -299,12 +319,11 @@ impl Client {
         let deadline = Deadline::at(&clock, connecting.deadline());
         let mut trip = Trip::new(named(uri), deadline, &self.stop);
         let opened = dial(&mut trip).and_then(|stream| {
-            let stream = stream.into();
             trip.stop.enter(Busy::Talking(stream.clone()))?;
             trip.stage = Stage::Answer;
             let (session, about) =
                 shake_hands(&mut connecting, &stream, deadline, self.tap.as_ref())?;
-            Ok((stream.peer_addr()?, stream, session, about))
+            Ok((stream.peer_addr(), stream, session, about))
         });
         self.stop.leave();
         let patience = self.config.handshake_timeout;

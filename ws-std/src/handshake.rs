@@ -30,7 +30,7 @@ pub(crate) fn shake_hands(
             tap.call(what);
         }
     };
-    stream.set_nodelay()?;
+    stream.prepare()?;
     tapped(Tapped::HeadSent(connecting.unsent()));
     deadline.write(stream, connecting.unsent())?;
     connecting.sent(connecting.unsent().len());

@@ -95,6 +95,7 @@ pub use reconnect::Reconnect;
 pub use server::{Handle, Server};
 pub use socket::WebSocket;
 pub use stop::StopHandle;
+pub use stream::Socket;
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 
