@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ use crate::socket::WebSocket;
 use crate::stop::{Busy, StopHandle};
 use crate::stream::{Socket, Stream};
 use crate::tap::{Tap, Tapped};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::trip::{Failed, Trip};
 use crate::way;
 
@@ -67,12 +71,22 @@ pub struct Client {
     credentials: Option<Credentials>,
     subprotocols: Vec<String>,
     origin: Option<String>,
-    dialed: Option<(String, u16)>,
+    dialed: Option<Dialed>,
     proxy: Option<Proxy>,
+    #[cfg(feature = "tls")]
+    tls: Tls,
     redirects: Redirects,
     config: Config,
     tap: Option<Tap>,
     pub(crate) stop: StopHandle,
+}
+
+/// What is connected to in place of the URL's host.
+#[derive(Clone, Debug)]
+enum Dialed {
+    Host(String, u16),
+    #[cfg(unix)]
+    Unix(PathBuf),
 }
 
 /// What a client says that it is, unless it is told otherwise.
@@ -92,11 +106,28 @@ impl Client {
             origin: None,
             dialed: None,
             proxy: None,
+            #[cfg(feature = "tls")]
+            tls: Tls::new(),
             redirects: Redirects::none(),
             config: Config::DEFAULT,
             tap: None,
             stop: StopHandle::default(),
         }
+    }
+
+    /// Connects to a Unix socket in place of the URL's host, which stays the one that is asked for.
+    /// No proxy is asked for it.
+    ///
+    /// ```no_run
+    /// let ws = ws_std::Client::new("ws://localhost/")
+    ///     .connect_to_unix("/run/chat.sock")
+    ///     .connect()?;
+    /// # Ok::<(), ws_std::ConnectError>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn connect_to_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.dialed = Some(Dialed::Unix(path.into()));
+        self
     }
 
     /// Connects to this host and port in place of the URL's, which stays the one that is asked for:
@@ -109,7 +140,7 @@ impl Client {
     /// # Ok::<(), ws_std::ConnectError>(())
     /// ```
     pub fn connect_to(mut self, host: impl Into<String>, port: u16) -> Self {
-        self.dialed = Some((host.into(), port));
+        self.dialed = Some(Dialed::Host(host.into(), port));
         self
     }
 
@@ -170,6 +201,14 @@ impl Client {
     /// ```
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
+        self
+    }
+
+    /// Sets whom to trust and who to be over TLS, for `wss://` URLs. Default: whom the platform
+    /// trusts, and nobody.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -293,17 +332,45 @@ impl Client {
     /// Connects to one URL.
     fn ask(&self, url: &Url) -> Result<WebSocket, ConnectError> {
         let uri = Uri::parse(url.as_str()).map_err(|error| ConnectError::Url(error.into()))?;
-        if uri.scheme() == Scheme::Wss {
+        if uri.scheme() == Scheme::Wss && !cfg!(feature = "tls") {
             return Err(ConnectError::NoTls);
         }
-        let (host, port) = match (&self.dialed, url.zone()) {
-            (Some((host, port)), _) => (Cow::Borrowed(&**host), *port),
-            (None, Some(zone)) => (format!("{}%{zone}", uri.host()).into(), uri.port()),
-            (None, None) => (uri.host().into(), uri.port()),
-        };
         self.open(&uri, |trip| {
-            way::go((&host, port), self.proxy.as_ref(), trip)
+            let proxy = self.proxy.as_ref();
+            let stream = match (&self.dialed, url.zone()) {
+                (Some(Dialed::Host(host, port)), _) => way::go((host, *port), proxy, trip)?,
+                #[cfg(unix)]
+                (Some(Dialed::Unix(path)), _) => way::go_unix(path, trip)?,
+                (None, Some(zone)) => {
+                    let host = format!("{}%{zone}", uri.host());
+                    way::go((&host, uri.port()), proxy, trip)?
+                }
+                (None, None) => way::go((uri.host(), uri.port()), proxy, trip)?,
+            };
+            match uri.scheme() {
+                Scheme::Ws => Ok(stream),
+                Scheme::Wss => self.secure(stream, uri.host(), trip),
+            }
         })
+    }
+
+    #[cfg(feature = "tls")]
+    fn secure(
+        &self,
+        stream: Arc<Stream>,
+        host: &str,
+        trip: &mut Trip<'_>,
+    ) -> Result<Arc<Stream>, Failed> {
+        trip.stage = Stage::Tls;
+        let secure = self.tls.over(stream, host)?;
+        secure.shake_hands(trip.deadline)?;
+        Ok(Arc::new(secure.into()))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "there is nothing to do it with")]
+    fn secure(&self, _: Arc<Stream>, _: &str, _: &mut Trip<'_>) -> Result<Arc<Stream>, Failed> {
+        Err(ConnectError::NoTls.into())
     }
 
     /// Opens a WebSocket on what `dial` connects to, once there is something to say.

@@ -10,6 +10,9 @@ use ws_http::{Ended, InvalidUrl, RedirectError, Response, TunnelError};
 use ws_proto::handshake::{ArgumentError, ResponseError};
 use ws_proto::{ProtocolError, SendError, TimedOut};
 
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
+
 /// An open connection failed, or refused what it was asked for.
 ///
 /// A clean close is not an error: [`recv`](crate::WebSocket::recv) gives `None` then.
@@ -105,7 +108,7 @@ pub enum ConnectError {
     /// The URL is not one of a WebSocket.
     #[error("invalid URL")]
     Url(#[source] InvalidUrl),
-    /// `wss`: this build has no TLS.
+    /// `wss`: this build has no TLS (the feature `tls`).
     #[error("wss:// needs TLS, which this build does not have")]
     NoTls,
     /// No address of the host, or of the proxy, could be connected to.
@@ -125,6 +128,16 @@ pub enum ConnectError {
         /// What the proxy said.
         #[source]
         error: TunnelError,
+    },
+    /// TLS failed: mostly because of a certificate.
+    #[cfg(feature = "tls")]
+    #[error("no TLS with {tried}")]
+    Tls {
+        /// What was tried.
+        tried: Tried,
+        /// Why not.
+        #[source]
+        error: TlsError,
     },
     /// The transport failed during the opening handshake.
     #[error("lost the connection to {tried} during the handshake")]
@@ -267,6 +280,8 @@ pub enum Stage {
     Connect,
     /// The proxy is asked to connect.
     Proxy,
+    /// TLS shakes hands.
+    Tls,
     /// The server is asked for a WebSocket.
     Answer,
 }
@@ -277,6 +292,7 @@ impl fmt::Display for Stage {
             Self::LookUp => "looking up",
             Self::Connect => "connecting to",
             Self::Proxy => "waiting for the proxy to connect to",
+            Self::Tls => "shaking hands (TLS) with",
             Self::Answer => "waiting for an answer from",
         })
     }

@@ -50,7 +50,8 @@
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 //!
 //! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
-//! `Server::deflate` is called. The feature `idn` takes hosts in any script. There is no TLS yet.
+//! `Server::deflate` is called. The feature `idn` takes hosts in any script.
+//! The feature `tls` adds `wss://`, `Client::tls` and `Server::tls`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -80,6 +81,8 @@ mod stop;
 mod stream;
 mod sync;
 mod tap;
+#[cfg(feature = "tls")]
+mod tls;
 mod trip;
 mod way;
 mod writer;
@@ -97,6 +100,8 @@ pub use socket::WebSocket;
 pub use stop::StopHandle;
 pub use stream::Socket;
 pub use tap::Tapped;
+#[cfg(feature = "tls")]
+pub use tls::{ServerTls, Tls, TlsError};
 pub use writer::{Corked, Writer};
 
 // The crates whose types appear in this crate's API.

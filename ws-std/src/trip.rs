@@ -8,6 +8,8 @@ use ws_http::TunnelError;
 use crate::deadline::Deadline;
 use crate::error::{ConnectError, Stage, Tried};
 use crate::stop::{StopHandle, Stopped};
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
 
 /// An attempt on its way.
 pub(crate) struct Trip<'t> {
@@ -23,6 +25,8 @@ pub(crate) struct Trip<'t> {
 pub(crate) enum Failed {
     Io(io::Error),
     Tunnel(TunnelError),
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
     /// Another thread ended it.
     Stopped,
     /// It says itself what was tried, or that does not matter.
@@ -53,6 +57,8 @@ impl<'t> Trip<'t> {
                 error: io::ErrorKind::Interrupted.into(),
             },
             Failed::Told(error) => error,
+            #[cfg(feature = "tls")]
+            Failed::Tls(error) => ConnectError::Tls { tried, error },
             Failed::Tunnel(error) => ConnectError::Proxy { tried, error },
             Failed::Io(error)
                 if error.kind() == io::ErrorKind::TimedOut && self.deadline.left().is_err() =>
@@ -63,10 +69,17 @@ impl<'t> Trip<'t> {
                     tried,
                 }
             }
-            Failed::Io(error) => match self.stage {
-                Stage::LookUp | Stage::Connect => ConnectError::Connect { tried, error },
-                Stage::Proxy | Stage::Answer => ConnectError::Io { tried, error },
-            },
+            Failed::Io(error) => {
+                // A server that does not accept our certificate says so after the handshake.
+                #[cfg(feature = "tls")]
+                if let Some(error) = TlsError::within(&error) {
+                    return ConnectError::Tls { tried, error };
+                }
+                match self.stage {
+                    Stage::LookUp | Stage::Connect => ConnectError::Connect { tried, error },
+                    Stage::Proxy | Stage::Tls | Stage::Answer => ConnectError::Io { tried, error },
+                }
+            }
         }
     }
 }
@@ -80,6 +93,13 @@ impl From<io::Error> for Failed {
 impl From<TunnelError> for Failed {
     fn from(error: TunnelError) -> Self {
         Self::Tunnel(error)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsError> for Failed {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 

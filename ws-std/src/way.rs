@@ -1,7 +1,13 @@
 //! The way to a server: straight, or through a proxy.
 
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(unix)]
+use socket2::{Domain, SockAddr, Socket, Type};
 use ws_http::{Proxy, Tunnel, TunnelError};
 
 use crate::dial::reach;
@@ -24,6 +30,18 @@ pub(crate) fn go(
     let stream = connect(proxy.host(), proxy.port(), trip)?;
     trip.stage = Stage::Proxy;
     pass(&mut tunnel, &stream, trip)?;
+    Ok(stream)
+}
+
+/// Connects to a Unix socket.
+#[cfg(unix)]
+pub(crate) fn go_unix(path: &Path, trip: &mut Trip<'_>) -> Result<Arc<Stream>, Failed> {
+    trip.tried.host = format!("{} at {}", trip.tried.host, path.display());
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // It is there at once, or has no room.
+    socket.connect_timeout(&SockAddr::unix(path)?, trip.deadline.left()?)?;
+    let stream = Arc::new(Stream::from(UnixStream::from(socket)));
+    trip.stop.enter(Busy::Talking(stream.clone()))?;
     Ok(stream)
 }
 

@@ -186,3 +186,29 @@ fn asking_at(listener: &TcpListener) -> Option<Raw> {
     all.any(|address| address == own)
         .then(|| Raw::accept(listener))
 }
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_stands_in_for_the_host() {
+    use std::os::unix::net::UnixListener;
+
+    let path = std::env::temp_dir().join(format!("ws-std-{}.sock", std::process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    let host = |mut ws: WebSocket, request: &Request| ws.send(request.header("host").unwrap());
+    let server = server().websocket("/", host);
+    let client = Client::new("ws://chat.example/").connect_to_unix(&path);
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            let (socket, _) = listener.accept().unwrap();
+            server.serve_over(socket, ([0, 0, 0, 0], 0).into());
+        });
+        let mut ws = client.connect().unwrap();
+        assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some("chat.example"));
+    });
+    drop(listener);
+    assert_eq!(
+        client.connect().unwrap_err().to_string(),
+        format!("cannot connect to chat.example:80 at {}", path.display())
+    );
+    std::fs::remove_file(path).unwrap();
+}
