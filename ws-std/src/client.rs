@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::error::ConnectError;
 use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
-use crate::stream::Stream;
+use crate::stream::{Socket, Stream};
 use crate::tap::{Tap, Tapped};
 use crate::way::dial;
 
@@ -197,6 +197,18 @@ impl Client {
         }
     }
 
+    /// Opens a WebSocket on a socket that is connected already: with TLS around it, a Unix socket, a
+    /// tunnel. The URL says what to ask for and of which host; no name is looked up, no proxy is
+    /// used, and no redirect followed.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_over(&self, socket: impl Socket) -> Result<WebSocket, ConnectError> {
+        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
+        self.open(&uri, |_| Ok(socket.into()))
+    }
+
     /// Connects to one URL.
     fn ask(&self) -> Result<WebSocket, ConnectError> {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
@@ -207,7 +219,7 @@ impl Client {
     }
 
     /// Opens a WebSocket on what `dial` connects to, once there is something to say.
-    pub(crate) fn open(
+    fn open(
         &self,
         uri: &Uri<'_>,
         dial: impl FnOnce(Deadline<'_>) -> Result<Stream, ConnectError>,
@@ -230,7 +242,7 @@ impl Client {
             opened => opened?,
         };
         drop(connecting);
-        let peer = stream.peer_addr()?;
+        let peer = stream.peer_addr();
         let setup = Setup {
             tap: self.tap.clone(),
             ..Setup::new(clock)
@@ -267,7 +279,7 @@ impl Client {
         stream: &Stream,
         deadline: Deadline<'_>,
     ) -> Result<(Session, About), ConnectError> {
-        stream.set_nodelay()?;
+        stream.prepare()?;
         self.tapped(Tapped::HeadSent(connecting.unsent()));
         deadline.write(stream, connecting.unsent())?;
         connecting.sent(connecting.unsent().len());

@@ -81,6 +81,7 @@ pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
 pub use server::{Handle, Server};
 pub use socket::WebSocket;
+pub use stream::Socket;
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 

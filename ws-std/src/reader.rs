@@ -351,7 +351,7 @@ impl Reader {
         self.set_patience(patience)?;
         if self.incoming.is_released() {
             // A silent connection waits without a buffer.
-            self.shared.stream().peek()?;
+            self.shared.stream().wait_readable()?;
         }
         let spare = match self.incoming.spare_mut() {
             Ok(spare) => spare,

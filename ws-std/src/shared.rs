@@ -97,8 +97,7 @@ impl Shared {
         outgoing: Outgoing,
         setup: Setup,
     ) -> io::Result<Arc<Self>> {
-        stream.set_nodelay()?;
-        stream.set_unsent_low()?;
+        stream.prepare()?;
         Ok(Arc::new(Self {
             stream,
             peer,
@@ -367,8 +366,7 @@ impl Drop for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::{Fails, Fault, Plan};
-    use crate::stream::Call;
+    use crate::faults::{Call, Fails, Fault, Faulty, Plan};
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::thread;
@@ -389,7 +387,7 @@ mod tests {
 
     fn over(stream: Stream, setup: Setup) -> Arc<Shared> {
         let (_, outgoing) = Session::server(&Limits::default().into()).split();
-        let address = stream.peer_addr().unwrap();
+        let address = stream.peer_addr();
         Shared::new(Arc::new(stream), address, outgoing, setup).unwrap()
     }
 
@@ -502,7 +500,11 @@ mod tests {
         let seen = shown.clone();
         let little = Plan::new(Fault::Short, Fails::All).only(Call::WriteAtOnce);
         let shared = over(
-            Stream::faulty(tcp, Arc::new(little)),
+            Faulty {
+                tcp,
+                plan: Arc::new(little),
+            }
+            .into(),
             tapped(move |bytes| lock(&seen).extend_from_slice(bytes)),
         );
         let reading = thread::spawn(move || {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::reader::{Next, Reader};
 use crate::shared::{Setup, Shared};
-use crate::stream::Stream;
+use crate::stream::{Socket, Stream};
 use crate::writer::{Corked, Writer};
 
 /// An open WebSocket: a client's from [`connect`](crate::connect), a server's in its handler.
@@ -59,20 +59,17 @@ impl fmt::Debug for About {
 }
 
 impl WebSocket {
-    /// Runs a connection whose opening handshake was done elsewhere: on a stream, and a [`Session`]
+    /// Runs a connection whose opening handshake was done elsewhere: on a socket, and a [`Session`]
     /// that holds what was received after the head. [`Accepting`](ws_proto::Accepting) and
     /// [`Connecting`](ws_proto::Connecting) give such a session. Reads and writes wait as long as
     /// its timeouts say.
     ///
     /// # Errors
     ///
-    /// The peer's address cannot be had, or an option of the socket cannot be set.
-    pub fn over(stream: TcpStream, session: Session, clock: Clock) -> io::Result<Self> {
-        Self::on(stream.into(), session, clock)
-    }
-
-    pub(crate) fn on(stream: Stream, session: Session, clock: Clock) -> io::Result<Self> {
-        let (peer, setup) = (stream.peer_addr()?, Setup::new(clock));
+    /// The socket cannot be [prepared](Socket::prepare).
+    pub fn over(socket: impl Socket, session: Session, clock: Clock) -> io::Result<Self> {
+        let stream = Stream::from(socket);
+        let (peer, setup) = (stream.peer_addr(), Setup::new(clock));
         Self::new(Arc::new(stream), peer, session, setup, About::default())
     }
 
@@ -231,7 +228,8 @@ impl WebSocket {
     }
 
     /// The address of the peer: on a server, the one that a [trusted proxy](crate::Trusted) says, as
-    /// in [`Request::peer_addr`](crate::Request::peer_addr).
+    /// in [`Request::peer_addr`](crate::Request::peer_addr). `0.0.0.0:0` over a [`Socket`] that says
+    /// none.
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         self.reader.shared().peer()

@@ -7,7 +7,6 @@ use ws_proto::{CloseCode, Message};
 use super::*;
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::stream::Call;
 
 /// A server's end of an open connection, calls of one kind on which fail, and its peer.
 fn broken(fault: Fault, only: Call) -> (WebSocket, TcpStream) {
@@ -21,13 +20,20 @@ fn planned(plan: Plan) -> (WebSocket, TcpStream, Arc<Plan>) {
     (ws, peer, plan)
 }
 
-fn planned_stream(plan: Plan) -> (Stream, TcpStream, Arc<Plan>) {
+fn planned_stream(plan: Plan) -> (Faulty, TcpStream, Arc<Plan>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (peer, _) = listener.accept().unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let plan = Arc::new(plan);
-    (Stream::faulty(tcp, plan.clone()), peer, plan)
+    (
+        Faulty {
+            tcp,
+            plan: plan.clone(),
+        },
+        peer,
+        plan,
+    )
 }
 
 fn told<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
@@ -102,6 +108,7 @@ fn a_head_that_cannot_be_written_says_why() {
     let fault = Fault::Error(ErrorKind::ConnectionReset);
     let plan = Plan::new(fault, Fails::All).only(Call::WriteAtOnce);
     let (stream, mut peer, _) = planned_stream(plan);
+    let stream = crate::stream::Stream::from(stream);
     let clock = Clock::system();
     let written = Deadline::after(&clock, PATIENCE).write(&stream, b"GET");
     assert_eq!(written.unwrap_err().kind(), ErrorKind::ConnectionReset);

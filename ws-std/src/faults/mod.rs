@@ -7,14 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::thread;
 
-use ws_proto::handshake::Uri;
 use ws_proto::{Config, Session};
 
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::ConnectError;
 use crate::socket::WebSocket;
-use crate::stream::Stream;
 
 use common::PATIENCE;
 use peer::Act;
@@ -29,7 +27,7 @@ mod plan;
 mod talks;
 mod tests;
 
-pub(crate) use plan::{Fails, Fault, Plan};
+pub(crate) use plan::{Call, Fails, Fault, Faulty, Plan};
 
 /// A conversation.
 pub(crate) struct Talk {
@@ -123,7 +121,10 @@ impl Stage {
         let tcp = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
         let (peer, _) = self.listener.accept().unwrap();
         let plan = Arc::new(plan);
-        let stream = Stream::faulty(tcp, plan.clone());
+        let stream = Faulty {
+            tcp,
+            plan: plan.clone(),
+        };
         let (told, bytes) = thread::scope(|threads| {
             let peer = threads.spawn(|| peer::play(peer, &talk.peer));
             let told = talk.take_part(stream, clock);
@@ -142,7 +143,7 @@ impl Stage {
 }
 
 impl Talk {
-    fn take_part(&self, stream: Stream, clock: Clock) -> Told {
+    fn take_part(&self, stream: Faulty, clock: Clock) -> Told {
         let told = Arc::new(Mutex::new(Told::default()));
         match self.side {
             Side::Server => {
@@ -152,7 +153,7 @@ impl Talk {
                         speak(ours, ws, &mut shared.lock().unwrap());
                         Ok::<_, crate::Error>(())
                     })
-                    .serve(stream);
+                    .serve_over(stream, ([127, 0, 0, 1], 1).into());
             }
             Side::Client => {
                 let mut told = told.lock().unwrap();
@@ -179,22 +180,21 @@ impl Talk {
     }
 }
 
-fn connect(stream: Stream) -> Result<WebSocket, ConnectError> {
-    let client = Client::new("");
+fn connect(stream: Faulty) -> Result<WebSocket, ConnectError> {
+    let client = Client::new("ws://h/");
     #[cfg(feature = "deflate")]
     let client = client.deflate(ws_proto::Deflate::default());
     let client = client.handshake_timeout(PATIENCE);
-    let uri = Uri::parse("ws://h/").unwrap();
-    client.open(&uri, |_| Ok(stream))
+    client.connect_over(stream)
 }
 
-fn open(side: Side, stream: Stream, clock: Clock) -> std::io::Result<WebSocket> {
+fn open(side: Side, stream: Faulty, clock: Clock) -> std::io::Result<WebSocket> {
     let config = Config::default();
     let session = match side {
         Side::Dialled => Session::client(&config, [7; 32]),
         _ => Session::server(&config),
     };
-    WebSocket::on(stream, session, clock)
+    WebSocket::over(stream, session, clock)
 }
 
 /// Takes our part, and asks on when it has failed: everybody tells the same then.

@@ -1,11 +1,77 @@
 //! The faults of a connection, and the calls at which they happen.
 
-use std::io;
-use std::sync::Mutex;
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::stream::Call;
+use crate::stream::Socket;
+
+/// The purpose of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Read,
+    Peek,
+    Write,
+    WriteAtOnce,
+    /// It moves no bytes: an option of the socket, or its end.
+    Setting,
+}
+
+/// A socket on which the planned calls fail.
+pub(crate) struct Faulty {
+    pub(crate) tcp: TcpStream,
+    pub(crate) plan: Arc<Plan>,
+}
+
+impl Faulty {
+    fn ask(&self, ask: impl FnOnce(&TcpStream) -> io::Result<()>) -> io::Result<()> {
+        self.plan.make(Call::Setting, 0, |_| Ok(0))?;
+        ask(&self.tcp)
+    }
+}
+
+impl Socket for Faulty {
+    fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+        let given = room.len();
+        let make = |len| Socket::read(&self.tcp, &mut room[..len]);
+        self.plan.make(Call::Read, given, make)
+    }
+
+    fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.plan.write(Call::Write, pieces, |pieces| {
+            Socket::write(&self.tcp, pieces)
+        })
+    }
+
+    fn write_at_once(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.plan.write(Call::WriteAtOnce, pieces, |pieces| {
+            self.tcp.write_at_once(pieces)
+        })
+    }
+
+    fn wait_readable(&self) -> io::Result<()> {
+        self.plan.make(Call::Peek, 0, |_| Ok(0))?;
+        self.tcp.wait_readable()
+    }
+
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.ask(|tcp| Socket::set_read_timeout(tcp, timeout))
+    }
+
+    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.ask(|tcp| Socket::set_write_timeout(tcp, timeout))
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.ask(|tcp| Socket::shutdown(tcp, how))
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        self.ask(Socket::prepare)
+    }
+}
 
 /// The fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +180,20 @@ impl Plan {
         }
     }
 
+    /// Makes a write of `pieces`, of the first byte of them if it is to be short.
+    fn write(
+        &self,
+        call: Call,
+        pieces: &[IoSlice<'_>],
+        make: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let given = pieces.iter().map(|piece| piece.len()).sum();
+        self.make(call, given, |len| match pieces {
+            [first, ..] if len < given => make(&[IoSlice::new(&first[..len])]),
+            _ => make(pieces),
+        })
+    }
+
     /// The fault of this call.
     fn next(&self, call: Call) -> Option<Fault> {
         let fault = self.fault.filter(|fault| fault.concerns(call))?;
@@ -140,12 +220,11 @@ impl Plan {
 }
 
 impl Fault {
-    /// Options of a socket are not interrupted, and do not wait; a peek is for one byte, and what
-    /// it says of the end the next read says again.
+    /// Options of a socket are not interrupted, and do not wait; a peek moves nothing.
     fn concerns(self, call: Call) -> bool {
         match self {
             Self::Short => !matches!(call, Call::Setting | Call::Peek),
-            Self::Zero | Self::Lie => call != Call::Setting,
+            Self::Zero | Self::Lie => !matches!(call, Call::Setting | Call::Peek),
             Self::Error(io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
                 call != Call::Setting
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 use ws_http::Refusal;
 
-use super::answer::{answer_and_end, unavailable};
+use super::answer::{REFUSAL, answer_and_end, unavailable};
 use super::registry::Entry;
 use super::{Core, serve};
 use crate::stream::{Stream, TICK, is_timeout};
@@ -27,9 +27,6 @@ const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// The most refused clients whose answer is still on the way; more are just dropped.
 const REFUSALS: usize = 64;
-
-/// The time that a refused client has to read its answer.
-const REFUSAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let mut last = io::ErrorKind::InvalidInput.into();

@@ -14,6 +14,14 @@ pub(super) fn unavailable() -> Vec<u8> {
     encoded(&Refusal::Full.response(), Body::Send)
 }
 
+/// Answers a client that there is no room for.
+pub(super) fn refuse(stream: &Stream) {
+    answer_and_end(stream, &unavailable(), REFUSAL);
+}
+
+/// The time that a refused client has to read its answer.
+pub(super) const REFUSAL: Duration = Duration::from_secs(1);
+
 /// An answer as it travels now.
 pub(super) fn encoded(answer: &Response, body: Body) -> Vec<u8> {
     answer.encode(body, SystemTime::now())

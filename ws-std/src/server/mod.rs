@@ -16,6 +16,7 @@ use ws_proto::{Config, Limits, Timeouts};
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
 use crate::socket::WebSocket;
+use crate::stream::{Socket, Stream};
 
 mod accept;
 mod answer;
@@ -337,6 +338,32 @@ impl Server {
         Handle::new(&self.core.registry)
     }
 
+    /// Serves one connection that was accepted elsewhere: by a listener of another kind, or with TLS
+    /// around it. This thread serves it, to its end; `peer` is the address of the client. It counts
+    /// among the [`max_connections`](Self::max_connections), and a [`Handle`] shuts it down.
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)] fn main() -> std::io::Result<()> {
+    /// use std::net::{Ipv4Addr, SocketAddr};
+    /// use std::os::unix::net::UnixListener;
+    ///
+    /// let server = ws_std::Server::bind("127.0.0.1:0")?
+    ///     .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)));
+    /// let no_address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    /// std::thread::scope(|threads| {
+    ///     for socket in UnixListener::bind("/run/echo.sock")?.incoming() {
+    ///         let (server, socket) = (&server, socket?);
+    ///         threads.spawn(move || server.serve_over(socket, no_address));
+    ///     }
+    ///     Ok(())
+    /// })
+    /// # }
+    /// # #[cfg(not(unix))] fn main() {}
+    /// ```
+    pub fn serve_over(&self, socket: impl Socket, peer: SocketAddr) {
+        self.core.serve(socket.into(), peer);
+    }
+
     /// Serves until it is [shut down](Handle::shutdown). Every connection has ended then, or has
     /// had its grace.
     ///
@@ -354,22 +381,23 @@ impl Server {
 }
 
 impl Core {
+    /// Serves one connection on this thread, or refuses it.
+    fn serve(&self, stream: Stream, peer: SocketAddr) {
+        let stream = Arc::new(stream);
+        match self.registry.enter(&stream, self.max_connections) {
+            Some(entry) => serve::serve(self, stream, peer, &entry),
+            None => {
+                self.log(peer, &Refusal::Full);
+                answer::refuse(&stream);
+            }
+        }
+    }
+
     /// Tells the application of a refusal; that it panics concerns nobody else.
     fn log(&self, peer: SocketAddr, refusal: &Refusal) {
         if let Some(log) = &self.log {
             serve::guarded(|| log(peer, refusal));
         }
-    }
-}
-
-#[cfg(test)]
-impl Server {
-    /// Serves one connection, on the caller's thread.
-    pub(crate) fn serve(self, stream: crate::stream::Stream) {
-        let core = Arc::new(self.core);
-        let (stream, peer) = (Arc::new(stream), core.registry.address());
-        let entry = core.registry.enter(&stream, 1).unwrap();
-        serve::serve(&core, stream, peer, &entry);
     }
 }
 

@@ -211,7 +211,7 @@ fn listener(core: &Core, stream: &Stream) -> IpAddr {
         return own;
     }
     match stream.local_addr().map(|local| local.ip().to_canonical()) {
-        Ok(local) if local.is_loopback() => local,
+        Some(local) if local.is_loopback() => local,
         _ => own,
     }
 }

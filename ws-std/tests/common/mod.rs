@@ -166,7 +166,12 @@ impl Raw {
 
     /// Accepts a client of ours.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
-        let mut raw = Self::over(listener.accept().unwrap().0, false);
+        Self::accepted(listener.accept().unwrap().0)
+    }
+
+    /// Accepts a client of ours on its stream.
+    pub(crate) fn accepted(stream: TcpStream) -> Self {
+        let mut raw = Self::over(stream, false);
         let head = raw.head();
         let request = handshake::Request::parse(head.as_bytes()).unwrap();
         let mut out = [0; 1024];
