@@ -122,10 +122,10 @@ impl Mask {
     #[must_use = "the rotated key is for the bytes that follow; drop it with `_` if none do"]
     pub fn apply_to(self, from: &[u8], to: &mut [u8]) -> Self {
         let len = from.len().min(to.len());
-        let after = self.rotated(len);
+        let (from, to) = (&from[..len], &mut to[..len]);
         let key = self.wide();
-        let (from_blocks, from_rest) = from[..len].as_chunks();
-        let (to_blocks, to_rest) = to[..len].as_chunks_mut();
+        let from_blocks = from.as_chunks().0;
+        let (to_blocks, to_rest) = to.as_chunks_mut();
         let (from_lines, from_blocks) = from_blocks.as_chunks();
         let (to_lines, to_blocks) = to_blocks.as_chunks_mut();
         for (to, [a, b, c, d]) in to_lines.iter_mut().zip(from_lines) {
@@ -135,10 +135,15 @@ impl Mask {
             *to = xor(*from, key);
         }
         if !to_rest.is_empty() {
-            to_rest.copy_from_slice(from_rest);
-            self.apply_rest(to_rest);
+            if let (Some(last), Some(to)) = (from.last_chunk(), to.last_chunk_mut()) {
+                // Some bytes are written twice, which takes less time than fewer one by one.
+                *to = xor(*last, self.rotated(len).wide());
+            } else {
+                to.copy_from_slice(from);
+                self.apply_rest(to);
+            }
         }
-        after
+        self.rotated(len)
     }
 
     /// Appends `from`, masked, to `to`, in one pass: a line is masked in registers on its way. Not

@@ -86,7 +86,7 @@ impl Outbox {
         }
         let mut cursor = self.cursor;
         let next = self.next(&mut cursor);
-        self.cursor = cursor;
+        self.cursor.boundary = cursor.boundary;
         self.piece(cursor, next)
     }
 
@@ -356,7 +356,7 @@ impl Outbox {
     #[cold]
     fn sent_in_pieces(&mut self, mut len: usize) {
         let mut cursor = self.cursor;
-        loop {
+        while len > 0 {
             let next = self.next(&mut cursor);
             let piece = len.min(self.piece(cursor, next).len());
             if piece == 0 {
@@ -404,6 +404,7 @@ impl Outbox {
         }
     }
 
+    #[inline]
     fn piece(&self, cursor: Cursor, piece: Piece) -> &[u8] {
         match piece {
             Piece::Controls => &self.controls[cursor.control..],
@@ -436,7 +437,15 @@ impl Outbox {
     /// The start of the first frame of which nothing has been sent; or, if the payload of the one
     /// before is elsewhere, the end of that one's header. The frames are our own, so their headers
     /// decode.
+    #[inline]
     fn find_boundary(&self, cursor: &mut Cursor) -> usize {
+        if cursor.boundary < cursor.start {
+            return self.walk_to_boundary(cursor);
+        }
+        cursor.boundary
+    }
+
+    fn walk_to_boundary(&self, cursor: &mut Cursor) -> usize {
         let shared_at = self.shared.get(cursor.shared).map(|shared| shared.at);
         while cursor.boundary < cursor.start {
             let frames = &self.bytes[cursor.boundary..self.end];
