@@ -4,6 +4,7 @@
 
 #[path = "../../ws-std/tests/certificates/mod.rs"]
 mod certificates;
+#[allow(dead_code, reason = "its servers speak in the clear")]
 mod peers;
 mod process;
 

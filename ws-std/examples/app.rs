@@ -24,8 +24,8 @@ fn main() -> Result<(), AppError> {
                     }
                 }
                 thread::sleep(Duration::from_millis(100));
-                app.stop();
                 println!("thread terminating...");
+                app.stop();
             });
             Ok::<_, Error>(())
         })

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 mod client;
 mod danger;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "x86")))]
 #[path = "../../tests/certificates/mod.rs"]
 mod made;
 mod secure;

@@ -369,7 +369,7 @@ impl fmt::Debug for Secure {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "x86")))]
 mod tests {
     use super::*;
     use crate::faults::{Call, Fails, Fault, Faulty, Plan};
