@@ -214,7 +214,7 @@ impl Client {
 
     /// Follows up to five redirects, one after the other. To another origin none of the
     /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
-    /// may hold tokens, and from `wss://` to `ws://` nothing does. Default: a redirect is a
+    /// may hold tokens, nor do credentials, or a certificate of ours; and from `wss://` to `ws://` nothing does. Default: a redirect is a
     /// [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
@@ -298,6 +298,10 @@ impl Client {
                 asked.headers.0.clear();
                 asked.subprotocols.clear();
                 (asked.host, asked.dialed) = (None, None);
+                #[cfg(feature = "tls")]
+                {
+                    asked.tls = asked.tls.elsewhere();
+                }
             }
         }
     }
@@ -482,6 +486,7 @@ impl fmt::Debug for Client {
             .field("dialed", &self.dialed)
             .field("proxy", &self.proxy)
             .field("config", &self.config)
+            .field("redirects", &self.redirects)
             .field("tap", &self.tap)
             .finish_non_exhaustive()
     }

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use certificates::{Authority, Certificate};
 use common::{PATIENCE, Raw, Running, echo, pattern, run, server, timeouts, within};
-use ws_std::{Client, CloseCode, ConnectError, Message, ServerTls, Tls, TlsError, WebSocket};
+use ws_std::{
+    Client, CloseCode, ConnectError, Message, Response, ServerTls, StatusCode, Tls, TlsError,
+    WebSocket,
+};
 
 mod certificates;
 mod common;
@@ -185,6 +188,42 @@ fn a_server_may_want_a_client_s_certificate() {
     let (a, b) = (ours.issue(&["a"]), ours.issue(&["b"]));
     let error = plain().certificate(a.chain.as_bytes(), b.key.as_bytes());
     assert!(matches!(error.unwrap_err(), TlsError::Key));
+}
+
+#[test]
+fn a_redirect_to_another_server_takes_no_certificate_along() {
+    let ours = Authority::new("ours");
+    let files = Files::new("redirect");
+    let tls = files.tls(&ours.issue(&["127.0.0.1", "localhost"]));
+    let strict = tls
+        .clone()
+        .require_client_certificates(files.put("ca.pem", &ours.pem()));
+    let far = run(echo().tls(strict.clone().unwrap()));
+    let end = format!("https://127.0.0.1:{}/", far.addr.port());
+    let near = run(server().tls(strict.unwrap()).get("/", move |_| {
+        Response::text("")
+            .with_status(StatusCode::FOUND)
+            .header("location", end.clone())
+    }));
+    let own = ours.issue(&["li"]);
+    let trusting = Tls::new().ca(ours.pem().as_bytes()).unwrap();
+    let tls = trusting
+        .certificate(own.chain.as_bytes(), own.key.as_bytes())
+        .unwrap();
+    let at = |server: &Running| {
+        let url = format!("wss://127.0.0.1:{}/", server.addr.port());
+        Client::new(url).tls(tls.clone()).follow_redirects()
+    };
+    says_hello(&mut at(&far).connect().unwrap());
+    let error = at(&near).connect().unwrap_err();
+    let is_tls = matches!(
+        error,
+        ConnectError::Tls {
+            error: TlsError::Handshake(_),
+            ..
+        }
+    );
+    assert!(is_tls, "{error:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a client trusts, and how it shows who it is.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
@@ -31,9 +31,14 @@ pub struct Tls {
     trust: Trust,
     own: Option<Arc<Own>>,
     name: Option<ServerName<'static>>,
-    /// Made when it is first needed.
-    config: Arc<OnceLock<Arc<ClientConfig>>>,
+    config: Made,
 }
+
+/// What rustls makes of the settings, when it is first needed.
+type Made = Arc<OnceLock<Arc<ClientConfig>>>;
+
+/// That of the defaults, for all clients: to read what the platform trusts takes a while.
+static DEFAULT: LazyLock<Made> = LazyLock::new(Arc::default);
 
 #[derive(Clone)]
 enum Trust {
@@ -55,7 +60,7 @@ impl Tls {
             trust: Trust::Platform,
             own: None,
             name: None,
-            config: Arc::default(),
+            config: DEFAULT.clone(),
         }
     }
 
@@ -108,6 +113,17 @@ impl Tls {
     fn anew(mut self) -> Self {
         self.config = Arc::default();
         self
+    }
+
+    /// For another server than the one that it was meant for, to which a redirect leads: who we are
+    /// is none of its business.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self {
+            own: None,
+            name: None,
+            ..self.clone()
+        }
+        .anew()
     }
 
     /// Puts TLS over a connection to `host`. The handshake is still to be done.
