@@ -47,7 +47,8 @@
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 //!
 //! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
-//! `Server::deflate` is called. There is no TLS yet.
+//! `Server::deflate` is called. The feature `test-util` adds a clock that tests move by hand. There is
+//! no TLS yet.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -370,7 +370,9 @@ mod tests {
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::thread;
-    use ws_proto::{Instant, Limits, Prepared, Session};
+    use ws_proto::{Config, Incoming, Instant, Prepared, Role, Session, TimedOut};
+
+    use crate::reader::{Next, Reader};
 
     fn pair() -> (Arc<Shared>, TcpStream) {
         let (tcp, peer) = sockets();
@@ -386,10 +388,30 @@ mod tests {
     }
 
     fn over(stream: Stream, setup: Setup) -> Arc<Shared> {
-        let (_, outgoing) = Session::server(&Limits::default().into()).split();
-        let address = stream.peer_addr();
-        Shared::new(Arc::new(stream), address, outgoing, setup).unwrap()
+        halves(Role::Server, stream, setup).1
     }
+
+    fn halves(role: Role, stream: Stream, setup: Setup) -> (Incoming, Arc<Shared>) {
+        let session = match role {
+            Role::Server => Session::server(&Config::default()),
+            Role::Client => Session::client(&Config::default(), [7; 32]),
+        };
+        let (incoming, outgoing) = session.split();
+        let address = stream.peer_addr();
+        let shared = Shared::new(Arc::new(stream), address, outgoing, setup);
+        (incoming, shared.unwrap())
+    }
+
+    /// One whose peer takes nothing; the clock goes on while it is waited for.
+    fn stalled(role: Role, clock: &Clock) -> (Arc<Shared>, TcpStream) {
+        let (tcp, peer) = sockets();
+        let plan = Plan::new(Fault::Error(io::ErrorKind::WouldBlock), Fails::All).on(clock);
+        let plan = Arc::new(plan);
+        let stream = Faulty { tcp, plan }.into();
+        (halves(role, stream, Setup::new(clock.clone())).1, peer)
+    }
+
+    const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
     fn tapped(tap: impl Fn(&[u8]) + Send + Sync + 'static) -> Setup {
         let tap = Tap::new(move |what| match what {
@@ -531,5 +553,88 @@ mod tests {
         // No thread has looked at the clock since.
         let deadline = Instant::from_epoch(Duration::from_secs(13));
         assert_eq!(shared.outgoing().deadline(), Some(deadline));
+    }
+
+    #[test]
+    fn alive_a_send_to_a_peer_that_takes_nothing_has_one_pong_timeout() {
+        for (role, len) in ROLES
+            .into_iter()
+            .flat_map(|role| [(role, 1), (role, BY_REFERENCE)])
+        {
+            let clock = Clock::manual();
+            let (shared, _peer) = stalled(role, &clock);
+            let error = shared.send(Message::Binary(&vec![7; len])).unwrap_err();
+            assert!(matches!(error, Error::TimedOut(TimedOut::Pong)), "{error}");
+            assert_eq!(clock.now().since_epoch(), Timeouts::DEFAULT.pong_timeout);
+        }
+    }
+
+    #[test]
+    fn alive_a_close_that_cannot_leave_has_one_close_timeout() {
+        for role in ROLES {
+            let clock = Clock::manual();
+            let (shared, _peer) = stalled(role, &clock);
+            shared.close(CloseCode::NORMAL.into()).unwrap();
+            crate::faults::until("it is given up", || shared.check_transport().is_err());
+            let error = shared.check_transport().unwrap_err();
+            assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
+            assert_eq!(clock.now().since_epoch(), Timeouts::DEFAULT.close_timeout);
+        }
+    }
+
+    #[test]
+    fn alive_a_close_after_what_is_not_taken_has_one_close_timeout_too() {
+        for role in ROLES {
+            let (tcp, _peer) = sockets();
+            let clock = Clock::manual();
+            let (incoming, shared) = halves(role, tcp.into(), Setup::new(clock.clone()));
+            let mut reader = Reader::new(incoming, shared.clone());
+            let mut look = || match reader.recv_timeout(Duration::ZERO) {
+                Ok(next) => assert_eq!(next, Next::Elapsed),
+                Err(error) => panic!("{error}"),
+            };
+            look();
+            // A thread waits for the peer to take a message.
+            let wire = lock(&shared.wire);
+            shared.queue(2, |outgoing| outgoing.send("hi")).unwrap();
+            shared.outgoing().on_blocked();
+            clock.advance(Duration::from_secs(15));
+            shared.close(CloseCode::NORMAL.into()).unwrap();
+            clock.advance(Duration::from_secs(10) - Duration::from_nanos(1));
+            look();
+            clock.advance(Duration::from_nanos(1));
+            let error = reader.recv_timeout(Duration::ZERO).unwrap_err();
+            assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
+            drop(wire);
+        }
+    }
+
+    #[test]
+    fn alive_what_was_queued_last_is_written_to_its_end_however_slowly_it_is_taken() {
+        // It takes a sixteenth in 9 s, and there are 10 s for the Close. The system keeps less than
+        // a sixteenth, so some of each is taken from us.
+        const LEN: usize = 4 << 20;
+        for role in ROLES {
+            let (tcp, mut peer) = sockets();
+            let small = |socket| socket2::SockRef::from(socket);
+            small(&tcp).set_send_buffer_size(4096).unwrap();
+            small(&peer).set_recv_buffer_size(32 << 10).unwrap();
+            let clock = Clock::manual();
+            let (_, shared) = halves(role, tcp.into(), Setup::new(clock.clone()));
+            shared.outgoing().send(&[0; LEN]).unwrap();
+            let finishing = thread::spawn(move || shared.finish(CloseCode::NORMAL));
+            let mut piece = vec![0; LEN / 16];
+            for _ in 0..16 {
+                peer.read_exact(&mut piece).unwrap();
+                clock.advance(Duration::from_secs(9));
+            }
+            let mut rest = Vec::new();
+            peer.read_to_end(&mut rest).unwrap();
+            // Two headers, with a client's keys, and the code.
+            let keys = if role == Role::Client { 8 } else { 0 };
+            assert_eq!(rest.len(), 10 + 4 + keys);
+            drop(peer);
+            finishing.join().unwrap();
+        }
     }
 }

@@ -104,7 +104,7 @@ pub(crate) struct Plan {
     fails: Fails,
     /// Calls of other kinds do not.
     only: Option<Call>,
-    /// Moved on by each call that is made to block, as waiting would.
+    /// Moved on by each call that is made to wait, as waiting would.
     clock: Option<Clock>,
     met: Mutex<Met>,
 }
@@ -143,7 +143,7 @@ impl Plan {
         }
     }
 
-    /// Makes calls that block move a clock on.
+    /// Makes calls that wait move a clock on.
     pub(crate) fn on(mut self, clock: &Clock) -> Self {
         self.clock = Some(clock.clone());
         self
@@ -172,7 +172,10 @@ impl Plan {
             Some(Fault::Zero) => Ok(0),
             Some(Fault::Lie) => Ok(given + 1),
             Some(Fault::Error(kind)) => {
-                if let Some(clock) = &self.clock {
+                // A write that does not wait takes no time.
+                if let Some(clock) = &self.clock
+                    && call != Call::WriteAtOnce
+                {
                     clock.advance(WAITED);
                 }
                 Err(kind.into())
