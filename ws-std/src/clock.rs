@@ -73,7 +73,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::iter;
+    use std::{iter, mem};
 
     use super::*;
 
@@ -88,12 +88,18 @@ mod tests {
     }
 
     #[test]
-    fn the_system_s_goes_by_itself() {
+    fn the_system_s_goes_by_itself_and_never_back() {
         let clock = Clock::system();
         let start = clock.now();
+        let mut last = start;
         // It may be coarse.
-        let mut later = iter::repeat_with(|| clock.now()).take(1 << 30);
-        assert!(later.any(|now| now > start));
+        let mut later = iter::repeat_with(|| {
+            let now = clock.now();
+            assert!(now >= mem::replace(&mut last, now));
+            now
+        });
+        assert!(later.by_ref().take(1 << 30).any(|now| now > start));
+        assert!(later.take(10_000).all(|now| now > start));
     }
 
     #[test]
