@@ -402,10 +402,11 @@ mod tests {
         (incoming, shared.unwrap())
     }
 
-    /// One whose peer takes nothing; the clock goes on while it is waited for.
-    fn stalled(role: Role, clock: &Clock) -> (Arc<Shared>, TcpStream) {
+    /// One whose peer takes something now and then, or nothing; the clock goes on while it is waited
+    /// for.
+    fn stalled(role: Role, fails: Fails, clock: &Clock) -> (Arc<Shared>, TcpStream) {
         let (tcp, peer) = sockets();
-        let plan = Plan::new(Fault::Error(io::ErrorKind::WouldBlock), Fails::All).on(clock);
+        let plan = Plan::new(Fault::Error(io::ErrorKind::WouldBlock), fails).on(clock);
         let plan = Arc::new(plan);
         let stream = Faulty { tcp, plan }.into();
         (halves(role, stream, Setup::new(clock.clone())).1, peer)
@@ -562,7 +563,7 @@ mod tests {
             .flat_map(|role| [(role, 1), (role, BY_REFERENCE)])
         {
             let clock = Clock::manual();
-            let (shared, _peer) = stalled(role, &clock);
+            let (shared, _peer) = stalled(role, Fails::All, &clock);
             let error = shared.send(Message::Binary(&vec![7; len])).unwrap_err();
             assert!(matches!(error, Error::TimedOut(TimedOut::Pong)), "{error}");
             assert_eq!(clock.now().since_epoch(), Timeouts::DEFAULT.pong_timeout);
@@ -573,7 +574,7 @@ mod tests {
     fn alive_a_close_that_cannot_leave_has_one_close_timeout() {
         for role in ROLES {
             let clock = Clock::manual();
-            let (shared, _peer) = stalled(role, &clock);
+            let (shared, _peer) = stalled(role, Fails::All, &clock);
             shared.close(CloseCode::NORMAL.into()).unwrap();
             crate::faults::until("it is given up", || shared.check_transport().is_err());
             let error = shared.check_transport().unwrap_err();
@@ -610,31 +611,30 @@ mod tests {
     }
 
     #[test]
-    fn alive_what_was_queued_last_is_written_to_its_end_however_slowly_it_is_taken() {
-        // It takes a sixteenth in 9 s, and there are 10 s for the Close. The system keeps less than
-        // a sixteenth, so some of each is taken from us.
-        const LEN: usize = 4 << 20;
+    fn alive_a_send_goes_on_while_something_is_taken() {
         for role in ROLES {
-            let (tcp, mut peer) = sockets();
-            let small = |socket| socket2::SockRef::from(socket);
-            small(&tcp).set_send_buffer_size(4096).unwrap();
-            small(&peer).set_recv_buffer_size(32 << 10).unwrap();
             let clock = Clock::manual();
-            let (_, shared) = halves(role, tcp.into(), Setup::new(clock.clone()));
-            shared.outgoing().send(&[0; LEN]).unwrap();
-            let finishing = thread::spawn(move || shared.finish(CloseCode::NORMAL));
-            let mut piece = vec![0; LEN / 16];
-            for _ in 0..16 {
-                peer.read_exact(&mut piece).unwrap();
-                clock.advance(Duration::from_secs(9));
-            }
-            let mut rest = Vec::new();
-            peer.read_to_end(&mut rest).unwrap();
+            let (shared, _peer) = stalled(role, Fails::TwoOfThree, &clock);
+            shared.send(Message::Binary(&[7; BY_REFERENCE])).unwrap();
+            let took = clock.now().since_epoch();
+            assert!(took > Timeouts::DEFAULT.pong_timeout, "{took:?}");
+        }
+    }
+
+    #[test]
+    fn alive_what_was_queued_last_is_written_to_its_end_while_something_is_taken() {
+        for role in ROLES {
+            let clock = Clock::manual();
+            let (shared, mut peer) = stalled(role, Fails::TwoOfThree, &clock);
+            shared.outgoing().send(&[7; BY_REFERENCE]).unwrap();
+            shared.finish(CloseCode::NORMAL);
+            let took = clock.now().since_epoch();
+            assert!(took > Timeouts::DEFAULT.close_timeout, "{took:?}");
+            let mut bytes = Vec::new();
+            peer.read_to_end(&mut bytes).unwrap();
             // Two headers, with a client's keys, and the code.
             let keys = if role == Role::Client { 8 } else { 0 };
-            assert_eq!(rest.len(), 10 + 4 + keys);
-            drop(peer);
-            finishing.join().unwrap();
+            assert_eq!(bytes.len(), 4 + BY_REFERENCE + 4 + keys);
         }
     }
 }

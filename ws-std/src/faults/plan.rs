@@ -94,6 +94,8 @@ pub(crate) enum Fails {
         times: usize,
     },
     EveryOther,
+    /// Two, and then one that does not.
+    TwoOfThree,
     All,
 }
 
@@ -215,6 +217,7 @@ impl Plan {
         let fails = match self.fails {
             Fails::From { first, times } => at >= first && at - first < times,
             Fails::EveryOther => at.is_multiple_of(2),
+            Fails::TwoOfThree => at % 3 < 2,
             Fails::All => true,
         };
         fails.then(|| met.failed.push(call))?;
