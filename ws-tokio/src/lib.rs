@@ -7,21 +7,34 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+pub mod axum;
+mod client;
 mod error;
+mod first;
 mod group;
+mod home;
 mod pool;
 mod receiving;
+mod server;
 mod sink;
 mod socket;
 mod split;
 mod timer;
+#[cfg(feature = "hyper")]
+mod upgrade;
 mod wakers;
+mod way;
 mod wire;
 
-pub use error::Error;
+pub use client::{Client, connect};
+pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
+pub use server::{Handle, Server, serve};
 pub use socket::{Reply, WebSocket};
 pub use split::{Reader, ReuniteError, Writer};
+#[cfg(feature = "hyper")]
+pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};
 
 // The crates whose types appear in this crate's API.
 pub use ws_proto::{

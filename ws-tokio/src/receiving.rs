@@ -305,6 +305,7 @@ impl Receiving {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         self.waiting.answered = false;
+        lane.with(|wire| wire.obey(cx.waker()));
         let _ = lane.poll(cx, Wire::poll_flush);
         if self
             .waiting

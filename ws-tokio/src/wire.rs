@@ -1,18 +1,23 @@
 //! The sending half of a connection and its stream: the way of the bytes, in and out.
 
+use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{
-    Buffers, CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError, Session, State,
+    Buffers, CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError, Session, Shutdown,
+    State,
 };
+
+use crate::home::Home;
 
 /// The stream, and everything that is to be written to it.
 ///
 /// It takes its leave when it is dropped, as far as that takes no waiting.
-#[derive(Debug)]
 pub(crate) struct Wire<S: AsyncRead + AsyncWrite + Unpin> {
     /// `None` once the connection is over.
     stream: Option<S>,
@@ -23,6 +28,8 @@ pub(crate) struct Wire<S: AsyncRead + AsyncWrite + Unpin> {
     writes: u32,
     /// Something was written that the stream may hold back, as TLS does.
     held_back: bool,
+    /// Where it goes back to, if a server has lent it.
+    home: Option<Arc<Home<S>>>,
 }
 
 /// What came of a read.
@@ -48,6 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             failure: None,
             writes: 0,
             held_back: false,
+            home: None,
         }
     }
 
@@ -56,17 +64,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let rest = Self {
             stream: None,
             outgoing: closed(),
-            ..*self
+            failure: self.failure,
+            writes: self.writes,
+            held_back: false,
+            home: None,
         };
         std::mem::replace(self, rest)
     }
 
     /// Takes the stream away without a word, and the half that was to be written to it.
     pub(crate) fn take(&mut self) -> Option<(S, Outgoing)> {
+        if let Some(home) = self.home.take() {
+            home.lose();
+        }
         let mut wire = self.cut_off();
         let stream = wire.stream.take()?;
         let outgoing = std::mem::replace(&mut wire.outgoing, closed());
         Some((stream, outgoing))
+    }
+
+    /// Notes whose it is.
+    pub(crate) fn lend(&mut self, home: Arc<Home<S>>) {
+        self.home = Some(home);
+    }
+
+    /// Closes the connection if the server that has lent it asks for that, and has the task of
+    /// `waker` woken when it does.
+    pub(crate) fn obey(&mut self, waker: &Waker) {
+        if let Some(home) = &self.home
+            && let Some(code) = home.asked(waker)
+            && self.outgoing.state() == State::Open
+        {
+            // Without memory for a Close, the end of the stream has to say it.
+            let _ = self.outgoing.close(Some(code.into()));
+        }
     }
 
     pub(crate) const fn stream(&self) -> Option<&S> {
@@ -240,6 +271,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.held_back = false;
     }
 
+    /// Ends the connection from our side, whatever state it is in, and waits for the peer to see
+    /// it: until it closes its side, within the close timeout.
+    pub(crate) async fn finish(&mut self, code: CloseCode) {
+        let _ = self.outgoing.close(Some(code.into()));
+        let timeout = self.outgoing.timeouts().close_timeout;
+        let last_word = poll_fn(|cx| {
+            let _ = ready!(self.poll_flush(cx));
+            let _ = ready!(self.poll_shutdown(cx));
+            self.outgoing.write_shut();
+            loop {
+                match ready!(self.poll_drop(cx)) {
+                    Ok(Read::Something) if self.outgoing.shutdown() != Shutdown::Now => {}
+                    _ => return Poll::Ready(()),
+                }
+            }
+        });
+        let _ = tokio::time::timeout(timeout, last_word).await;
+        self.end();
+    }
+
     /// Says goodbye, if that takes no waiting: the peer of a connection that is dropped while open
     /// learns more than that its stream has ended.
     fn leave(&mut self) {
@@ -283,8 +334,22 @@ fn poll_write_once<S: AsyncWrite>(
     }
 }
 
+/// Shows neither the stream nor what is queued.
+impl<S: AsyncRead + AsyncWrite + Unpin> fmt::Debug for Wire<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire")
+            .field("is_over", &self.stream.is_none())
+            .field("outgoing", &self.outgoing)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Wire<S> {
     fn drop(&mut self) {
-        self.leave();
+        match self.home.take() {
+            Some(home) => home.take_back(self.cut_off()),
+            None => self.leave(),
+        }
     }
 }
