@@ -19,7 +19,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Connects to the host, or to a proxy that connects to it.
 pub(crate) async fn dial(uri: &Uri<'_>, proxy: Option<&Proxy>) -> Result<TcpStream, ConnectError> {
     let Some(proxy) = proxy else {
-        return reach(uri.host(), uri.port(), &uri.authority()).await;
+        return reach(uri.host(), uri.port(), uri.authority()).await;
     };
     let mut stream = reach(proxy.host(), proxy.port(), &proxy.to_string()).await?;
     let failed = |error| ConnectError::Proxy {

@@ -194,7 +194,7 @@ async fn a_handler_s_end_is_the_connection_s() {
                 // A writer that outlives the handler.
                 tokio::spawn(async move {
                     std::future::pending::<()>().await;
-                    drop(writer)
+                    drop(writer);
                 });
                 Ok::<_, Error>(())
             })
@@ -290,6 +290,7 @@ async fn a_request_is_decided_as_everywhere() {
         within(stream.read_to_string(&mut answer)).await.unwrap();
         assert!(answer.starts_with(starts), "{answer}");
     }
+    drop(open);
     server.end().await;
 }
 
@@ -322,6 +323,7 @@ async fn a_client_that_is_too_slow_gets_408() {
     let mut answer = String::new();
     within(stream.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    drop(stream);
     server.end().await;
 }
 
@@ -364,6 +366,7 @@ async fn a_room_gets_what_anybody_says() {
         );
     }
     within(one.close(CloseCode::NORMAL, "")).await.unwrap();
+    drop(two);
     server.end().await;
     assert!(room.is_empty());
 }
@@ -415,6 +418,7 @@ async fn a_client_goes_through_a_proxy_and_follows_a_redirect() {
         within(ws.recv()).await.unwrap(),
         Some(Message::Text("hello"))
     );
+    drop(ws);
 
     // A proxy that connects to one server, whatever it is asked for.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
