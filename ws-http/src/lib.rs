@@ -26,6 +26,8 @@
 //!              Ended ▶ Backoff ▶ how long to wait
 //! ```
 //!
+//! And for connections that are open, [`Group`]: a message for many, none of which waits for another.
+//!
 //! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
 //! limit that it names, and fails with a reason of its own type.
 //!
@@ -39,6 +41,7 @@ mod backoff;
 mod body;
 mod connect;
 mod fields;
+mod group;
 mod host;
 mod origins;
 mod proxy;
@@ -57,6 +60,7 @@ pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
 pub use backoff::{Backoff, Ended, retry_after};
 pub use body::{BodyError, BodyReader};
 pub use fields::header_map;
+pub use group::{Group, Member, Membership};
 pub use host::{Hosts, InvalidHost};
 pub use origins::{InvalidOrigin, Origins};
 pub use proxy::{InvalidProxy, Proxies, Proxy, ProxyKind};
