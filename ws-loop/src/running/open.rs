@@ -1,0 +1,420 @@
+//! A turn of an open connection: what there is to read is handled, what there is to send written.
+//!
+//! ```text
+//!   lend ─▶ write what waits ─▶ read ─▶ each message: the handler ─▶ write ─▶ take back
+//!              │                 ▲                                     │
+//!              └── it is cut: nothing is read until it has left ◀──────┤
+//!                                └──────── there may be more ◀─────────┘
+//! ```
+
+use std::io;
+use std::mem;
+
+use ws_proto::{
+    CloseCode, Incoming, Outgoing, ProtocolError, SendError, Session, Shutdown, Step,
+};
+
+use super::Running;
+use crate::connections::{Flags, Stage};
+use crate::handler::{Closed, Conn, Handler};
+use crate::post::Others;
+use crate::stream::{PIECES, SHORT_READ_IS_LAST, Stream};
+
+/// The most reads of a connection in a turn.
+const READS: usize = 4;
+
+/// The most messages and control frames of a connection in a turn.
+const MESSAGES: usize = 1024;
+
+/// What waits is written once there is so much of it, in bytes, if more messages are to be handled:
+/// the buffer that is lent stays small.
+const CORK: usize = 64 << 10;
+
+/// What is read of a peer that takes nothing, when its time is over, in bytes: a sign of life is
+/// enough.
+const SIGN: usize = 64;
+
+/// Why nothing more comes of a connection.
+#[derive(Debug)]
+enum End {
+    Closed,
+    Protocol(ProtocolError),
+    Io(io::Error),
+}
+
+/// How a turn ended.
+enum Turn {
+    /// Nothing can be done now.
+    Waits,
+    /// It was cut short: others have their turn first.
+    Again,
+}
+
+impl<H: Handler> Running<H> {
+    pub(super) fn serve_open(&mut self, slot: u32) {
+        self.turn_open(slot);
+        self.look_after(slot);
+    }
+
+    /// Makes a turn.
+    pub(super) fn turn_open(&mut self, slot: u32) {
+        let Some(entry) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let id = entry.id(slot);
+        let Stage::Open(session) = &mut entry.stage else {
+            return;
+        };
+        session.attach(mem::take(&mut self.buffers));
+        let turn = match &mut entry.data {
+            Some(data) => {
+                let (incoming, outgoing) = session.halves();
+                Serving {
+                    handler: &mut self.handler,
+                    conn: Conn {
+                        data,
+                        id,
+                        outgoing,
+                        flags: &mut entry.flags,
+                        others: Others {
+                            post: &mut self.post,
+                        },
+                    },
+                    incoming,
+                    stream: &entry.stream,
+                }
+                .turn()
+            }
+            None => linger(session, &entry.stream, &mut entry.flags, &mut self.scratch),
+        };
+        let end = match turn {
+            Ok(turn) => {
+                self.buffers = Self::take_back(session, &self.rules.config);
+                if let Turn::Again = turn {
+                    self.serve_again(slot);
+                }
+                return;
+            }
+            Err(end) => end,
+        };
+        self.end(slot, end);
+    }
+
+    /// Ends a connection, whose buffers are lent.
+    fn end(&mut self, slot: u32, end: End) {
+        let Some(entry) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let id = entry.id(slot);
+        let Stage::Open(session) = &mut entry.stage else {
+            return;
+        };
+        let is_lost = matches!(end, End::Io(_));
+        if let Some(data) = entry.data.take() {
+            if entry.flags.take(Flags::MEMBER) {
+                self.post.topics.leave_all(slot);
+            }
+            let mut others = Others {
+                post: &mut self.post,
+            };
+            let why = match end {
+                End::Closed => Closed::Done(session.peer_close()),
+                End::Protocol(error) => Closed::Protocol(error),
+                End::Io(error) => Closed::Io(error),
+            };
+            self.handler.closed(&mut others, id, data, why);
+        }
+        let turn = if is_lost {
+            Err(End::Closed)
+        } else {
+            linger(session, &entry.stream, &mut entry.flags, &mut self.scratch)
+        };
+        self.buffers = Self::take_back(session, &self.rules.config);
+        match turn {
+            Ok(Turn::Waits) => {}
+            Ok(Turn::Again) => self.serve_again(slot),
+            Err(_) => self.finish(slot, Closed::Shutdown),
+        }
+    }
+
+    /// Has a connection closed from our side.
+    pub(super) fn close(&mut self, slot: u32, code: CloseCode, reason: &str) {
+        let Some(entry) = self.connections.get_mut(slot) else {
+            return;
+        };
+        if let (Stage::Open(session), true) = (&mut entry.stage, entry.data.is_some()) {
+            close(session.halves().1, code, reason);
+            // Its turn writes it.
+            self.serve_open(slot);
+        }
+    }
+}
+
+/// Starts the closing handshake; that it has begun already is no error.
+pub(super) fn close(outgoing: &mut Outgoing, code: CloseCode, reason: &str) {
+    let close = ws_proto::Close::new(code, reason).unwrap_or_else(|_| code.into());
+    let _ = outgoing.close(Some(close));
+}
+
+/// Closes a connection that could not be sent to.
+pub(super) fn dismiss(outgoing: &mut Outgoing, error: SendError) {
+    match error {
+        SendError::Closed => {}
+        SendError::Full { .. } => close(outgoing, CloseCode::TRY_AGAIN_LATER, "too slow"),
+        _ => close(outgoing, CloseCode::INTERNAL, ""),
+    }
+}
+
+/// A connection in its turn.
+struct Serving<'a, H: Handler> {
+    handler: &'a mut H,
+    conn: Conn<'a, H::Data>,
+    incoming: &'a mut Incoming,
+    stream: &'a Stream,
+}
+
+impl<H: Handler> Serving<'_, H> {
+    #[inline]
+    fn turn(mut self) -> Result<Turn, End> {
+        // We do not read from a peer that does not take the answers.
+        if self.conn.flags.has(Flags::BLOCKED) {
+            return Ok(Turn::Waits);
+        }
+        let mut lost = None;
+        if self.conn.outgoing.wants_write() {
+            lost = self.flush().err();
+            if self.conn.flags.has(Flags::BLOCKED) {
+                return self.sign_of_life();
+            }
+            if lost.is_none() {
+                let drained = self.handler.drained(&mut self.conn);
+                self.dismissed(drained);
+            }
+        }
+        let (mut reads, mut messages) = (READS, MESSAGES);
+        let mut has_read = self.conn.flags.take(Flags::LEFT);
+        loop {
+            if !has_read {
+                match (self.read(&mut reads), lost) {
+                    (Ok(Read::Some), before) => lost = before,
+                    (Ok(Read::Nothing), None) => return Ok(Turn::Waits),
+                    (Ok(Read::Enough), None) => return Ok(Turn::Again),
+                    (Ok(Read::End), before) => return self.ended(before),
+                    (Ok(_), Some(error)) | (Err(_), Some(error)) | (Err(error), None) => {
+                        return Err(End::Io(error));
+                    }
+                }
+            }
+            let handled = self.handle(&mut messages)?;
+            // A transport that failed is still read to its end: what the peer sent before, perhaps
+            // a Close with its reason, counts.
+            if lost.is_none() {
+                lost = self.flush().err();
+            }
+            let is_blocked = self.conn.flags.has(Flags::BLOCKED);
+            match handled {
+                Handled::Closed => return Err(End::Closed),
+                Handled::All => has_read = false,
+                Handled::Part if is_blocked || messages == 0 => self.conn.flags.set(Flags::LEFT),
+                Handled::Part => has_read = true,
+            }
+            if is_blocked {
+                return Ok(Turn::Waits);
+            }
+            if messages == 0 {
+                return lost.map_or(Ok(Turn::Again), |error| Err(End::Io(error)));
+            }
+        }
+    }
+
+    /// Makes one read.
+    #[inline]
+    fn read(&mut self, reads: &mut usize) -> io::Result<Read> {
+        let flags = &mut *self.conn.flags;
+        loop {
+            if !flags.has(Flags::READABLE) {
+                return Ok(Read::Nothing);
+            }
+            if *reads == 0 {
+                return Ok(Read::Enough);
+            }
+            *reads -= 1;
+            // Without memory for it the next step says so.
+            let Ok(room) = self.incoming.spare_mut() else {
+                return Ok(Read::Some);
+            };
+            match self.stream.read(room) {
+                Ok(0) => return Ok(Read::End),
+                Ok(len) => {
+                    let is_short = len < room.len();
+                    if is_short && SHORT_READ_IS_LAST && !flags.has(Flags::HUNG_UP) {
+                        flags.clear(Flags::READABLE);
+                    }
+                    self.incoming.filled(len);
+                    return Ok(Read::Some);
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => flags.clear(Flags::READABLE),
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Hands out what was read, as long as there is room for answers.
+    #[inline]
+    fn handle(&mut self, messages: &mut usize) -> Result<Handled, End> {
+        loop {
+            match self.incoming.step(self.conn.outgoing) {
+                Ok(Step::Message(message)) => {
+                    if let Err(error) = self.handler.message(&mut self.conn, message) {
+                        dismiss(self.conn.outgoing, error);
+                    }
+                }
+                Ok(Step::Control(_)) => {}
+                Ok(Step::NeedData) => return Ok(Handled::All),
+                Ok(Step::Closed) => return Ok(Handled::Closed),
+                Err(error) => return Err(End::Protocol(error)),
+            }
+            *messages -= 1;
+            if *messages == 0 || self.conn.outgoing.unsent_len() >= CORK {
+                return Ok(Handled::Part);
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        flush(self.conn.outgoing, self.stream, self.conn.flags)
+    }
+
+    fn dismissed(&mut self, result: Result<(), SendError>) {
+        if let Err(error) = result {
+            dismiss(self.conn.outgoing, error);
+        }
+    }
+
+    /// The stream has ended.
+    fn ended(self, lost: Option<io::Error>) -> Result<Turn, End> {
+        Err(match (self.incoming.eof(self.conn.outgoing), lost) {
+            (Ok(()), _) => End::Closed,
+            (Err(_), Some(error)) => End::Io(error),
+            (Err(error), None) => End::Protocol(error),
+        })
+    }
+
+    /// Reads a little of a peer that takes nothing, if its time is over.
+    fn sign_of_life(self) -> Result<Turn, End> {
+        if self.conn.flags.take(Flags::LAST_CALL)
+            && let Ok(room) = self.incoming.spare_mut()
+        {
+            let len = room.len().min(SIGN);
+            if let Some(Ok(len)) = room.get_mut(..len).map(|room| self.stream.read(room)) {
+                self.incoming.filled(len);
+                self.conn.flags.set(Flags::LEFT);
+            }
+        }
+        Ok(Turn::Waits)
+    }
+}
+
+/// What a read has got.
+enum Read {
+    Some,
+    /// Nothing, and no more before the system says so.
+    Nothing,
+    /// As much as a turn may have.
+    Enough,
+    /// The end of the stream.
+    End,
+}
+
+/// How far what was read has been handled.
+enum Handled {
+    All,
+    /// So far that what is to be sent should be.
+    Part,
+    /// To the peer's Close.
+    Closed,
+}
+
+/// Writes what waits, as much as the socket takes.
+#[inline]
+pub(super) fn flush(
+    outgoing: &mut Outgoing,
+    stream: &Stream,
+    flags: &mut Flags,
+) -> io::Result<()> {
+    loop {
+        let first = outgoing.unsent().len();
+        if first == 0 {
+            return Ok(());
+        }
+        let written = if first == outgoing.unsent_len() {
+            stream.write(outgoing.unsent())
+        } else {
+            let mut pieces = [&[][..]; PIECES];
+            let count = outgoing.unsent_slices(&mut pieces);
+            stream.write_pieces(pieces.get(..count).unwrap_or_default())
+        };
+        match written {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => outgoing.sent(len),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    outgoing.sent(0);
+                    flags.set(Flags::BLOCKED);
+                    return Ok(());
+                }
+                io::ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// Writes our last word, and reads and drops what still comes, as the core says.
+///
+/// # Errors
+///
+/// It is time to close the socket.
+fn linger(
+    session: &mut Session,
+    stream: &Stream,
+    flags: &mut Flags,
+    scratch: &mut [u8],
+) -> Result<Turn, End> {
+    if flags.has(Flags::BLOCKED) {
+        return Ok(Turn::Waits);
+    }
+    flush(session.halves().1, stream, flags).map_err(End::Io)?;
+    let mut reads = READS;
+    loop {
+        match session.shutdown() {
+            Shutdown::NotYet => return Ok(Turn::Waits),
+            Shutdown::Now => return Err(End::Closed),
+            Shutdown::Write => {
+                stream.end().map_err(End::Io)?;
+                session.write_shut();
+            }
+            Shutdown::Drain | Shutdown::AwaitPeer => {
+                if !flags.has(Flags::READABLE) {
+                    return Ok(Turn::Waits);
+                }
+                if reads == 0 {
+                    return Ok(Turn::Again);
+                }
+                reads -= 1;
+                match stream.read(scratch) {
+                    Ok(0) => return Err(End::Closed),
+                    Ok(len) => session.dropped(len),
+                    Err(error) => match error.kind() {
+                        io::ErrorKind::WouldBlock => flags.clear(Flags::READABLE),
+                        io::ErrorKind::Interrupted => {}
+                        _ => return Err(End::Io(error)),
+                    },
+                }
+            }
+        }
+    }
+}
