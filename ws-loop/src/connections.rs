@@ -244,7 +244,9 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn an_idle_connection_is_small() {
+        // 232 bytes, where mio does not check itself: then its sockets are larger.
+        let least = size_of::<Session>() + size_of::<Stream>();
         let size = size_of::<Entry<()>>();
-        assert!(size <= size_of::<Session>() + 24, "{size}");
+        assert!(size <= least + 16, "{size}");
     }
 }

@@ -232,7 +232,9 @@ mod tests {
                 }
                 _ => {
                     topics.leave_all(slot);
-                    sets.values_mut().for_each(|set| drop(set.remove(&slot)));
+                    for set in sets.values_mut() {
+                        set.remove(&slot);
+                    }
                 }
             }
             for name in names {

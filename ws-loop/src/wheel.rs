@@ -228,7 +228,7 @@ mod tests {
                 0..=3 => {
                     let deadline = now + random.below(60_000) as u64;
                     wheel.set(&mut links, name, at(deadline));
-                    list[slot] = Some(deadline);
+                    list[slot] = Some((deadline, now));
                 }
                 4 => {
                     wheel.drop_deadline(&mut links, name);
@@ -239,14 +239,14 @@ mod tests {
             }
             for out in due(&mut wheel, &mut links, now) {
                 let place = &mut list[out as usize];
-                let deadline = place.take().expect("it was set");
+                let (deadline, set) = place.take().expect("it was set");
                 if deadline > now {
-                    assert!(deadline > now + 30_000 || deadline <= now + 68, "early");
+                    assert!(deadline > set + 34_000, "it was not that far away");
                     wheel.set(&mut links, out, at(deadline));
-                    *place = Some(deadline);
+                    *place = Some((deadline, now));
                 }
             }
-            let late = |deadline: &u64| deadline + 140 < now;
+            let late = |(deadline, _): &(u64, u64)| deadline + 140 < now;
             assert!(!list.iter().flatten().any(late), "at {now}");
         }
     }
