@@ -78,7 +78,7 @@ impl<H: Handler> Running<H> {
         };
         let is_blocked = entry.flags.has(Flags::BLOCKED);
         if !is_blocked {
-            session.attach(mem::take(&mut self.buffers));
+            open::lend(session, &mut self.buffers);
         }
         let outgoing = session.halves().1;
         let theirs = messages.iter().filter(|(_, except)| *except != Some(id));
@@ -94,7 +94,7 @@ impl<H: Handler> Running<H> {
         if !is_blocked {
             // A transport that fails is still read to its end, in a turn of its own.
             let lost = open::flush(outgoing, &entry.stream, &mut entry.flags).is_err();
-            self.buffers = Self::take_back(session, &self.rules.config);
+            open::take_back(session, &mut self.buffers);
             if lost {
                 entry.flags.set(Flags::READABLE);
                 self.serve_again(slot);

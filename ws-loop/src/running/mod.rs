@@ -15,7 +15,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ws_proto::{Buffers, Config, Instant, Prepared, Session};
+use ws_proto::{Buffers, Config, Instant, Prepared};
 
 use crate::connections::{Connections, Flags, Stage};
 use crate::event_loop::Rules;
@@ -264,11 +264,6 @@ impl<H: Handler> Running<H> {
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// Takes back the pair that was lent.
-    fn take_back(session: &mut Session, config: &Config) -> Buffers {
-        session.detach().unwrap_or_else(|| buffers(config))
     }
 }
 

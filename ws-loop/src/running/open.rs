@@ -8,10 +8,9 @@
 //! ```
 
 use std::io;
-use std::mem;
 
 use ws_proto::{
-    CloseCode, Incoming, Outgoing, ProtocolError, SendError, Session, Shutdown, Step,
+    Buffers, CloseCode, Incoming, Outgoing, ProtocolError, SendError, Session, Shutdown, Step,
 };
 
 use super::Running;
@@ -65,7 +64,7 @@ impl<H: Handler> Running<H> {
         let Stage::Open(session) = &mut entry.stage else {
             return;
         };
-        session.attach(mem::take(&mut self.buffers));
+        lend(session, &mut self.buffers);
         let turn = match &mut entry.data {
             Some(data) => {
                 let (incoming, outgoing) = session.halves();
@@ -89,7 +88,7 @@ impl<H: Handler> Running<H> {
         };
         let end = match turn {
             Ok(turn) => {
-                self.buffers = Self::take_back(session, &self.rules.config);
+                take_back(session, &mut self.buffers);
                 if let Turn::Again = turn {
                     self.serve_again(slot);
                 }
@@ -129,7 +128,7 @@ impl<H: Handler> Running<H> {
         } else {
             linger(session, &entry.stream, &mut entry.flags, &mut self.scratch)
         };
-        self.buffers = Self::take_back(session, &self.rules.config);
+        take_back(session, &mut self.buffers);
         match turn {
             Ok(Turn::Waits) => {}
             Ok(Turn::Again) => self.serve_again(slot),
@@ -148,6 +147,23 @@ impl<H: Handler> Running<H> {
             self.serve_open(slot);
         }
     }
+}
+
+/// Lends the buffers to a session.
+#[inline]
+pub(super) fn lend(session: &mut Session, buffers: &mut Buffers) {
+    let (incoming, outgoing) = session.halves();
+    incoming.attach(buffers);
+    outgoing.attach(buffers);
+}
+
+/// Takes back what was lent. A session that has no memory for what is left over keeps its buffer,
+/// and those after it have their own until one of them comes back.
+#[inline]
+pub(super) fn take_back(session: &mut Session, buffers: &mut Buffers) {
+    let (incoming, outgoing) = session.halves();
+    incoming.detach(buffers);
+    outgoing.detach(buffers);
 }
 
 /// Starts the closing handshake; that it has begun already is no error.
@@ -345,17 +361,12 @@ pub(super) fn flush(
     stream: &Stream,
     flags: &mut Flags,
 ) -> io::Result<()> {
-    loop {
+    while outgoing.wants_write() {
         let first = outgoing.unsent().len();
-        if first == 0 {
-            return Ok(());
-        }
         let written = if first == outgoing.unsent_len() {
             stream.write(outgoing.unsent())
         } else {
-            let mut pieces = [&[][..]; PIECES];
-            let count = outgoing.unsent_slices(&mut pieces);
-            stream.write_pieces(pieces.get(..count).unwrap_or_default())
+            write_pieces(outgoing, stream)
         };
         match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -371,6 +382,15 @@ pub(super) fn flush(
             },
         }
     }
+    Ok(())
+}
+
+/// Writes what does not lie in one piece.
+#[inline(never)]
+fn write_pieces(outgoing: &mut Outgoing, stream: &Stream) -> io::Result<usize> {
+    let mut pieces = [&[][..]; PIECES];
+    let count = outgoing.unsent_slices(&mut pieces);
+    stream.write_pieces(pieces.get(..count).unwrap_or_default())
 }
 
 /// Writes our last word, and reads and drops what still comes, as the core says.

@@ -1,7 +1,5 @@
 //! Deadlines: of handshakes, of answers, of Pings and Closes.
 
-use std::mem;
-
 use ws_proto::{Instant, Verdict};
 
 use super::{Running, open};
@@ -54,7 +52,7 @@ impl<H: Handler> Running<H> {
             let Stage::Open(session) = &mut entry.stage else {
                 return;
             };
-            session.attach(mem::take(&mut self.buffers));
+            open::lend(session, &mut self.buffers);
             let verdict = session.check(self.now);
             // A transport that fails is found so by the turn that reads what it holds.
             let lost = match (&verdict, entry.flags.has(Flags::BLOCKED)) {
@@ -63,7 +61,7 @@ impl<H: Handler> Running<H> {
                 }
                 _ => false,
             };
-            self.buffers = Self::take_back(session, &self.rules.config);
+            open::take_back(session, &mut self.buffers);
             if lost {
                 entry.flags.set(Flags::READABLE);
             }
