@@ -3,9 +3,7 @@
 use std::io;
 
 use ws_http::{Refusal, Request};
-use ws_proto::{
-    Close, CloseCode, Message, Outgoing, Prepared, ProtocolError, SendError, TimedOut,
-};
+use ws_proto::{Close, CloseCode, Message, Outgoing, Prepared, ProtocolError, SendError, TimedOut};
 
 use crate::connections::{Flags, Id};
 use crate::post::Others;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ws_proto::{CloseCode, Message, Prepared};
 
 use crate::connections::Id;
-use crate::topics::{Topics, TopicId};
+use crate::topics::{TopicId, Topics};
 
 /// To whom a message goes.
 #[derive(Clone, Debug)]

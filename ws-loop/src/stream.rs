@@ -10,9 +10,9 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use mio::event::Source;
+use mio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use mio::net::{UnixListener, UnixStream};
-use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -174,7 +174,10 @@ impl Listener {
         socket.bind(&socket2::SockAddr::unix(path)?)?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
-        Ok(Self::Unix(UnixListener::from_std(socket.into()), path.into()))
+        Ok(Self::Unix(
+            UnixListener::from_std(socket.into()),
+            path.into(),
+        ))
     }
 
     /// Accepts a connection; with the address that it comes from.

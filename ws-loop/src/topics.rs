@@ -128,7 +128,8 @@ impl Topics {
 
     fn make(&mut self, name: &str) -> TopicId {
         let vacant = self.vacant.pop();
-        let id = match vacant.and_then(|index| Some((index, self.topics.get_mut(index as usize)?))) {
+        let id = match vacant.and_then(|index| Some((index, self.topics.get_mut(index as usize)?)))
+        {
             Some((index, topic)) => {
                 topic.name = name.into();
                 let generation = topic.generation;

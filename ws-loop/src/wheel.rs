@@ -121,7 +121,10 @@ impl Wheel {
                 return None;
             }
             // A pause of the whole program may be longer than once around the wheel.
-            self.tick = self.tick.max(self.next).max(now.saturating_sub(BUCKETS.into()));
+            self.tick = self
+                .tick
+                .max(self.next)
+                .max(now.saturating_sub(BUCKETS.into()));
             let slot = self.head(self.tick);
             if slot != NONE {
                 self.drop_deadline(links, slot);

@@ -19,7 +19,9 @@ use ws_testkit::{BINARY, CLOSE, PING, PONG, TEXT};
 fn pages_and_refusals_are_answered() {
     let (sender, refused) = std::sync::mpsc::channel();
     let server = server()
-        .get("/page", |request| Response::html(format!("you are {}", request.peer_addr().ip())))
+        .get("/page", |request| {
+            Response::html(format!("you are {}", request.peer_addr().ip()))
+        })
         .hook(|request| {
             let moved = request.path() == "/moved";
             moved.then(|| {
@@ -55,7 +57,10 @@ fn pages_and_refusals_are_answered() {
 #[test]
 fn what_is_wrong_with_a_request_is_said_however_long_it_is() {
     let server = echo();
-    let head = format!("GET / HTTP/1.1\r\nHost: h\r\nCookie: {}\r\n\r\n", "x".repeat(60_000));
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nCookie: {}\r\n\r\n",
+        "x".repeat(60_000)
+    );
     assert_eq!(ask(server.addr, head).0, 431);
 }
 
@@ -75,7 +80,8 @@ fn a_foreign_host_is_421_and_a_page_that_is_trusted_may_connect() {
     let server = EventLoop::bind("127.0.0.1:0").unwrap().websocket("/");
     let server = run(server.origins(Origins::list(["https://chat.example"]).unwrap()));
     assert_eq!(ask(server.addr, upgrade("/", "")).0, 421);
-    let local = upgrade("/", "Origin: https://chat.example\r\n").replace("Host: h", "Host: localhost");
+    let local =
+        upgrade("/", "Origin: https://chat.example\r\n").replace("Host: h", "Host: localhost");
     let mut raw = Raw::connect(server.addr);
     raw.write(local);
     assert!(raw.head().starts_with("HTTP/1.1 101 "));
@@ -170,7 +176,10 @@ fn an_end_without_a_close_is_told() {
     socket.set_linger(Some(Duration::ZERO)).unwrap();
     drop(raw);
     let why = server.closed();
-    assert!(why.starts_with("Io(") || why.starts_with("Protocol("), "{why}");
+    assert!(
+        why.starts_with("Io(") || why.starts_with("Protocol("),
+        "{why}"
+    );
 }
 
 /// What the peer sent before its end counts, a Close with its reason most of all.
@@ -356,7 +365,10 @@ fn a_path_is_listened_at_and_left_free() {
     // A socket that nobody listens at any more is replaced.
     drop(std::os::unix::net::UnixListener::bind(&path));
     let server = run(listen());
-    assert!(EventLoop::bind_unix(&path).is_err(), "somebody listens there");
+    assert!(
+        EventLoop::bind_unix(&path).is_err(),
+        "somebody listens there"
+    );
     let mut unix = UnixStream::connect(&path).unwrap();
     unix.set_read_timeout(Some(common::PATIENCE)).unwrap();
     unix.write_all(upgrade("/", "").as_bytes()).unwrap();

@@ -20,8 +20,23 @@ fn messages_of_all_sizes_come_back() {
     let client = Client::new(server.url("/")).max_message(16 << 20);
     let mut ws = client.connect().unwrap();
     let sizes = [
-        0, 1, 2, 125, 126, 127, 1024, 4096, 65_521, 65_522, 65_535, 65_536, 131_071, 131_072,
-        262_144, 1 << 20, 5 << 20,
+        0,
+        1,
+        2,
+        125,
+        126,
+        127,
+        1024,
+        4096,
+        65_521,
+        65_522,
+        65_535,
+        65_536,
+        131_071,
+        131_072,
+        262_144,
+        1 << 20,
+        5 << 20,
     ];
     for len in sizes {
         let bytes = pattern(len);
@@ -38,14 +53,21 @@ fn messages_of_all_sizes_come_back() {
             let writer = ws.writer();
             let sent = String::from(text);
             let sender = thread::spawn(move || writer.send(&sent));
-            assert!(ws.recv().unwrap() == Some(Message::Text(text)), "{}", text.len());
+            assert!(
+                ws.recv().unwrap() == Some(Message::Text(text)),
+                "{}",
+                text.len()
+            );
             sender.join().unwrap().unwrap();
         }
     }
     ws.close(CloseCode::NORMAL, "done").unwrap();
     assert_eq!(ws.peer_close(), Some((CloseCode::NORMAL, String::new())));
     let why = server.closed();
-    assert!(why.starts_with("Done(Some(") && why.contains("done"), "{why}");
+    assert!(
+        why.starts_with("Done(Some(") && why.contains("done"),
+        "{why}"
+    );
 }
 
 #[test]

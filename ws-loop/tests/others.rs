@@ -46,8 +46,13 @@ fn other_threads_send_to_connections() {
             *next += 1;
         }
     }
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
-    server.handle.close(ids[0], CloseCode::NORMAL, "done").unwrap();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+    server
+        .handle
+        .close(ids[0], CloseCode::NORMAL, "done")
+        .unwrap();
     let mut closed = 0;
     for ws in &mut all {
         // Whose name it was is not known here.
@@ -182,7 +187,10 @@ fn a_member_that_stalls_holds_up_nobody() {
     // Whole messages up to some, and a Close that says why.
     let (heard, opcode, payload) = numbers(&mut stalled);
     assert!(heard.iter().copied().eq(0..heard.len()) && heard.len() < MESSAGES);
-    assert_eq!((opcode, &payload[..2]), (CLOSE, &1013_u16.to_be_bytes()[..]));
+    assert_eq!(
+        (opcode, &payload[..2]),
+        (CLOSE, &1013_u16.to_be_bytes()[..])
+    );
     assert_eq!(&payload[2..], b"too slow");
     // Whole messages, with gaps, and it is a member still.
     let number = numbers_until(&mut skipping, &server);

@@ -192,6 +192,7 @@ impl Incoming {
 
     /// Uses `buffers` to receive into from now on, and takes what was received in them already. What
     /// is left over from before goes before that. Messages handed out before are forgotten.
+    #[inline]
     pub fn attach(&mut self, buffers: &mut Buffers) {
         self.forget_handed_out();
         let Some(lent) = buffers.read.take() else {
@@ -207,6 +208,7 @@ impl Incoming {
 
     /// Takes back what was [attached](Self::attach), into `buffers`. What is left over stays here; if
     /// there is no memory for it, the buffer stays too.
+    #[inline]
     pub fn detach(&mut self, buffers: &mut Buffers) {
         self.forget_handed_out();
         buffers.read = buffers::detach(&mut self.buffer);
@@ -281,6 +283,7 @@ impl Incoming {
         }
     }
 
+    #[inline]
     fn forget_handed_out(&mut self) {
         match self.assembled {
             Assembled::HandedOut => self.forget(),

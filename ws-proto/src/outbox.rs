@@ -90,6 +90,13 @@ impl Outbox {
         self.piece(cursor, next)
     }
 
+    /// The same bytes, if they are all there is.
+    #[inline]
+    pub(crate) fn unsent_whole(&self) -> Option<&[u8]> {
+        self.is_plain()
+            .then(|| &self.bytes[self.cursor.start..self.end])
+    }
+
     /// Fills `to` with the same bytes in several pieces, and returns how many pieces there are.
     pub(crate) fn unsent_slices<'a>(&'a self, to: &mut [&'a [u8]]) -> usize {
         let mut cursor = self.cursor;

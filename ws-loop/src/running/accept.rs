@@ -185,12 +185,15 @@ impl<H: Handler> Running<H> {
 
     /// Of too many that are opening the oldest gives way: it had the most time.
     fn make_way(&mut self) {
-        let is_opening = |entry: &crate::connections::Entry<H::Data>| {
-            matches!(entry.stage, Stage::Opening(_))
-        };
+        let is_opening =
+            |entry: &crate::connections::Entry<H::Data>| matches!(entry.stage, Stage::Opening(_));
         while let Some(&oldest) = self.door.order.front() {
             let slot = self.connections.find(oldest);
-            let slot = slot.filter(|&slot| self.connections.get_mut(slot).is_some_and(|e| is_opening(e)));
+            let slot = slot.filter(|&slot| {
+                self.connections
+                    .get_mut(slot)
+                    .is_some_and(|e| is_opening(e))
+            });
             match slot {
                 None => {}
                 Some(slot) if self.door.openings > self.rules.max_openings => {

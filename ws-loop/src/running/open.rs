@@ -196,83 +196,104 @@ impl<H: Handler> Serving<'_, H> {
         if self.conn.flags.has(Flags::BLOCKED) {
             return Ok(Turn::Waits);
         }
-        let mut lost = None;
         if self.conn.outgoing.wants_write() {
-            lost = self.flush().err();
+            if let Err(error) = self.flush() {
+                return Err(self.lost(error));
+            }
             if self.conn.flags.has(Flags::BLOCKED) {
                 return self.sign_of_life();
             }
-            if lost.is_none() {
-                let drained = self.handler.drained(&mut self.conn);
-                self.dismissed(drained);
-            }
+            let drained = self.handler.drained(&mut self.conn);
+            self.dismissed(drained);
         }
         let (mut reads, mut messages) = (READS, MESSAGES);
         let mut has_read = self.conn.flags.take(Flags::LEFT);
         loop {
             if !has_read {
-                match (self.read(&mut reads), lost) {
-                    (Ok(Read::Some), before) => lost = before,
-                    (Ok(Read::Nothing), None) => return Ok(Turn::Waits),
-                    (Ok(Read::Enough), None) => return Ok(Turn::Again),
-                    (Ok(Read::End), before) => return self.ended(before),
-                    (Ok(_), Some(error)) | (Err(_), Some(error)) | (Err(error), None) => {
-                        return Err(End::Io(error));
-                    }
+                match self.read() {
+                    Read::Some => {}
+                    Read::Nothing => return Ok(Turn::Waits),
+                    Read::End => return Err(self.ended()),
+                    Read::Lost(error) => return Err(End::Io(error)),
                 }
             }
             let handled = self.handle(&mut messages)?;
-            // A transport that failed is still read to its end: what the peer sent before, perhaps
-            // a Close with its reason, counts.
-            if lost.is_none() {
-                lost = self.flush().err();
+            if let Err(error) = self.flush() {
+                return Err(self.lost(error));
             }
             let is_blocked = self.conn.flags.has(Flags::BLOCKED);
             match handled {
-                Handled::Closed => return Err(End::Closed),
                 Handled::All => has_read = false,
+                Handled::Closed => return Err(End::Closed),
                 Handled::Part if is_blocked || messages == 0 => self.conn.flags.set(Flags::LEFT),
                 Handled::Part => has_read = true,
             }
             if is_blocked {
                 return Ok(Turn::Waits);
             }
-            if messages == 0 {
-                return lost.map_or(Ok(Turn::Again), |error| Err(End::Io(error)));
+            if has_read && messages > 0 {
+                continue;
+            }
+            reads -= 1;
+            if reads == 0 || messages == 0 {
+                return Ok(Turn::Again);
+            }
+        }
+    }
+
+    /// A transport that failed is still read to its end: what the peer sent before, perhaps a Close
+    /// with its reason, counts.
+    #[cold]
+    fn lost(mut self, error: io::Error) -> End {
+        let mut messages = 16 * MESSAGES;
+        loop {
+            match self.handle(&mut messages) {
+                Ok(Handled::All) => {}
+                Ok(Handled::Closed) => return End::Closed,
+                Ok(Handled::Part) if messages == 0 => return End::Io(error),
+                Ok(Handled::Part) => continue,
+                Err(End::Protocol(_)) => return End::Io(error),
+                Err(end) => return end,
+            }
+            match self.read() {
+                Read::Some => {}
+                Read::End => {
+                    return match self.incoming.eof(self.conn.outgoing) {
+                        Ok(()) => End::Closed,
+                        Err(_) => End::Io(error),
+                    };
+                }
+                Read::Nothing | Read::Lost(_) => return End::Io(error),
             }
         }
     }
 
     /// Makes one read.
     #[inline]
-    fn read(&mut self, reads: &mut usize) -> io::Result<Read> {
+    fn read(&mut self) -> Read {
         let flags = &mut *self.conn.flags;
         loop {
             if !flags.has(Flags::READABLE) {
-                return Ok(Read::Nothing);
+                return Read::Nothing;
             }
-            if *reads == 0 {
-                return Ok(Read::Enough);
-            }
-            *reads -= 1;
             // Without memory for it the next step says so.
             let Ok(room) = self.incoming.spare_mut() else {
-                return Ok(Read::Some);
+                return Read::Some;
             };
             match self.stream.read(room) {
-                Ok(0) => return Ok(Read::End),
+                Ok(0) => return Read::End,
                 Ok(len) => {
                     let is_short = len < room.len();
                     if is_short && SHORT_READ_IS_LAST && !flags.has(Flags::HUNG_UP) {
                         flags.clear(Flags::READABLE);
                     }
                     self.incoming.filled(len);
-                    return Ok(Read::Some);
+                    return Read::Some;
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => flags.clear(Flags::READABLE),
                     io::ErrorKind::Interrupted => {}
-                    _ => return Err(error),
+                    _ => return Read::Lost(error),
                 },
             }
         }
@@ -311,12 +332,11 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// The stream has ended.
-    fn ended(self, lost: Option<io::Error>) -> Result<Turn, End> {
-        Err(match (self.incoming.eof(self.conn.outgoing), lost) {
-            (Ok(()), _) => End::Closed,
-            (Err(_), Some(error)) => End::Io(error),
-            (Err(error), None) => End::Protocol(error),
-        })
+    fn ended(self) -> End {
+        match self.incoming.eof(self.conn.outgoing) {
+            Ok(()) => End::Closed,
+            Err(error) => End::Protocol(error),
+        }
     }
 
     /// Reads a little of a peer that takes nothing, if its time is over.
@@ -339,10 +359,10 @@ enum Read {
     Some,
     /// Nothing, and no more before the system says so.
     Nothing,
-    /// As much as a turn may have.
-    Enough,
     /// The end of the stream.
     End,
+    /// The transport has failed.
+    Lost(io::Error),
 }
 
 /// How far what was read has been handled.
@@ -356,21 +376,21 @@ enum Handled {
 
 /// Writes what waits, as much as the socket takes.
 #[inline]
-pub(super) fn flush(
-    outgoing: &mut Outgoing,
-    stream: &Stream,
-    flags: &mut Flags,
-) -> io::Result<()> {
-    while outgoing.wants_write() {
-        let first = outgoing.unsent().len();
-        let written = if first == outgoing.unsent_len() {
-            stream.write(outgoing.unsent())
-        } else {
-            write_pieces(outgoing, stream)
+pub(super) fn flush(outgoing: &mut Outgoing, stream: &Stream, flags: &mut Flags) -> io::Result<()> {
+    loop {
+        let written = match outgoing.unsent_whole() {
+            Some([]) => return Ok(()),
+            Some(bytes) => stream.write(bytes),
+            None => write_pieces(outgoing, stream),
         };
         match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => outgoing.sent(len),
+            Ok(len) => {
+                outgoing.sent(len);
+                if !outgoing.wants_write() {
+                    return Ok(());
+                }
+            }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => {
                     outgoing.sent(0);
@@ -382,7 +402,6 @@ pub(super) fn flush(
             },
         }
     }
-    Ok(())
 }
 
 /// Writes what does not lie in one piece.

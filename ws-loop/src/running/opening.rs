@@ -119,7 +119,12 @@ impl Answering {
     /// # Errors
     ///
     /// The connection is over.
-    fn go_on(&mut self, stream: &Stream, flags: &mut Flags, scratch: &mut [u8]) -> Result<(), Over> {
+    fn go_on(
+        &mut self,
+        stream: &Stream,
+        flags: &mut Flags,
+        scratch: &mut [u8],
+    ) -> Result<(), Over> {
         while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
             match waits(stream.write(rest), flags, Flags::BLOCKED)? {
                 Some(len) => self.sent += len,
@@ -225,7 +230,9 @@ impl<H: Handler> Running<H> {
                         return Opened::Waits;
                     }
                     let read = match proxy {
-                        Some(header) => introduce(header, peer, accepting, stream, &mut self.scratch),
+                        Some(header) => {
+                            introduce(header, peer, accepting, stream, &mut self.scratch)
+                        }
                         None => match accepting.spare_mut() {
                             Ok(room) => stream.read(room).inspect(|&len| match len {
                                 0 => accepting.eof(),

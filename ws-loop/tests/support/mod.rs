@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ws_loop::ws_proto::Instant;
 use ws_loop::{
-    Closed, CloseCode, Conn, EventLoop, Handle, Handler, Hosts, Id, Message, Others, Refusal,
+    CloseCode, Closed, Conn, EventLoop, Handle, Handler, Hosts, Id, Message, Others, Refusal,
     Reply, Request, SendError, Slow,
 };
 
@@ -108,7 +108,10 @@ impl Handler for Echo {
 /// At every path; requests in tests name whatever host they like.
 pub(crate) fn server() -> EventLoop {
     let server = EventLoop::bind("127.0.0.1:0").unwrap();
-    server.hosts(Hosts::any()).websocket("/").websocket("/{*rest}")
+    server
+        .hosts(Hosts::any())
+        .websocket("/")
+        .websocket("/{*rest}")
 }
 
 pub(crate) fn run(server: EventLoop) -> Looping {
