@@ -210,6 +210,9 @@ impl<H: Handler> Serving<'_, H> {
         let mut has_read = self.conn.flags.take(Flags::LEFT);
         loop {
             if !has_read {
+                if !self.conn.flags.has(Flags::READABLE) {
+                    return Ok(Turn::Waits);
+                }
                 match self.read() {
                     Read::Some => {}
                     Read::Nothing => return Ok(Turn::Waits),
@@ -269,7 +272,7 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// Makes one read.
-    #[inline]
+    #[inline(always)]
     fn read(&mut self) -> Read {
         let flags = &mut *self.conn.flags;
         loop {
@@ -300,7 +303,7 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// Hands out what was read, as long as there is room for answers.
-    #[inline]
+    #[inline(always)]
     fn handle(&mut self, messages: &mut usize) -> Result<Handled, End> {
         loop {
             match self.incoming.step(self.conn.outgoing) {
@@ -321,6 +324,7 @@ impl<H: Handler> Serving<'_, H> {
         }
     }
 
+    #[inline(always)]
     fn flush(&mut self) -> io::Result<()> {
         flush(self.conn.outgoing, self.stream, self.conn.flags)
     }
@@ -375,7 +379,7 @@ enum Handled {
 }
 
 /// Writes what waits, as much as the socket takes.
-#[inline]
+#[inline(always)]
 pub(super) fn flush(outgoing: &mut Outgoing, stream: &Stream, flags: &mut Flags) -> io::Result<()> {
     loop {
         let written = match outgoing.unsent_whole() {
