@@ -70,6 +70,8 @@ impl Flags {
     pub(crate) const LAST_CALL: Self = Self(32);
     /// It is in some topic.
     pub(crate) const MEMBER: Self = Self(64);
+    /// What could not be written waits: its turn begins with that.
+    pub(crate) const UNSENT: Self = Self(128);
 
     #[inline]
     pub(crate) const fn has(self, flag: Self) -> bool {

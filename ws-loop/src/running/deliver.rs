@@ -76,8 +76,9 @@ impl<H: Handler> Running<H> {
         let (Stage::Open(session), true) = (&mut entry.stage, entry.data.is_some()) else {
             return;
         };
-        let is_blocked = entry.flags.has(Flags::BLOCKED);
-        if !is_blocked {
+        // One that takes nothing keeps what is sent in a buffer of its own.
+        let takes = !entry.flags.has(Flags::BLOCKED);
+        if takes {
             open::lend(session, &mut self.buffers);
         }
         let outgoing = session.halves().1;
@@ -91,16 +92,11 @@ impl<H: Handler> Running<H> {
                 }
             }
         }
-        if !is_blocked {
-            // A transport that fails is still read to its end, in a turn of its own.
-            let lost = open::flush(outgoing, &entry.stream, &mut entry.flags).is_err();
+        let flushed = open::flush_rest(outgoing, &entry.stream, &mut entry.flags);
+        if takes {
             open::take_back(session, &mut self.buffers);
-            if lost {
-                entry.flags.set(Flags::READABLE);
-                self.serve_again(slot);
-            }
         }
-        self.look_after(slot);
+        self.after_flush(slot, flushed);
     }
 
     /// Has an open connection take its leave, because the loop ends.

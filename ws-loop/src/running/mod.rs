@@ -158,7 +158,10 @@ impl<H: Handler> Running<H> {
         if ready.writable {
             entry.flags.clear(Flags::BLOCKED);
         }
-        self.serve(ready.slot);
+        match entry.stage {
+            Stage::Open(_) => self.serve_open(ready.slot),
+            _ => self.serve(ready.slot),
+        }
     }
 
     /// Serves a connection as far as it goes without waiting.

@@ -14,6 +14,7 @@ use ws_proto::{
 };
 
 use super::Running;
+use super::time::Deadline;
 use crate::connections::{Flags, Stage};
 use crate::handler::{Closed, Conn, Handler};
 use crate::post::Others;
@@ -50,19 +51,21 @@ enum Turn {
 }
 
 impl<H: Handler> Running<H> {
+    #[inline]
     pub(super) fn serve_open(&mut self, slot: u32) {
-        self.turn_open(slot);
-        self.look_after(slot);
+        if self.turn_open(slot) == Deadline::Passed {
+            self.check(slot);
+        }
     }
 
     /// Makes a turn.
-    pub(super) fn turn_open(&mut self, slot: u32) {
+    pub(super) fn turn_open(&mut self, slot: u32) -> Deadline {
         let Some(entry) = self.connections.get_mut(slot) else {
-            return;
+            return Deadline::ToCome;
         };
         let id = entry.id(slot);
         let Stage::Open(session) = &mut entry.stage else {
-            return;
+            return Deadline::ToCome;
         };
         lend(session, &mut self.buffers);
         let turn = match &mut entry.data {
@@ -86,20 +89,24 @@ impl<H: Handler> Running<H> {
             }
             None => linger(session, &entry.stream, &mut entry.flags, &mut self.scratch),
         };
-        let end = match turn {
+        match turn {
             Ok(turn) => {
                 take_back(session, &mut self.buffers);
+                let deadline = Deadline::of(session, self.now);
                 if let Turn::Again = turn {
                     self.serve_again(slot);
                 }
-                return;
+                deadline
             }
-            Err(end) => end,
-        };
-        self.end(slot, end);
+            Err(end) => {
+                self.end(slot, end);
+                self.deadline(slot)
+            }
+        }
     }
 
     /// Ends a connection, whose buffers are lent.
+    #[inline(never)]
     fn end(&mut self, slot: u32, end: End) {
         let Some(entry) = self.connections.get_mut(slot) else {
             return;
@@ -141,10 +148,28 @@ impl<H: Handler> Running<H> {
         let Some(entry) = self.connections.get_mut(slot) else {
             return;
         };
-        if let (Stage::Open(session), true) = (&mut entry.stage, entry.data.is_some()) {
-            close(session.halves().1, code, reason);
-            // Its turn writes it.
-            self.serve_open(slot);
+        let (Stage::Open(session), true) = (&mut entry.stage, entry.data.is_some()) else {
+            return;
+        };
+        lend(session, &mut self.buffers);
+        close(session.halves().1, code, reason);
+        let lost = flush_rest(session.halves().1, &entry.stream, &mut entry.flags);
+        take_back(session, &mut self.buffers);
+        self.after_flush(slot, lost);
+    }
+
+    /// Goes on after something was written outside of a turn. A transport that fails is still read
+    /// to its end, in a turn of its own.
+    pub(super) fn after_flush(&mut self, slot: u32, flushed: io::Result<()>) {
+        if flushed.is_err() {
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.flags.set(Flags::READABLE);
+                entry.flags.set(Flags::UNSENT);
+            }
+            self.serve_again(slot);
+        }
+        if self.deadline(slot) == Deadline::Passed {
+            self.check(slot);
         }
     }
 }
@@ -196,7 +221,7 @@ impl<H: Handler> Serving<'_, H> {
         if self.conn.flags.has(Flags::BLOCKED) {
             return Ok(Turn::Waits);
         }
-        if self.conn.outgoing.wants_write() {
+        if self.conn.flags.take(Flags::UNSENT) {
             if let Err(error) = self.flush() {
                 return Err(self.lost(error));
             }
@@ -380,7 +405,7 @@ enum Handled {
 
 /// Writes what waits, as much as the socket takes.
 #[inline(always)]
-pub(super) fn flush(outgoing: &mut Outgoing, stream: &Stream, flags: &mut Flags) -> io::Result<()> {
+fn flush(outgoing: &mut Outgoing, stream: &Stream, flags: &mut Flags) -> io::Result<()> {
     loop {
         let written = match outgoing.unsent_whole() {
             Some([]) => return Ok(()),
@@ -399,6 +424,7 @@ pub(super) fn flush(outgoing: &mut Outgoing, stream: &Stream, flags: &mut Flags)
                 io::ErrorKind::WouldBlock => {
                     outgoing.sent(0);
                     flags.set(Flags::BLOCKED);
+                    flags.set(Flags::UNSENT);
                     return Ok(());
                 }
                 io::ErrorKind::Interrupted => {}
@@ -406,6 +432,19 @@ pub(super) fn flush(outgoing: &mut Outgoing, stream: &Stream, flags: &mut Flags)
             },
         }
     }
+}
+
+/// Writes what waits, unless the socket takes nothing.
+#[inline(never)]
+pub(super) fn flush_rest(
+    outgoing: &mut Outgoing,
+    stream: &Stream,
+    flags: &mut Flags,
+) -> io::Result<()> {
+    if flags.has(Flags::BLOCKED) {
+        return Ok(());
+    }
+    flush(outgoing, stream, flags)
 }
 
 /// Writes what does not lie in one piece.
@@ -427,10 +466,10 @@ fn linger(
     flags: &mut Flags,
     scratch: &mut [u8],
 ) -> Result<Turn, End> {
+    flush_rest(session.halves().1, stream, flags).map_err(End::Io)?;
     if flags.has(Flags::BLOCKED) {
         return Ok(Turn::Waits);
     }
-    flush(session.halves().1, stream, flags).map_err(End::Io)?;
     let mut reads = READS;
     loop {
         match session.shutdown() {

@@ -1,22 +1,18 @@
 //! Deadlines: of handshakes, of answers, of Pings and Closes.
 
-use ws_proto::{Instant, Verdict};
+use ws_proto::{Instant, Session, Verdict};
 
 use super::{Running, open};
 use crate::connections::{Flags, Stage};
 use crate::handler::{Closed, Handler};
 
 impl<H: Handler> Running<H> {
-    /// Looks after a connection after its turn, if there is anything to look after: a Close that was
-    /// queued or received, most of all.
-    #[inline]
-    pub(super) fn look_after(&mut self, slot: u32) {
+    /// Says whether the deadline of an open connection has passed.
+    pub(super) fn deadline(&mut self, slot: u32) -> Deadline {
         let now = self.now;
-        if let Some(entry) = self.connections.get_mut(slot)
-            && let Stage::Open(session) = &entry.stage
-            && session.deadline().is_some_and(|at| at <= now)
-        {
-            self.check(slot);
+        match self.connections.get_mut(slot).map(|entry| &entry.stage) {
+            Some(Stage::Open(session)) => Deadline::of(session, now),
+            _ => Deadline::ToCome,
         }
     }
 
@@ -43,7 +39,7 @@ impl<H: Handler> Running<H> {
 
     /// Looks at the clock for an open connection: pings the peer, or gives it up.
     #[inline(never)]
-    fn check(&mut self, slot: u32) {
+    pub(super) fn check(&mut self, slot: u32) {
         let mut again = false;
         loop {
             let Some(entry) = self.connections.get_mut(slot) else {
@@ -54,23 +50,24 @@ impl<H: Handler> Running<H> {
             };
             open::lend(session, &mut self.buffers);
             let verdict = session.check(self.now);
-            // A transport that fails is found so by the turn that reads what it holds.
-            let lost = match (&verdict, entry.flags.has(Flags::BLOCKED)) {
-                (Verdict::Alive { .. }, false) => {
-                    open::flush(session.halves().1, &entry.stream, &mut entry.flags).is_err()
+            let flushed = match verdict {
+                Verdict::Alive { .. } => {
+                    open::flush_rest(session.halves().1, &entry.stream, &mut entry.flags)
                 }
-                _ => false,
+                _ => Ok(()),
             };
             open::take_back(session, &mut self.buffers);
-            if lost {
+            if flushed.is_err() {
+                // A transport that fails is still read to its end, in a turn of its own.
                 entry.flags.set(Flags::READABLE);
+                entry.flags.set(Flags::UNSENT);
             }
             if verdict == Verdict::LastCall {
                 entry.flags.set(Flags::READABLE);
                 entry.flags.set(Flags::LAST_CALL);
                 entry.flags.clear(Flags::BLOCKED);
             }
-            if lost {
+            if flushed.is_err() {
                 self.serve_again(slot);
             }
             match verdict {
@@ -84,7 +81,7 @@ impl<H: Handler> Running<H> {
                 }
                 // What lies in the socket already is read before the peer is judged.
                 Verdict::LastCall => {
-                    self.turn_open(slot);
+                    let _ = self.turn_open(slot);
                     if let Some(entry) = self.connections.get_mut(slot) {
                         entry.flags.clear(Flags::LAST_CALL);
                     }
@@ -93,6 +90,24 @@ impl<H: Handler> Running<H> {
                     return self.finish(slot, Closed::TimedOut(timed_out));
                 }
             }
+        }
+    }
+}
+
+/// Whether a check of an open connection has something to do: that a Close was queued or received
+/// counts, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deadline {
+    Passed,
+    ToCome,
+}
+
+impl Deadline {
+    #[inline]
+    pub(super) fn of(session: &Session, now: Instant) -> Self {
+        match session.deadline() {
+            Some(at) if at <= now => Self::Passed,
+            _ => Self::ToCome,
         }
     }
 }
