@@ -133,6 +133,18 @@ impl Outbox {
     /// after the others.
     #[inline]
     pub(crate) fn sent(&mut self, len: usize) {
+        // The common case: all there is.
+        if len == self.own_len() && len == self.len() && self.is_plain() {
+            (self.end, self.controls_end) = (0, 0);
+            (self.cursor.start, self.cursor.boundary) = (0, 0);
+            self.message_next = false;
+        } else {
+            self.sent_in_part(len);
+        }
+    }
+
+    #[inline(never)]
+    fn sent_in_part(&mut self, len: usize) {
         if self.is_plain() {
             let own = len.min(self.end - self.cursor.start);
             self.cursor.start += own;

@@ -263,7 +263,7 @@ impl Outgoing {
 
     /// Uses `buffers` to send from for now. What is left over from before goes first. What was
     /// [swapped](Self::swap) into `buffers` and is not written stays there, to be written.
-    #[inline]
+    #[inline(always)]
     pub fn attach(&mut self, buffers: &mut Buffers) {
         if let Some(lent) = buffers.write.take_if(|held| held.buffer.is_empty()) {
             let _ = buffers::attach(&mut self.buffer, lent);
@@ -272,7 +272,7 @@ impl Outgoing {
 
     /// Takes back what was [attached](Self::attach), into `buffers`. What is left over stays here;
     /// if there is no memory for it, the buffer stays too.
-    #[inline]
+    #[inline(always)]
     pub fn detach(&mut self, buffers: &mut Buffers) {
         buffers.write = buffers::detach(&mut self.buffer);
     }

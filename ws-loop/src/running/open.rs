@@ -175,7 +175,7 @@ impl<H: Handler> Running<H> {
 }
 
 /// Lends the buffers to a session.
-#[inline]
+#[inline(always)]
 pub(super) fn lend(session: &mut Session, buffers: &mut Buffers) {
     let (incoming, outgoing) = session.halves();
     incoming.attach(buffers);
@@ -184,7 +184,7 @@ pub(super) fn lend(session: &mut Session, buffers: &mut Buffers) {
 
 /// Takes back what was lent. A session that has no memory for what is left over keeps its buffer,
 /// and those after it have their own until one of them comes back.
-#[inline]
+#[inline(always)]
 pub(super) fn take_back(session: &mut Session, buffers: &mut Buffers) {
     let (incoming, outgoing) = session.halves();
     incoming.detach(buffers);
