@@ -1,17 +1,20 @@
-//! The cases of `tests/hostile`, against our server and our client.
+//! The cases of `tests/hostile`, against our servers and our client.
 
 mod adversary;
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
+#[path = "../../ws-loop/tests/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
 
 use adversary::{Outcome, each, run, run_and_control};
 use common::{Running, echo};
+use support::Looping;
 use ws_proto::{Limits, Role, Timeouts};
 use ws_std::{Client, Deflate};
 use ws_testkit::hostile::Case;
@@ -46,33 +49,61 @@ fn failures(cases: &[Case], run: impl Fn(&Case) -> Outcome + Sync) -> Vec<String
 }
 
 /// A server for each way that cases want one to begin.
-#[derive(Default)]
-struct Servers(Mutex<Vec<(Begin, Running)>>);
+struct Servers<S>(Mutex<Vec<(Begin, S)>>);
 
 type Begin = (Limits, Timeouts, bool);
 
-impl Servers {
-    fn connect(&self, case: &Case) -> io::Result<TcpStream> {
+impl<S> Servers<S> {
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    fn connect(
+        &self,
+        case: &Case,
+        start: impl Fn(Begin) -> S,
+        address: impl Fn(&S) -> SocketAddr,
+    ) -> io::Result<TcpStream> {
         let begin = (case.setup.limits, case.setup.timeouts, case.deflate);
         let mut servers = self.0.lock().expect("no panic");
         let at = servers.iter().position(|(other, _)| *other == begin);
         let at = at.unwrap_or_else(|| {
-            let mut server = echo().limits(begin.0).timeouts(begin.1);
-            if case.deflate {
-                server = server.deflate(Deflate::default());
-            }
-            servers.push((begin, common::run(server)));
+            servers.push((begin, start(begin)));
             servers.len() - 1
         });
-        TcpStream::connect(servers[at].1.addr)
+        TcpStream::connect(address(&servers[at].1))
     }
 }
 
 #[test]
 fn our_server_passes_all_cases() {
-    let servers = Servers::default();
+    let servers = Servers::new();
+    let start = |(limits, timeouts, deflate)| {
+        let mut server = echo().limits(limits).timeouts(timeouts);
+        if deflate {
+            server = server.deflate(Deflate::default());
+        }
+        common::run(server)
+    };
     all_pass(&cases(Role::Server), |case| {
-        run_and_control(case, "/", || servers.connect(case)).expect("it listens")
+        let connect = || servers.connect(case, start, |server: &Running| server.addr);
+        run_and_control(case, "/", connect).expect("it listens")
+    });
+}
+
+#[test]
+fn our_loop_passes_all_cases() {
+    let servers = Servers::new();
+    let start = |(limits, timeouts, deflate)| {
+        let mut server = support::server().limits(limits).timeouts(timeouts);
+        if deflate {
+            server = server.deflate(Deflate::default());
+        }
+        support::run(server)
+    };
+    all_pass(&cases(Role::Server), |case| {
+        let connect = || servers.connect(case, start, |server: &Looping| server.addr);
+        run_and_control(case, "/", connect).expect("it listens")
     });
 }
 

@@ -3,14 +3,17 @@
 //! It shows less of them than the core does: not the Pings and Pongs it dealt with, nor where the
 //! connection stands. What it shows has to be the same, and so has every byte it writes.
 
+mod written;
+
 use core::fmt::Debug;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use written::Written;
 use ws_proto::{CloseCode, Kind, Message, Role, TimedOut};
 use ws_std::{Clock, Error, Next, WebSocket};
 use ws_testkit::{
@@ -82,13 +85,6 @@ struct Socket {
     closing: bool,
     /// Whether something was sent, and nothing received since.
     poll_due: bool,
-}
-
-/// What the endpoint wrote and was not compared yet.
-#[derive(Default)]
-struct Written {
-    bytes: Mutex<(Vec<u8>, bool)>,
-    more: Condvar,
 }
 
 impl Socket {
@@ -286,34 +282,5 @@ impl Endpoint for Socket {
                 | Expected::Shutdown(_)
                 | Expected::Wake(_)
         )
-    }
-}
-
-impl Written {
-    /// Reads until the endpoint ends its side, then ends the peer's.
-    fn read(&self, mut peer: &TcpStream) {
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            let len = peer.read(&mut buffer).unwrap_or_default();
-            let mut written = self.bytes.lock().expect("nobody panics with it");
-            written.0.extend(&buffer[..len]);
-            written.1 = len == 0;
-            self.more.notify_all();
-            if len == 0 {
-                break;
-            }
-        }
-        let _ = peer.shutdown(Shutdown::Write);
-    }
-
-    /// Takes the next `len` bytes, or all there are when nothing more comes.
-    fn take(&self, len: usize) -> Vec<u8> {
-        let written = self.bytes.lock().expect("nobody panics with it");
-        let patience = Duration::from_secs(5);
-        let enough = |written: &mut (Vec<u8>, bool)| written.0.len() < len && !written.1;
-        let waited = self.more.wait_timeout_while(written, patience, enough);
-        let (mut written, _) = waited.expect("nobody panics with it");
-        let len = len.min(written.0.len());
-        written.0.drain(..len).collect()
     }
 }

@@ -27,6 +27,8 @@
 //!              Ended ▶ Retry ▶ Backoff ▶ when to come back
 //! ```
 //!
+//! And for connections that are open, [`Group`]: a message for many, none of which waits for another.
+//!
 //! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
 //! limit that it names, and fails with a reason of its own type.
 //!
@@ -41,6 +43,7 @@ mod backoff;
 mod body;
 mod connect;
 mod fields;
+mod group;
 mod host;
 mod origins;
 mod proxy;
@@ -62,6 +65,7 @@ pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
 pub use backoff::{Backoff, Ended, retry_after};
 pub use body::{BodyError, BodyReader};
 pub use fields::header_map;
+pub use group::{Group, Member, Membership};
 pub use host::{Hosts, InvalidHost};
 pub use origins::{InvalidOrigin, Origins};
 pub use proxy::{InvalidProxy, Proxies, Proxy, ProxyKind};

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn both_sides_are_named() {
-        let list = Origins::list(["https://good.example", "null", "app://a"]).unwrap();
+        let list = Origins::list(["https://good.example", "null", "file://", "app://a"]);
+        let list = list.unwrap();
         // (Host, Origin, what `same_host` says, what the list says)
         let table = [
             ("b:9001", "", "yes", "yes"),
@@ -154,6 +155,13 @@ mod tests {
                 "yes",
             ),
             ("b", "\nOrigin: null", "origin null is not of host b", "yes"),
+            // What the client libraries of devices send.
+            (
+                "b",
+                "\nOrigin: file://",
+                "origin file:// is not of host b",
+                "yes",
+            ),
             (
                 "b",
                 "\nOrigin: app://a",

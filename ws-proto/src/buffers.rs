@@ -212,22 +212,32 @@ pub(crate) fn make<T: Default>(place: &mut Place<T>) -> Option<&mut T> {
 }
 
 /// Puts a lent buffer to use; `false` if what was received in it is lost for want of memory.
-pub(crate) fn attach<T: Lend>(place: &mut Place<T>, mut lent: TryBox<Held<T>>) -> bool {
-    let (used, kept) = match place.take() {
-        None => (lent, true),
-        Some(mut own) => {
-            // Of an earlier pair that was not taken back: nothing is in it.
-            own.aside = Aside::None;
-            let received = !lent.buffer.is_empty();
-            let moves = received || own.buffer.is_little();
-            if moves && lent.buffer.take_over(&mut own.buffer) {
-                lent.aside = Aside::Own(own);
-                (lent, true)
-            } else {
-                own.aside = Aside::Lent(lent);
-                (own, !received)
-            }
-        }
+#[inline]
+pub(crate) fn attach<T: Lend>(place: &mut Place<T>, lent: TryBox<Held<T>>) -> bool {
+    // The common case: nothing was left over.
+    if place.is_none() {
+        *place = Some(lent);
+        return true;
+    }
+    attach_before(place, lent)
+}
+
+/// Puts a lent buffer to use, before which something was left over.
+#[inline(never)]
+fn attach_before<T: Lend>(place: &mut Place<T>, mut lent: TryBox<Held<T>>) -> bool {
+    let Some(mut own) = place.take() else {
+        return false;
+    };
+    // Of an earlier pair that was not taken back: nothing is in it.
+    own.aside = Aside::None;
+    let received = !lent.buffer.is_empty();
+    let moves = received || own.buffer.is_little();
+    let (used, kept) = if moves && lent.buffer.take_over(&mut own.buffer) {
+        lent.aside = Aside::Own(own);
+        (lent, true)
+    } else {
+        own.aside = Aside::Lent(lent);
+        (own, !received)
     };
     *place = Some(used);
     kept
@@ -235,7 +245,18 @@ pub(crate) fn attach<T: Lend>(place: &mut Place<T>, mut lent: TryBox<Held<T>>) -
 
 /// Takes back what was lent, or whatever is in use. `None` if there is nothing, or no memory for
 /// what is left over: then it stays.
+#[inline]
 pub(crate) fn detach<T: Lend>(place: &mut Place<T>) -> Place<T> {
+    // The common case: nothing is left over, and nothing was.
+    let nothing = |held: &Held<T>| matches!(held.aside, Aside::None) && held.buffer.is_empty();
+    if place.as_ref().is_some_and(|held| nothing(held)) {
+        return place.take();
+    }
+    detach_any(place)
+}
+
+#[inline(never)]
+fn detach_any<T: Lend>(place: &mut Place<T>) -> Place<T> {
     let mut used = place.take()?;
     let own = match core::mem::take(&mut used.aside) {
         Aside::Lent(lent) => {

@@ -192,6 +192,7 @@ impl Incoming {
 
     /// Uses `buffers` to receive into from now on, and takes what was received in them already. What
     /// is left over from before goes before that. Messages handed out before are forgotten.
+    #[inline(always)]
     pub fn attach(&mut self, buffers: &mut Buffers) {
         self.forget_handed_out();
         let Some(lent) = buffers.read.take() else {
@@ -207,6 +208,7 @@ impl Incoming {
 
     /// Takes back what was [attached](Self::attach), into `buffers`. What is left over stays here; if
     /// there is no memory for it, the buffer stays too.
+    #[inline(always)]
     pub fn detach(&mut self, buffers: &mut Buffers) {
         self.forget_handed_out();
         buffers.read = buffers::detach(&mut self.buffer);
@@ -281,7 +283,16 @@ impl Incoming {
         }
     }
 
+    #[inline]
     fn forget_handed_out(&mut self) {
+        // The common case.
+        if self.assembled != Assembled::Partly {
+            self.forget_any();
+        }
+    }
+
+    #[inline(never)]
+    fn forget_any(&mut self) {
         match self.assembled {
             Assembled::HandedOut => self.forget(),
             // Its place may change.

@@ -133,6 +133,8 @@ mod assembly;
 mod buffers;
 #[cfg(feature = "alloc")]
 mod connecting;
+#[cfg(feature = "std")]
+mod failure;
 #[cfg(feature = "alloc")]
 mod inbox;
 #[cfg(feature = "alloc")]
@@ -155,6 +157,8 @@ pub use close_code::CloseCode;
 pub use closing::{Shutdown, State};
 pub use connection::Connection;
 pub use error::{HeaderError, NoRoom, ProtocolError, SendError};
+#[cfg(feature = "std")]
+pub use failure::{Error, Failure};
 pub use header::{Header, HeaderBytes, Kind, MAX_CONTROL, Opcode, Part};
 pub use limits::Limits;
 pub use liveness::{Instant, Liveness, TimedOut, Timeouts, Verdict};

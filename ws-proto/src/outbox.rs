@@ -90,6 +90,13 @@ impl Outbox {
         self.piece(cursor, next)
     }
 
+    /// The same bytes, if they are all there is.
+    #[inline]
+    pub(crate) fn unsent_whole(&self) -> Option<&[u8]> {
+        self.is_plain()
+            .then(|| &self.bytes[self.cursor.start..self.end])
+    }
+
     /// Fills `to` with the same bytes in several pieces, and returns how many pieces there are.
     pub(crate) fn unsent_slices<'a>(&'a self, to: &mut [&'a [u8]]) -> usize {
         let mut cursor = self.cursor;
@@ -126,6 +133,18 @@ impl Outbox {
     /// after the others.
     #[inline]
     pub(crate) fn sent(&mut self, len: usize) {
+        // The common case: all there is.
+        if len == self.own_len() && len == self.len() && self.is_plain() {
+            (self.end, self.controls_end) = (0, 0);
+            (self.cursor.start, self.cursor.boundary) = (0, 0);
+            self.message_next = false;
+        } else {
+            self.sent_in_part(len);
+        }
+    }
+
+    #[inline(never)]
+    fn sent_in_part(&mut self, len: usize) {
         if self.is_plain() {
             let own = len.min(self.end - self.cursor.start);
             self.cursor.start += own;

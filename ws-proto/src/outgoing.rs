@@ -112,6 +112,17 @@ impl Outgoing {
         }
     }
 
+    /// The bytes to write, if they lie in one piece, and empty if there are none. `None` if
+    /// [`unsent_slices`](Self::unsent_slices) would give several pieces.
+    #[inline]
+    pub fn unsent_whole(&mut self) -> Option<&[u8]> {
+        self.move_control();
+        match &self.buffer {
+            Some(held) => held.buffer.unsent_whole(),
+            None => Some(&[]),
+        }
+    }
+
     /// Fills `to` with the bytes to write, in several pieces, for a system that writes them at once
     /// (`writev`). Returns how many pieces there are.
     pub fn unsent_slices<'a>(&'a mut self, to: &mut [&'a [u8]]) -> usize {
@@ -252,6 +263,7 @@ impl Outgoing {
 
     /// Uses `buffers` to send from for now. What is left over from before goes first. What was
     /// [swapped](Self::swap) into `buffers` and is not written stays there, to be written.
+    #[inline(always)]
     pub fn attach(&mut self, buffers: &mut Buffers) {
         if let Some(lent) = buffers.write.take_if(|held| held.buffer.is_empty()) {
             let _ = buffers::attach(&mut self.buffer, lent);
@@ -260,6 +272,7 @@ impl Outgoing {
 
     /// Takes back what was [attached](Self::attach), into `buffers`. What is left over stays here;
     /// if there is no memory for it, the buffer stays too.
+    #[inline(always)]
     pub fn detach(&mut self, buffers: &mut Buffers) {
         buffers.write = buffers::detach(&mut self.buffer);
     }

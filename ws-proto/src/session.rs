@@ -294,6 +294,12 @@ impl Session {
         self.outgoing.unsent()
     }
 
+    /// The bytes to write, if they lie in one piece: see [`Outgoing::unsent_whole`].
+    #[inline]
+    pub fn unsent_whole(&mut self) -> Option<&[u8]> {
+        self.outgoing.unsent_whole()
+    }
+
     /// The bytes to write, in several pieces: see [`Outgoing::unsent_slices`].
     pub fn unsent_slices<'a>(&'a mut self, to: &mut [&'a [u8]]) -> usize {
         self.outgoing.unsent_slices(to)

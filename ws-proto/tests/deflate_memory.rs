@@ -4,9 +4,10 @@
 
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
-    Deflate, Header, Limits, Message, Opcode, Part, Prepared, ProtocolError, Session, Step,
+    Deflate, Header, Limits, Message, Opcode, Part, Prepared, ProtocolError, SendError, Session,
+    Step,
 };
-use ws_testkit::counting::{Counting, usage};
+use ws_testkit::counting::{Counting, short_of_memory, usage};
 use ws_testkit::noise;
 
 #[global_allocator]
@@ -311,20 +312,41 @@ fn a_shared_context_keeps_no_large_buffer() {
 }
 
 /// Another connection that has agreed on the same gets what the first one got: it takes no context.
+/// So it is for each window that was agreed on.
 #[test]
 fn a_prepared_message_is_compressed_once() {
     let limits = Limits::default();
-    let agreed = both(12, Takeover::Off);
     let prepared = Prepared::new("for all of them, ".repeat(100).as_str());
-    let mut sessions = [(); 2].map(|()| server(&agreed, &limits));
-    let [first, second] = sessions.each_mut().map(|session| {
-        let (sent, usage) = usage(|| session.halves().1.send_prepared(&prepared));
-        sent.unwrap();
-        usage.peak
-    });
-    assert!(first > 64 << 10 && second < 4 << 10, "{first} {second}");
-    let [first, second] = &mut sessions;
-    assert_eq!(first.unsent(), second.unsent());
+    for bits in 9..=15 {
+        let agreed = both(bits, Takeover::Off);
+        let mut sessions = [(); 2].map(|()| server(&agreed, &limits));
+        let [first, second] = sessions.each_mut().map(|session| {
+            let (sent, usage) = usage(|| session.halves().1.send_prepared(&prepared));
+            sent.unwrap();
+            usage.peak
+        });
+        assert!(first > 64 << 10 && second < 4 << 10, "{first} {second}");
+        let [first, second] = &mut sessions;
+        assert_eq!(first.unsent(), second.unsent());
+    }
+}
+
+/// What is shared takes a little more than its bytes. Without memory for that it is refused, and
+/// not refused for want of more.
+#[test]
+fn a_prepared_message_asks_for_what_sharing_it_takes() {
+    let noise = noise(1 << 20);
+    let mut session = server(&both(15, Takeover::Off), &Limits::default());
+    // It has a context then, and the length is known.
+    session.send(&noise).unwrap();
+    let (_, head) = Header::decode(session.unsent()).unwrap().unwrap();
+    let len = session.unsent().len();
+    session.sent(len);
+    let shared = len - head;
+    let prepared = Prepared::new(&noise);
+    let mut send = |largest| short_of_memory(largest, || session.send_prepared(&prepared));
+    assert_eq!(send(shared + 8), Err(SendError::OutOfMemory));
+    assert_eq!(send(shared + 256), Ok(()));
 }
 
 /// Whoever it is lent to next sends without asking for memory.

@@ -6,522 +6,38 @@
 #[allow(dead_code, reason = "only what is compressed comes from there")]
 #[path = "support/life.rs"]
 mod life;
+#[path = "support/play.rs"]
+mod play;
 #[path = "support/scenarios.rs"]
 mod scenarios;
 mod support;
 
-use core::time::Duration;
-
+use play::{Meanwhile, Play, Style, conversations};
 use proptest::prelude::*;
-use scenarios::{Act, KIND, Scenario};
+use scenarios::{Act, Scenario};
 use support::End;
-use support::session::{drain, seen_control};
-use ws_proto::{
-    Buffers, Close, CloseCode, Instant, Limits, Message, Part, Prepared, ProtocolError, Ready,
-    SendError, Session, Shutdown, State, Step,
-};
+use support::session::drain;
+use ws_proto::{Buffers, Limits, Part, Session, Step};
 use ws_testkit::counting::{Counting, Failing, failing, live, usage};
-use ws_testkit::{BINARY, CONTINUATION, Got, PING, Random, TEXT, frames};
+use ws_testkit::{BINARY, CONTINUATION, Got, PING, TEXT, frames};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How a program takes what was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
-    Step,
-    /// It asks first what there is, and lends in between.
-    Ready,
-    /// The same, and takes messages with their memory.
-    Take,
-}
-
-/// When buffers are lent.
-#[derive(Clone, Debug)]
-enum Lending {
-    Never,
-    /// For each operation, and no longer.
-    Always,
-    /// What is read is handed in, with so much room before it.
-    Received(usize),
-    /// One pair serves another session after each operation of this one.
-    Guest,
-    /// As chance has it.
-    Random(u64),
-}
-
-/// All that the outside can tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told {
-    seen: Vec<Got>,
-    wrote: Vec<u8>,
-    error: Option<ProtocolError>,
-    refused: Vec<SendError>,
-    /// After each act.
-    stands: Vec<(State, Shutdown, usize, bool, bool, Option<Instant>)>,
-}
-
-/// A session that lives through a scenario.
-struct Play {
-    session: Session,
-    style: Style,
-    lending: Lending,
-    random: Random,
-    /// Those that are not lent.
-    pairs: Vec<Buffers>,
-    guest: Option<Guest>,
-    told: Told,
-    /// What is still to be written from where it is.
-    owed: Vec<u8>,
-}
-
-impl Play {
-    fn run(scenario: &Scenario, style: Style, lending: &Lending) -> Told {
-        let seed = if let Lending::Random(seed) = lending {
-            *seed
-        } else {
-            0
-        };
-        let mut play = Self {
-            session: make(scenario),
-            style,
-            lending: lending.clone(),
-            random: Random::new(seed),
-            pairs: vec![Buffers::new(2048), Buffers::new(600)],
-            guest: matches!(lending, Lending::Guest).then(|| Guest::new(scenario.end)),
-            told: Told::default(),
-            owed: Vec::new(),
-        };
-        for act in &scenario.acts {
-            play.live(act);
-            let session = &play.session;
-            play.told.stands.push((
-                session.state(),
-                session.shutdown(),
-                session.unsent_len(),
-                session.has_room(),
-                session.wants_write(),
-                session.deadline(),
-            ));
-        }
-        play.write(usize::MAX);
-        if let Some(guest) = play.guest {
-            guest.end();
-        }
-        play.told
-    }
-
-    /// One operation, and the lending around it.
-    fn op<T>(&mut self, operation: impl FnOnce(&mut Session) -> T) -> T {
-        self.lend();
-        let result = operation(&mut self.session);
-        self.take_back();
-        result
-    }
-
-    fn lend(&mut self) {
-        match self.lending {
-            Lending::Never => {}
-            Lending::Always | Lending::Guest => {
-                // A release gives back what is lent too.
-                let pair = self.pairs.pop().unwrap_or_else(|| Buffers::new(2048));
-                self.session.attach(pair);
-            }
-            Lending::Received(_) => {}
-            Lending::Random(_) => self.chance(),
-        }
-    }
-
-    fn take_back(&mut self) {
-        match self.lending {
-            Lending::Never => {}
-            Lending::Always | Lending::Received(_) => self.pairs.extend(self.session.detach()),
-            Lending::Guest => {
-                let pair = self.session.detach().unwrap_or_default();
-                let guest = self.guest.as_mut().expect("there is one");
-                self.pairs.push(guest.turn(pair));
-            }
-            Lending::Random(_) => self.chance(),
-        }
-    }
-
-    fn chance(&mut self) {
-        for _ in 0..self.random.below(3) {
-            if self.random.below(2) == 0 {
-                if let Some(pair) = self.pairs.pop() {
-                    self.session.attach(pair);
-                }
-            } else {
-                self.pairs.extend(self.session.detach());
-            }
-        }
-        if self.pairs.len() > 3 {
-            self.pairs.truncate(1);
-        }
-    }
-
-    fn live(&mut self, act: &Act) {
-        match act {
-            Act::Make | Act::Prepare(_) | Act::IntoParts => {}
-            Act::Read(bytes, portion) | Act::Lent(bytes, portion) => {
-                for portion in bytes.chunks(*portion) {
-                    self.read(portion);
-                    self.steps();
-                }
-            }
-            Act::Push(bytes) => {
-                self.read(bytes);
-                self.steps();
-            }
-            Act::Eof => {
-                let end = self.op(Session::eof);
-                self.note(end);
-                self.steps();
-            }
-            Act::Send(bytes) => self.command(|session| session.send(bytes)),
-            Act::SendText(text) => self.command(|session| session.send(text)),
-            Act::SendLent(bytes) => {
-                let mut len = 0;
-                self.command(|session| {
-                    len = session.send_by_reference(Message::Binary(bytes))?.len();
-                    Ok(())
-                });
-                self.owed = bytes[..len].into();
-                if len > 0 {
-                    self.write(3);
-                    self.write(len / 2);
-                    self.write(usize::MAX);
-                }
-            }
-            Act::SendPrepared(bytes) => {
-                let prepared = Prepared::new(bytes);
-                self.command(|session| session.send_prepared(&prepared));
-            }
-            Act::SendPart(bytes, part) => {
-                self.command(|session| session.send_part(KIND, bytes, *part));
-            }
-            Act::Ping(bytes) => self.command(|session| session.ping(bytes)),
-            Act::Pong(bytes) => self.command(|session| session.pong(bytes)),
-            Act::Close(reason) => {
-                let close = Close::new(CloseCode::NORMAL, reason).expect("a short one");
-                self.command(|session| session.close(Some(close)));
-            }
-            Act::Write(most) => self.write(*most),
-            Act::TakeUnsent => {
-                let mut taken = Buffers::default();
-                self.op(|session| {
-                    let (_, outgoing) = session.halves();
-                    outgoing.swap(&mut taken);
-                    outgoing.on_written(0);
-                });
-                let mut slices = [&[][..]; 64];
-                let count = taken.unsent_slices(&mut slices);
-                self.told.wrote.extend(slices[..count].concat());
-            }
-            Act::Wait(seconds) => {
-                let now = Instant::from_epoch(Duration::from_secs(*seconds));
-                let _ = self.op(|session| session.check(now));
-            }
-            Act::Release => self.op(Session::release),
-        }
-    }
-
-    /// All of `bytes` is received, however much room there is at once.
-    fn read(&mut self, mut bytes: &[u8]) {
-        let room = match self.lending {
-            Lending::Received(room) => Some(room),
-            Lending::Random(_) if self.random.below(4) == 0 => Some(self.random.below(300)),
-            _ => None,
-        };
-        if let Some(room) = room {
-            let mut memory = vec![0xEE; room];
-            memory.extend(bytes);
-            memory.extend([0xEE; 9]);
-            let pair = Buffers::received(memory, room..room + bytes.len());
-            self.session.attach(pair);
-            return;
-        }
-        while !bytes.is_empty() {
-            let read = self.op(|session| support::session::read(session, bytes));
-            bytes = &bytes[read.expect("there is memory")..];
-        }
-    }
-
-    fn steps(&mut self) {
-        while self.told.error.is_none() {
-            let stepped = match self.style {
-                Style::Step => self.op(|session| {
-                    Ok(match session.step()? {
-                        Step::Message(message) => Some(Got::from(message)),
-                        Step::Control(event) => Some(seen_control(event)),
-                        Step::NeedData | Step::Closed => None,
-                    })
-                }),
-                Style::Ready | Style::Take => self.asked(),
-            };
-            match stepped {
-                Ok(Some(seen)) => self.told.seen.push(seen),
-                Ok(None) => return,
-                Err(error) => self.note(Err(error)),
-            }
-        }
-    }
-
-    fn asked(&mut self) -> Result<Option<Got>, ProtocolError> {
-        let takes = self.style == Style::Take;
-        let seen = match self.op(Session::ready)? {
-            Ready::Message if takes => {
-                self.op(|session| Ok(session.take_message()?.map(|it| it.as_message().into())))
-            }
-            Ready::Message => self.op(|session| Ok(session.message()?.map(Got::from))),
-            Ready::Control => self.op(|session| Ok(session.control()?.map(seen_control))),
-            Ready::NeedData | Ready::Closed => return Ok(None),
-        };
-        assert_ne!(seen, Ok(None), "what was ready is gone");
-        seen
-    }
-
-    fn note(&mut self, result: Result<(), ProtocolError>) {
-        if let Err(error) = result {
-            assert_eq!(*self.told.error.get_or_insert(error), error);
-        }
-    }
-
-    fn command(&mut self, command: impl FnOnce(&mut Session) -> Result<(), SendError>) {
-        if let Err(error) = self.op(command) {
-            self.told.refused.push(error);
-        }
-    }
-
-    /// The transport takes at most so many bytes: as many pieces as there are in one write.
-    fn write(&mut self, most: usize) {
-        let mut left = most;
-        while left > 0 {
-            let written = self.op(|session| {
-                let mut slices = [&[][..]; 5];
-                let count = session.unsent_slices(&mut slices);
-                let mut written = slices[..count].concat();
-                written.truncate(left);
-                session.sent(written.len());
-                written
-            });
-            if written.is_empty() {
-                break;
-            }
-            left -= written.len();
-            self.told.wrote.extend(written);
-        }
-        let owed = left.min(self.owed.len());
-        if owed > 0 {
-            self.told.wrote.extend(self.owed.drain(..owed));
-            self.op(|session| session.sent(owed));
-        }
-    }
-}
-
-/// The other session that a pair is lent to. Each turn cuts what it receives and what it sends.
-struct Guest {
-    session: Session,
-    stream: Vec<u8>,
-    /// How long its last message is.
-    last: usize,
-    received: usize,
-    messages: usize,
-    sent: usize,
-    wrote: Vec<u8>,
-}
-
-impl Guest {
-    fn new(end: End) -> Self {
-        Self {
-            session: end.session(&Limits::default()),
-            last: end.peer_frame(TEXT, b"whole").len(),
-            stream: [
-                end.peer_part(TEXT, b"in "),
-                end.peer_frame(CONTINUATION, b"pieces"),
-                end.peer_frame(TEXT, b"whole"),
-            ]
-            .concat(),
-            received: 0,
-            messages: 0,
-            sent: 0,
-            wrote: Vec::new(),
-        }
-    }
-
-    fn turn(&mut self, pair: Buffers) -> Buffers {
-        self.session.attach(pair);
-        for _ in 0..7 {
-            let at = self.received % self.stream.len();
-            let read = support::session::read(&mut self.session, &self.stream[at..=at]);
-            self.received += read.expect("there is memory");
-        }
-        while let Some(seen) = support::session::step(&mut self.session).expect("in order") {
-            let expected = ["in pieces", "whole"][self.messages % 2];
-            assert_eq!(seen, Got::Text(expected.into()));
-            self.messages += 1;
-        }
-        if self.session.unsent_len() < 100 {
-            self.session.send("from the guest").expect("room");
-            self.sent += 1;
-        }
-        let unsent = self.session.unsent();
-        let len = unsent.len().min(9);
-        self.wrote.extend(&unsent[..len]);
-        self.session.sent(len);
-        self.session.detach().unwrap_or_default()
-    }
-
-    fn end(mut self) {
-        self.wrote.extend(drain(&mut self.session));
-        let written = frames(&self.wrote);
-        assert!(
-            written
-                .iter()
-                .all(|frame| frame.payload == b"from the guest")
-        );
-        assert_eq!(written.len(), self.sent);
-        // Two messages in each round of the stream, and the first of the next if it is there.
-        let whole = self.stream.len() - self.last;
-        let first = self.received % self.stream.len() >= whole;
-        let rounds = self.received / self.stream.len();
-        assert_eq!(self.messages, 2 * rounds + usize::from(first));
-    }
-}
-
-fn make(scenario: &Scenario) -> Session {
-    let mut session = scenario.end.session(&scenario.limits);
-    let _ = session.check(Instant::default());
-    #[cfg(feature = "deflate")]
-    if scenario.compressed {
-        return session.compressed(&life::settings(), &life::agreed(12));
-    }
-    session
-}
-
-/// Conversations in which much is cut.
-fn conversations() -> Vec<Scenario> {
-    let mut all = scenarios::all();
-    for end in End::BOTH {
-        all.extend(cut(end));
-    }
-    all
-}
-
-fn cut(end: End) -> Vec<Scenario> {
-    use Act::{Ping, Read, Release, Send, SendPart, SendPrepared, Wait, Write};
-    let ping = end.peer_frame(PING, b"how are you");
-    let nothing = [
-        end.peer_part(TEXT, b""),
-        ping.clone(),
-        end.peer_part(CONTINUATION, b""),
-        end.peer_frame(CONTINUATION, b""),
-    ]
-    .concat();
-    let new = |name, acts| Scenario {
-        name,
-        end,
-        compressed: false,
-        limits: Limits::default(),
-        acts,
-        hard: 0,
-    };
-    let pinged = |acts: Vec<Act>| -> Vec<Act> {
-        let ping = || Read(ping.clone(), 5);
-        let between = acts
-            .into_iter()
-            .flat_map(|act| [act, ping(), ping(), ping()]);
-        between.collect()
-    };
-    vec![
-        new(
-            "a message of empty fragments",
-            vec![Read(nothing.clone(), 100), Read(nothing.clone(), 1)],
-        ),
-        new("the same, and silence", vec![Read(nothing, 1), Release]),
-        new(
-            "pinged while a shared payload is written",
-            pinged(vec![
-                SendPrepared(vec![1; 9000]),
-                Write(14),
-                Write(4000),
-                SendPrepared(vec![2; 5000]),
-                Write(5000),
-                Send(vec![3; 10]),
-                Write(4000),
-                Ping(b"?".into()),
-                Write(1),
-                Write(1100),
-            ]),
-        ),
-        new(
-            "what is heard is a sign of life",
-            vec![
-                Wait(15),
-                Read(ping.clone(), 100),
-                Write(100),
-                Wait(25),
-                Wait(44),
-                Write(100),
-                Read(ping.clone(), 3),
-                Wait(60),
-                Wait(70),
-            ],
-        ),
-        new("pinged, and reads in drops", pinged(vec![Write(1); 60])),
-        new(
-            "pinged within frames",
-            pinged(vec![
-                SendPart(vec![1; 100], Part::More),
-                Write(50),
-                SendPart(vec![1; 1000], Part::More),
-                Write(700),
-                SendPart(vec![1; 100], Part::Last),
-                Write(700),
-            ]),
-        ),
-        new(
-            "more than is copied at each turn",
-            pinged(vec![
-                Send(vec![1; 100_000]),
-                Write(50_000),
-                Send(vec![2; 5000]),
-                Write(60_000),
-                Write(60_000),
-            ]),
-        ),
-    ]
-}
-
-fn check(scenario: &Scenario, style: Style, lending: &Lending, expected: &Told) {
-    let told = Play::run(scenario, style, lending);
-    let Scenario { name, end, .. } = scenario;
-    assert_eq!(
-        told.seen, expected.seen,
-        "{name}, {end:?}, {style:?}, {lending:?}"
-    );
-    assert!(
-        told == *expected,
-        "{name}, {end:?}, {style:?}, {lending:?}: {:?}\n{:?}",
-        told.stands,
-        expected.stands
-    );
-}
-
 #[test]
 fn lend_at_each_operation_changes_no_byte_and_no_event() {
     for scenario in conversations() {
-        let expected = Play::run(&scenario, Style::Step, &Lending::Never);
+        let expected = Play::run(&scenario, Style::Step, &Meanwhile::Nothing);
         for style in [Style::Step, Style::Ready, Style::Take] {
-            for lending in [
-                Lending::Never,
-                Lending::Always,
-                Lending::Received(0),
-                Lending::Received(10),
-                Lending::Received(Limits::LEFT_OVER),
-                Lending::Guest,
+            for meanwhile in [
+                Meanwhile::Nothing,
+                Meanwhile::Lent,
+                Meanwhile::Received(0),
+                Meanwhile::Received(10),
+                Meanwhile::Received(Limits::LEFT_OVER),
+                Meanwhile::Guest,
             ] {
-                check(&scenario, style, &lending, &expected);
+                Play::check(&scenario, style, &meanwhile, &expected);
             }
         }
     }
@@ -530,11 +46,11 @@ fn lend_at_each_operation_changes_no_byte_and_no_event() {
 #[test]
 fn lend_by_chance_changes_no_byte_and_no_event() {
     for scenario in conversations() {
-        let expected = Play::run(&scenario, Style::Step, &Lending::Never);
+        let expected = Play::run(&scenario, Style::Step, &Meanwhile::Nothing);
         for seed in 0..if cfg!(miri) { 1 } else { 12 } {
             let style =
                 [Style::Step, Style::Ready, Style::Take][usize::try_from(seed % 3).unwrap()];
-            check(&scenario, style, &Lending::Random(seed), &expected);
+            Play::check(&scenario, style, &Meanwhile::Random(seed), &expected);
         }
     }
 }
@@ -608,11 +124,11 @@ proptest! {
             acts: acts.into_iter().map(|(what, len)| act(end, what, len)).collect(),
             hard: 0,
         };
-        let expected = Play::run(&scenario, Style::Step, &Lending::Never);
+        let expected = Play::run(&scenario, Style::Step, &Meanwhile::Nothing);
         let style = [Style::Step, Style::Ready, Style::Take][(seed % 3) as usize];
-        check(&scenario, style, &Lending::Random(seed.into()), &expected);
-        check(&scenario, style, &Lending::Always, &expected);
-        check(&scenario, style, &Lending::Received(20), &expected);
+        Play::check(&scenario, style, &Meanwhile::Random(seed.into()), &expected);
+        Play::check(&scenario, style, &Meanwhile::Lent, &expected);
+        Play::check(&scenario, style, &Meanwhile::Received(20), &expected);
     }
 }
 

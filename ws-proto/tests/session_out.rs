@@ -483,6 +483,30 @@ fn send_prepared_copies_what_is_short_or_masked() {
     }
 }
 
+/// `unsent_whole` is all there is to write, or it says that there are pieces.
+#[test]
+fn unsent_whole_is_all_or_none() {
+    let mut session = End::Server.session(&Limits::default());
+    assert_eq!(session.unsent_whole(), Some(&[][..]));
+    session.send("hi").expect("room");
+    session.ping(b"").expect("room");
+    assert_eq!(session.unsent_whole(), None, "the Ping goes first");
+    assert_eq!(session.unsent(), b"\x89\x00");
+    session.sent(2);
+    assert_eq!(session.unsent_whole(), Some(&b"\x81\x02hi"[..]));
+    session.sent(1);
+    assert_eq!(session.unsent_whole(), Some(&b"\x02hi"[..]));
+    session
+        .send_prepared(&Prepared::new(&vec![7; 4096]))
+        .expect("room");
+    assert_eq!(session.unsent_whole(), None, "the payload is elsewhere");
+    while !session.unsent().is_empty() {
+        let len = session.unsent().len();
+        session.sent(len);
+    }
+    assert_eq!(session.unsent_whole(), Some(&[][..]));
+}
+
 /// `swap` takes what `unsent` would show, also when some of it was written before.
 #[test]
 fn swap_takes_everything() {

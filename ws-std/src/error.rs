@@ -1,4 +1,4 @@
-//! Errors of a connection, by blame.
+//! Errors of connecting, by blame. Those of an open connection are the core's.
 
 use std::fmt;
 use std::io;
@@ -7,99 +7,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 use ws_http::{Ended, InvalidUrl, RedirectError, Response, TunnelError};
+pub use ws_proto::Error;
+pub(crate) use ws_proto::Failure;
 use ws_proto::handshake::{ArgumentError, ResponseError};
-use ws_proto::{ProtocolError, SendError, TimedOut};
 
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;
-
-/// An open connection failed, or refused what it was asked for.
-///
-/// A clean close is not an error: [`recv`](crate::WebSocket::recv) gives `None` then.
-///
-/// After [`TimedOut`](Self::TimedOut) and [`Io`](Self::Io) the connection is over. Every later call
-/// that sends or receives returns the first failure again. Before that, you receive what the peer
-/// sent before a write failed, for example a Close with its reason.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The peer broke the protocol, or exceeded a limit, and we sent a Close that says so; or its
-    /// stream ended without a Close.
-    #[error("{}: {_0}", blame(*.0))]
-    Protocol(ProtocolError),
-    /// The application asked for something that is not allowed, or not now. Nothing was sent.
-    #[error(transparent)]
-    Send(#[from] SendError),
-    /// The peer did not answer in time, and we gave it up.
-    #[error(transparent)]
-    TimedOut(#[from] TimedOut),
-    /// The transport failed.
-    #[error("transport failed: {0}")]
-    Io(io::Error),
-}
-
-/// The limits are ours: to exceed one breaks no rule.
-const fn blame(error: ProtocolError) -> &'static str {
-    if error.is_limit() {
-        "limit exceeded"
-    } else {
-        "protocol error"
-    }
-}
-
-// Not derived: the text includes the cause, which is therefore not its source as well.
-impl From<ProtocolError> for Error {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// The failure of a transport, to be returned as often as somebody asks: std's errors cannot be
-/// copied.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Failure {
-    TimedOut(TimedOut),
-    /// An error that std or we found.
-    Kind(io::ErrorKind),
-    /// An error of the operating system, by its number.
-    Os(i32),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        error
-            .raw_os_error()
-            .map_or_else(|| Self::Kind(error.kind()), Self::Os)
-    }
-}
-
-impl From<io::ErrorKind> for Failure {
-    fn from(kind: io::ErrorKind) -> Self {
-        Self::Kind(kind)
-    }
-}
-
-impl From<TimedOut> for Failure {
-    fn from(timed_out: TimedOut) -> Self {
-        Self::TimedOut(timed_out)
-    }
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::TimedOut(timed_out) => timed_out.into(),
-            Failure::Kind(kind) => io::Error::from(kind).into(),
-            Failure::Os(number) => io::Error::from_raw_os_error(number).into(),
-        }
-    }
-}
 
 /// A client could not connect.
 #[derive(Debug, Error)]
@@ -324,22 +237,5 @@ mod tests {
             tried.to_string(),
             "192.0.2.1:80 through http://[2001:db8::1]:80"
         );
-    }
-
-    #[test]
-    fn a_failure_is_told_again_as_it_was() {
-        for error in [
-            io::Error::from_raw_os_error(1),
-            io::ErrorKind::WriteZero.into(),
-        ] {
-            let (said, kind) = (error.to_string(), error.kind());
-            let failure = Failure::from(error);
-            for _ in 0..2 {
-                let Error::Io(again) = Error::from(failure) else {
-                    panic!("it is one of the transport");
-                };
-                assert_eq!((again.to_string(), again.kind()), (said.clone(), kind));
-            }
-        }
     }
 }

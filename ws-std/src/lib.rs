@@ -51,7 +51,8 @@
 //!
 //! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
 //! `Server::deflate` is called. The feature `idn` takes hosts in any script.
-//! The feature `tls` adds `wss://`, `Client::tls` and `Server::tls`.
+//! The feature `tls` adds `wss://`, `Client::tls` and `Server::tls`. The feature
+//! `test-util` adds a clock that tests move by hand.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

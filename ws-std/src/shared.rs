@@ -308,12 +308,13 @@ impl Shared {
         if let Some(close) = outgoing.peer_close() {
             return Some(Ended::Closed(close.code()));
         }
-        match (outgoing.state(), self.failure.get()) {
+        let failure = self.failure.get().map(|failure| Error::from(*failure));
+        match (outgoing.state(), failure) {
             // The peer had no code, or we were the ones who closed.
             (State::Closing | State::Closed, None) => Some(Ended::Closed(CloseCode::NORMAL)),
             (State::Failed(ProtocolError::UnexpectedEof), _) => Some(Ended::Eof),
             (State::Failed(_), _) => Some(Ended::Fault),
-            (_, Some(Failure::TimedOut(_))) => Some(Ended::TimedOut),
+            (_, Some(Error::TimedOut(_))) => Some(Ended::TimedOut),
             (_, Some(_)) => Some(Ended::Io),
             (State::Open, None) => None,
         }
@@ -391,7 +392,9 @@ mod tests {
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::thread;
-    use ws_proto::{Instant, Limits, Prepared, Session};
+    use ws_proto::{Config, Incoming, Instant, Prepared, Role, Session, TimedOut};
+
+    use crate::reader::{Next, Reader};
 
     fn pair() -> (Arc<Shared>, TcpStream) {
         let (tcp, peer) = sockets();
@@ -407,10 +410,31 @@ mod tests {
     }
 
     fn over(stream: Stream, setup: Setup) -> Arc<Shared> {
-        let (_, outgoing) = Session::server(&Limits::default().into()).split();
-        let address = stream.peer_addr();
-        Shared::new(Arc::new(stream), address, outgoing, setup).unwrap()
+        halves(Role::Server, stream, setup).1
     }
+
+    fn halves(role: Role, stream: Stream, setup: Setup) -> (Incoming, Arc<Shared>) {
+        let session = match role {
+            Role::Server => Session::server(&Config::default()),
+            Role::Client => Session::client(&Config::default(), [7; 32]),
+        };
+        let (incoming, outgoing) = session.split();
+        let address = stream.peer_addr();
+        let shared = Shared::new(Arc::new(stream), address, outgoing, setup);
+        (incoming, shared.unwrap())
+    }
+
+    /// One whose peer takes something now and then, or nothing; the clock goes on while it is waited
+    /// for.
+    fn stalled(role: Role, fails: Fails, clock: &Clock) -> (Arc<Shared>, TcpStream) {
+        let (tcp, peer) = sockets();
+        let plan = Plan::new(Fault::Error(io::ErrorKind::WouldBlock), fails).on(clock);
+        let plan = Arc::new(plan);
+        let stream = Faulty { tcp, plan }.into();
+        (halves(role, stream, Setup::new(clock.clone())).1, peer)
+    }
+
+    const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
     fn tapped(tap: impl Fn(&[u8]) + Send + Sync + 'static) -> Setup {
         let tap = Tap::new(move |what| match what {
@@ -552,5 +576,87 @@ mod tests {
         // No thread has looked at the clock since.
         let deadline = Instant::from_epoch(Duration::from_secs(13));
         assert_eq!(shared.outgoing().deadline(), Some(deadline));
+    }
+
+    #[test]
+    fn alive_a_send_to_a_peer_that_takes_nothing_has_one_pong_timeout() {
+        for (role, len) in ROLES
+            .into_iter()
+            .flat_map(|role| [(role, 1), (role, BY_REFERENCE)])
+        {
+            let clock = Clock::manual();
+            let (shared, _peer) = stalled(role, Fails::All, &clock);
+            let error = shared.send(Message::Binary(&vec![7; len])).unwrap_err();
+            assert!(matches!(error, Error::TimedOut(TimedOut::Pong)), "{error}");
+            assert_eq!(clock.now().since_epoch(), Timeouts::DEFAULT.pong_timeout);
+        }
+    }
+
+    #[test]
+    fn alive_a_close_that_cannot_leave_has_one_close_timeout() {
+        for role in ROLES {
+            let clock = Clock::manual();
+            let (shared, _peer) = stalled(role, Fails::All, &clock);
+            shared.close(CloseCode::NORMAL.into()).unwrap();
+            crate::faults::until("it is given up", || shared.check_transport().is_err());
+            let error = shared.check_transport().unwrap_err();
+            assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
+            assert_eq!(clock.now().since_epoch(), Timeouts::DEFAULT.close_timeout);
+        }
+    }
+
+    #[test]
+    fn alive_a_close_after_what_is_not_taken_has_one_close_timeout_too() {
+        for role in ROLES {
+            let (tcp, _peer) = sockets();
+            let clock = Clock::manual();
+            let (incoming, shared) = halves(role, tcp.into(), Setup::new(clock.clone()));
+            let mut reader = Reader::new(incoming, shared.clone());
+            let mut look = || match reader.recv_timeout(Duration::ZERO) {
+                Ok(next) => assert_eq!(next, Next::Elapsed),
+                Err(error) => panic!("{error}"),
+            };
+            look();
+            // A thread waits for the peer to take a message.
+            let wire = lock(&shared.wire);
+            shared.queue(2, |outgoing| outgoing.send("hi")).unwrap();
+            shared.outgoing().on_blocked();
+            clock.advance(Duration::from_secs(15));
+            shared.close(CloseCode::NORMAL.into()).unwrap();
+            clock.advance(Duration::from_secs(10) - Duration::from_nanos(1));
+            look();
+            clock.advance(Duration::from_nanos(1));
+            let error = reader.recv_timeout(Duration::ZERO).unwrap_err();
+            assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
+            drop(wire);
+        }
+    }
+
+    #[test]
+    fn alive_a_send_goes_on_while_something_is_taken() {
+        for role in ROLES {
+            let clock = Clock::manual();
+            let (shared, _peer) = stalled(role, Fails::TwoOfThree, &clock);
+            shared.send(Message::Binary(&[7; BY_REFERENCE])).unwrap();
+            let took = clock.now().since_epoch();
+            assert!(took > Timeouts::DEFAULT.pong_timeout, "{took:?}");
+        }
+    }
+
+    #[test]
+    fn alive_what_was_queued_last_is_written_to_its_end_while_something_is_taken() {
+        for role in ROLES {
+            let clock = Clock::manual();
+            let (shared, mut peer) = stalled(role, Fails::TwoOfThree, &clock);
+            shared.outgoing().send(&[7; BY_REFERENCE]).unwrap();
+            shared.finish(CloseCode::NORMAL);
+            let took = clock.now().since_epoch();
+            assert!(took > Timeouts::DEFAULT.close_timeout, "{took:?}");
+            let mut bytes = Vec::new();
+            peer.read_to_end(&mut bytes).unwrap();
+            // Two headers, with a client's keys, and the code.
+            let keys = if role == Role::Client { 8 } else { 0 };
+            assert_eq!(bytes.len(), 4 + BY_REFERENCE + 4 + keys);
+        }
     }
 }

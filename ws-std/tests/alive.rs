@@ -1,15 +1,16 @@
 //! The rule of life over sockets, for both ends: a peer that shows a sign of life stays, and gets
-//! what was accepted for it; one that shows none is given up in time. The exact moments are in
-//! ws-proto's table of the same name.
+//! what was accepted for it; one that shows none is given up in time. The clock is moved by hand.
+//! The exact moments are in ws-proto's table of the same name, and those of a write that waits in
+//! `src/shared.rs`.
 
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{Raw, frame, pattern, timeouts, until, within};
 use ws_proto::{Config, Role, Session};
 use ws_std::{
-    Clock, CloseCode, Error, Message, Next, ProtocolError, TimedOut, Timeouts, WebSocket, Writer,
+    Clock, CloseCode, Error, Message, Next, ProtocolError, TimedOut, Timeouts, WebSocket,
 };
 use ws_testkit::{BINARY, CLOSE, PING, PONG, TEXT};
 
@@ -29,7 +30,7 @@ fn pair(role: Role, config: &Config, clock: &Clock) -> (WebSocket, TcpStream, Ra
     (ws, below, Raw::over(peer, role == Role::Server))
 }
 
-/// The same, and the system keeps little of what the peer does not take.
+/// The same, and the system keeps much less than a [`PIECE`] of what the peer does not take.
 fn narrow(role: Role, config: &Config, clock: &Clock) -> (WebSocket, Raw) {
     let (ws, below, peer) = pair(role, config, clock);
     let below = socket2::SockRef::from(&below);
@@ -39,7 +40,11 @@ fn narrow(role: Role, config: &Config, clock: &Clock) -> (WebSocket, Raw) {
     (ws, peer)
 }
 
-/// Both ends at the same time: some of these tests take a while.
+/// What a slow peer takes at a time. Some of each piece is taken from us while the peer takes it,
+/// because the system keeps less.
+const PIECE: usize = 256 << 10;
+
+/// Both ends at the same time.
 fn as_both(test: fn(Role)) {
     thread::scope(|scope| {
         scope.spawn(|| test(Role::Server));
@@ -51,6 +56,13 @@ fn config(timeouts: Timeouts) -> Config {
     let mut config = Config::default();
     config.timeouts = timeouts;
     config
+}
+
+/// The defaults, and no Pings.
+fn without_pings() -> Timeouts {
+    let mut timeouts = Timeouts::default();
+    timeouts.ping_interval = None;
+    timeouts
 }
 
 /// Looks once at the connection: what is due is done, and what lies there is read.
@@ -117,16 +129,17 @@ fn alive_a_peer_within_a_frame_that_takes_many_pong_timeouts() {
 fn alive_a_peer_whose_messages_are_each_worked_on_for_long() {
     as_both(|role| {
         const LEN: usize = 900_000;
-        const COUNT: usize = 3;
-        let timeouts = timeouts(Some(200), 200, 60_000);
-        let (mut ws, _, mut peer) = pair(role, &config(timeouts), &Clock::system());
+        const COUNT: usize = 6;
+        let clock = Clock::manual();
+        let (mut ws, _, mut peer) = pair(role, &Config::default(), &clock);
         let working = thread::spawn(move || {
             ws.for_each(|message, tx| {
                 assert_eq!(message.as_bytes().len(), LEN);
-                work_for(Duration::from_millis(1000));
+                clock.advance(25 * SECOND);
                 tx.send("done")
             })
         });
+        // Its Pongs come after the messages, all of which it has sent.
         peer.write(peer.frame(BINARY, &pattern(LEN)).repeat(COUNT));
         let mut done = 0;
         while done < COUNT {
@@ -144,12 +157,6 @@ fn alive_a_peer_whose_messages_are_each_worked_on_for_long() {
     });
 }
 
-/// An application that is busy with something else.
-fn work_for(time: Duration) {
-    let (_busy, done) = std::sync::mpsc::channel::<()>();
-    let _ = done.recv_timeout(time);
-}
-
 /// The peer closes, and waits for the answer.
 #[track_caller]
 fn closes(peer: &mut Raw) {
@@ -160,60 +167,53 @@ fn closes(peer: &mut Raw) {
 #[test]
 fn alive_a_peer_that_takes_a_large_message_slowly_and_answers_pings_as_it_meets_them() {
     as_both(|role| {
-        // 2.5 s at the pace of the peer.
+        // In 15 s it takes a sixteenth, and there are 20 s for each Pong.
         const LEN: usize = 4 << 20;
-        let timeouts = timeouts(Some(100), 500, 60_000);
-        let (ws, peer) = narrow(role, &config(timeouts), &Clock::system());
-        let mut peer = peer.slowly(16 << 10, Duration::from_millis(10));
-        let (mut reader, writer) = ws.split();
-        let reading = thread::spawn(move || reader.recv_owned());
+        let clock = Clock::manual();
+        let (mut ws, mut peer) = narrow(role, &Config::default(), &clock);
+        let writer = ws.writer();
         let sending = thread::spawn(move || writer.send(&pattern(LEN)));
-        let mut pings = 0;
-        while pings < 2 {
-            match peer.next() {
-                (PING, _) => {
-                    pings += 1;
-                    peer.send(PONG, b"");
-                }
-                (opcode, payload) => {
-                    assert!(opcode == BINARY && payload == pattern(LEN));
-                    break;
-                }
-            }
+        for _ in 0..LEN / PIECE {
+            peer.take(PIECE);
+            clock.advance(15 * SECOND);
+            finds_nothing(&mut ws);
         }
+        assert!(peer.next() == (BINARY, pattern(LEN)));
         within(move || sending.join().unwrap()).unwrap();
-        // What stood after the message, or comes now.
+        // One Ping stood after the message.
         assert_eq!(peer.next(), (PING, vec![]));
         peer.send(PONG, b"");
-        closes(&mut peer);
-        drop(peer);
-        assert_eq!(within(move || reading.join().unwrap()).unwrap(), None);
+        peer.send(TEXT, "all of it");
+        assert_eq!(ws.recv().unwrap(), Some(Message::Text("all of it")));
     });
 }
 
 #[test]
 fn alive_what_was_accepted_is_written_to_its_end_and_then_the_close() {
     as_both(|role| {
-        // 2.5 s at the pace of the peer.
+        // It takes a sixteenth in 8 s, and there are 10 s for its Close.
         const LINES: usize = 4 << 10;
-        let line = pattern(1000);
-        let mut config = config(timeouts(None, 500, 500));
+        let line = pattern(PIECE / 256);
+        let mut config = config(without_pings());
         config.limits.max_unsent = 2 * LINES * line.len();
-        let (ws, peer) = narrow(role, &config, &Clock::system());
-        let mut peer = peer.slowly(16 << 10, Duration::from_millis(10));
-        let (mut reader, writer) = ws.split();
-        let reading = thread::spawn(move || reader.recv_owned());
+        let clock = Clock::manual();
+        let (mut ws, mut peer) = narrow(role, &config, &clock);
+        let writer = ws.writer();
         for _ in 0..LINES {
             writer.queue(&line).unwrap();
         }
         writer.close(CloseCode::NORMAL, "").unwrap();
-        for _ in 0..LINES {
-            assert_eq!(peer.next(), (BINARY, line.clone()));
+        for _ in 0..LINES / 256 {
+            for _ in 0..256 {
+                assert_eq!(peer.next(), (BINARY, line.clone()));
+            }
+            clock.advance(8 * SECOND);
+            finds_nothing(&mut ws);
         }
         assert_eq!(peer.next_close().0, 1000);
         peer.close(1000, "");
         drop(peer);
-        assert_eq!(within(move || reading.join().unwrap()).unwrap(), None);
+        assert_eq!(within(move || ws.recv_owned()).unwrap(), None);
     });
 }
 
@@ -239,28 +239,25 @@ fn alive_a_peer_that_wrote_far_beyond_the_limit_is_told_1009() {
     }
 }
 
-/// A second, and the machine may be busy with something else for as long and a half.
-#[track_caller]
-fn ended_after_one_timeout(started: Instant) {
-    let took = started.elapsed();
-    assert!(took >= SECOND, "too early: {took:?}");
-    assert!(took < 5 * SECOND / 2, "more than one timeout: {took:?}");
-}
-
 #[test]
-fn alive_a_peer_that_takes_nothing_ends_a_send_after_one_pong_timeout() {
+fn alive_a_peer_that_takes_nothing_ends_a_send() {
     as_both(|role| {
-        let timeouts = timeouts(None, 1000, 60_000);
-        let (mut ws, _, _peer) = pair(role, &config(timeouts), &Clock::system());
-        let started = Instant::now();
-        let error = within(move || {
+        let clock = Clock::manual();
+        let timeouts = timeouts(None, 100, 60_000);
+        let (mut ws, _, _peer) = pair(role, &config(timeouts), &clock);
+        let sending = thread::spawn(move || {
             loop {
                 if let Err(error) = ws.send(&[0; 1 << 20]) {
                     break error;
                 }
             }
         });
-        ended_after_one_timeout(started);
+        // From when it waits, which only the system knows.
+        until("an end", || {
+            clock.advance(SECOND);
+            sending.is_finished()
+        });
+        let error = sending.join().unwrap();
         assert!(matches!(error, Error::TimedOut(TimedOut::Pong)), "{error}");
     });
 }
@@ -268,38 +265,59 @@ fn alive_a_peer_that_takes_nothing_ends_a_send_after_one_pong_timeout() {
 #[test]
 fn alive_a_close_by_another_thread_has_one_close_timeout() {
     as_both(|role| {
-        let timeouts = timeouts(None, 60_000, 1000);
-        let (ws, _, mut peer) = pair(role, &config(timeouts), &Clock::system());
-        its_close_is_given_up(ws, |_| {
-            peer.send(PING, b"");
-            assert_eq!(peer.next().0, PONG);
+        let clock = Clock::manual();
+        let (mut ws, _, mut peer) = pair(role, &config(without_pings()), &clock);
+        finds_nothing(&mut ws);
+        clock.advance(3 * SECOND);
+        let writer = ws.writer();
+        within(move || writer.close(CloseCode::NORMAL, "")).unwrap();
+        assert_eq!(peer.next_close().0, 1000);
+        // Nobody has looked at the clock since.
+        clock.advance(10 * SECOND - Duration::from_nanos(1));
+        finds_nothing(&mut ws);
+        clock.advance(Duration::from_nanos(1));
+        let error = ws.recv_timeout(Duration::ZERO).unwrap_err();
+        assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
+    });
+}
+
+#[test]
+fn alive_a_close_that_cannot_leave_is_given_up() {
+    as_both(|role| {
+        // More than the system keeps for a peer that reads nothing.
+        const LEN: usize = 32 << 20;
+        let clock = Clock::manual();
+        let mut config = config(without_pings());
+        config.limits.max_unsent = LEN;
+        let (mut ws, _, _peer) = pair(role, &config, &clock);
+        ws.writer().queue(&vec![0; LEN]).unwrap();
+        ws.writer().close(CloseCode::NORMAL, "").unwrap();
+        // While the system still takes some, it is alive.
+        until("an end", || {
+            clock.advance(10 * SECOND);
+            match ws.recv_timeout(Duration::ZERO) {
+                Ok(Next::Elapsed) => false,
+                Err(Error::TimedOut(TimedOut::Close)) => true,
+                other => panic!("{other:?}"),
+            }
         });
     });
 }
 
 #[test]
-fn alive_a_close_that_cannot_leave_has_one_close_timeout_too() {
+fn alive_with_pings_off_nobody_is_given_up() {
     as_both(|role| {
-        let mut config = config(timeouts(None, 60_000, 1000));
-        config.limits.max_unsent = 32 << 20;
-        let (ws, _, _peer) = pair(role, &config, &Clock::system());
-        its_close_is_given_up(ws, |writer| {
-            // More than the system keeps for a peer that reads nothing.
-            writer.queue(&vec![0; 32 << 20]).unwrap();
-        });
+        let clock = Clock::manual();
+        let (mut ws, _, mut peer) = pair(role, &config(without_pings()), &clock);
+        for _ in 0..10 {
+            clock.advance(3600 * SECOND);
+            finds_nothing(&mut ws);
+        }
+        peer.send(TEXT, "still here");
+        assert_eq!(ws.recv().unwrap(), Some(Message::Text("still here")));
+        ws.send("and so are we").unwrap();
+        assert_eq!(peer.next(), (TEXT, b"and so are we".to_vec()));
     });
-}
-
-/// One thread reads; when `before` is done another closes, and nobody answers.
-fn its_close_is_given_up(ws: WebSocket, before: impl FnOnce(&Writer)) {
-    let (mut reader, writer) = ws.split();
-    let reading = thread::spawn(move || reader.recv_owned().unwrap_err());
-    before(&writer);
-    let started = Instant::now();
-    writer.close(CloseCode::NORMAL, "").unwrap();
-    let error = within(move || reading.join().unwrap());
-    ended_after_one_timeout(started);
-    assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use common::{PATIENCE, Raw, echo, run, server, within};
+use common::{PATIENCE, Raw, echo, run, server, timeouts, within};
 use ws_std::{
     App, AppError, Backoff, CallError, Client, CloseCode, ConnectError, Error, SendError,
 };
@@ -212,7 +212,8 @@ fn a_call_s_deadline_is_one_for_all_of_it() {
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let short = Duration::from_millis(50);
     let call = |message: Vec<u8>, deadline| {
-        let client = Client::new(&url);
+        // Nothing else ends it in time.
+        let client = Client::new(&url).timeouts(timeouts(None, 600_000, 600_000));
         thread::spawn(move || client.call(&*message, deadline))
     };
     // Nobody answers the handshake.

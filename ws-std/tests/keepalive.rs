@@ -1,13 +1,11 @@
 //! Peers that fall silent, and peers that only look as if.
 
-use std::io::Read;
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use common::{Raw, echo, run, server, timeouts, within};
-use ws_std::{Client, CloseCode, Error, Message, Next, TimedOut};
+use ws_std::{Client, CloseCode, Error, Message, TimedOut};
 use ws_testkit::{PING, PONG, TEXT};
 
 mod common;
@@ -61,28 +59,23 @@ fn a_peer_that_answers_stays() {
     }
 
     // Our own client answers while it waits, and needs nobody to ask for it.
-    let server = run(echo().timeouts(timeouts(Some(20), 60_000, 50)));
+    let server = run(common::server()
+        .timeouts(timeouts(Some(20), 60_000, 50))
+        .websocket("/", |mut ws, _| {
+            let (writer, mut pongs) = (ws.writer(), 0);
+            ws.on_pong(move |_| {
+                pongs += 1;
+                if pongs == 10 {
+                    writer.queue("ten times").unwrap();
+                }
+            });
+            ws.for_each(|message, tx| tx.send(message))
+        }));
     let mut ws = server.connect();
-    let waited = ws.recv_timeout(Duration::from_millis(200)).unwrap();
-    assert_eq!(waited, Next::Elapsed);
+    assert_eq!(ws.recv().unwrap(), Some(Message::Text("ten times")));
     ws.send("still here").unwrap();
     assert_eq!(ws.recv().unwrap(), Some(Message::Text("still here")));
     ws.close(CloseCode::NORMAL, "").unwrap();
-}
-
-#[test]
-fn with_pings_off_nobody_is_given_up() {
-    let server = run(echo().timeouts(timeouts(None, 1, 1)));
-    let mut raw = Raw::open(server.addr);
-    // Longer than both, in reads that find nothing.
-    raw.stream
-        .set_read_timeout(Some(Duration::from_millis(250)))
-        .unwrap();
-    let mut byte = [0];
-    raw.stream.read(&mut byte).unwrap_err();
-    raw.stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
-    raw.send(TEXT, "still here");
-    assert_eq!(raw.next(), (TEXT, b"still here".to_vec()));
 }
 
 #[test]
@@ -122,29 +115,15 @@ fn a_handler_that_sends_to_a_peer_that_never_reads_is_released() {
 }
 
 #[test]
-fn alive_a_peer_that_takes_its_last_messages_slowly_gets_them_all() {
-    // The handler is done, and what it queued takes longer than the close timeout: the time of the
-    // closing handshake runs when nothing is taken, and from when the Close could leave.
+fn what_a_handler_queued_last_is_written_to_its_end() {
+    // However slowly it is taken: see `src/shared.rs`.
     const LEN: usize = 24 << 20;
     let limits = common::limits(|limits| limits.max_unsent = LEN);
     let server = run(server()
         .limits(limits)
-        .timeouts(timeouts(None, 1000, 1000))
         .websocket("/", |ws, _| ws.writer().queue(&[0; LEN])));
-    let mut slow = Raw::open(server.addr);
-    let mut taken = 0;
-    let mut piece = vec![0; 64 << 10];
-    for count in 0.. {
-        match slow.stream.read(&mut piece) {
-            Ok(0) | Err(_) => break,
-            Ok(len) => taken += len,
-        }
-        // For three seconds, at 6 MB/s: a pace at which no write waits as long as it may. Then
-        // it takes all that there is.
-        if count < 300 {
-            let (_pace, tick) = mpsc::channel::<()>();
-            let _ = tick.recv_timeout(Duration::from_millis(10));
-        }
-    }
-    assert_eq!(taken, 10 + LEN + 4, "the message and the Close");
+    let mut raw = Raw::open(server.addr);
+    raw.take(10 + LEN);
+    assert_eq!(raw.next().1.len(), LEN);
+    assert_eq!(raw.next_close().0, 1000);
 }

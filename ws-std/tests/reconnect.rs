@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use common::{PATIENCE, Raw, run, server, within};
+use common::{PATIENCE, Raw, run, server, timeouts, within};
 use ws_std::{
     Backoff, Client, CloseCode, ConnectError, Ended, Message, Reconnect, Response, StatusCode,
     WebSocket,
@@ -159,6 +159,42 @@ fn each_attempt_has_what_the_hook_makes_of_it_and_each_connection_what_is_sent_f
 }
 
 #[test]
+fn a_connection_for_which_what_is_sent_first_fails_has_ended() {
+    let (listener, url) = local();
+    let mut tries = 0;
+    let connections = reconnect(&url).first(move |ws| {
+        tries += 1;
+        match tries {
+            // A Ping has 125 bytes at most.
+            1 => ws.ping(&[0; 126]),
+            _ => ws.send("subscribe"),
+        }
+    });
+    let mut connections = connections;
+    let connecting = thread::spawn(move || connections.next().unwrap().unwrap());
+    let mut first = Raw::accept(&listener);
+    let mut second = Raw::accept(&listener);
+    let _open = within(move || connecting.join().unwrap());
+    assert_eq!(second.next(), (1, b"subscribe".to_vec()));
+    assert_eq!(first.next_close().0, 1001);
+}
+
+#[test]
+fn a_connection_that_lasts_makes_the_next_wait_a_short_one() {
+    let server = run(server().websocket("/", |mut ws, _| ws.close(CloseCode::GOING_AWAY, "")));
+    let mut backoff = Backoff::DEFAULT;
+    (backoff.first, backoff.reset_after) = (Duration::from_millis(1), Duration::ZERO);
+    let (tell, told) = mpsc::channel();
+    let connections = Client::new(server.url("/")).reconnect().backoff(backoff);
+    let connections = connections.on_wait(move |_, wait| tell.send(wait).unwrap());
+    for ws in connections.take(5) {
+        to_its_end(ws.unwrap());
+    }
+    // Otherwise the fourth is of 4 ms at least.
+    assert!(told.try_iter().all(|wait| wait <= backoff.first));
+}
+
+#[test]
 fn a_server_is_waited_for_from_the_beginning_and_when_it_is_back() {
     let (listener, url) = local();
     let address = listener.local_addr().unwrap();
@@ -248,7 +284,10 @@ fn it_can_be_stopped_wherever_it_waits() {
             drop(ws);
             assert!(connections.next().is_none());
         };
-        stopped(reconnect(&url), accepts, receives);
+        // Nothing else ends it in time.
+        let patient = timeouts(None, 600_000, 600_000);
+        let patient = Client::new(&url).timeouts(patient).reconnect();
+        stopped(patient, accepts, receives);
         drop(peer);
     }
     // Before it began.

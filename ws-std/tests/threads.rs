@@ -250,44 +250,6 @@ fn what_the_peer_does_not_take_at_once_comes_when_it_does() {
 }
 
 #[test]
-fn a_slow_transfer_is_progress() {
-    // The peer takes a large message, slowly, and answers no Ping before it has it all.
-    let clock = Clock::manual();
-    let (ws, mut peer) = served(&Limits::default(), Timeouts::default(), clock.clone());
-    let (mut reader, writer) = ws.split();
-    let sending = thread::spawn(move || writer.send(&[7; 8 << 20]));
-    let (heard, hears) = mpsc::channel();
-    let reading = thread::spawn(move || {
-        loop {
-            match reader.recv() {
-                Ok(Some(_)) => heard.send(()).unwrap(),
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-    });
-    // For two minutes it takes half a megabyte every 15 s. What it says wakes the reader, which
-    // looks at the clock.
-    let mut taken = 0;
-    for _ in 0..8 {
-        clock.advance(Duration::from_secs(15));
-        let mut piece = vec![0; 512 << 10];
-        std::io::Read::read_exact(&mut peer.stream, &mut piece).unwrap();
-        taken += piece.len();
-        for _ in 0..2 {
-            peer.send(TEXT, "tick");
-            hears.recv_timeout(PATIENCE).unwrap();
-        }
-    }
-    let rest = (8 << 20) + 10 - taken;
-    let mut piece = vec![0; rest];
-    std::io::Read::read_exact(&mut peer.stream, &mut piece).unwrap();
-    within(move || sending.join().unwrap()).unwrap();
-    drop(peer);
-    let _ = within(move || reading.join().unwrap());
-}
-
-#[test]
 fn a_peer_that_takes_nothing_is_given_up() {
     // The writer blocks, the reader looks at the clock.
     let clock = Clock::manual();

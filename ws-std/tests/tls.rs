@@ -195,12 +195,11 @@ fn a_redirect_to_another_server_takes_no_certificate_along() {
     let ours = Authority::new("ours");
     let files = Files::new("redirect");
     let tls = files.tls(&ours.issue(&["127.0.0.1", "localhost"]));
-    let strict = tls
-        .clone()
-        .require_client_certificates(files.put("ca.pem", &ours.pem()));
-    let far = run(echo().tls(strict.clone().unwrap()));
+    let strict = tls.require_client_certificates(files.put("ca.pem", &ours.pem()));
+    let strict = strict.unwrap();
+    let far = run(echo().tls(strict.clone()));
     let end = format!("https://127.0.0.1:{}/", far.addr.port());
-    let near = run(server().tls(strict.unwrap()).get("/", move |_| {
+    let near = run(server().tls(strict).get("/", move |_| {
         Response::text("")
             .with_status(StatusCode::FOUND)
             .header("location", end.clone())
@@ -410,7 +409,9 @@ fn a_handshake_can_be_stopped() {
     let mut connections = client.handshake_timeout(Duration::MAX).reconnect();
     let stop = connections.stop_handle();
     let shaking = thread::spawn(move || assert!(connections.next().is_none()));
-    let (_silent, _) = listener.accept().unwrap();
+    let (mut silent, _) = listener.accept().unwrap();
+    // It has said hello, and waits.
+    silent.read_exact(&mut [0]).unwrap();
     stop.stop();
     within(move || shaking.join().unwrap());
 }

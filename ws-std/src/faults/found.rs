@@ -65,7 +65,9 @@ fn a_reader_is_told_of_the_write_that_failed() {
 #[test]
 fn a_reader_is_told_that_nobody_takes_what_was_queued() {
     let blocked = Fault::Error(ErrorKind::WouldBlock);
-    let (ws, _peer, _) = planned(Plan::new(blocked, Fails::All));
+    let clock = Clock::manual();
+    let (stream, _peer, _) = planned_stream(Plan::new(blocked, Fails::All).on(&clock));
+    let ws = open(Side::Accepted, stream, clock).unwrap();
     let (mut reader, writer) = ws.split();
     // The pump waits for the peer, and in vain.
     let _ = writer.queue("hello");

@@ -15,6 +15,7 @@ use crate::error::ConnectError;
 use crate::socket::WebSocket;
 
 use common::PATIENCE;
+pub(crate) use common::until;
 use peer::Act;
 use talks::Ended;
 
@@ -132,7 +133,7 @@ impl Stage {
         });
         assert_ne!(told.end, End::Begun, "our part panicked");
         // The descriptor is closed: a thread that still writes may take a moment.
-        common::until("the descriptor to be closed", || {
+        until("the descriptor to be closed", || {
             Arc::strong_count(&plan) == 1
         });
         let panics = PANICS.load(Ordering::SeqCst);

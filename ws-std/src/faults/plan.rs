@@ -94,6 +94,8 @@ pub(crate) enum Fails {
         times: usize,
     },
     EveryOther,
+    /// Two, and then one that does not.
+    TwoOfThree,
     All,
 }
 
@@ -104,7 +106,7 @@ pub(crate) struct Plan {
     fails: Fails,
     /// Calls of other kinds do not.
     only: Option<Call>,
-    /// Moved on by each call that is made to block, as waiting would.
+    /// Moved on by each call that is made to wait, as waiting would.
     clock: Option<Clock>,
     met: Mutex<Met>,
 }
@@ -143,7 +145,7 @@ impl Plan {
         }
     }
 
-    /// Makes calls that block move a clock on.
+    /// Makes calls that wait move a clock on.
     pub(crate) fn on(mut self, clock: &Clock) -> Self {
         self.clock = Some(clock.clone());
         self
@@ -172,7 +174,10 @@ impl Plan {
             Some(Fault::Zero) => Ok(0),
             Some(Fault::Lie) => Ok(given + 1),
             Some(Fault::Error(kind)) => {
-                if let Some(clock) = &self.clock {
+                // A write that does not wait takes no time.
+                if let Some(clock) = &self.clock
+                    && call != Call::WriteAtOnce
+                {
                     clock.advance(WAITED);
                 }
                 Err(kind.into())
@@ -212,6 +217,7 @@ impl Plan {
         let fails = match self.fails {
             Fails::From { first, times } => at >= first && at - first < times,
             Fails::EveryOther => at.is_multiple_of(2),
+            Fails::TwoOfThree => at % 3 < 2,
             Fails::All => true,
         };
         fails.then(|| met.failed.push(call))?;

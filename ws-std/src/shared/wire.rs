@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ws_proto::{Buffers, Message, SendError, State, TimedOut};
+use ws_proto::{Buffers, Instant, Message, SendError, State, TimedOut};
 
 use super::Shared;
 use crate::error::Error;
@@ -31,8 +31,8 @@ pub(super) struct Wire {
 enum Patience {
     /// It does not, as long as the peer takes something.
     None,
-    /// As long as it may.
-    Some,
+    /// Until this moment.
+    Until(Instant),
     /// Not any more.
     LastCall,
 }
@@ -180,12 +180,12 @@ impl Shared {
             let pieces = &pieces[..count];
             let len = pieces.iter().map(|piece| piece.len()).sum();
             let most = match patience {
-                Patience::Some => piece(len).min(WAITING),
+                Patience::Until(_) => piece(len).min(WAITING),
                 Patience::None | Patience::LastCall => piece(len),
             };
             let shown = self.tap_sent(pieces, wire.shown, most);
             let written = match patience {
-                Patience::Some => self.stream.write(pieces, most),
+                Patience::Until(_) => self.stream.write(pieces, most),
                 Patience::None | Patience::LastCall => self.stream.write_at_once(pieces, most),
             };
             match self.wrote(wire, shown, written)? {
@@ -225,9 +225,9 @@ impl Shared {
         }
     }
 
-    /// Handles a peer that has taken nothing: it is waited for once, tried once more (this process
-    /// may have been stopped meanwhile), and given up. A peer that takes nothing for the pong
-    /// timeout is as good as dead; while closing, for the close timeout.
+    /// Handles a peer that has taken nothing: it is waited for, tried once more when the time is up
+    /// (this process may have been stopped meanwhile), and given up. A peer that takes nothing for
+    /// the pong timeout is as good as dead; while closing, for the close timeout.
     fn wait(&self, wire: &mut Wire, patience: Patience) -> Result<Patience, Error> {
         let is_open = self.outgoing().state() == State::Open;
         let (limit, timed_out) = if is_open {
@@ -235,18 +235,21 @@ impl Shared {
         } else {
             (self.timeouts.close_timeout, TimedOut::Close)
         };
-        match patience {
-            Patience::None => {}
-            Patience::Some => return Ok(Patience::LastCall),
+        let now = self.clock().now();
+        let until = match patience {
+            Patience::None => now.after(limit),
+            Patience::Until(until) if now < until => until,
+            Patience::Until(_) => return Ok(Patience::LastCall),
             Patience::LastCall => return Err(self.lost(timed_out)),
-        }
-        if wire.limit != limit {
-            if let Err(error) = self.stream.set_write_timeout(limit) {
+        };
+        let left = until.saturating_duration_since(now);
+        if wire.limit != left {
+            if let Err(error) = self.stream.set_write_timeout(left) {
                 return Err(self.lost(error));
             }
-            wire.limit = limit;
+            wire.limit = left;
         }
-        Ok(Patience::Some)
+        Ok(Patience::Until(until))
     }
 
     fn drain_at_once(&self, wire: &mut Wire) -> Result<Drained, Error> {

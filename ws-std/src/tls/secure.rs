@@ -372,16 +372,59 @@ impl fmt::Debug for Secure {
 #[cfg(all(test, not(target_arch = "x86")))]
 mod tests {
     use super::*;
-    use crate::faults::{Call, Fails, Fault, Faulty, Plan};
     use crate::tls::made::Authority;
     use crate::tls::{ServerTls, Tls};
     use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// The two ends of a connection: what the client's calls meet is planned.
-    fn pair(plan: Plan) -> (Secure, Stream) {
+    /// A socket that takes no more than `most` bytes at once, and fails every other time if it is to.
+    struct Reluctant {
+        tcp: TcpStream,
+        most: usize,
+        fails: Option<io::ErrorKind>,
+        turn: AtomicBool,
+    }
+
+    impl Socket for Reluctant {
+        fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+            Socket::read(&self.tcp, room)
+        }
+
+        fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            Socket::write(&self.tcp, pieces)
+        }
+
+        fn write_at_once(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            let [piece] = pieces else {
+                panic!("records are one piece");
+            };
+            match self.fails {
+                Some(kind) if self.turn.fetch_not(Ordering::Relaxed) => Err(kind.into()),
+                _ => {
+                    let piece = &piece[..piece.len().min(self.most)];
+                    self.tcp.write_at_once(&[IoSlice::new(piece)])
+                }
+            }
+        }
+
+        fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+            Socket::set_read_timeout(&self.tcp, timeout)
+        }
+
+        fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+            Socket::set_write_timeout(&self.tcp, timeout)
+        }
+
+        fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+            Socket::shutdown(&self.tcp, how)
+        }
+    }
+
+    /// The two ends of a connection: the client's takes little.
+    fn pair(most: usize, fails: Option<io::ErrorKind>) -> (Secure, Stream) {
         let ca = Authority::new("ours");
         let own = ca.issue(&["chat.example"]);
         let folder = std::env::temp_dir().join(format!("ws-std-{}-secure", std::process::id()));
@@ -393,12 +436,14 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let faulty = Faulty {
+        let client = Reluctant {
             tcp,
-            plan: Arc::new(plan),
+            most,
+            fails,
+            turn: AtomicBool::new(false),
         };
         let tls = Tls::new().ca(ca.pem().as_bytes()).unwrap();
-        let client = tls.over(Arc::new(faulty.into()), "chat.example").unwrap();
+        let client = tls.over(Arc::new(client.into()), "chat.example").unwrap();
         let server = server.over(listener.accept().unwrap().0.into());
         client.set_write_timeout(PATIENCE).unwrap();
         client.set_read_timeout(PATIENCE).unwrap();
@@ -427,13 +472,13 @@ mod tests {
 
     #[test]
     fn a_socket_that_takes_little_gets_each_byte_once() {
-        let would_block = Fault::Error(io::ErrorKind::WouldBlock);
-        for (fault, fails) in [
-            (Fault::Short, Fails::All),
-            (would_block, Fails::EveryOther),
-            (Fault::Error(io::ErrorKind::Interrupted), Fails::EveryOther),
+        for (most, fails) in [
+            (1, None),
+            (RECORD, Some(io::ErrorKind::WouldBlock)),
+            (1000, Some(io::ErrorKind::WouldBlock)),
+            (RECORD, Some(io::ErrorKind::Interrupted)),
         ] {
-            let (client, server) = pair(Plan::new(fault, fails).only(Call::WriteAtOnce));
+            let (client, server) = pair(most, fails);
             let reading = thread::spawn(move || read_all(&server));
             shake_hands(&client);
             let bytes: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
@@ -467,20 +512,20 @@ mod tests {
                 }
             }
             Socket::shutdown(&client, Shutdown::Write).unwrap();
-            assert!(reading.join().unwrap() == bytes, "{fault:?}");
+            assert!(reading.join().unwrap() == bytes, "{most} {fails:?}");
         }
     }
 
     #[test]
     fn nothing_is_kept_in_the_clear_before_the_handshake() {
-        let (client, _server) = pair(Plan::none());
+        let (client, _server) = pair(RECORD, None);
         let error = client.write(&[IoSlice::new(b"secret")]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotConnected);
     }
 
     #[test]
     fn a_record_of_tls_s_own_is_no_read_of_ours_and_no_end() {
-        let (client, server) = pair(Plan::none());
+        let (client, server) = pair(RECORD, None);
         let serving = thread::spawn(move || {
             let mut room = [0; 100];
             loop {

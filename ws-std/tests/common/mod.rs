@@ -104,8 +104,6 @@ pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
     unread: Vec<u8>,
     masks: bool,
-    /// The most that one read takes, and how long it rests after that.
-    pace: Option<(usize, Duration)>,
 }
 
 pub(crate) const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -137,14 +135,7 @@ impl Raw {
             stream,
             unread: Vec::new(),
             masks,
-            pace: None,
         }
-    }
-
-    /// Reads so many bytes at a time from now on, and rests after each.
-    pub(crate) fn slowly(mut self, most: usize, rest: Duration) -> Self {
-        self.pace = Some((most, rest));
-        self
     }
 
     pub(crate) fn request(target: &str, headers: &str) -> String {
@@ -232,6 +223,14 @@ impl Raw {
         )
     }
 
+    /// Takes `len` bytes from the system, for later.
+    #[track_caller]
+    pub(crate) fn take(&mut self, len: usize) {
+        let from = self.unread.len();
+        self.unread.resize(from + len, 0);
+        self.stream.read_exact(&mut self.unread[from..]).unwrap();
+    }
+
     /// Everything up to the end of the stream, or to a reset.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         if let Err(error) = self.stream.read_to_end(&mut self.unread) {
@@ -252,12 +251,7 @@ impl Raw {
 
     fn fill(&mut self) -> usize {
         let mut piece = [0; 65536];
-        let most = self.pace.map_or(piece.len(), |(most, _)| most);
-        let len = self.stream.read(&mut piece[..most]).unwrap();
-        if let Some((_, rest)) = self.pace {
-            let (_pace, tick) = mpsc::channel::<()>();
-            let _ = tick.recv_timeout(rest);
-        }
+        let len = self.stream.read(&mut piece).unwrap();
         self.unread.extend_from_slice(&piece[..len]);
         len
     }

@@ -1,0 +1,340 @@
+//! A loop before it runs: where it listens, and its rules.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+#[cfg(unix)]
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{self, Duration};
+
+use ws_http::http::Method;
+use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site, Trusted};
+#[cfg(feature = "deflate")]
+use ws_proto::Deflate;
+use ws_proto::{Config, Instant, Limits, Timeouts};
+
+use crate::handle::{Handle, Mailbox};
+use crate::handler::Handler;
+use crate::poller::Poller;
+use crate::running::Running;
+use crate::stream::{Listener, Port};
+
+type Page = dyn Fn(&Request) -> Response + Send;
+type Hook = dyn FnMut(&mut Request) -> Option<Response> + Send;
+type Log = dyn FnMut(SocketAddr, &Refusal) + Send;
+type Report = dyn FnMut(&io::Error) + Send;
+type Clock = dyn FnMut() -> Instant + Send;
+
+/// A server for WebSockets, and pages beside them, on one thread: for tens of thousands of
+/// connections.
+///
+/// ```no_run
+/// use ws_loop::{Conn, EventLoop, Handler, Message, Refusal, Reply, Request, SendError};
+///
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     type Data = ();
+///
+///     fn open(&mut self, _request: &Request, _reply: &mut Reply) -> Result<(), Refusal> {
+///         Ok(())
+///     }
+///
+///     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) -> Result<(), SendError> {
+///         conn.send(message)
+///     }
+/// }
+///
+/// EventLoop::bind("127.0.0.1:9001")?.websocket("/echo").run(Echo)
+/// # ; Ok::<(), std::io::Error>(())
+/// ```
+///
+/// For more than one processor, run a loop on each: see [`bind_shared`](Self::bind_shared).
+#[must_use = "call `run`"]
+pub struct EventLoop {
+    listener: Listener,
+    poller: Poller,
+    mailbox: Arc<Mailbox>,
+    rules: Rules,
+}
+
+/// What holds for all connections.
+pub(crate) struct Rules {
+    pub(crate) site: Site<Box<Page>, ()>,
+    /// The first path that could not be added.
+    misspelt: Option<RouteError>,
+    pub(crate) hook: Option<Box<Hook>>,
+    log: Option<Box<Log>>,
+    pub(crate) exhausted: Option<Box<Report>>,
+    pub(crate) clock: Box<Clock>,
+    pub(crate) config: Config,
+    pub(crate) max_connections: usize,
+    pub(crate) max_openings: usize,
+    pub(crate) grace: Duration,
+}
+
+impl EventLoop {
+    /// Listens at an address. Port 0 picks a free one, which [`local_addr`](Self::local_addr)
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::on(Listener::bind(address, Port::Alone)?)
+    }
+
+    /// Listens at an address together with other loops, each on a thread of its own: the system
+    /// gives each connection to one of them (`SO_REUSEPORT`).
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound.
+    #[cfg(unix)]
+    pub fn bind_shared(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::on(Listener::bind(address, Port::Shared)?)
+    }
+
+    /// Listens at the socket of a path (`AF_UNIX`): for a proxy on the same machine. A socket that
+    /// a server has left there is replaced, and the path is removed at the end.
+    ///
+    /// Its connections have the address 127.0.0.1 and the port 0: a proxy that is to be
+    /// [trusted](Self::trust) is named so. It answers for all [hosts](Self::hosts), because no
+    /// browser connects to a path.
+    ///
+    /// # Errors
+    ///
+    /// The path cannot be bound: something else is there, for example.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::on(Listener::bind_unix(path.as_ref())?)
+    }
+
+    fn on(listener: Listener) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let mailbox = Arc::new(Mailbox::new(poller.waker()?));
+        let epoch = time::Instant::now();
+        let mut config = Config::DEFAULT;
+        // One buffer for all may be large.
+        config.limits.read_buffer = 64 << 10;
+        Ok(Self {
+            listener,
+            poller,
+            mailbox,
+            rules: Rules {
+                site: Site::new(),
+                misspelt: None,
+                hook: None,
+                log: None,
+                exhausted: None,
+                clock: Box::new(move || Instant::from_epoch(epoch.elapsed())),
+                config,
+                max_connections: 16 << 10,
+                max_openings: 4 << 10,
+                grace: Duration::from_secs(10),
+            },
+        })
+    }
+
+    /// Answers GET and HEAD requests for a path, in which `{name}` stands for a parameter, see
+    /// [`Request::path_param`], and `{*name}` for the rest.
+    pub fn get<P>(self, path: impl AsRef<str>, page: P) -> Self
+    where
+        P: Fn(&Request) -> Response + Send + 'static,
+    {
+        self.page(Method::GET, path, page)
+    }
+
+    /// Answers requests of a method for a path. Their bodies are not read.
+    pub fn page<P>(mut self, method: Method, path: impl AsRef<str>, page: P) -> Self
+    where
+        P: Fn(&Request) -> Response + Send + 'static,
+    {
+        let added = (self.rules.site).page(method, path.as_ref(), Box::new(page));
+        self.note(added)
+    }
+
+    /// Opens WebSockets at a path: the handler decides about each. A page may have the same path.
+    pub fn websocket(mut self, path: impl AsRef<str>) -> Self {
+        let added = self.rules.site.websocket(path.as_ref(), ());
+        self.note(added)
+    }
+
+    fn note(mut self, added: Result<(), RouteError>) -> Self {
+        self.rules.misspelt = self.rules.misspelt.or_else(|| added.err());
+        self
+    }
+
+    /// Looks at every request for one of its [hosts](Self::hosts) before anything else does:
+    /// whatever it answers is the answer. For authentication and redirects; what it finds out it
+    /// hands to [`Handler::open`] in the request's [`extensions`](Request::extensions).
+    pub fn hook<F>(mut self, hook: F) -> Self
+    where
+        F: FnMut(&mut Request) -> Option<Response> + Send + 'static,
+    {
+        self.rules.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the hosts that it answers for, against DNS rebinding. Default: IP addresses and
+    /// `localhost`, and every name unless it listens on a loopback or a private address; others
+    /// get 421. See [`Hosts`].
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.rules.site.hosts = hosts;
+        self
+    }
+
+    /// Sets the proxies that are believed, in what they say of their clients: the address, the
+    /// host that was asked for, whether it was over TLS. Default: none. See [`Trusted`].
+    pub fn trust(mut self, proxies: Trusted) -> Self {
+        self.rules.site.trusted = proxies;
+        self
+    }
+
+    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
+    /// browser; others get 403.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.rules.site.origins = origins;
+        self
+    }
+
+    /// Calls `log` with every request that is refused, and with where it came from, for a line that
+    /// says why. What a hook answers is the application's, and not among it.
+    pub fn on_refusal<F>(mut self, log: F) -> Self
+    where
+        F: FnMut(SocketAddr, &Refusal) + Send + 'static,
+    {
+        self.rules.log = Some(Box::new(log));
+        self
+    }
+
+    /// Calls `report` when the system has no descriptor or no memory for another connection, once
+    /// for each time that it runs out. Those who want to connect wait meanwhile.
+    pub fn on_exhausted<F>(mut self, report: F) -> Self
+    where
+        F: FnMut(&io::Error) + Send + 'static,
+    {
+        self.rules.exhausted = Some(Box::new(report));
+        self
+    }
+
+    /// Sets what each connection may use: see [`Limits`]. A
+    /// [`read_buffer`](Limits::read_buffer) of 64 KiB suits a loop, which has one for all
+    /// connections, and is its default.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.rules.config.limits = limits;
+        self
+    }
+
+    /// Sets the longest message that is accepted, in bytes. Default: 1 MiB.
+    pub fn max_message(mut self, bytes: u64) -> Self {
+        self.rules.config.limits.max_message = bytes;
+        self
+    }
+
+    /// Sets keepalive and the closing handshake: see [`Timeouts`]. They are kept to a tenth of a
+    /// second.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.rules.config.timeouts = timeouts;
+        self
+    }
+
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
+    /// is sensible. Not done otherwise.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.rules.config.deflate = Some(deflate);
+        self
+    }
+
+    /// Sets how long a client may take from being accepted to having its 101, however slowly.
+    /// Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.rules.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets the most connections at a time; the next gets 503. A quarter of them may be in their
+    /// opening handshake: of more the oldest gives way. Default: 16,384, and 4,096.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.rules.max_connections = connections;
+        self.rules.max_openings = (connections / 4).max(1);
+        self
+    }
+
+    /// Sets how many bytes other threads may have posted that are not taken yet. One message of any
+    /// length always is. Default: 64 MiB.
+    pub fn max_posted(self, bytes: usize) -> Self {
+        self.mailbox.set_max(bytes);
+        self
+    }
+
+    /// Sets how long a [shutdown](Handle::shutdown) waits for the peers. Default: 10 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.rules.grace = grace;
+        self
+    }
+
+    /// Sets the clock, which is read once in a turn: for tests that move the time by hand, and then
+    /// [wake](Handle::wake) the loop. Default: the system's monotonic clock.
+    pub fn clock<F>(mut self, now: F) -> Self
+    where
+        F: FnMut() -> Instant + Send + 'static,
+    {
+        self.rules.clock = Box::new(now);
+        self
+    }
+
+    /// The address at which it listens; `None` if that is a path.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Makes a handle for other threads: to send to connections, and to shut the loop down.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.mailbox.handle()
+    }
+
+    /// Serves, on this thread, until it is [shut down](Handle::shutdown). Every connection has ended
+    /// then, or has had its grace.
+    ///
+    /// # Errors
+    ///
+    /// A path that was added is misspelt or taken: it holds the [`RouteError`]. After that only if
+    /// the system does not say any more which sockets are ready. Failed connections and a shortage of
+    /// descriptors are not errors: the loop goes on as soon as it can.
+    pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
+        let Self {
+            listener,
+            mut poller,
+            mailbox,
+            mut rules,
+        } = self;
+        if let Some(misspelt) = rules.misspelt.take() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, misspelt));
+        }
+        let watch = poller.watch()?;
+        Running::new(handler, rules, listener, mailbox, watch).run(&mut poller)
+    }
+}
+
+impl Rules {
+    /// Tells the application of a refusal.
+    pub(crate) fn log(&mut self, peer: SocketAddr, refusal: &Refusal) {
+        if let Some(log) = &mut self.log {
+            log(peer, refusal);
+        }
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("listener", &self.listener)
+            .field("config", &self.rules.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,240 @@
+//! The application: what it is called for, and what it can do then.
+
+use std::io;
+
+use ws_http::{Refusal, Request};
+use ws_proto::{Close, CloseCode, Message, Outgoing, Prepared, ProtocolError, SendError, TimedOut};
+
+use crate::connections::{Flags, Id};
+use crate::post::Others;
+use crate::topics::Slow;
+
+/// An application on an [`EventLoop`](crate::EventLoop): called, on the one thread of the loop, for
+/// what happens to its connections. State that they share is in it, and each has its
+/// [`Data`](Self::Data).
+///
+/// A chat:
+///
+/// ```no_run
+/// use ws_loop::{
+///     Closed, Conn, EventLoop, Handler, Id, Message, Others, Refusal, Reply, Request, SendError,
+///     Slow,
+/// };
+///
+/// struct Chat;
+///
+/// impl Handler for Chat {
+///     type Data = String; // the room
+///
+///     fn open(&mut self, request: &Request, _reply: &mut Reply) -> Result<String, Refusal> {
+///         Ok(request.path_param("room").unwrap_or_default().into())
+///     }
+///
+///     fn opened(&mut self, conn: &mut Conn<'_, String>) -> Result<(), SendError> {
+///         let room = conn.data.clone();
+///         conn.join(&room, Slow::Close);
+///         conn.others().publish(&room, "somebody has come");
+///         Ok(())
+///     }
+///
+///     fn message(&mut self, conn: &mut Conn<'_, String>, message: Message<'_>) -> Result<(), SendError> {
+///         let room = conn.data.clone();
+///         conn.others().publish(&room, message);
+///         Ok(())
+///     }
+///
+///     fn closed(&mut self, others: &mut Others<'_>, _id: Id, room: String, _why: Closed<'_>) {
+///         others.publish(&room, "somebody has gone");
+///     }
+/// }
+///
+/// EventLoop::bind("127.0.0.1:9001")?.websocket("/rooms/{room}").run(Chat)
+/// # ; Ok::<(), std::io::Error>(())
+/// ```
+///
+/// While it runs, no other connection is served: what takes long belongs to another thread, which
+/// answers through a [`Handle`](crate::Handle). A panic ends the loop, because the state that all
+/// connections share may be in pieces.
+///
+/// The errors that its methods return are those of [`Conn::send`]. A connection for which too much
+/// waits already is closed with 1013; one that cannot be sent to for another reason with 1011. That
+/// it is closing already is no error.
+pub trait Handler {
+    /// The application's part of a connection: `()` if there is none.
+    type Data;
+
+    /// Decides about a request for a WebSocket, and makes the connection's data. For each that it
+    /// makes, [`closed`](Self::closed) is called once.
+    ///
+    /// # Errors
+    ///
+    /// The answer is the refusal's, and the connection ends.
+    fn open(&mut self, request: &Request, reply: &mut Reply) -> Result<Self::Data, Refusal>;
+
+    /// The connection is open: the client has its 101.
+    ///
+    /// # Errors
+    ///
+    /// See the [trait](Handler).
+    fn opened(&mut self, conn: &mut Conn<'_, Self::Data>) -> Result<(), SendError> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// A message has come. What is sent in answer to all messages of one read leaves with one write.
+    ///
+    /// # Errors
+    ///
+    /// See the [trait](Handler).
+    fn message(
+        &mut self,
+        conn: &mut Conn<'_, Self::Data>,
+        message: Message<'_>,
+    ) -> Result<(), SendError>;
+
+    /// What waited for the peer has been written, after it could not be: there is room for more.
+    ///
+    /// # Errors
+    ///
+    /// See the [trait](Handler).
+    fn drained(&mut self, conn: &mut Conn<'_, Self::Data>) -> Result<(), SendError> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// The connection is over: nothing more comes of it, and nothing can be sent.
+    fn closed(&mut self, others: &mut Others<'_>, id: Id, data: Self::Data, why: Closed<'_>) {
+        let _ = (others, id, data, why);
+    }
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Closed<'a> {
+    /// Both sides have closed, with this code and reason of the peer's if it had any.
+    Done(Option<Close<'a>>),
+    /// The peer broke the protocol, or exceeded a limit, and was told so; or its stream ended
+    /// without a Close.
+    Protocol(ProtocolError),
+    /// The peer did not answer in time.
+    TimedOut(TimedOut),
+    /// The transport failed.
+    Io(io::Error),
+    /// The loop has ended, and did not wait for it.
+    Shutdown,
+}
+
+/// A connection, while the handler is called for it.
+#[derive(Debug)]
+pub struct Conn<'a, D> {
+    /// The application's part: what [`open`](Handler::open) has returned.
+    pub data: &'a mut D,
+    pub(crate) id: Id,
+    pub(crate) outgoing: &'a mut Outgoing,
+    pub(crate) flags: &'a mut Flags,
+    pub(crate) others: Others<'a>,
+}
+
+impl<'a, D> Conn<'a, D> {
+    /// Its name, for those who send to it from elsewhere.
+    #[must_use]
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// Sends a message: `&str` is text, `&[u8]` binary. It leaves when all messages of this read
+    /// have been handled, or when much waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](SendError::Full) if [`max_unsent`](ws_proto::Limits::max_unsent) bytes wait: the
+    /// peer is slow. [`Closed`](SendError::Closed) if a Close is on its way;
+    /// [`OutOfMemory`](SendError::OutOfMemory).
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        self.outgoing.send(message)
+    }
+
+    /// Sends a message that was prepared for many.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        self.outgoing.send_prepared(message)
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload. Those for keepalive are sent without it.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlTooLong`](SendError::ControlTooLong), and as [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.outgoing.ping(payload)
+    }
+
+    /// Starts the closing handshake, after what was sent before. Messages of the peer still come
+    /// until it has closed, too.
+    ///
+    /// # Errors
+    ///
+    /// The reason has more than 123 bytes, or a Close is on its way already.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.outgoing.close(Some(Close::new(code, reason)?))
+    }
+
+    /// The number of bytes that wait to be written.
+    #[must_use]
+    pub fn unsent_len(&self) -> usize {
+        self.outgoing.unsent_len()
+    }
+
+    /// Whether the next message will not be [`Full`](SendError::Full), whatever its length.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.outgoing.has_room()
+    }
+
+    /// Makes it a member of a topic, until it leaves or ends: `slow` says what becomes of it if it
+    /// takes the messages too slowly.
+    pub fn join(&mut self, topic: &str, slow: Slow) {
+        self.flags.set(Flags::MEMBER);
+        self.others.post.topics.join(self.id.slot(), topic, slow);
+    }
+
+    /// Ends its membership of a topic.
+    pub fn leave(&mut self, topic: &str) {
+        self.others.post.topics.leave(self.id.slot(), topic);
+    }
+
+    /// Sends a message to the members of a topic, except to this one.
+    pub fn publish_to_others<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) {
+        (self.others).publish_except(topic, message, Some(self.id));
+    }
+
+    /// All connections: to send to others, or to a topic.
+    pub const fn others(&mut self) -> &mut Others<'a> {
+        &mut self.others
+    }
+}
+
+/// What is added to the 101.
+#[derive(Debug, Default)]
+pub struct Reply {
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Reply {
+    /// Chooses the subprotocol. One that the client did not offer is not sent: the handshake fails
+    /// with 500.
+    pub fn subprotocol(&mut self, name: impl Into<String>) {
+        self.subprotocol = Some(name.into());
+    }
+
+    /// Adds a header. With one that no line can hold, or that is the handshake's, it fails with 500.
+    pub fn header(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.headers.push((name.into(), value.into()));
+    }
+}

@@ -1,0 +1,134 @@
+//! Errors of a connection together with its transport, by blame: what every adapter returns.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::error::{ProtocolError, SendError};
+use crate::liveness::TimedOut;
+
+/// An open connection failed, or refused what it was asked for.
+///
+/// A clean close is not an error.
+///
+/// After [`TimedOut`](Self::TimedOut) and [`Io`](Self::Io) the connection is over. Every later call
+/// that sends or receives returns the first failure again. Before that, you receive what the peer
+/// sent before a write failed, for example a Close with its reason.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol, or exceeded a limit, and we sent a Close that says so; or its
+    /// stream ended without a Close.
+    #[error("{}: {_0}", blame(*.0))]
+    Protocol(ProtocolError),
+    /// The application asked for something that is not allowed, or not now. Nothing was sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The peer did not answer in time, and we gave it up.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// The transport failed.
+    #[error("transport failed: {0}")]
+    Io(io::Error),
+}
+
+/// The limits are ours: to exceed one breaks no rule.
+const fn blame(error: ProtocolError) -> &'static str {
+    if error.is_limit() {
+        "limit exceeded"
+    } else {
+        "protocol error"
+    }
+}
+
+// Not derived: the text includes the cause, which is therefore not its source as well.
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The failure of a transport, for an adapter that returns it as often as somebody asks: std's
+/// errors cannot be copied.
+///
+/// ```
+/// use std::io;
+/// use ws_proto::{Error, Failure};
+///
+/// let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+/// for _ in 0..2 {
+///     assert!(matches!(failure.into(), Error::Io(error) if error.kind() == io::ErrorKind::BrokenPipe));
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Failure(Kind);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    TimedOut(TimedOut),
+    /// An error that std or an adapter found.
+    Found(io::ErrorKind),
+    /// An error of the operating system, by its number.
+    Os(i32),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(
+            error
+                .raw_os_error()
+                .map_or_else(|| Kind::Found(error.kind()), Kind::Os),
+        )
+    }
+}
+
+impl From<io::ErrorKind> for Failure {
+    fn from(kind: io::ErrorKind) -> Self {
+        Self(Kind::Found(kind))
+    }
+}
+
+impl From<TimedOut> for Failure {
+    fn from(timed_out: TimedOut) -> Self {
+        Self(Kind::TimedOut(timed_out))
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure.0 {
+            Kind::TimedOut(timed_out) => timed_out.into(),
+            Kind::Found(kind) => io::Error::from(kind).into(),
+            Kind::Os(number) => io::Error::from_raw_os_error(number).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn a_failure_is_told_again_as_it_was() {
+        for error in [
+            io::Error::from_raw_os_error(1),
+            io::ErrorKind::WriteZero.into(),
+        ] {
+            let (said, kind) = (error.to_string(), error.kind());
+            let failure = Failure::from(error);
+            for _ in 0..2 {
+                let Error::Io(again) = Error::from(failure) else {
+                    panic!("it is one of the transport");
+                };
+                assert_eq!((again.to_string(), again.kind()), (said.clone(), kind));
+            }
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The client: from a URL to an open connection.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
+#[cfg(feature = "deflate")]
+use ws_proto::Deflate;
+use ws_proto::handshake::{Offer, Scheme, Uri};
+use ws_proto::{Config, ConnectStep, Connecting, Limits, Timeouts};
+
+use crate::error::ConnectError;
+use crate::socket::{About, WebSocket};
+use crate::way::dial;
+
+/// Connects to a `ws://` URL with the defaults: see [`Client`] for more.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut ws = ws_tokio::connect("ws://127.0.0.1:9001/echo").await?;
+/// ws.send("hello").await?;
+/// if let Some(message) = ws.recv().await? {
+///     println!("{message:?}");
+/// }
+/// ws.close(ws_tokio::CloseCode::NORMAL, "done").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancel safety
+///
+/// A call that is dropped leaves no connection.
+///
+/// # Errors
+///
+/// [`ConnectError`] says at which step it failed.
+pub async fn connect(url: impl Into<String>) -> Result<WebSocket<TcpStream>, ConnectError> {
+    Client::new(url).connect().await
+}
+
+/// Configures and opens a client's connection.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ws_tokio::ConnectError> {
+/// use std::time::Duration;
+///
+/// let ws = ws_tokio::Client::new("ws://127.0.0.1:9001/chat")
+///     .header("Authorization", "Bearer …")
+///     .subprotocol("chat.v2")
+///     .subprotocol("chat.v1")
+///     .handshake_timeout(Duration::from_secs(3))
+///     .connect()
+///     .await?;
+/// println!("speaking {:?}", ws.subprotocol());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "call `connect`"]
+pub struct Client {
+    url: String,
+    headers: Headers,
+    subprotocols: Vec<String>,
+    origin: Option<String>,
+    proxy: Option<Proxy>,
+    redirects: Redirects,
+    config: Config,
+}
+
+impl Client {
+    /// Makes a client for `ws://host[:port]/path?query`. Connecting checks the URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            headers: Headers(Vec::new()),
+            subprotocols: Vec::new(),
+            origin: None,
+            proxy: None,
+            redirects: Redirects::none(),
+            config: Config::DEFAULT,
+        }
+    }
+
+    /// Adds a header to the request: Cookie, Authorization.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// Offers a subprotocol; the first is preferred.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocols.push(name.into());
+        self
+    }
+
+    /// Sets the page on whose behalf this connects (Origin): `https://example.com`. Not sent
+    /// otherwise.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Not done otherwise: which
+    /// one the environment names [`Proxies`](ws_http::Proxies) says.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Follows up to five redirects, one after the other. To another origin none of the
+    /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
+    /// may hold tokens, and from `wss://` to `ws://` nothing does. Default: a redirect is a
+    /// [refusal](ConnectError::Refused).
+    pub const fn follow_redirects(mut self) -> Self {
+        self.redirects = Redirects::follow();
+        self
+    }
+
+    /// How long connecting may take, from the first attempt to the server's answer. Default: 10 s.
+    pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets keepalive and the closing handshake: see [`Timeouts`].
+    pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.config.timeouts = timeouts;
+        self
+    }
+
+    /// Sets what the connection may use: see [`Limits`].
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Sets the longest message that is accepted, in bytes. Default: 1 MiB.
+    pub const fn max_message(mut self, bytes: u64) -> Self {
+        self.config.limits.max_message = bytes;
+        self
+    }
+
+    /// Offers to compress messages (RFC 7692): `Deflate::default()` is sensible. Not offered
+    /// otherwise.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.config.deflate = Some(deflate);
+        self
+    }
+
+    /// Connects, and waits for the opening handshake to be done.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped leaves no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says at which step it failed. If the server
+    /// [refused](ConnectError::Refused), its answer comes with it.
+    pub async fn connect(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+        let patience = self.config.handshake_timeout;
+        // In a box, because the task that has the connection later would keep its size.
+        let connected = timeout(patience, Box::pin(self.follow())).await;
+        connected.unwrap_or(Err(ConnectError::Timeout(patience)))
+    }
+
+    /// Opens a WebSocket over a stream that leads to the server already: through TLS, a unix socket, a
+    /// tunnel. The URL says what is asked for, and is not looked up.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped drops the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_over<S>(&self, stream: S) -> Result<WebSocket<S>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
+        let patience = self.config.handshake_timeout;
+        let opened = timeout(patience, Box::pin(self.open(&uri, stream))).await;
+        opened.unwrap_or(Err(ConnectError::Timeout(patience)))
+    }
+
+    async fn follow(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+        let mut redirects = self.redirects;
+        let mut client = Cow::Borrowed(self);
+        loop {
+            let answer = match client.ask().await {
+                Err(ConnectError::Refused(answer)) => answer,
+                connected => return connected,
+            };
+            let location = answer.headers().get(header::LOCATION);
+            let location = location.and_then(|value| value.to_str().ok());
+            let Some(next) = redirects.next(&client.url, answer.status(), location)? else {
+                return Err(ConnectError::Refused(answer));
+            };
+            let asked = client.to_mut();
+            asked.url = next.url;
+            if !next.same_origin {
+                asked.headers.0.clear();
+                asked.subprotocols.clear();
+            }
+        }
+    }
+
+    /// Connects to one URL.
+    async fn ask(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
+        match uri.scheme() {
+            Scheme::Ws => {
+                self.open(&uri, dial(&uri, self.proxy.as_ref()).await?)
+                    .await
+            }
+            Scheme::Wss => Err(ConnectError::NoTls),
+        }
+    }
+
+    /// Sends the request and reads the answer.
+    async fn open<S>(&self, uri: &Uri<'_>, mut stream: S) -> Result<WebSocket<S>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut connecting = self.connecting(uri)?;
+        stream.write_all(connecting.unsent()).await?;
+        stream.flush().await?;
+        connecting.sent(connecting.unsent().len());
+        loop {
+            let (status, headers) = match connecting.step()? {
+                ConnectStep::Open(session, response) => {
+                    let mut ws = WebSocket::over(stream, session);
+                    ws.about = About {
+                        subprotocol: response.protocol().map(Into::into),
+                        headers: Some(Box::new(header_map(response.headers()))),
+                        ..About::default()
+                    };
+                    return Ok(ws);
+                }
+                ConnectStep::Refused(response) => {
+                    (response.status(), header_map(response.headers()))
+                }
+                ConnectStep::NeedData | ConnectStep::Over => {
+                    if read(&mut connecting, &mut stream).await? == 0 {
+                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                    }
+                    continue;
+                }
+            };
+            // Three digits that are no status are a fault of whoever speaks for the server.
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let body = body(&mut connecting, &mut stream, (status, &headers)).await;
+            let mut response = http::Response::new(body);
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            return Err(ConnectError::Refused(Box::new(Response::from(response))));
+        }
+    }
+
+    fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
+        let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
+        let headers: Vec<_> = (self.headers.0.iter())
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let mut offer = Offer::to(uri).protocols(&protocols)?.headers(&headers)?;
+        if let Some(origin) = &self.origin {
+            offer = offer.origin(origin)?;
+        }
+        let mut entropy = [0; 48];
+        getrandom::fill(&mut entropy).map_err(|error| ConnectError::Entropy(error.into()))?;
+        Ok(Connecting::new(&offer, &self.config, entropy))
+    }
+}
+
+/// The time to wait for a refusal's body.
+const BODY: Duration = Duration::from_secs(2);
+
+/// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
+/// what there is to say. One whose length is not known goes on until the server closes, which it
+/// need not.
+async fn body<S: AsyncRead + Unpin>(
+    connecting: &mut Connecting,
+    stream: &mut S,
+    (status, headers): (StatusCode, &HeaderMap),
+) -> Vec<u8> {
+    let Ok(mut body) = BodyReader::new(status, headers) else {
+        return Vec::new();
+    };
+    let deadline = Instant::now() + BODY;
+    let mut taken = 0;
+    loop {
+        let received = connecting.body();
+        let pushed = body.push(received.get(taken..).unwrap_or_default());
+        taken = received.len();
+        let is_over = pushed.is_err() || body.is_complete() || connecting.has_body();
+        let more = tokio::time::timeout_at(deadline, read(connecting, stream));
+        if is_over || !matches!(more.await, Ok(Ok(1..))) {
+            return body.into_bytes();
+        }
+    }
+}
+
+/// Makes one read of the answer; 0 at the end of the stream.
+async fn read<S: AsyncRead + Unpin>(
+    connecting: &mut Connecting,
+    stream: &mut S,
+) -> io::Result<usize> {
+    let len = stream.read(connecting.spare_mut()?).await?;
+    connecting.filled(len);
+    Ok(len)
+}
+
+/// Shows the host and the names of the headers: queries, values and subprotocols hold tokens.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("url", &Uri::parse(&self.url))
+            .field("headers", &self.headers)
+            .field("subprotocols", &self.subprotocols.len())
+            .field("origin", &self.origin)
+            .field("proxy", &self.proxy)
+            .field("config", &self.config)
+            .finish()
+    }
+}
+
+/// Headers that may hold credentials: `Debug` shows their names only.
+#[derive(Clone)]
+struct Headers(Vec<(String, String)>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
+    }
+}

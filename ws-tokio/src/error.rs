@@ -1,0 +1,62 @@
+//! Errors of connecting, by blame. Those of an open connection are the core's.
+
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+use ws_http::{RedirectError, Response, TunnelError};
+pub use ws_proto::Error;
+use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
+
+/// A client could not connect.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL is not one of a WebSocket.
+    #[error("invalid URL")]
+    Url(#[source] UriError),
+    /// `wss`: there is no TLS here. [`Client::connect_over`](crate::Client::connect_over) takes a
+    /// stream that has some.
+    #[error("wss:// needs TLS, which this build does not have")]
+    NoTls,
+    /// No address of the host could be connected to.
+    #[error("cannot connect to {host}")]
+    Connect {
+        /// Host and port, as they were looked up.
+        host: String,
+        /// The failure of the last address tried, or of the look-up.
+        #[source]
+        error: io::Error,
+    },
+    /// The proxy lets nobody through.
+    #[error("cannot connect through {proxy}")]
+    Proxy {
+        /// Which, without its credentials.
+        proxy: String,
+        /// What it said.
+        #[source]
+        error: TunnelError,
+    },
+    /// The transport failed during the opening handshake.
+    #[error("connection lost during the handshake")]
+    Io(#[from] io::Error),
+    /// The deadline passed first.
+    #[error("timed out after {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The server answered with something other than an upgrade. It may be a redirect, a demand
+    /// for credentials, or an ordinary page.
+    #[error("the server refused with status {}", .0.status().as_u16())]
+    Refused(Box<Response>),
+    /// The server says to ask elsewhere, and that is not done.
+    #[error("not followed")]
+    Redirect(#[from] RedirectError),
+    /// The server's answer breaks the rules.
+    #[error("handshake failed")]
+    Handshake(#[from] ResponseError),
+    /// A header, a subprotocol or an origin from the application cannot be sent.
+    #[error("invalid request")]
+    Argument(#[from] ArgumentError),
+    /// The operating system gave no entropy for the keys.
+    #[error("system random number generator failed")]
+    Entropy(#[source] io::Error),
+}

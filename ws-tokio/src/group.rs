@@ -1,0 +1,46 @@
+//! Sending to many.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use ws_proto::{CloseCode, Error, Prepared};
+
+use crate::split::Writer;
+
+/// A set of connections that get the same messages: see [`ws_http::Group`] for what becomes of those
+/// that do not keep up.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ws_tokio::Error> {
+/// use ws_tokio::{Message, WebSocket, ws_http::Group};
+///
+/// let everyone = Group::new();
+/// let (mut client, server) = WebSocket::pair();
+/// let (mut reader, writer) = server.split();
+/// let member = everyone.join(writer); // until it is dropped
+/// assert_eq!(everyone.send("hello"), 1);
+/// assert_eq!(client.recv().await?, Some(Message::Text("hello")));
+/// drop(member);
+/// assert_eq!(everyone.send("is anybody there?"), 0);
+/// # drop(reader);
+/// # Ok(())
+/// # }
+/// ```
+pub type Group<S = TcpStream> = ws_http::Group<Writer<S>>;
+
+/// A place in a [`Group`], given up when it is dropped.
+pub type Membership<S = TcpStream> = ws_http::Membership<Writer<S>>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ws_http::Member for Writer<S> {
+    fn queue_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
+        Self::queue_prepared(self, prepared)
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        Self::close(self, code, reason)
+    }
+
+    fn abort(&self) {
+        Self::abort(self);
+    }
+}

@@ -1,0 +1,110 @@
+//! Where a connection comes from and goes back to: the server that lends it to a handler.
+//!
+//! ```text
+//!   server ── ask to close ──▶ Home ──▶ whoever has the connection, at its next wait
+//!   server ◀── the wire, to end it in good order ── Home ◀── dropped
+//! ```
+
+use std::future::poll_fn;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use ws_proto::CloseCode;
+
+use crate::wire::Wire;
+
+/// What a server and the holder of one of its connections say to each other.
+pub(crate) struct Home<S: AsyncRead + AsyncWrite + Unpin>(Mutex<Talk<S>>);
+
+struct Talk<S: AsyncRead + AsyncWrite + Unpin> {
+    /// The code to close with.
+    asked: Option<CloseCode>,
+    /// The task that holds the connection, or waits for it.
+    waits: Option<Waker>,
+    back: Back<S>,
+}
+
+enum Back<S: AsyncRead + AsyncWrite + Unpin> {
+    /// Somebody has it.
+    Out,
+    /// In a box: while it is out, nothing of it is here.
+    Here(Box<Wire<S>>),
+    Gone,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Talk {
+            asked: None,
+            waits: None,
+            back: Back::Out,
+        }))
+    }
+
+    /// Asks whoever has the connection to close it. Only the first code counts.
+    pub(crate) fn ask(&self, code: CloseCode) {
+        let mut talk = self.talk();
+        talk.asked.get_or_insert(code);
+        let waits = talk.waits.take();
+        drop(talk);
+        if let Some(waits) = waits {
+            waits.wake();
+        }
+    }
+
+    /// The code that the holder is asked to close with; it is woken when it is.
+    pub(crate) fn asked(&self, waker: &Waker) -> Option<CloseCode> {
+        let mut talk = self.talk();
+        if talk.asked.is_none()
+            && !talk
+                .waits
+                .as_ref()
+                .is_some_and(|known| known.will_wake(waker))
+        {
+            talk.waits = Some(waker.clone());
+        }
+        talk.asked
+    }
+
+    /// Takes the connection back from its holder.
+    pub(crate) fn take_back(&self, wire: Wire<S>) {
+        self.no_longer_out(Back::Here(Box::new(wire)));
+    }
+
+    /// Learns that its holder has made something else of the connection.
+    pub(crate) fn lose(&self) {
+        self.no_longer_out(Back::Gone);
+    }
+
+    fn no_longer_out(&self, back: Back<S>) {
+        let mut talk = self.talk();
+        talk.back = back;
+        let waits = talk.waits.take();
+        drop(talk);
+        if let Some(waits) = waits {
+            waits.wake();
+        }
+    }
+
+    /// Waits until the connection is back.
+    pub(crate) async fn returned(&self) -> Option<Box<Wire<S>>> {
+        poll_fn(|cx| {
+            let mut talk = self.talk();
+            match std::mem::replace(&mut talk.back, Back::Gone) {
+                Back::Here(wire) => Poll::Ready(Some(wire)),
+                Back::Gone => Poll::Ready(None),
+                Back::Out => {
+                    talk.back = Back::Out;
+                    talk.waits = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    fn talk(&self) -> MutexGuard<'_, Talk<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

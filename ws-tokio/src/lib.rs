@@ -1,0 +1,49 @@
+//! WebSockets on [tokio](https://docs.rs/tokio): a client, a server, and a connection over any stream
+//! of bytes that is a [`Stream`](futures_core::Stream) and a [`Sink`](futures_sink::Sink) of messages.
+//!
+//! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled: each
+//! method says under *Cancel safety* what a call that was dropped has done. A connection that waits
+//! owns no buffer.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "axum")]
+pub mod axum;
+mod client;
+mod error;
+mod first;
+mod group;
+mod home;
+mod pool;
+mod receiving;
+mod server;
+mod sink;
+mod socket;
+mod split;
+mod timer;
+#[cfg(feature = "hyper")]
+mod upgrade;
+mod wakers;
+mod way;
+mod wire;
+
+pub use client::{Client, connect};
+pub use error::{ConnectError, Error};
+pub use group::{Group, Membership};
+pub use server::{Handle, Server, serve};
+pub use socket::{Reply, WebSocket};
+pub use split::{Reader, ReuniteError, Writer};
+#[cfg(feature = "hyper")]
+pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};
+
+// The crates whose types appear in this crate's API.
+pub use ws_proto::{
+    Close, CloseCode, Config, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError,
+    SendError, Session, TimedOut, Timeouts,
+};
+#[cfg(feature = "deflate")]
+pub use ws_proto::{
+    Compress, Deflate, WhenIdle,
+    handshake::{Compression, Direction, Takeover, WindowBits},
+};
+pub use {http, ws_http, ws_proto};

@@ -1,0 +1,392 @@
+//! The server: pages and WebSockets on one port, a task for each connection.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site, Trusted};
+#[cfg(feature = "deflate")]
+use ws_proto::Deflate;
+use ws_proto::{Config, Limits, Timeouts};
+
+use crate::socket::WebSocket;
+
+mod accept;
+mod registry;
+mod serve;
+
+pub use registry::Handle;
+
+use registry::Registry;
+
+/// The errors that a handler of connections may return.
+type Failure = Box<dyn StdError + Send + Sync>;
+/// What a handler does with a connection.
+type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+type Page = dyn Fn(&Request) -> Response + Send + Sync;
+type Handler = dyn Fn(WebSocket<TcpStream>, Request) -> Handling + Send + Sync;
+type Hook = dyn Fn(&mut Request) -> Option<Response> + Send + Sync;
+type Choice = dyn Fn(&Request) -> Option<String> + Send + Sync;
+type Log = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
+type Report = dyn Fn(&(dyn StdError + Send + Sync + 'static)) + Send + Sync;
+
+/// Serves WebSockets at every path, with the defaults: see [`Server`] for more, and for its end
+/// [`Server::handle`].
+///
+/// ```no_run
+/// use tokio::net::{TcpListener, TcpStream};
+/// use ws_tokio::{Error, WebSocket, ws_http::Request};
+///
+/// async fn echo(mut ws: WebSocket<TcpStream>, _request: Request) -> Result<(), Error> {
+///     while let Some((message, mut reply)) = ws.recv_reply().await? {
+///         reply.queue(message)?;
+///     }
+///     Ok(())
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> std::io::Result<()> {
+///     ws_tokio::serve(TcpListener::bind("127.0.0.1:9001").await?, echo).await
+/// }
+/// ```
+///
+/// # Cancel safety
+///
+/// If it is dropped, it accepts no more, and the connections that are open go on.
+///
+/// # Errors
+///
+/// Only if the listener itself fails.
+pub async fn serve<H, F, E>(listener: TcpListener, handler: H) -> io::Result<()>
+where
+    H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<Failure> + 'static,
+{
+    Server::over(listener)?.websockets(handler).run().await
+}
+
+/// A server for pages and WebSockets.
+///
+/// ```no_run
+/// use ws_tokio::{Error, Server, ws_http::Response};
+///
+/// #[tokio::main]
+/// async fn main() -> std::io::Result<()> {
+///     Server::bind("127.0.0.1:9001")
+///         .await?
+///         .get("/", |_request| Response::html("<h1>It echoes</h1>"))
+///         .websocket("/echo", |mut ws, _request| async move {
+///             while let Some((message, mut reply)) = ws.recv_reply().await? {
+///                 reply.queue(message)?;
+///             }
+///             Ok::<_, Error>(())
+///         })
+///         .run()
+///         .await
+/// }
+/// ```
+///
+/// Each connection has a task of its own. When a handler returns, its connection is closed: with 1000
+/// after `Ok`, with 1011 after an error or a panic, which ends nothing else.
+#[must_use = "call `run`"]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    registry: Arc<Registry>,
+    core: Core,
+}
+
+/// The part that all connections share.
+struct Core {
+    site: Site<Box<Page>, Arc<Handler>>,
+    /// The first path that could not be added.
+    misspelt: Option<RouteError>,
+    hook: Option<Box<Hook>>,
+    choice: Option<Box<Choice>>,
+    report: Option<Box<Report>>,
+    log: Option<Box<Log>>,
+    config: Config,
+    max_connections: usize,
+    grace: Duration,
+}
+
+impl Server {
+    /// Listens at an address. Port 0 picks a free one, which [`local_addr`](Self::local_addr)
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::over(TcpListener::bind(address).await?)
+    }
+
+    /// Serves what a listener accepts.
+    ///
+    /// # Errors
+    ///
+    /// The listener has no address.
+    pub fn over(listener: TcpListener) -> io::Result<Self> {
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            registry: Arc::default(),
+            core: Core {
+                site: Site::new(),
+                misspelt: None,
+                hook: None,
+                choice: None,
+                report: None,
+                log: None,
+                config: Config::DEFAULT,
+                max_connections: 1024,
+                grace: Duration::from_secs(10),
+            },
+        })
+    }
+
+    /// Answers GET and HEAD requests for a path, in which `{name}` stands for a parameter, see
+    /// [`Request::path_param`], and `{*name}` for the rest.
+    pub fn get<P>(self, path: impl AsRef<str>, page: P) -> Self
+    where
+        P: Fn(&Request) -> Response + Send + Sync + 'static,
+    {
+        self.page(Method::GET, path, page)
+    }
+
+    /// Answers requests of a method for a path. Their bodies are not read.
+    pub fn page<P>(mut self, method: Method, path: impl AsRef<str>, page: P) -> Self
+    where
+        P: Fn(&Request) -> Response + Send + Sync + 'static,
+    {
+        let added = (self.core.site).page(method, path.as_ref(), Box::new(page));
+        self.note(added)
+    }
+
+    /// Opens WebSockets at a path, and runs `handler` with each, in its own task. The connection is
+    /// closed when the handler returns. A page may have the same path.
+    pub fn websocket<H, F, E>(self, path: impl AsRef<str>, handler: H) -> Self
+    where
+        H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Failure> + 'static,
+    {
+        self.socket(path.as_ref(), boxed(handler))
+    }
+
+    /// Opens WebSockets at every path.
+    fn websockets<H, F, E>(self, handler: H) -> Self
+    where
+        H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Failure> + 'static,
+    {
+        let handler = boxed(handler);
+        self.socket("/", handler.clone())
+            .socket("/{*path}", handler)
+    }
+
+    fn socket(mut self, path: &str, handler: Arc<Handler>) -> Self {
+        let added = self.core.site.websocket(path, handler);
+        self.note(added)
+    }
+
+    fn note(mut self, added: Result<(), RouteError>) -> Self {
+        self.core.misspelt = self.core.misspelt.or_else(|| added.err());
+        self
+    }
+
+    /// Looks at every request for one of its [hosts](Self::hosts) before anything else does:
+    /// whatever it answers is the answer. For authentication and redirects; what it finds out it
+    /// hands to the handler, in the request's extensions.
+    pub fn hook<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&mut Request) -> Option<Response> + Send + Sync + 'static,
+    {
+        self.core.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the subprotocols that the server speaks: the first of them that a client offers is
+    /// chosen. A client that offers none of them is accepted without one.
+    pub fn subprotocols<S: Into<String>>(self, ours: impl IntoIterator<Item = S>) -> Self {
+        let ours: Vec<String> = ours.into_iter().map(Into::into).collect();
+        self.choose_subprotocol(move |request| {
+            let offered = |ours: &&String| request.subprotocols().any(|name| name == *ours);
+            ours.iter().find(offered).cloned()
+        })
+    }
+
+    /// Chooses the subprotocol by the request. One that the client did not offer is not sent: the
+    /// handshake fails with 500.
+    pub fn choose_subprotocol<F>(mut self, choice: F) -> Self
+    where
+        F: Fn(&Request) -> Option<String> + Send + Sync + 'static,
+    {
+        self.core.choice = Some(Box::new(choice));
+        self
+    }
+
+    /// Sets the hosts that it answers for, against DNS rebinding: see [`Hosts`]. Default: IP
+    /// addresses and `localhost`, and every name unless it listens on a loopback or a private
+    /// address; others get 421.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.core.site.hosts = hosts;
+        self
+    }
+
+    /// Sets the proxies that are believed, in what they say of their clients: see [`Trusted`].
+    /// Default: none.
+    pub fn trust(mut self, proxies: Trusted) -> Self {
+        self.core.site.trusted = proxies;
+        self
+    }
+
+    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
+    /// browser; others get 403.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.core.site.origins = origins;
+        self
+    }
+
+    /// Calls `log` with every request that is refused, and with where it came from, as a
+    /// [trusted proxy](Self::trust) says once it was read. What a hook answers is the application's,
+    /// and not among it.
+    pub fn on_refusal<F>(mut self, log: F) -> Self
+    where
+        F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
+    {
+        self.core.log = Some(Box::new(log));
+        self
+    }
+
+    /// Calls `report` with every error that a handler returns, including those of the connection
+    /// that it passes on with `?`.
+    pub fn on_error<F>(mut self, report: F) -> Self
+    where
+        F: Fn(&(dyn StdError + Send + Sync + 'static)) + Send + Sync + 'static,
+    {
+        self.core.report = Some(Box::new(report));
+        self
+    }
+
+    /// Sets what each connection may use: see [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.core.config.limits = limits;
+        self
+    }
+
+    /// Sets the longest message that is accepted, in bytes. Default: 1 MiB.
+    pub fn max_message(mut self, bytes: u64) -> Self {
+        self.core.config.limits.max_message = bytes;
+        self
+    }
+
+    /// Sets keepalive and the closing handshake: see [`Timeouts`].
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.core.config.timeouts = timeouts;
+        self
+    }
+
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
+    /// is sensible. Not done otherwise.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.core.config.deflate = Some(deflate);
+        self
+    }
+
+    /// Sets how long a client may take from being accepted to having sent its request, however
+    /// slowly. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.core.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets the most connections at a time; the next gets 503. Default: 1024.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.core.max_connections = connections;
+        self
+    }
+
+    /// Sets how long a [shutdown](Handle::shutdown) waits for the handlers. Default: 10 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.core.grace = grace;
+        self
+    }
+
+    /// The address at which the server listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes a handle that shuts the server down from another task.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.registry)
+    }
+
+    /// Serves until it is [shut down](Handle::shutdown). Every connection has ended then, or has
+    /// had its grace.
+    ///
+    /// # Cancel safety
+    ///
+    /// If it is dropped, it accepts no more, and the connections that are open go on.
+    ///
+    /// # Errors
+    ///
+    /// A path that was added is misspelt or taken: it holds the [`RouteError`]. After that only if
+    /// the listener itself fails. Failed connections and a shortage of descriptors are not errors:
+    /// the server goes on as soon as it can.
+    pub async fn run(self) -> io::Result<()> {
+        if let Some(misspelt) = self.core.misspelt {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, misspelt));
+        }
+        accept::run(
+            self.listener,
+            self.address,
+            &self.registry,
+            Arc::new(self.core),
+        )
+        .await
+    }
+}
+
+fn boxed<H, F, E>(handler: H) -> Arc<Handler>
+where
+    H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<Failure> + 'static,
+{
+    Arc::new(move |ws, request| {
+        let handling = handler(ws, request);
+        Box::pin(async move { handling.await.map_err(Into::into) })
+    })
+}
+
+impl Core {
+    /// Tells the application of a refusal; that it panics concerns nobody else.
+    fn log(&self, peer: SocketAddr, refusal: &Refusal) {
+        if let Some(log) = &self.log {
+            serve::guarded(|| log(peer, refusal));
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("config", &self.core.config)
+            .finish_non_exhaustive()
+    }
+}
