@@ -186,7 +186,8 @@ impl Asking {
     #[must_use]
     pub fn with(address: SocketAddr, text: &str) -> [Self; 6] {
         let to = |target: &str| {
-            Client::new(format!("ws://{address}{target}")).handshake_timeout(Duration::ZERO)
+            let client = Client::new(format!("ws://{address}{target}"));
+            client.handshake_timeout(Duration::ZERO).no_user_agent()
         };
         let query = format!("/?{text}");
         // A digit would make it another port.
@@ -209,8 +210,8 @@ impl Asking {
         };
         let protocol = ("Sec-WebSocket-Protocol", text);
         [
-            asking("URL", to(behind), target),
-            asking("query", to(&query), query),
+            asking("URL", to(behind), meant(&target)),
+            asking("query", to(&query), meant(&query)),
             at("origin", to("/").origin(text), Some(("Origin", text))),
             at("subprotocol", to("/").subprotocol(text), Some(protocol)),
             at("header name", to("/").header(text, "x"), Some((text, "x"))),
@@ -233,6 +234,11 @@ impl Asking {
             error => panic!("{}: {error}", self.place),
         }
     }
+}
+
+/// A target without what a URL is trimmed of.
+fn meant(target: &str) -> String {
+    target.trim_end_matches([' ', '\t', '\r', '\n']).into()
 }
 
 /// Encodes into a buffer of the length that it asks for.

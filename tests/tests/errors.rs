@@ -187,7 +187,7 @@ fn every_error_of_a_connection_occurs() {
         alone.close(CloseCode::NORMAL, "").unwrap_err(),
         dropped.send("x").unwrap_err(),
     ]);
-    assert_eq!(missing(STD, "Error", &occurred), [""; 0]);
+    assert_eq!(missing(OPEN, "Error", &occurred), [""; 0]);
 }
 
 #[test]
@@ -259,5 +259,8 @@ fn every_uri_error_occurs() {
     assert_eq!(missing(source, "UriError", &occurred), [""; 0]);
 }
 
-/// What can go wrong with a connection.
+/// What can go wrong with an open connection.
+const OPEN: &str = include_str!("../../ws-proto/src/failure.rs");
+
+/// What can go wrong when connecting.
 const STD: &str = include_str!("../../ws-std/src/error.rs");

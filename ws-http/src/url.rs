@@ -15,6 +15,7 @@ use crate::auth::{Credentials, InvalidCredentials};
 /// |---|---|
 /// | no scheme | `ws://` |
 /// | `user:password@`, percent-encoded where it has to be | [`credentials`](Self::credentials) |
+/// | spaces, tabs and line ends around it | nothing |
 /// | a space within it | `%20` |
 /// | `[fe80::1%25eth0]`, or with `%` alone | the address, and its [`zone`](Self::zone) |
 /// | a host like `münchen.example`, with the feature `idn` | `xn--mnchen-3ya.example` |
@@ -56,7 +57,7 @@ impl Url {
     ///
     /// The first fault found.
     pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
-        let (scheme, rest) = split_scheme(text.trim());
+        let (scheme, rest) = split_scheme(text.trim_matches(AROUND));
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, resource) = rest.split_at(end);
         let (user, authority) = match authority.rsplit_once('@') {
@@ -101,6 +102,9 @@ impl fmt::Debug for Url {
         f.debug_tuple("Url").field(&Uri::parse(&self.text)).finish()
     }
 }
+
+/// What comes along when a URL is copied.
+const AROUND: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// The scheme, or the one that is meant where there is none: `localhost:9001` has none.
 fn split_scheme(text: &str) -> (&str, &str) {
