@@ -192,6 +192,12 @@ impl Asking {
         let query = format!("/?{text}");
         // A digit would make it another port.
         let behind = text.trim_start_matches(|char: char| char.is_ascii_digit());
+        // And this would make a user of the address.
+        let is_user = |at: usize| behind[at..].starts_with('@');
+        let behind = match behind.find(['/', '?', '#', '@']) {
+            Some(at) if is_user(at) => &format!("/{behind}"),
+            _ => behind,
+        };
         let target = match behind.strip_prefix('/') {
             Some(_) => behind.into(),
             None => format!("/{behind}"),
