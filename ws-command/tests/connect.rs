@@ -221,7 +221,12 @@ fn no_connection_is_one_line_and_status_two() {
             "http://127.0.0.1/".into(),
             "invalid URL: the scheme is neither ws:// nor wss:// in \"http://127.0.0.1/\"",
         ),
-        ("nonsense".into(), "invalid URL"),
+        // No scheme is ws://.
+        (
+            "nonsense.invalid".into(),
+            "cannot connect to nonsense.invalid:80",
+        ),
+        ("ws://".into(), "invalid URL"),
         ("ws://127.0.0.1:99999/".into(), "invalid URL"),
         (format!("ws://{closed}/"), "cannot connect to 127.0.0.1:"),
         (
