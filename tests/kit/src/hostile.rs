@@ -9,6 +9,8 @@ use crate::frame::Frame;
 use crate::notation::{Words, peer_mask, wire};
 use crate::table::{self, Entry, tables};
 
+pub use crate::adversary::{Adversary, Ended, Ending, Turn};
+
 /// A hostile peer, against one role.
 #[derive(Clone, Debug)]
 pub struct Case {
