@@ -123,7 +123,7 @@ fn serve(case: &Case, socket: Faulty<Ours>) -> Told {
             echo(ws, &mut lock(&shared));
             Ok::<_, Error>(())
         });
-    if case.deflate {
+    if case.setup.deflate.is_some() {
         server = server.deflate(Deflate::default());
     }
     let peer = server.local_addr();
@@ -134,7 +134,7 @@ fn serve(case: &Case, socket: Faulty<Ours>) -> Told {
 fn connect(case: &Case, socket: Faulty<Ours>) -> Told {
     let mut told = Told::default();
     let mut client = Client::new("ws://localhost/").limits(case.setup.limits);
-    if case.deflate {
+    if case.setup.deflate.is_some() {
         client = client.deflate(Deflate::default());
     }
     match client.connect_over(socket) {
