@@ -5,7 +5,8 @@ use std::io;
 use ws_http::{Refusal, Request};
 use ws_proto::{Close, CloseCode, Message, Outgoing, Prepared, ProtocolError, SendError, TimedOut};
 
-use crate::connections::{Flags, Id};
+use crate::connections::Id;
+use crate::flags::Flags;
 use crate::post::Others;
 use crate::topics::Slow;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use ws_proto::{CloseCode, Prepared, SendError};
 
-use super::{Running, open};
-use crate::connections::{Flags, Id, Stage};
+use super::{Running, open, wire};
+use crate::connections::{Id, Stage};
+use crate::flags::Flags;
 use crate::handler::Handler;
 use crate::post::Delivery;
 use crate::topics::{Slow, TopicId};
@@ -79,7 +80,7 @@ impl<H: Handler> Running<H> {
         // One that takes nothing keeps what is sent in a buffer of its own.
         let takes = !entry.flags.has(Flags::BLOCKED);
         if takes {
-            open::lend(session, &mut self.buffers);
+            wire::lend(session, &mut self.buffers);
         }
         let outgoing = session.halves().1;
         let theirs = messages.iter().filter(|(_, except)| *except != Some(id));
@@ -92,9 +93,9 @@ impl<H: Handler> Running<H> {
                 }
             }
         }
-        let flushed = open::flush_rest(outgoing, &entry.stream, &mut entry.flags);
+        let flushed = wire::flush_rest(outgoing, &entry.stream, &mut entry.flags);
         if takes {
-            open::take_back(session, &mut self.buffers);
+            wire::take_back(session, &mut self.buffers);
         }
         self.after_flush(slot, flushed);
     }
