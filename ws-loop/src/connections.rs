@@ -37,7 +37,7 @@ pub(crate) struct Entry<D> {
 
 /// The stage that a connection has reached. What is rare or short is boxed, and freed when it ends.
 #[derive(Debug)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "nearly all of them are open, and lie here"
 )]

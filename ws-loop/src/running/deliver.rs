@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use ws_proto::{CloseCode, Prepared, SendError};
+use ws_proto::{CloseCode, Outgoing, Prepared, SendError};
 
 use super::{Running, open, wire};
 use crate::connections::{Id, Stage};
@@ -85,7 +85,9 @@ impl<H: Handler> Running<H> {
         let outgoing = session.halves().1;
         let theirs = messages.iter().filter(|(_, except)| *except != Some(id));
         for (message, _) in theirs {
-            match (outgoing.send_prepared(message), slow) {
+            let len = message.message().as_bytes().len();
+            let send = |outgoing: &mut Outgoing| outgoing.send_prepared(message);
+            match (self.post.with_context(outgoing, len, send), slow) {
                 (Ok(()), _) | (Err(SendError::Full { .. }), Slow::Skip) => {}
                 (Err(error), _) => {
                     open::dismiss(outgoing, error);

@@ -49,6 +49,8 @@ impl<H: Handler> Running<H> {
             let Stage::Open(session) = &mut entry.stage else {
                 return;
             };
+            // What an earlier burst has left behind.
+            session.release();
             wire::lend(session, &mut self.buffers);
             let verdict = session.check(self.now);
             let flushed = match verdict {
