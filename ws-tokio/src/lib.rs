@@ -47,3 +47,22 @@ pub use ws_proto::{
     handshake::{Compression, Direction, Takeover, WindowBits},
 };
 pub use {http, ws_http, ws_proto};
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::{Reader, WebSocket, Writer};
+
+    /// What a program needs for each silent connection, besides what tokio does.
+    #[test]
+    fn a_connection_is_small() {
+        let (socket, reader, writer) = (
+            size_of::<WebSocket<TcpStream>>(),
+            size_of::<Reader<TcpStream>>(),
+            size_of::<Writer<TcpStream>>(),
+        );
+        assert!(socket <= 400, "{socket}");
+        assert!((reader, writer) <= (208, 8), "{reader}, {writer}");
+    }
+}

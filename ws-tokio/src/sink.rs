@@ -17,18 +17,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.about.stream_is_over {
+        if this.stream_is_over {
             return Poll::Ready(None);
         }
         let received = ready!(this.poll_recv_owned(cx));
-        this.about.stream_is_over = !matches!(received, Ok(Some(_)));
+        this.stream_is_over = !matches!(received, Ok(Some(_)));
         Poll::Ready(received.transpose())
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.about.stream_is_over
+        self.stream_is_over
     }
 }
 

@@ -60,7 +60,9 @@ use crate::wire::Wire;
 pub struct WebSocket<S: AsyncRead + AsyncWrite + Unpin> {
     pub(crate) receiving: Receiving,
     pub(crate) wire: Wire<S>,
-    pub(crate) about: About,
+    pub(crate) about: Option<Box<About>>,
+    /// Whether the stream of messages has ended.
+    pub(crate) stream_is_over: bool,
     /// The tasks that wait, once one has polled: a stream and a sink may be in the hands of two.
     pub(crate) wakers: Option<Box<Wakers>>,
 }
@@ -73,15 +75,24 @@ type Run<S> = fn(&mut Wire<S>, &mut Context<'_>) -> Poll<Result<(), Error>>;
 pub(crate) struct About {
     pub(crate) subprotocol: Option<Box<str>>,
     /// Those of a server's answer. A server's handler has the request.
-    pub(crate) headers: Option<Box<HeaderMap>>,
-    /// Whether the stream of messages has ended.
-    pub(crate) stream_is_over: bool,
+    pub(crate) headers: Option<HeaderMap>,
+}
+
+impl About {
+    /// What a server has agreed on, if that is anything.
+    pub(crate) fn agreed(subprotocol: Option<String>) -> Option<Box<Self>> {
+        let subprotocol = Some(subprotocol?.into());
+        Some(Box::new(Self {
+            subprotocol,
+            headers: None,
+        }))
+    }
 }
 
 /// Shows the names of the headers: values hold cookies, and subprotocols hold tokens.
 impl fmt::Debug for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.headers.iter().flat_map(|headers| headers.keys());
+        let names = self.headers.iter().flat_map(HeaderMap::keys);
         f.debug_list().entries(names).finish()
     }
 }
@@ -119,7 +130,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self {
             receiving,
             wire: Wire::new(stream, outgoing),
-            about: About::default(),
+            about: None,
+            stream_is_over: false,
             wakers: None,
         }
     }
@@ -364,13 +376,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.about.subprotocol.as_deref()
+        self.about.as_ref()?.subprotocol.as_deref()
     }
 
     /// The headers of the server's answer, on a client.
     #[must_use]
     pub fn headers(&self) -> Option<&HeaderMap> {
-        self.about.headers.as_deref()
+        self.about.as_ref()?.headers.as_ref()
     }
 
     /// Whether the next message is queued without waiting.

@@ -40,7 +40,7 @@ use crate::wire::Wire;
 pub struct Reader<S: AsyncRead + AsyncWrite + Unpin> {
     receiving: Receiving,
     shared: Arc<Shared<S>>,
-    about: About,
+    about: Option<Box<About>>,
 }
 
 /// The sending half of a connection: see [`WebSocket::split`]. Its clones send on the same
@@ -202,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.about.subprotocol.as_deref()
+        self.about.as_ref()?.subprotocol.as_deref()
     }
 
     /// Polls for the next message: [`recv`](Self::recv), for futures written by hand.
@@ -243,6 +243,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
             receiving: self.receiving.take(),
             wire,
             about: std::mem::take(&mut self.about),
+            stream_is_over: false,
             wakers: None,
         })
     }
