@@ -8,6 +8,7 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{CloseCode, Error, Message, MessageBuf, SendError};
 
+use crate::pool;
 use crate::socket::WebSocket;
 
 /// The messages, each with memory of its own. The stream ends when the peer has closed, and after an
@@ -47,7 +48,11 @@ where
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.get_mut().wire.outgoing.send(&message)?)
+        let message = Message::from(&message);
+        let (outgoing, len) = (&mut self.get_mut().wire.outgoing, message.as_bytes().len());
+        Ok(pool::with_context(outgoing, len, |outgoing| {
+            outgoing.send(message)
+        })?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -13,6 +13,7 @@ use ws_proto::{
     SendError, Session,
 };
 
+use crate::pool;
 use crate::receiving::{Answers, Arrived, Receiving, Room};
 use crate::wakers::Wakers;
 use crate::wire::Wire;
@@ -229,7 +230,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// connection is over.
     pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.queue(|outgoing| outgoing.send(message)).await
+        let len = message.as_bytes().len();
+        self.queue(len, |outgoing| outgoing.send(message)).await
     }
 
     /// Sends a message, and waits until the transport has taken it.
@@ -264,7 +266,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         compress: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        self.queue(|outgoing| outgoing.send_with(message, compress))
+        let len = message.as_bytes().len();
+        self.queue(len, |outgoing| outgoing.send_with(message, compress))
             .await?;
         self.flush().await
     }
@@ -279,8 +282,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        self.queue(|outgoing| outgoing.send_prepared(prepared))
-            .await?;
+        self.queue(prepared.message().as_bytes().len(), |outgoing| {
+            outgoing.send_prepared(prepared)
+        })
+        .await?;
         self.flush().await
     }
 
@@ -295,8 +300,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_part(&mut self, kind: Kind, payload: &[u8], part: Part) -> Result<(), Error> {
-        self.queue(|outgoing| outgoing.send_part(kind, payload, part))
-            .await?;
+        self.queue(payload.len(), |outgoing| {
+            outgoing.send_part(kind, payload, part)
+        })
+        .await?;
         self.flush().await
     }
 
@@ -310,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send); [`SendError::ControlTooLong`].
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.queue(|outgoing| outgoing.ping(payload)).await?;
+        self.queue(0, |outgoing| outgoing.ping(payload)).await?;
         self.flush().await
     }
 
@@ -502,9 +509,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Queues something, once there is room for it.
+    /// Queues something of `len` bytes, once there is room for it.
     async fn queue(
         &mut self,
+        len: usize,
         queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         let Self {
@@ -514,7 +522,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if !wire.outgoing.has_room() {
             poll_fn(|cx| receiving.poll_with(wire, cx, Wire::poll_room)).await?;
         }
-        Ok(queue(&mut wire.outgoing)?)
+        Ok(pool::with_context(&mut wire.outgoing, len, queue)?)
     }
 }
 
@@ -532,7 +540,9 @@ impl Reply<'_> {
     ///
     /// [`SendError::Full`] if too much waits already, [`SendError::Closed`] if a Close is on its way.
     pub fn queue<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.outgoing.send(message)
+        let message = message.into();
+        let len = message.as_bytes().len();
+        pool::with_context(self.outgoing, len, |outgoing| outgoing.send(message))
     }
 
     /// Queues a Ping, to leave with the next write.
