@@ -2,7 +2,7 @@
 //! `websockets`.
 //!
 //! ```text
-//! cargo run -p ws-tokio --example hello                # in one terminal
+//! cargo run -p ws-tokio --example hello_name              # in one terminal
 //! cargo run -p ws-tokio --example client               # in another: type a name
 //! ```
 
