@@ -28,6 +28,8 @@ fi
 out=$PWD/target/autobahn
 bin=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 expected=$PWD/tests/autobahn-expected.txt
+# Finds a free port, and compares reports.
+report=$bin/examples/autobahn_report
 mkdir -p "$out"
 
 pids=()
@@ -116,12 +118,19 @@ wait_more() {
 }
 
 server_says_port() {
-    port=$(sed -nE 's!^listening (.*[^0-9])?([0-9]+)/?$!\2!p' "$out/server-testee.log")
-    [[ -n $port ]]
+    local line
+    while read -r line; do
+        if [[ $line =~ ^listening\ (.*[^0-9])?([0-9]+)/?$ ]]; then
+            port=${BASH_REMATCH[2]}
+            return
+        fi
+    done <"$out/server-testee.log"
+    return 1
 }
 
 build_server() { cargo build --release -p ws-command; }
 build_client() { cargo build --release -p ws-tests --example autobahn_client; }
+build_report() { cargo build --release -p ws-tests --example autobahn_report; }
 
 test_server() {
     local serve port deadline
@@ -152,7 +161,7 @@ test_client() {
         build_client
         client=("$bin/examples/autobahn_client")
     fi
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$("$report" port)
     start_wstest fuzzingserver "\"url\": \"ws://127.0.0.1:$port\""
     deadline=$((SECONDS + 60))
     until port_answers; do wait_more client-wstest.log "$deadline"; done
@@ -162,47 +171,7 @@ test_client() {
 
 # Compares the report with the expected list: lines of `case behavior behaviorClose`.
 compare() {
-    python3 - "$role" "$cases" "$expected" "$out/$role/index.json" <<'PYTHON'
-import collections, json, os, re, sys
-
-role, patterns, expected_file, report_file = sys.argv[1:]
-
-
-def wanted(case):
-    # The testsuite's own reading of a pattern: a prefix where there is a star, else the whole name.
-    return any(
-        re.match(p.replace(".", r"\.").replace("*", ".*"), case) if "*" in p else p == case
-        for p in patterns.split(",")
-    )
-
-
-with open(expected_file) as lines:
-    expected = {words[0]: words[1:] for words in map(str.split, lines) if wanted(words[0])}
-agents = {}
-if os.path.exists(report_file):
-    with open(report_file) as report:
-        agents = json.load(report)
-if len(agents) != 1:
-    sys.exit(f"autobahn {role}: no case was run, see target/autobahn/{role}-wstest.log")
-(cases,) = agents.values()
-got = {
-    case: [result[key].replace(" ", "-") for key in ("behavior", "behaviorClose")]
-    for case, result in cases.items()
-}
-
-different = 0
-for case in sorted(expected.keys() | got.keys(), key=lambda case: [int(n) for n in case.split(".")]):
-    if expected.get(case) != got.get(case):
-        different += 1
-        for sign, side in ("-", expected), ("+", got):
-            if case in side:
-                print(sign, case, *side[case])
-# A case is as good as the worse of its two verdicts.
-verdicts = collections.Counter(close if behavior == "OK" else behavior for behavior, close in got.values())
-counts = [f"{number} {verdict}" for verdict, number in verdicts.most_common()]
-print(f"autobahn {role}: {len(got)} cases: {', '.join(counts)}, {different} different")
-sys.exit(different > 0)
-PYTHON
+    "$report" compare "$role" "$cases" "$expected" "$out/$role/index.json"
 }
 
 # Both roles at once: most of the time is the testsuite's own, one processor each.
@@ -221,6 +190,7 @@ test_all() {
 
 status=0
 find_wstest
+build_report
 case $role in
 all) test_all ;;
 *)

@@ -7,7 +7,6 @@
 #   tests/proofs.sh i686       ws-proto, ws-http and ws-std with pointers of 32 bits
 #   tests/proofs.sh tsan       the threads of ws-std
 set -euo pipefail
-usage=$(sed -n '2,/^set/{/^#/p}' "$0")
 cd "$(dirname "$0")/.."
 
 # The nightly, with these components.
@@ -62,7 +61,7 @@ miri)
     # They run on one processor each.
     running=()
     for target in ${2-x86_64-unknown-linux-gnu i686-unknown-linux-gnu s390x-unknown-linux-gnu}; do
-        miri "$target" 2>&1 | sed -u "s/^/${target%%-*}: /" &
+        miri "$target" 2>&1 | while IFS= read -r line; do echo "${target%%-*}: $line"; done &
         running+=($!)
     done
     for run in "${running[@]}"; do
@@ -85,7 +84,7 @@ tsan)
         --package ws-std --test threads --test closing --test messages
     ;;
 *)
-    echo "$usage" >&2
+    echo "usage: tests/proofs.sh panics | utf8 [SLICE/OF] | miri [TARGET] | i686 | tsan" >&2
     exit 2
     ;;
 esac

@@ -14,9 +14,9 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
-use adversary::{Outcome, each, run, run_and_control};
+use adversary::{each, run, run_and_control};
 use ws_proto::Role;
-use ws_testkit::hostile::Case;
+use ws_testkit::hostile::{Case, Ending};
 
 fn main() -> ExitCode {
     let Some(asked) = Asked::parse(std::env::args().skip(1)) else {
@@ -93,15 +93,15 @@ struct Table(BTreeMap<String, [usize; 3]>);
 
 impl Table {
     /// Prints how a case ended; what is different, if it failed.
-    fn enter(&mut self, case: &Case, outcome: &Outcome) {
+    fn enter(&mut self, case: &Case, outcome: &Ending) {
         let (ids, name) = (case.ids.join(" "), &case.name);
         let (column, word) = match outcome {
-            Outcome::Passed => (0, "pass"),
-            Outcome::Failed(..) => (1, "FAIL"),
-            Outcome::Skipped => (2, "skip"),
+            Ending::Passed => (0, "pass"),
+            Ending::Failed(..) => (1, "FAIL"),
+            Ending::Skipped => (2, "skip"),
         };
         println!("{word}  {ids:<8}  {name}");
-        if let Outcome::Failed(line, what) = outcome {
+        if let Ending::Failed(line, what) = outcome {
             println!("      {}\n      line {line}: {what}", case.shows);
         }
         let class = name.split('/').next().unwrap_or_default();

@@ -2,10 +2,12 @@
 //! each crate have in common too is in `ws_testkit`. Nothing here is published.
 //!
 //! - A [`property`] holds for any bytes: the fuzz targets look for some for which it does not.
+//! - Its [`seeds`] are what a fuzz target begins with, and what the tests replay.
 //! - What is [`written`] is read back by a parser of another make.
 
 pub mod property;
 pub mod readback;
+pub mod seeds;
 pub mod written;
 
 /// What the README files show compiles.

@@ -50,14 +50,18 @@ fn the_core_has_none() {
     }
 }
 
-/// In ws-std a file and the parts in the folder of its name may know each other: the parts
-/// implement methods of what the file defines (`Shared`, a server's `Core`), and the file calls
-/// them. Parts that know each other by themselves, and other files, make circles as in the core.
+/// In the adapters a file and the parts in the folder of its name may know each other: the parts
+/// implement methods of what the file defines (`Shared`, a server's `Core`, a loop that is
+/// `Running`), and the file calls them. Parts that know each other by themselves, and other files,
+/// make circles as in the core.
 #[test]
-fn ws_std_has_them_only_between_a_whole_and_its_parts() {
+fn the_adapters_have_them_only_between_a_whole_and_its_parts() {
+    for name in ["ws-std", "ws-loop"] {
+        let uses = of_crate(name);
+        let circles = [circles(&without_parents(&uses)), circles(&folders(&uses))].concat();
+        assert!(circles.is_empty(), "{name}\n{}", circles.join("\n"));
+    }
     let uses = of_crate("ws-std");
-    let circles = [circles(&without_parents(&uses)), circles(&folders(&uses))].concat();
-    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
     let ways = [
         ("client.rs", "socket.rs"),
         ("shared.rs", "shared/wire.rs"),

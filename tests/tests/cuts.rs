@@ -7,7 +7,7 @@ mod recordings;
 
 use std::thread;
 
-use recordings::{KEY, Recording, accepted, offer, recordings, session};
+use recordings::{KEY, Recording, accepted, offer, recordings};
 use ws_proto::handshake::{Compression, Request, RequestError, ResponseError, Scan};
 use ws_proto::{Role, Shutdown, State};
 use ws_testkit::{Core, Driven, Engine, Frame, Got, Inlet, Random};
@@ -81,11 +81,8 @@ impl Recording {
         let Way::Session(inlet) = way else {
             return Box::new(Core::new(&self.setup, usize::MAX));
         };
-        let mut driven = Driven::new(&self.setup, inlet);
-        if let Some(agreed) = agreed {
-            *driven.session() = session(&self.setup, &agreed);
-        }
-        Box::new(driven)
+        assert_eq!(agreed, self.compression, "they have agreed");
+        Box::new(Driven::new(&self.setup, inlet))
     }
 }
 

@@ -12,12 +12,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
 
-use adversary::{Outcome, each, run, run_and_control};
+use adversary::{each, run, run_and_control};
 use common::{Running, echo};
 use support::Looping;
 use ws_proto::{Limits, Role, Timeouts};
 use ws_std::{Client, Deflate};
-use ws_testkit::hostile::Case;
+use ws_testkit::hostile::{Case, Ending};
 
 fn cases(role: Role) -> Vec<Case> {
     let mut cases = Case::all();
@@ -26,7 +26,7 @@ fn cases(role: Role) -> Vec<Case> {
 }
 
 /// Runs all cases, some at a time, and panics if there is one that does not pass.
-fn all_pass(cases: &[Case], run: impl Fn(&Case) -> Outcome + Sync) {
+fn all_pass(cases: &[Case], run: impl Fn(&Case) -> Ending + Sync) {
     let failures = failures(cases, run);
     let (failed, all) = (failures.len(), cases.len());
     assert!(
@@ -37,12 +37,12 @@ fn all_pass(cases: &[Case], run: impl Fn(&Case) -> Outcome + Sync) {
 }
 
 /// What happened in the cases that did not pass, of which there has to be one at least.
-fn failures(cases: &[Case], run: impl Fn(&Case) -> Outcome + Sync) -> Vec<String> {
+fn failures(cases: &[Case], run: impl Fn(&Case) -> Ending + Sync) -> Vec<String> {
     assert!(!cases.is_empty(), "nothing to run");
-    let told = |(case, outcome): (&Case, Outcome)| match outcome {
-        Outcome::Passed => None,
-        Outcome::Skipped => Some(format!("{}: skipped", case.name)),
-        Outcome::Failed(line, what) => Some(format!("{}, line {line}: {what}", case.name)),
+    let told = |(case, outcome): (&Case, Ending)| match outcome {
+        Ending::Passed => None,
+        Ending::Skipped => Some(format!("{}: skipped", case.name)),
+        Ending::Failed(line, what) => Some(format!("{}, line {line}: {what}", case.name)),
     };
     let outcomes = each(cases, run);
     cases.iter().zip(outcomes).filter_map(told).collect()
@@ -64,7 +64,11 @@ impl<S> Servers<S> {
         start: impl Fn(Begin) -> S,
         address: impl Fn(&S) -> SocketAddr,
     ) -> io::Result<TcpStream> {
-        let begin = (case.setup.limits, case.setup.timeouts, case.deflate);
+        let begin = (
+            case.setup.limits,
+            case.setup.timeouts,
+            case.setup.deflate.is_some(),
+        );
         let mut servers = self.0.lock().expect("no panic");
         let at = servers.iter().position(|(other, _)| *other == begin);
         let at = at.unwrap_or_else(|| {
@@ -115,7 +119,7 @@ fn our_client_passes_all_cases() {
         let mut client = Client::new(format!("ws://{address}/"))
             .limits(case.setup.limits)
             .timeouts(case.setup.timeouts);
-        if case.deflate {
+        if case.setup.deflate.is_some() {
             client = client.deflate(Deflate::default());
         }
         let client = thread::spawn(move || {
@@ -197,10 +201,10 @@ fn a_wrong_case_is_noticed_with_its_line() {
         ("flood most:1 frame ping\nreset", 4),
     ] {
         match run(rest) {
-            Outcome::Failed(at, _) => assert_eq!(at, line, "{rest}"),
+            Ending::Failed(at, _) => assert_eq!(at, line, "{rest}"),
             other => panic!("{other:?}: {rest}"),
         }
     }
     let right = "out frame text \"Hello\"\nin frame close\nout frame close\nend";
-    assert_eq!(run(right), Outcome::Passed);
+    assert_eq!(run(right), Ending::Passed);
 }

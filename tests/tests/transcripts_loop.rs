@@ -28,7 +28,7 @@ use ws_testkit::{
 
 #[test]
 fn ws_loop() {
-    let scripts = Script::all();
+    let scripts = Script::uncompressed();
     let held = scripts.iter().filter(|script| can_be_held(script));
     assert_all_held(held, hold);
 }

@@ -4,7 +4,8 @@ use std::mem;
 
 use ws_proto::Session;
 
-use crate::running::opening::{Answering, Opening};
+use crate::flags::Flags;
+use crate::opening::{Answering, Opening};
 use crate::stream::Stream;
 use crate::wheel::{Link, Links};
 
@@ -36,7 +37,7 @@ pub(crate) struct Entry<D> {
 
 /// The stage that a connection has reached. What is rare or short is boxed, and freed when it ends.
 #[derive(Debug)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "nearly all of them are open, and lie here"
 )]
@@ -49,52 +50,6 @@ pub(crate) enum Stage {
     Answering(Box<Answering>),
     /// A WebSocket, to the end of its lingering.
     Open(Session),
-}
-
-/// What is known of the socket and of the turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flags(u8);
-
-impl Flags {
-    /// There may be something to read.
-    pub(crate) const READABLE: Self = Self(1);
-    /// The peer has ended its side: there is something to read until a read says so.
-    pub(crate) const HUNG_UP: Self = Self(2);
-    /// The socket takes nothing more, until the system says that it does.
-    pub(crate) const BLOCKED: Self = Self(4);
-    /// Messages that were read have not been handed out.
-    pub(crate) const LEFT: Self = Self(8);
-    /// It has a place among those that are served once more.
-    pub(crate) const QUEUED: Self = Self(16);
-    /// Its time is over: a little is read whatever waits.
-    pub(crate) const LAST_CALL: Self = Self(32);
-    /// It is in some topic.
-    pub(crate) const MEMBER: Self = Self(64);
-    /// What could not be written waits: its turn begins with that.
-    pub(crate) const UNSENT: Self = Self(128);
-
-    #[inline]
-    pub(crate) const fn has(self, flag: Self) -> bool {
-        self.0 & flag.0 != 0
-    }
-
-    #[inline]
-    pub(crate) const fn set(&mut self, flag: Self) {
-        self.0 |= flag.0;
-    }
-
-    #[inline]
-    pub(crate) const fn clear(&mut self, flag: Self) {
-        self.0 &= !flag.0;
-    }
-
-    /// Clears the flag, and returns whether it was set.
-    #[inline]
-    pub(crate) const fn take(&mut self, flag: Self) -> bool {
-        let was = self.has(flag);
-        self.clear(flag);
-        was
-    }
 }
 
 /// The end of the list of vacant places.

@@ -17,14 +17,9 @@ use ws_proto::{Config, Instant, Limits, Timeouts};
 use crate::handle::{Handle, Mailbox};
 use crate::handler::Handler;
 use crate::poller::Poller;
+use crate::rules::Rules;
 use crate::running::Running;
 use crate::stream::{Listener, Port};
-
-type Page = dyn Fn(&Request) -> Response + Send;
-type Hook = dyn FnMut(&mut Request) -> Option<Response> + Send;
-type Log = dyn FnMut(SocketAddr, &Refusal) + Send;
-type Report = dyn FnMut(&io::Error) + Send;
-type Clock = dyn FnMut() -> Instant + Send;
 
 /// A server for WebSockets, and pages beside them, on one thread: for tens of thousands of
 /// connections.
@@ -57,21 +52,6 @@ pub struct EventLoop {
     poller: Poller,
     mailbox: Arc<Mailbox>,
     rules: Rules,
-}
-
-/// What holds for all connections.
-pub(crate) struct Rules {
-    pub(crate) site: Site<Box<Page>, ()>,
-    /// The first path that could not be added.
-    misspelt: Option<RouteError>,
-    pub(crate) hook: Option<Box<Hook>>,
-    log: Option<Box<Log>>,
-    pub(crate) exhausted: Option<Box<Report>>,
-    pub(crate) clock: Box<Clock>,
-    pub(crate) config: Config,
-    pub(crate) max_connections: usize,
-    pub(crate) max_openings: usize,
-    pub(crate) grace: Duration,
 }
 
 impl EventLoop {
@@ -318,15 +298,6 @@ impl EventLoop {
         }
         let watch = poller.watch()?;
         Running::new(handler, rules, listener, mailbox, watch).run(&mut poller)
-    }
-}
-
-impl Rules {
-    /// Tells the application of a refusal.
-    pub(crate) fn log(&mut self, peer: SocketAddr, refusal: &Refusal) {
-        if let Some(log) = &mut self.log {
-            log(peer, refusal);
-        }
     }
 }
 

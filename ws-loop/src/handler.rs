@@ -5,7 +5,8 @@ use std::io;
 use ws_http::{Refusal, Request};
 use ws_proto::{Close, CloseCode, Message, Outgoing, Prepared, ProtocolError, SendError, TimedOut};
 
-use crate::connections::{Flags, Id};
+use crate::connections::Id;
+use crate::flags::Flags;
 use crate::post::Others;
 use crate::topics::Slow;
 
@@ -153,7 +154,9 @@ impl<'a, D> Conn<'a, D> {
     /// [`OutOfMemory`](SendError::OutOfMemory).
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.outgoing.send(message)
+        let message = message.into();
+        let len = message.as_bytes().len();
+        (self.others.post).with_context(self.outgoing, len, |outgoing| outgoing.send(message))
     }
 
     /// Sends a message that was prepared for many.
@@ -162,7 +165,9 @@ impl<'a, D> Conn<'a, D> {
     ///
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
-        self.outgoing.send_prepared(message)
+        let len = message.message().as_bytes().len();
+        let send = |outgoing: &mut Outgoing| outgoing.send_prepared(message);
+        self.others.post.with_context(self.outgoing, len, send)
     }
 
     /// Sends a Ping with at most 125 bytes of payload. Those for keepalive are sent without it.

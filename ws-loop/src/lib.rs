@@ -49,10 +49,13 @@
 
 mod connections;
 mod event_loop;
+mod flags;
 mod handle;
 mod handler;
+mod opening;
 mod poller;
 mod post;
+mod rules;
 mod running;
 mod stream;
 mod topics;

@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ws_proto::{CloseCode, Message, Prepared};
+#[cfg(feature = "deflate")]
+use ws_proto::Compressors;
+use ws_proto::{CloseCode, Message, Outgoing, Prepared};
 
 use crate::connections::Id;
 use crate::topics::{TopicId, Topics};
@@ -50,9 +52,35 @@ pub(crate) enum Delivery {
 pub(crate) struct Post {
     pub(crate) topics: Topics,
     pub(crate) queue: VecDeque<Delivery>,
+    /// The contexts for compression that connections share.
+    #[cfg(feature = "deflate")]
+    compressors: Compressors,
 }
 
 impl Post {
+    /// Runs `send`, which may compress a message of `len` bytes: with a context that connections
+    /// share, if it needs one.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(
+            unused_variables,
+            clippy::unused_self,
+            reason = "nothing is compressed"
+        )
+    )]
+    pub(crate) fn with_context<T>(
+        &mut self,
+        outgoing: &mut Outgoing,
+        len: usize,
+        send: impl FnOnce(&mut Outgoing) -> T,
+    ) -> T {
+        #[cfg(feature = "deflate")]
+        return self.compressors.lend(outgoing, len, send);
+        #[cfg(not(feature = "deflate"))]
+        send(outgoing)
+    }
+
     /// Takes what another thread has posted.
     pub(crate) fn take(&mut self, letter: Letter) {
         match letter {

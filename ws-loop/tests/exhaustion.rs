@@ -29,10 +29,11 @@ fn accepting_goes_on_when_descriptors_are_there_again() {
     let (mut child, addr, mut lines) = start();
     let fds = format!("/proc/{}/fd", child.id());
     let open = || fs::read_dir(&fds).unwrap().count();
-    let before = open();
-
     let served = Client::new(format!("ws://{addr}/")).connect();
     let mut served = served.unwrap();
+    // It runs, and has all that it needs.
+    let before = open();
+
     let clients: Vec<_> = (0..500)
         .map(|_| TcpStream::connect(addr).unwrap())
         .collect();
@@ -46,8 +47,9 @@ fn accepting_goes_on_when_descriptors_are_there_again() {
     let mut ws = client.connect().unwrap();
     ws.send("hello").unwrap();
     assert_eq!(ws.recv().unwrap(), Some(Message::Text("hello")));
-    drop((ws, served));
+    drop(ws);
     until("as many descriptors as before", || open() == before);
+    drop(served);
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }

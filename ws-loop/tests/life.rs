@@ -197,6 +197,52 @@ fn a_close_counts_whose_sender_has_gone() {
     }
 }
 
+/// The system may tell of the last bytes and of the end at once, and not again.
+#[test]
+fn an_end_right_after_the_last_bytes_is_seen() {
+    let server = echo();
+    for _ in 0..100 {
+        let mut raw = Raw::open(server.addr);
+        raw.send(TEXT, "last");
+        raw.half_close();
+        let why = server.closed();
+        assert_eq!(why, format!("Protocol({:?})", ProtocolError::UnexpectedEof));
+    }
+}
+
+/// One that takes nothing of what waits for it is not read from; that it sends something is a sign of
+/// life all the same.
+#[test]
+fn a_peer_that_takes_nothing_is_alive_as_long_as_it_sends() {
+    let clock = Clock::default();
+    let server = run(clock.of(server()));
+    let mut raw = Raw::connect_small(server.addr);
+    raw.upgrade();
+    let id = server.opened();
+    let mut other = server.connect("/");
+    let mut settle = || {
+        for _ in 0..3 {
+            other.send("x").unwrap();
+            other.recv().unwrap();
+        }
+    };
+    let large = vec![0; 16 << 20];
+    server.handle.send(id, &large).unwrap();
+    settle();
+    clock.advance(&server, 20_100);
+    settle();
+    for _ in 0..3 {
+        raw.send(PONG, "");
+        settle();
+        clock.advance(&server, 20_200);
+        settle();
+        let is_closed = |told| matches!(told, Told::Closed(..));
+        assert!(!server.told.try_iter().any(is_closed));
+    }
+    clock.advance(&server, 20_200);
+    assert_eq!(server.closed(), "TimedOut(Pong)");
+}
+
 #[test]
 fn a_silent_peer_is_pinged_and_given_up() {
     let clock = Clock::default();

@@ -104,6 +104,8 @@ mod close;
 mod close_code;
 mod closing;
 mod common_frame;
+#[cfg(feature = "deflate")]
+mod compressors;
 #[cfg(feature = "alloc")]
 mod config;
 mod connection;
@@ -171,6 +173,8 @@ pub use role::Role;
 pub use sender::{Sender, Transmit};
 pub use utf8::{InvalidUtf8, Utf8};
 
+#[cfg(feature = "deflate")]
+pub use compressors::Compressors;
 #[cfg(feature = "deflate")]
 pub use deflate::{Compress, Compressor, Deflate, WhenIdle};
 #[cfg(feature = "alloc")]

@@ -1,5 +1,6 @@
 //! Sentences of RFC 7692 that no example of its own shows: which bytes a message may refer to,
-//! what is marked as compressed, and what the headers say of it. The examples are in `deflate.rs`.
+//! what is marked as compressed, and what the headers say of it. The examples are in
+//! `tests/transcripts/deflate.txt`.
 #![cfg(feature = "deflate")]
 
 mod support;

@@ -56,10 +56,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// For what its tests have in common with the others.
-#[cfg(test)]
-extern crate self as ws_std;
-
 mod app;
 mod call;
 mod client;
@@ -67,8 +63,12 @@ mod clock;
 mod deadline;
 mod dial;
 mod error;
+// The socket of the tests on which calls fail, and the name by which it knows this crate.
 #[cfg(test)]
-mod faults;
+extern crate self as ws_std;
+#[cfg(test)]
+#[path = "../tests/common/faulty.rs"]
+mod faulty;
 mod group;
 mod handshake;
 #[cfg(feature = "deflate")]

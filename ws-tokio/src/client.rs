@@ -240,11 +240,10 @@ impl Client {
             let (status, headers) = match connecting.step()? {
                 ConnectStep::Open(session, response) => {
                     let mut ws = WebSocket::over(stream, session);
-                    ws.about = About {
+                    ws.about = Some(Box::new(About {
                         subprotocol: response.protocol().map(Into::into),
-                        headers: Some(Box::new(header_map(response.headers()))),
-                        ..About::default()
-                    };
+                        headers: Some(header_map(response.headers())),
+                    }));
                     return Ok(ws);
                 }
                 ConnectStep::Refused(response) => {

@@ -1,9 +1,41 @@
-//! WebSockets on [tokio](https://docs.rs/tokio): a client, a server, and a connection over any stream
-//! of bytes that is a [`Stream`](futures_core::Stream) and a [`Sink`](futures_sink::Sink) of messages.
+//! WebSockets on [tokio](https://docs.rs/tokio): a client, a server, guests in hyper and axum, and a
+//! connection over any stream of bytes that is a [`Stream`](futures_core::Stream) and a
+//! [`Sink`](futures_sink::Sink) of messages.
+//!
+//! A client:
+//!
+//! ```no_run
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut ws = ws_tokio::connect("ws://127.0.0.1:9001/echo").await?;
+//! ws.send("hello").await?; // &str is text, &[u8] is binary
+//! if let Some(message) = ws.recv().await? {
+//!     println!("{message:?}");
+//! }
+//! ws.close(ws_tokio::CloseCode::NORMAL, "done").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A server: [`serve`] for a listener and a handler, [`Server`] for pages and WebSockets on one port,
+//! and with the features of these names `Upgrader` for hyper and `axum` for axum.
 //!
 //! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled: each
 //! method says under *Cancel safety* what a call that was dropped has done. A connection that waits
-//! owns no buffer.
+//! owns no buffer. The defaults are those of every adapter:
+//!
+//! | what | default | set with |
+//! |---|---|---|
+//! | connecting, or the opening handshake, absolute | 10 s | `handshake_timeout` |
+//! | ping, and the time to answer it | every 20 s, 20 s | `timeouts` |
+//! | closing handshake | 10 s | `timeouts` |
+//! | message; fragments of one | 1 MiB; 65,536 | `max_message`, `limits` |
+//! | head; its lines; their number | 32 KiB; 16 KiB; 128 | `limits` |
+//! | unsent output of a connection | 1 MiB | `limits` |
+//! | connections, then 503 | 1024 | [`Server::max_connections`] |
+//! | hosts it answers for | IP addresses, `localhost`; every name unless it listens on a local address | [`Server::hosts`] |
+//! | pages that may connect | of the same host | [`Server::origins`] |
+//! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -47,3 +79,22 @@ pub use ws_proto::{
     handshake::{Compression, Direction, Takeover, WindowBits},
 };
 pub use {http, ws_http, ws_proto};
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::{Reader, WebSocket, Writer};
+
+    /// What a program needs for each silent connection, besides what tokio does.
+    #[test]
+    fn a_connection_is_small() {
+        let (socket, reader, writer) = (
+            size_of::<WebSocket<TcpStream>>(),
+            size_of::<Reader<TcpStream>>(),
+            size_of::<Writer<TcpStream>>(),
+        );
+        assert!(socket <= 400, "{socket}");
+        assert!((reader, writer) <= (208, 8), "{reader}, {writer}");
+    }
+}

@@ -1,9 +1,12 @@
-//! Buffers that connections share: one is lent to whoever reads, and a silent connection has none.
+//! What connections share: buffers, lent to whoever reads, so that a silent connection has none; and
+//! contexts for compression, of which there need be no more than messages compressed at a time.
 //!
 //! Each thread has some of its own, so that nobody waits for another to take one.
 
 use std::cell::RefCell;
 
+#[cfg(feature = "deflate")]
+use ws_proto::Compressor;
 use ws_proto::{Buffers, Incoming, Limits, Outgoing};
 
 /// The most pairs that a thread keeps; more are given back to the allocator.
@@ -11,6 +14,15 @@ const KEPT: usize = 16;
 
 thread_local! {
     static POOL: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The most contexts that a thread keeps: 150 to 380 KiB each.
+#[cfg(feature = "deflate")]
+const CONTEXTS: usize = 4;
+
+#[cfg(feature = "deflate")]
+thread_local! {
+    static COMPRESSORS: RefCell<Vec<Compressor>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Takes a pair to read into and to write from.
@@ -32,5 +44,58 @@ pub(crate) fn take_back(incoming: &mut Incoming, outgoing: &mut Outgoing) {
         if kept.len() < KEPT && buffers.has_memory() {
             kept.push(buffers);
         }
+    });
+}
+
+/// Runs `send`, which may compress a message of `len` bytes, with a context of this thread's if it
+/// needs one.
+#[cfg_attr(
+    not(feature = "deflate"),
+    expect(unused_variables, reason = "nothing is compressed")
+)]
+pub(crate) fn with_context<T>(
+    outgoing: &mut Outgoing,
+    len: usize,
+    send: impl FnOnce(&mut Outgoing) -> T,
+) -> T {
+    #[cfg(feature = "deflate")]
+    if outgoing.wants_compressor(len) {
+        lend(outgoing);
+        let result = send(outgoing);
+        keep(outgoing);
+        return result;
+    }
+    send(outgoing)
+}
+
+/// Lends a context that compresses as it was agreed on.
+#[cfg(feature = "deflate")]
+fn lend(outgoing: &mut Outgoing) {
+    let kept = COMPRESSORS.try_with(|compressors| {
+        let mut kept = compressors.borrow_mut();
+        let at = kept
+            .iter()
+            .rposition(|kept| outgoing.suits_compressor(kept))?;
+        Some(kept.remove(at))
+    });
+    if let Ok(Some(compressor)) = kept {
+        let _ = outgoing.lend_compressor(compressor);
+    }
+}
+
+/// Takes a context back that holds nothing of the connection's. The oldest makes room: contexts of its
+/// kind are asked for less.
+#[cfg(feature = "deflate")]
+fn keep(outgoing: &mut Outgoing) {
+    let Some(compressor) = outgoing.take_compressor() else {
+        return;
+    };
+    // While a thread ends it is freed.
+    let _ = COMPRESSORS.try_with(|compressors| {
+        let mut kept = compressors.borrow_mut();
+        if kept.len() == CONTEXTS {
+            kept.remove(0);
+        }
+        kept.push(compressor);
     });
 }

@@ -8,6 +8,7 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use ws_proto::{CloseCode, Error, Message, MessageBuf, SendError};
 
+use crate::pool;
 use crate::socket::WebSocket;
 
 /// The messages, each with memory of its own. The stream ends when the peer has closed, and after an
@@ -17,18 +18,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.about.stream_is_over {
+        if this.stream_is_over {
             return Poll::Ready(None);
         }
         let received = ready!(this.poll_recv_owned(cx));
-        this.about.stream_is_over = !matches!(received, Ok(Some(_)));
+        this.stream_is_over = !matches!(received, Ok(Some(_)));
         Poll::Ready(received.transpose())
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
     fn is_terminated(&self) -> bool {
-        self.about.stream_is_over
+        self.stream_is_over
     }
 }
 
@@ -47,7 +48,11 @@ where
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.get_mut().wire.outgoing.send(&message)?)
+        let message = Message::from(&message);
+        let (outgoing, len) = (&mut self.get_mut().wire.outgoing, message.as_bytes().len());
+        Ok(pool::with_context(outgoing, len, |outgoing| {
+            outgoing.send(message)
+        })?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

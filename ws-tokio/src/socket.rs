@@ -13,6 +13,7 @@ use ws_proto::{
     SendError, Session,
 };
 
+use crate::pool;
 use crate::receiving::{Answers, Arrived, Receiving, Room};
 use crate::wakers::Wakers;
 use crate::wire::Wire;
@@ -60,7 +61,9 @@ use crate::wire::Wire;
 pub struct WebSocket<S: AsyncRead + AsyncWrite + Unpin> {
     pub(crate) receiving: Receiving,
     pub(crate) wire: Wire<S>,
-    pub(crate) about: About,
+    pub(crate) about: Option<Box<About>>,
+    /// Whether the stream of messages has ended.
+    pub(crate) stream_is_over: bool,
     /// The tasks that wait, once one has polled: a stream and a sink may be in the hands of two.
     pub(crate) wakers: Option<Box<Wakers>>,
 }
@@ -73,15 +76,24 @@ type Run<S> = fn(&mut Wire<S>, &mut Context<'_>) -> Poll<Result<(), Error>>;
 pub(crate) struct About {
     pub(crate) subprotocol: Option<Box<str>>,
     /// Those of a server's answer. A server's handler has the request.
-    pub(crate) headers: Option<Box<HeaderMap>>,
-    /// Whether the stream of messages has ended.
-    pub(crate) stream_is_over: bool,
+    pub(crate) headers: Option<HeaderMap>,
+}
+
+impl About {
+    /// What a server has agreed on, if that is anything.
+    pub(crate) fn agreed(subprotocol: Option<String>) -> Option<Box<Self>> {
+        let subprotocol = Some(subprotocol?.into());
+        Some(Box::new(Self {
+            subprotocol,
+            headers: None,
+        }))
+    }
 }
 
 /// Shows the names of the headers: values hold cookies, and subprotocols hold tokens.
 impl fmt::Debug for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.headers.iter().flat_map(|headers| headers.keys());
+        let names = self.headers.iter().flat_map(HeaderMap::keys);
         f.debug_list().entries(names).finish()
     }
 }
@@ -119,7 +131,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self {
             receiving,
             wire: Wire::new(stream, outgoing),
-            about: About::default(),
+            about: None,
+            stream_is_over: false,
             wakers: None,
         }
     }
@@ -217,7 +230,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// connection is over.
     pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.queue(|outgoing| outgoing.send(message)).await
+        let len = message.as_bytes().len();
+        self.queue(len, |outgoing| outgoing.send(message)).await
     }
 
     /// Sends a message, and waits until the transport has taken it.
@@ -252,7 +266,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         compress: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        self.queue(|outgoing| outgoing.send_with(message, compress))
+        let len = message.as_bytes().len();
+        self.queue(len, |outgoing| outgoing.send_with(message, compress))
             .await?;
         self.flush().await
     }
@@ -267,8 +282,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        self.queue(|outgoing| outgoing.send_prepared(prepared))
-            .await?;
+        self.queue(prepared.message().as_bytes().len(), |outgoing| {
+            outgoing.send_prepared(prepared)
+        })
+        .await?;
         self.flush().await
     }
 
@@ -283,8 +300,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_part(&mut self, kind: Kind, payload: &[u8], part: Part) -> Result<(), Error> {
-        self.queue(|outgoing| outgoing.send_part(kind, payload, part))
-            .await?;
+        self.queue(payload.len(), |outgoing| {
+            outgoing.send_part(kind, payload, part)
+        })
+        .await?;
         self.flush().await
     }
 
@@ -298,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send); [`SendError::ControlTooLong`].
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.queue(|outgoing| outgoing.ping(payload)).await?;
+        self.queue(0, |outgoing| outgoing.ping(payload)).await?;
         self.flush().await
     }
 
@@ -364,13 +383,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.about.subprotocol.as_deref()
+        self.about.as_ref()?.subprotocol.as_deref()
     }
 
     /// The headers of the server's answer, on a client.
     #[must_use]
     pub fn headers(&self) -> Option<&HeaderMap> {
-        self.about.headers.as_deref()
+        self.about.as_ref()?.headers.as_ref()
     }
 
     /// Whether the next message is queued without waiting.
@@ -490,9 +509,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Queues something, once there is room for it.
+    /// Queues something of `len` bytes, once there is room for it.
     async fn queue(
         &mut self,
+        len: usize,
         queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         let Self {
@@ -502,7 +522,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if !wire.outgoing.has_room() {
             poll_fn(|cx| receiving.poll_with(wire, cx, Wire::poll_room)).await?;
         }
-        Ok(queue(&mut wire.outgoing)?)
+        Ok(pool::with_context(&mut wire.outgoing, len, queue)?)
     }
 }
 
@@ -520,7 +540,9 @@ impl Reply<'_> {
     ///
     /// [`SendError::Full`] if too much waits already, [`SendError::Closed`] if a Close is on its way.
     pub fn queue<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.outgoing.send(message)
+        let message = message.into();
+        let len = message.as_bytes().len();
+        pool::with_context(self.outgoing, len, |outgoing| outgoing.send(message))
     }
 
     /// Queues a Ping, to leave with the next write.

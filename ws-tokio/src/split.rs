@@ -26,6 +26,7 @@ use ws_proto::{
     SendError, State, TimedOut,
 };
 
+use crate::pool;
 use crate::receiving::{Lane, Receiving};
 use crate::socket::{About, WebSocket};
 use crate::wakers::Wakers;
@@ -40,7 +41,7 @@ use crate::wire::Wire;
 pub struct Reader<S: AsyncRead + AsyncWrite + Unpin> {
     receiving: Receiving,
     shared: Arc<Shared<S>>,
-    about: About,
+    about: Option<Box<About>>,
 }
 
 /// The sending half of a connection: see [`WebSocket::split`]. Its clones send on the same
@@ -202,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.about.subprotocol.as_deref()
+        self.about.as_ref()?.subprotocol.as_deref()
     }
 
     /// Polls for the next message: [`recv`](Self::recv), for futures written by hand.
@@ -243,6 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
             receiving: self.receiving.take(),
             wire,
             about: std::mem::take(&mut self.about),
+            stream_is_over: false,
             wakers: None,
         })
     }
@@ -271,7 +273,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// connection is over.
     pub async fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.send_when_room(|outgoing| outgoing.send(message)).await
+        let len = message.as_bytes().len();
+        self.send_when_room(len, |outgoing| outgoing.send(message))
+            .await
     }
 
     /// Sends a message, compressed or not: see [`Compress`](crate::Compress).
@@ -290,7 +294,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         compress: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        self.send_when_room(|outgoing| outgoing.send_with(message, compress))
+        let len = message.as_bytes().len();
+        self.send_when_room(len, |outgoing| outgoing.send_with(message, compress))
             .await
     }
 
@@ -304,8 +309,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_part(&self, kind: Kind, payload: &[u8], part: Part) -> Result<(), Error> {
-        self.send_when_room(|outgoing| outgoing.send_part(kind, payload, part))
-            .await
+        self.send_when_room(payload.len(), |outgoing| {
+            outgoing.send_part(kind, payload, part)
+        })
+        .await
     }
 
     /// Sends a Ping with at most 125 bytes of payload.
@@ -318,7 +325,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// As [`send`](Self::send); [`SendError::ControlTooLong`].
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.send_when_room(|outgoing| outgoing.ping(payload)).await
+        self.send_when_room(0, |outgoing| outgoing.ping(payload))
+            .await
     }
 
     /// Waits until the transport has taken everything that was queued.
@@ -344,7 +352,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// message was kept. Otherwise as [`send`](Self::send).
     pub fn queue<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.queue_now(|outgoing| outgoing.send(message))
+        self.queue_now(message.as_bytes().len(), |outgoing| outgoing.send(message))
     }
 
     /// Sends a message that was prepared for many, without waiting: see [`queue`](Self::queue).
@@ -353,7 +361,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// As [`queue`](Self::queue).
     pub fn queue_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
-        self.queue_now(|outgoing| outgoing.send_prepared(prepared))
+        let len = prepared.message().as_bytes().len();
+        self.queue_now(len, |outgoing| outgoing.send_prepared(prepared))
     }
 
     /// Starts the closing handshake and does not wait for it: the [`Reader`] sees its end.
@@ -364,7 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     /// there is no memory for one.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let close = Close::new(code, reason)?;
-        let queued = self.queue_now(|outgoing| outgoing.close(Some(close)));
+        let queued = self.queue_now(0, |outgoing| outgoing.close(Some(close)));
         // Its deadline is nearer than the one that the reader waits for.
         self.shared.wakers.wake_reader();
         queued
@@ -391,11 +400,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     fn queue_now(
         &self,
+        len: usize,
         queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         self.shared.run(|wire, cx| {
             wire.check_open()?;
-            queue(&mut wire.outgoing)?;
+            pool::with_context(&mut wire.outgoing, len, queue)?;
             // What it does not take now the reader writes.
             match wire.poll_flush(cx) {
                 Poll::Ready(flushed) => flushed,
@@ -406,13 +416,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     async fn send_when_room(
         &self,
+        len: usize,
         queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         let mut queue = Some(queue);
         let queued = |wire: &mut Wire<S>, cx: &mut Context<'_>| {
             let room = wire.poll_room(cx)?;
             match queue.take_if(|_| room.is_ready()) {
-                Some(queue) => Poll::Ready(queue(&mut wire.outgoing).map_err(Error::from)),
+                Some(queue) => {
+                    let queued = pool::with_context(&mut wire.outgoing, len, queue);
+                    Poll::Ready(queued.map_err(Error::from))
+                }
                 None => Poll::Pending,
             }
         };

@@ -21,7 +21,7 @@ use ws_proto::Deflate;
 use ws_proto::handshake::{self, Bootstrap, RequestError};
 use ws_proto::{Config, Limits, Session, Timeouts};
 
-use crate::socket::WebSocket;
+use crate::socket::{About, WebSocket};
 
 /// A connection that hyper has upgraded: over HTTP/2 it is one stream of many.
 pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
@@ -287,7 +287,7 @@ impl Upgrade {
     pub async fn open(self) -> Result<WebSocket<Upgraded>, crate::Error> {
         let upgraded = self.upgraded.await.map_err(std::io::Error::other)?;
         let mut ws = WebSocket::over(TokioIo::new(upgraded), self.session);
-        ws.about.subprotocol = self.subprotocol.map(Into::into);
+        ws.about = About::agreed(self.subprotocol);
         Ok(ws)
     }
 

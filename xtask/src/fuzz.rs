@@ -1,5 +1,5 @@
 //! Searches for inputs that break a property of `tests/src/property/`: each target for so many seconds, beginning with
-//! its committed corpus, as many targets at a time as there are processors. New inputs go to `fuzz/target/`; an input
+//! its seeds (`tests/src/seeds.rs`), as many targets at a time as there are processors. New inputs go to `fuzz/target/`; an input
 //! that breaks something is left in `fuzz/artifacts/`. `cargo xtask ledger` enters the logs into `fuzz/LEDGER.md`.
 
 use std::collections::VecDeque;
@@ -70,11 +70,19 @@ fn search(target: &str, seconds: &str, folder: &Path) -> Outcome {
     let log = fs::create_dir_all(&found).and_then(|()| File::create(&file));
     let log = log.map_err(|error| format!("{}: {error}", file.display()))?;
     let errors = log.try_clone().map_err(|error| error.to_string())?;
+    let seeds = folder.join("seeds").join(target);
+    let example = [
+        "run",
+        "--quiet",
+        "--package",
+        "ws-tests",
+        "--example",
+        "seeds",
+        "--",
+    ];
+    must(command("cargo", &example).arg(target).arg(&seeds))?;
     let mut search = build("run");
-    search
-        .arg(target)
-        .arg(&found)
-        .arg(format!("corpus/{target}"));
+    search.arg(target).arg(&found).arg(&seeds);
     search.args(["--", &format!("-max_total_time={seconds}")]);
     // Inputs may be long enough to pass every limit: `tests/tests/corpus.rs` looks.
     search.args(["-max_len=4096", "-timeout=10", "-print_final_stats=1"]);

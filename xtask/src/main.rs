@@ -2,6 +2,7 @@
 //!
 //! They need what a task names (valgrind, cargo-fuzz), and nothing else but Rust.
 
+mod coverage;
 mod fuzz;
 mod gate;
 mod ledger;
@@ -15,6 +16,7 @@ cargo xtask gate [PART]                compare instructions and allocations with
                                        all, or the cases with PART in their name
 cargo xtask gate --record              write down what is measured now
 cargo xtask gate --show [PART]         only measure
+cargo xtask coverage                   read lcov of ws-proto from the standard input, as tests/coverage.sh gives it
 cargo xtask fuzz SECONDS [TARGET ...]  search for inputs that break a property, each target for so long
 cargo xtask ledger LOG ...             enter runs of the fuzzer into fuzz/LEDGER.md";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["gate", "--show", part] => gate::show(part),
         ["gate"] => gate::check(""),
         ["gate", part] if !part.starts_with('-') => gate::check(part),
+        ["coverage"] => coverage::report(),
         ["fuzz", seconds, ref targets @ ..] => fuzz::run(seconds, targets),
         ["ledger", ref logs @ ..] => ledger::enter(logs),
         _ => Err(USAGE.into()),

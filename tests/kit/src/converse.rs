@@ -3,7 +3,7 @@
 use ws_proto::{ProtocolError, Role, Shutdown, State};
 
 use crate::engine::{Engine, Got};
-use crate::frame::Frame;
+use crate::frame::{CLOSE, Frame};
 
 /// What came of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub fn converse<'p>(
         end.is_none_or(|at| at + 1 == got.len()),
         "something was received after the end: {got:?}"
     );
-    assert_speaks_well(&out, role);
+    assert_speaks_well(&out, role, engine.compresses());
     Outcome {
         got,
         out,
@@ -136,12 +136,17 @@ fn seen(got: &[Got]) -> &[Got] {
     &got[..got.len() - errors]
 }
 
-fn assert_speaks_well(mut out: &[u8], role: Role) {
+fn assert_speaks_well(mut out: &[u8], role: Role, compresses: bool) {
     while !out.is_empty() {
         let (frame, len) = Frame::decode(out).expect("whole frames");
         assert_eq!(frame.mask.is_some(), role == Role::Client, "{frame:?}");
         assert!(matches!(frame.opcode(), 1 | 2 | 8..=10), "{frame:?}");
-        assert_eq!(frame.first & 0xF0, Frame::FIN, "{frame:?}");
+        let rsv1 = if compresses && frame.opcode() < CLOSE {
+            frame.first & Frame::RSV1
+        } else {
+            0
+        };
+        assert_eq!(frame.first & 0xF0, Frame::FIN | rsv1, "{frame:?}");
         assert_eq!(frame.encode(), out[..len], "the length in the fewest bytes");
         out = &out[len..];
         assert!(!frame.is_close() || out.is_empty(), "a Close is the last");

@@ -1,5 +1,6 @@
 //! Bytes in, what they amount to and bytes out: what the bare core and a session have in common.
 
+use ws_proto::handshake::Takeover;
 use ws_proto::{
     Close, CloseCode, Event, Instant, Kind, Limits, Message, ProtocolError, Role, SendError,
     Shutdown, State, Timeouts, Verdict,
@@ -48,6 +49,9 @@ pub struct Setup {
     pub limits: Limits,
     /// Its timeouts; the clock starts at zero.
     pub timeouts: Timeouts,
+    /// Whether both sides compress, however short a message is, and refer to messages before it or
+    /// not.
+    pub deflate: Option<Takeover>,
     /// Whether it sends back every message.
     pub echo: bool,
 }
@@ -70,6 +74,7 @@ impl Setup {
             role,
             limits: Limits::DEFAULT,
             timeouts: Timeouts::DEFAULT,
+            deflate: None,
             echo: false,
         }
     }
@@ -91,6 +96,10 @@ pub trait Engine {
     fn check(&mut self, now: Instant) -> Verdict;
     /// Takes everything that is to be written.
     fn transmit(&mut self) -> Vec<u8>;
+    /// Whether it may send messages compressed.
+    fn compresses(&self) -> bool {
+        false
+    }
     /// When to close the TCP connection.
     fn shutdown(&self) -> Shutdown;
     /// Where the connection stands.

@@ -30,6 +30,8 @@ pub struct Frame {
 impl Frame {
     /// The FIN bit.
     pub const FIN: u8 = 0x80;
+    /// The first reserved bit, which marks a message that is compressed (RFC 7692 §6).
+    pub const RSV1: u8 = 0x40;
 
     /// Takes the first frame off `bytes`; `None` if it is not whole.
     #[must_use]

@@ -9,6 +9,8 @@ use crate::frame::Frame;
 use crate::notation::{Words, peer_mask, wire};
 use crate::table::{self, Entry, tables};
 
+pub use crate::adversary::{Adversary, Ended, Ending, Turn};
+
 /// A hostile peer, against one role.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -20,8 +22,6 @@ pub struct Case {
     pub shows: String,
     /// How the endpoint begins.
     pub setup: Setup,
-    /// Whether the endpoint agrees to permessage-deflate.
-    pub deflate: bool,
     /// What happens, in order; with the numbers of the lines in the table.
     pub moves: Vec<(usize, Move)>,
 }
@@ -124,7 +124,6 @@ impl Case {
             ids,
             shows,
             setup: Setup::new(role),
-            deflate: false,
             moves: Vec::new(),
         };
         for &(number, step) in &entry.steps {
@@ -141,10 +140,6 @@ impl Case {
         let mask = peer_mask(role);
         let verb = words.expect("a verb")?;
         if self.setup.set(verb, &mut words)? {
-            return words.end().map(|()| None);
-        }
-        if verb == "deflate" {
-            self.deflate = true;
             return words.end().map(|()| None);
         }
         let step = match verb {

@@ -9,15 +9,18 @@
 //!   compare the two, step by step.
 //! - A [`Row`](heads::Row) is an HTTP head, and the verdict on it, read from the tables of `handshake/`.
 //! - A circumstance is what it is held under: cut anywhere
-//!   (`assert_same_however_cut`), without memory ([`counting`]), in any order (`orders`).
+//!   (`assert_same_however_cut`), without memory ([`counting`]), in any order (`orders`), with calls
+//!   on the socket that fail ([`faults`]), for which a [`Pipe`] is a socket in memory.
 //! - A `Pair` is a client and a server in a box, with a clock and a wire that can be cut.
 
+mod adversary;
 mod connection;
 mod converse;
 pub mod counting;
 #[cfg(feature = "session")]
 mod cut;
 mod engine;
+pub mod faults;
 mod frame;
 pub mod heads;
 pub mod hostile;
@@ -27,6 +30,7 @@ pub mod orders;
 #[cfg(feature = "session")]
 mod pair;
 mod percent;
+mod pipe;
 mod random;
 mod run;
 mod script;
@@ -47,6 +51,7 @@ pub use frame::{
 #[cfg(feature = "session")]
 pub use pair::{End, Pair, Peer, Side, Wire};
 pub use percent::decoded;
+pub use pipe::{Partner, Pipe, Says};
 pub use random::{Random, noise};
 pub use run::{Endpoint, Mismatch, assert_all_held, play, run};
 pub use script::{Action, Expected, Line, Script, Step};

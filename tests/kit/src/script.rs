@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use ws_proto::handshake::Takeover;
 use ws_proto::{Kind, MaskKeys, Part, Role, Shutdown, TimedOut};
 
 use crate::engine::{Got, Setup};
@@ -83,7 +84,8 @@ pub enum Expected {
 }
 
 impl Script {
-    /// All scripts in `transcripts/`, table after table; one that is for either role twice.
+    /// All scripts in `transcripts/`, table after table; one that is for either role twice. Those that
+    /// agree on compression only with the feature `deflate`.
     ///
     /// # Panics
     ///
@@ -94,7 +96,22 @@ impl Script {
             Self::parse(&format!("transcripts/{name}.txt"), &text)
                 .unwrap_or_else(|what| panic!("{what}"))
         };
-        tables("transcripts").into_iter().flat_map(read).collect()
+        let all = tables("transcripts").into_iter().flat_map(read);
+        let can_be_held =
+            |script: &Self| cfg!(feature = "deflate") || script.setup.deflate.is_none();
+        all.filter(can_be_held).collect()
+    }
+
+    /// Those that agree on no compression, which the bare core can hold too.
+    ///
+    /// # Panics
+    ///
+    /// As [`all`](Self::all).
+    #[must_use]
+    pub fn uncompressed() -> Vec<Self> {
+        let mut scripts = Self::all();
+        scripts.retain(|script| script.setup.deflate.is_none());
+        scripts
     }
 
     /// Reads the table `text` of that name: each script once for each role that it is for.
@@ -196,6 +213,8 @@ impl Setup {
         match verb {
             "limit" => self.limit(words)?,
             "timeout" => self.timeout(words)?,
+            "deflate" if words.eat("no-takeover") => self.deflate = Some(Takeover::Off),
+            "deflate" => self.deflate = Some(Takeover::Kept),
             _ => return Ok(false),
         }
         Ok(true)

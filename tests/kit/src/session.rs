@@ -1,9 +1,13 @@
 //! A session, which gets its bytes in one of several ways.
 
+#[cfg(feature = "deflate")]
+use ws_proto::handshake::{Compression, Direction};
 use ws_proto::{
     Buffers, Config, Instant, ProtocolError, Ready, Role, SendError, Session, Shutdown, State,
     Step, Verdict,
 };
+#[cfg(feature = "deflate")]
+use ws_proto::{Deflate, WhenIdle};
 
 use crate::engine::{Engine, Got, Setup, as_close, as_message, control_event, record_failure};
 use crate::script::Action;
@@ -38,7 +42,30 @@ impl Setup {
             Role::Client => Session::client(&config, Self::seed()),
         };
         let _ = session.check(Instant::default());
+        #[cfg(feature = "deflate")]
+        if let Some(agreed) = self.agreed() {
+            let mut settings = Deflate::DEFAULT;
+            settings.send = agreed.client;
+            settings.min_len = 0;
+            // Silence, which an adapter may see or not, changes no byte.
+            settings.when_idle = WhenIdle::Keep;
+            return session.compressed(&settings, &agreed);
+        }
         session
+    }
+
+    /// What was agreed on: the widest windows, in both directions.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn agreed(&self) -> Option<Compression> {
+        let both = self.deflate.map(|takeover| Direction {
+            takeover,
+            ..Direction::FULL
+        });
+        both.map(|both| Compression {
+            server: both,
+            client: both,
+        })
     }
 }
 
@@ -48,6 +75,7 @@ pub struct Driven {
     session: Session,
     inlet: Inlet,
     echo: bool,
+    compresses: bool,
     failed: Option<ProtocolError>,
 }
 
@@ -57,6 +85,7 @@ impl Driven {
     pub fn new(setup: &Setup, inlet: Inlet) -> Self {
         Self {
             echo: setup.echo,
+            compresses: setup.deflate.is_some(),
             ..Self::over(setup.session(), inlet)
         }
     }
@@ -68,6 +97,7 @@ impl Driven {
             session,
             inlet,
             echo: false,
+            compresses: false,
             failed: None,
         }
     }
@@ -194,6 +224,10 @@ impl Engine for Driven {
                 return bytes;
             }
         }
+    }
+
+    fn compresses(&self) -> bool {
+        self.compresses
     }
 
     fn shutdown(&self) -> Shutdown {

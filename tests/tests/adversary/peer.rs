@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use ws_testkit::Frame;
+use ws_testkit::hostile::{Adversary, Ended, Ending, Turn};
 
 /// How long an event may take that is sure to come. Only a broken endpoint takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,37 +19,57 @@ const STALLED: Duration = Duration::from_secs(1);
 /// The pause behind each byte that drips.
 const DRIP: Duration = Duration::from_millis(50);
 
-/// How a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// In order.
-    Eof,
-    /// By a reset.
-    Reset,
-}
-
 pub(super) struct Peer {
     stream: TcpStream,
-    unread: Vec<u8>,
-    ended: Option<Ended>,
+    adversary: Adversary,
 }
 
 impl Peer {
-    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
+    pub(super) fn new(stream: TcpStream, adversary: Adversary) -> io::Result<Self> {
         // What is written in pieces is to travel in pieces.
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            unread: Vec::new(),
-            ended: None,
-        })
+        Ok(Self { stream, adversary })
+    }
+
+    /// Plays the case to its end.
+    pub(super) fn play(mut self) -> Ending {
+        loop {
+            let done = match self.adversary.turn() {
+                Turn::Say {
+                    times,
+                    piece,
+                    bytes,
+                } => (0..times)
+                    .flat_map(|_| bytes.chunks(piece))
+                    .try_for_each(|piece| self.write(piece)),
+                Turn::Flood(bytes, most) => self.flood(&bytes, most),
+                Turn::Drip(bytes) => self.drip(&bytes),
+                Turn::Eof => {
+                    // It may be gone already.
+                    let _ = self.stream.shutdown(Shutdown::Write);
+                    Ok(())
+                }
+                Turn::Reset => {
+                    let linger = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                    linger.map_err(|error| error.to_string())
+                }
+                Turn::Listen => match self.read(PATIENCE) {
+                    Ok(false) => Err("silence".into()),
+                    read => read.map(drop),
+                },
+                Turn::Over(outcome) => return outcome,
+            };
+            if let Err(why) = done {
+                return self.adversary.given_up(&why);
+            }
+        }
     }
 
     /// Writes, and hears what comes back meanwhile, lest both wait for the other. An endpoint
     /// that is gone need not be told the rest.
-    pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
-        while !bytes.is_empty() && self.ended != Some(Ended::Reset) {
+        while !bytes.is_empty() && self.adversary.ended() != Some(Ended::Reset) {
             match self.write_for(GLANCE, bytes) {
                 Ok(0) if Instant::now() > deadline => return Err("it takes no more".into()),
                 Ok(0) => drop(self.read(GLANCE)?),
@@ -61,7 +81,7 @@ impl Peer {
     }
 
     /// Writes `bytes` over and over, and reads nothing.
-    pub(super) fn flood(&self, bytes: &[u8], most: usize) -> Result<(), String> {
+    fn flood(&self, bytes: &[u8], most: usize) -> Result<(), String> {
         let mut sent = 0;
         while sent < most {
             match self.write_for(STALLED, &bytes[sent % bytes.len()..]) {
@@ -73,7 +93,7 @@ impl Peer {
     }
 
     /// Writes one byte after the other, until something comes back.
-    pub(super) fn drip(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn drip(&mut self, bytes: &[u8]) -> Result<(), String> {
         for byte in bytes {
             self.write(&[*byte])?;
             if self.read(DRIP)? {
@@ -83,86 +103,19 @@ impl Peer {
         Err(format!("it was patient for {} bytes", bytes.len()))
     }
 
-    pub(super) fn eof(&self) {
-        // It may be gone already.
-        let _ = self.stream.shutdown(Shutdown::Write);
-    }
-
-    pub(super) fn reset(self) -> Result<(), String> {
-        let linger = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-        linger.map_err(|error| error.to_string())
-    }
-
-    /// The next head, its empty line included.
-    pub(super) fn head(&mut self) -> Result<String, String> {
-        loop {
-            if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
-                let head = self.take(at + 4);
-                return String::from_utf8(head).map_err(|error| error.to_string());
-            }
-            self.more("a head")?;
-        }
-    }
-
-    /// The next `len` bytes.
-    pub(super) fn bytes(&mut self, len: usize) -> Result<Vec<u8>, String> {
-        while self.unread.len() < len {
-            self.more("a body")?;
-        }
-        Ok(self.take(len))
-    }
-
-    /// The next frame, and the bytes that it was.
-    pub(super) fn frame(&mut self) -> Result<(Frame, Vec<u8>), String> {
-        loop {
-            if let Some((frame, len)) = Frame::decode(&self.unread) {
-                return Ok((frame, self.take(len)));
-            }
-            self.more("a frame")?;
-        }
-    }
-
-    /// Waits for the end of the stream, with nothing before it.
-    pub(super) fn ended(&mut self) -> Result<Ended, String> {
-        loop {
-            if !self.unread.is_empty() {
-                return Err(format!("more came: {}", brief(&self.unread)));
-            }
-            if let Some(ended) = self.ended {
-                return Ok(ended);
-            }
-            if !self.read(PATIENCE)? {
-                return Err("the stream did not end".into());
-            }
-        }
-    }
-
-    fn take(&mut self, len: usize) -> Vec<u8> {
-        self.unread.drain(..len).collect()
-    }
-
-    fn more(&mut self, what: &str) -> Result<(), String> {
-        if self.ended.is_none() && self.read(PATIENCE)? {
-            return Ok(());
-        }
-        let (ended, unread) = (self.ended, brief(&self.unread));
-        let end = ended.map_or_else(|| "silence".into(), |ended| format!("{ended:?}"));
-        Err(format!("{end} instead of {what}, behind {unread}"))
-    }
-
     /// Reads once; whether anything came in time, be it the end.
     fn read(&mut self, patience: Duration) -> Result<bool, String> {
-        if self.ended.is_some() {
+        if self.adversary.ended().is_some() {
             return Ok(true);
         }
         let mut piece = [0; 16 << 10];
         let timeout = self.stream.set_read_timeout(Some(patience));
         match timeout.and_then(|()| self.stream.read(&mut piece)) {
-            Ok(0) => self.ended = Some(Ended::Eof),
-            Ok(len) => self.unread.extend(&piece[..len]),
+            Ok(0) => self.adversary.end(Ended::Eof),
+            Ok(len) => self.adversary.hear(&piece[..len]),
             Err(error) if is_timeout(&error) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                self.ended = Some(Ended::Reset);
+                self.adversary.end(Ended::Reset);
             }
             Err(error) => return Err(error.to_string()),
         }
@@ -184,14 +137,4 @@ fn is_timeout(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
     )
-}
-
-/// The first bytes in hex and how many there are.
-pub(super) fn brief(bytes: &[u8]) -> String {
-    let shown: Vec<_> = bytes
-        .iter()
-        .take(40)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{} bytes [{}]", bytes.len(), shown.join(" "))
 }

@@ -1,7 +1,7 @@
 //! What peers said, from the first byte of the head on.
 
-use ws_proto::handshake::{Compression, Direction, Key, Offer, Request, RequestError, Takeover};
-use ws_proto::{Deflate, Kind, Limits, Part, Role, Session};
+use ws_proto::handshake::{Compression, Key, Offer, Request, RequestError};
+use ws_proto::{Limits, Role};
 use ws_testkit::{Action, Script, Setup, Step};
 
 /// What a peer said to an endpoint of ours.
@@ -15,17 +15,9 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// `frames` behind the head that `setup`'s peer begins with.
-    fn new(name: impl Into<String>, setup: Setup, frames: &[u8]) -> Self {
-        Self::compressed(name, setup, None, frames)
-    }
-
-    fn compressed(
-        name: impl Into<String>,
-        mut setup: Setup,
-        compression: Option<Compression>,
-        frames: &[u8],
-    ) -> Self {
+    /// `frames` after the head that `setup`'s peer begins with.
+    fn new(name: impl Into<String>, mut setup: Setup, frames: &[u8]) -> Self {
+        let compression = setup.agreed();
         setup.echo = true;
         // The core queues nothing, and so never refuses for that.
         setup.limits.max_unsent = usize::MAX;
@@ -81,14 +73,7 @@ pub(crate) fn accepted(
     Ok((out, agreed.map(|agreed| agreed.compression())))
 }
 
-pub(crate) fn session(setup: &Setup, agreed: &Compression) -> Session {
-    let mut settings = Deflate::default();
-    settings.min_len = 4;
-    settings.send = Direction::FULL;
-    setup.session().compressed(&settings, agreed)
-}
-
-/// The transcripts, two handshakes that fail, and conversations that are compressed.
+/// The transcripts, two handshakes that fail, and large messages.
 pub(crate) fn recordings() -> Vec<Recording> {
     let scripts = Script::all().into_iter().map(|script| {
         let pieces = script.lines.iter().filter_map(|line| match &line.step {
@@ -115,15 +100,6 @@ pub(crate) fn recordings() -> Vec<Recording> {
             all.push(broken);
         }
         all.push(large(role));
-        for takeover in [Takeover::Off, Takeover::Kept] {
-            let window = Deflate::DEFAULT.send.window;
-            let direction = Direction { window, takeover };
-            let both = Compression {
-                server: direction,
-                client: direction,
-            };
-            all.extend(compressed(role, both));
-        }
     }
     all
 }
@@ -143,53 +119,4 @@ fn large(role: Role) -> Recording {
         frame(0x80, &[8; 600]),
     ];
     Recording::new("large ones", setup, &frames.concat())
-}
-
-fn compressed(role: Role, agreed: Compression) -> Vec<Recording> {
-    let peer = match role {
-        Role::Server => Role::Client,
-        Role::Client => Role::Server,
-    };
-    let setup = Setup::new(role);
-    let told = |what: &str, tell: &dyn Fn(&mut Session)| {
-        let mut peer = session(&Setup::new(peer), &agreed);
-        tell(&mut peer);
-        let frames = peer.unsent().to_vec();
-        Recording::compressed(format!("{what}, {agreed:?}"), setup, Some(agreed), &frames)
-    };
-    let text = "天地玄黃，宇宙洪荒。".repeat(3);
-    vec![
-        told("messages", &|peer| {
-            for text in [&text, "short", "", &text] {
-                peer.send(text).expect("room");
-            }
-            peer.send(&[7; 200]).expect("room");
-        }),
-        told("fragments", &|peer| {
-            let out = peer.halves().1;
-            for piece in text.as_bytes().chunks(31) {
-                out.send_part(Kind::Text, piece, Part::More).expect("room");
-            }
-            out.send_part(Kind::Text, b"", Part::Last).expect("room");
-            peer.send(&*text).expect("room");
-        }),
-        told("a ping and a close", &|peer| {
-            peer.send(&*text).expect("room");
-            peer.ping(b"there?").expect("open");
-            peer.close(None).expect("open");
-        }),
-        {
-            // A text that is none and too long as well: the first byte says so first.
-            let mut wrong = told("no text", &|peer| peer.send(&[0xFF; 200]).expect("room"));
-            wrong.wire[wrong.opened] = 0xC1;
-            wrong.setup.limits.max_message = 50;
-            wrong
-        },
-        {
-            let mut wrong = told("no DEFLATE", &|peer| peer.send(&*text).expect("room"));
-            let middle = usize::midpoint(wrong.opened, wrong.wire.len());
-            wrong.wire[middle..].fill(0xFF);
-            wrong
-        },
-    ]
 }

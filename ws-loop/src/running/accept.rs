@@ -9,9 +9,9 @@ use ws_http::Refusal;
 use ws_proto::Instant;
 
 use super::Running;
-use super::opening::{Answering, Opening};
 use crate::connections::{Id, Stage};
 use crate::handler::{Closed, Handler};
+use crate::opening::{Answering, Opening};
 use crate::poller::Watch;
 use crate::stream::{Listener, Stream};
 

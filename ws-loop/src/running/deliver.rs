@@ -3,10 +3,11 @@
 use std::mem;
 use std::sync::Arc;
 
-use ws_proto::{CloseCode, Prepared, SendError};
+use ws_proto::{CloseCode, Outgoing, Prepared, SendError};
 
-use super::{Running, open};
-use crate::connections::{Flags, Id, Stage};
+use super::{Running, open, wire};
+use crate::connections::{Id, Stage};
+use crate::flags::Flags;
 use crate::handler::Handler;
 use crate::post::Delivery;
 use crate::topics::{Slow, TopicId};
@@ -79,12 +80,14 @@ impl<H: Handler> Running<H> {
         // One that takes nothing keeps what is sent in a buffer of its own.
         let takes = !entry.flags.has(Flags::BLOCKED);
         if takes {
-            open::lend(session, &mut self.buffers);
+            wire::lend(session, &mut self.buffers);
         }
         let outgoing = session.halves().1;
         let theirs = messages.iter().filter(|(_, except)| *except != Some(id));
         for (message, _) in theirs {
-            match (outgoing.send_prepared(message), slow) {
+            let len = message.message().as_bytes().len();
+            let send = |outgoing: &mut Outgoing| outgoing.send_prepared(message);
+            match (self.post.with_context(outgoing, len, send), slow) {
                 (Ok(()), _) | (Err(SendError::Full { .. }), Slow::Skip) => {}
                 (Err(error), _) => {
                     open::dismiss(outgoing, error);
@@ -92,9 +95,9 @@ impl<H: Handler> Running<H> {
                 }
             }
         }
-        let flushed = open::flush_rest(outgoing, &entry.stream, &mut entry.flags);
+        let flushed = wire::flush_rest(outgoing, &entry.stream, &mut entry.flags);
         if takes {
-            open::take_back(session, &mut self.buffers);
+            wire::take_back(session, &mut self.buffers);
         }
         self.after_flush(slot, flushed);
     }

@@ -17,20 +17,22 @@ use std::time::Duration;
 
 use ws_proto::{Buffers, Config, Instant, Prepared};
 
-use crate::connections::{Connections, Flags, Stage};
-use crate::event_loop::Rules;
+use crate::connections::{Connections, Stage};
+use crate::flags::Flags;
 use crate::handle::Mailbox;
 use crate::handler::{Closed, Handler};
 use crate::poller::{Event, Poller, Ready, Watch};
 use crate::post::{Letter, Others, Post};
+use crate::rules::Rules;
 use crate::stream::Listener;
 use crate::wheel::Wheel;
 
 mod accept;
 mod deliver;
 mod open;
-pub(crate) mod opening;
+mod opening;
 mod time;
+mod wire;
 
 /// How much of what a client still sends is read and dropped at a time.
 const SCRATCH: usize = 16 << 10;

@@ -9,16 +9,16 @@
 
 use std::io;
 
-use ws_proto::{
-    Buffers, CloseCode, Incoming, Outgoing, ProtocolError, SendError, Session, Shutdown, Step,
-};
+use ws_proto::{CloseCode, Incoming, Outgoing, ProtocolError, SendError, Session, Shutdown, Step};
 
 use super::Running;
 use super::time::Deadline;
-use crate::connections::{Flags, Stage};
+use super::wire::{flush, flush_rest, lend, take_back};
+use crate::connections::Stage;
+use crate::flags::Flags;
 use crate::handler::{Closed, Conn, Handler};
 use crate::post::Others;
-use crate::stream::{PIECES, SHORT_READ_IS_LAST, Stream};
+use crate::stream::{SHORT_READ_IS_LAST, Stream};
 
 /// The most reads of a connection in a turn.
 const READS: usize = 4;
@@ -172,23 +172,6 @@ impl<H: Handler> Running<H> {
             self.check(slot);
         }
     }
-}
-
-/// Lends the buffers to a session.
-#[inline(always)]
-pub(super) fn lend(session: &mut Session, buffers: &mut Buffers) {
-    let (incoming, outgoing) = session.halves();
-    incoming.attach(buffers);
-    outgoing.attach(buffers);
-}
-
-/// Takes back what was lent. A session that has no memory for what is left over keeps its buffer,
-/// and those after it have their own until one of them comes back.
-#[inline(always)]
-pub(super) fn take_back(session: &mut Session, buffers: &mut Buffers) {
-    let (incoming, outgoing) = session.halves();
-    incoming.detach(buffers);
-    outgoing.detach(buffers);
 }
 
 /// Starts the closing handshake; that it has begun already is no error.
@@ -401,58 +384,6 @@ enum Handled {
     Part,
     /// To the peer's Close.
     Closed,
-}
-
-/// Writes what waits, as much as the socket takes.
-#[inline(always)]
-fn flush(outgoing: &mut Outgoing, stream: &Stream, flags: &mut Flags) -> io::Result<()> {
-    loop {
-        let written = match outgoing.unsent_whole() {
-            Some([]) => return Ok(()),
-            Some(bytes) => stream.write(bytes),
-            None => write_pieces(outgoing, stream),
-        };
-        match written {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => {
-                outgoing.sent(len);
-                if !outgoing.wants_write() {
-                    return Ok(());
-                }
-            }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    outgoing.sent(0);
-                    flags.set(Flags::BLOCKED);
-                    flags.set(Flags::UNSENT);
-                    return Ok(());
-                }
-                io::ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
-        }
-    }
-}
-
-/// Writes what waits, unless the socket takes nothing.
-#[inline(never)]
-pub(super) fn flush_rest(
-    outgoing: &mut Outgoing,
-    stream: &Stream,
-    flags: &mut Flags,
-) -> io::Result<()> {
-    if flags.has(Flags::BLOCKED) {
-        return Ok(());
-    }
-    flush(outgoing, stream, flags)
-}
-
-/// Writes what does not lie in one piece.
-#[inline(never)]
-fn write_pieces(outgoing: &mut Outgoing, stream: &Stream) -> io::Result<usize> {
-    let mut pieces = [&[][..]; PIECES];
-    let count = outgoing.unsent_slices(&mut pieces);
-    stream.write_pieces(pieces.get(..count).unwrap_or_default())
 }
 
 /// Writes our last word, and reads and drops what still comes, as the core says.

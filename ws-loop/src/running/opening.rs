@@ -1,54 +1,22 @@
-//! A connection before it is a WebSocket: the request, and the answer if that opens nothing.
+//! The turn of a connection that is not a WebSocket yet.
 
 use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use ws_http::{Body, ProxyHeader, Refusal, Request, Response, Route};
-use ws_proto::handshake::{self, Accept};
-use ws_proto::{AcceptStep, Accepting, Asked, Instant, Session, Verdict};
+use ws_http::{Body, ProxyHeader, Refusal, Request};
+use ws_proto::handshake::Accept;
+use ws_proto::{AcceptStep, Asked, Session, Verdict};
 
 use super::Running;
-use crate::connections::{Flags, Stage};
-use crate::event_loop::Rules;
+use crate::connections::Stage;
+use crate::flags::Flags;
 use crate::handler::{Closed, Conn, Handler, Reply};
+use crate::opening::{Answering, Opening, Over, encoded, introduce, waits};
 use crate::post::Others;
-use crate::stream::Stream;
+use crate::rules::Answer;
 
 /// The time that a client has to take an answer that is not an upgrade, and to end its side.
 const ANSWER: Duration = Duration::from_secs(10);
-
-/// The most that is read and dropped after an answer, in bytes: a little of what follows a refused
-/// request may be there already, and nobody needs it.
-const DROPPED: usize = 64 << 10;
-
-/// A connection in its opening handshake.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    accepting: Accepting,
-    /// Where it comes from, as far as is known.
-    peer: SocketAddr,
-    /// What a proxy says before the first byte of the client.
-    proxy: Option<ProxyHeader>,
-}
-
-/// A connection that gets an answer, and then ends.
-#[derive(Debug)]
-pub(crate) struct Answering {
-    bytes: Vec<u8>,
-    sent: usize,
-    /// What was read and dropped after the answer; `None` before our side has ended.
-    dropped: Option<usize>,
-    pub(super) deadline: Instant,
-    refused: Refused,
-}
-
-/// Whether there was no room for the connection from the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refused {
-    Yes,
-    No,
-}
 
 /// What comes of an opening handshake in a turn.
 enum Opened {
@@ -59,116 +27,6 @@ enum Opened {
     Answer(Vec<u8>),
     /// The client has gone, or its time is over.
     Gone,
-}
-
-/// What a request comes to that opens nothing.
-enum Answer {
-    Page(Box<Response>),
-    Refusal(Refusal),
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refusal(refusal)
-    }
-}
-
-impl Opening {
-    pub(super) fn new(rules: &Rules, peer: SocketAddr, now: Instant) -> Self {
-        let mut accepting = Accepting::new(&rules.config);
-        // Its time begins here.
-        let _ = accepting.check(now);
-        let sends_header = rules.site.trusted.sends_proxy_header(peer.ip());
-        Self {
-            accepting,
-            peer,
-            proxy: sends_header.then(ProxyHeader::new),
-        }
-    }
-
-    pub(super) const fn deadline(&self) -> Option<Instant> {
-        self.accepting.deadline()
-    }
-}
-
-impl Answering {
-    fn new(bytes: Vec<u8>, deadline: Instant) -> Self {
-        Self {
-            bytes,
-            sent: 0,
-            dropped: None,
-            deadline,
-            refused: Refused::No,
-        }
-    }
-
-    /// For a client that there is no room for.
-    pub(super) fn refusal(refusal: &Refusal, deadline: Instant) -> Self {
-        Self {
-            refused: Refused::Yes,
-            ..Self::new(encoded(&refusal.response(), Body::Send), deadline)
-        }
-    }
-
-    pub(super) fn is_refusal(&self) -> bool {
-        self.refused == Refused::Yes
-    }
-
-    /// Writes the answer, and lets the client read it.
-    ///
-    /// # Errors
-    ///
-    /// The connection is over.
-    fn go_on(
-        &mut self,
-        stream: &Stream,
-        flags: &mut Flags,
-        scratch: &mut [u8],
-    ) -> Result<(), Over> {
-        while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match waits(stream.write(rest), flags, Flags::BLOCKED)? {
-                Some(len) => self.sent += len,
-                None => return Ok(()),
-            }
-        }
-        let mut dropped = match self.dropped {
-            Some(dropped) => dropped,
-            None => {
-                stream.end().map_err(|_| Over)?;
-                0
-            }
-        };
-        while flags.has(Flags::READABLE) && dropped < DROPPED {
-            match waits(stream.read(scratch), flags, Flags::READABLE)? {
-                Some(0) => return Err(Over),
-                Some(len) => dropped += len,
-                None => break,
-            }
-        }
-        self.dropped = Some(dropped);
-        if dropped < DROPPED { Ok(()) } else { Err(Over) }
-    }
-}
-
-/// The connection is over.
-struct Over;
-
-/// What a call has moved; `None` if the socket has to be waited for, which is noted: something may
-/// be read no more, or cannot be written.
-fn waits(moved: io::Result<usize>, flags: &mut Flags, flag: Flags) -> Result<Option<usize>, Over> {
-    match moved {
-        Ok(len) => Ok(Some(len)),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            if flag == Flags::BLOCKED {
-                flags.set(flag);
-            } else {
-                flags.clear(flag);
-            }
-            Ok(None)
-        }
-        Err(_) => Err(Over),
-    }
 }
 
 impl<H: Handler> Running<H> {
@@ -355,28 +213,6 @@ impl<H: Handler> Running<H> {
     }
 }
 
-/// Reads what a proxy says of a client, and what follows it. A header that is none is
-/// `InvalidData`, and in it.
-fn introduce(
-    header: &mut ProxyHeader,
-    peer: &mut SocketAddr,
-    accepting: &mut Accepting,
-    stream: &Stream,
-    scratch: &mut [u8],
-) -> io::Result<usize> {
-    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-    let len = stream.read(scratch)?;
-    let read = scratch.get(..len).unwrap_or_default();
-    let taken = header.receive(read).map_err(invalid)?;
-    if header.is_complete() {
-        *peer = header.client().unwrap_or(*peer);
-        accepting.push(read.get(taken..).unwrap_or_default())?;
-    } else if len == 0 {
-        header.eof().map_err(invalid)?;
-    }
-    Ok(len)
-}
-
 /// Has the handler decide about a request that may open a WebSocket.
 fn decide<H: Handler>(
     handler: &mut H,
@@ -401,33 +237,4 @@ fn decide<H: Handler>(
         // What the application adds and cannot be sent is an error of the application's.
         Err(_) => Err(Refusal::Failed.into()),
     }
-}
-
-impl Rules {
-    /// Decides about a request as far as no handler is needed. `peer` is where it came from, and
-    /// becomes where a trusted proxy says that it came from.
-    fn judge<'b>(
-        &mut self,
-        parsed: handshake::Request<'b>,
-        peer: &mut SocketAddr,
-        listener: std::net::IpAddr,
-    ) -> Result<(Accept<'b>, Request), Answer> {
-        let mut request = self.site.receive(&parsed, *peer, listener)?;
-        *peer = request.peer_addr();
-        if let Some(hook) = &mut self.hook
-            && let Some(answer) = hook(&mut request)
-        {
-            return Err(Answer::Page(Box::new(answer)));
-        }
-        if let Route::Page(page) = self.site.route(&mut request)? {
-            return Err(Answer::Page(Box::new(page(&request))));
-        }
-        let accept = self.site.accept(&parsed, &request)?;
-        Ok((accept, request))
-    }
-}
-
-/// An answer as it travels now.
-fn encoded(answer: &Response, body: Body) -> Vec<u8> {
-    answer.encode(body, SystemTime::now())
 }

@@ -2,8 +2,9 @@
 
 use ws_proto::{Instant, Session, Verdict};
 
-use super::{Running, open};
-use crate::connections::{Flags, Stage};
+use super::{Running, wire};
+use crate::connections::Stage;
+use crate::flags::Flags;
 use crate::handler::{Closed, Handler};
 
 impl<H: Handler> Running<H> {
@@ -48,15 +49,17 @@ impl<H: Handler> Running<H> {
             let Stage::Open(session) = &mut entry.stage else {
                 return;
             };
-            open::lend(session, &mut self.buffers);
+            // What an earlier burst has left behind.
+            session.release();
+            wire::lend(session, &mut self.buffers);
             let verdict = session.check(self.now);
             let flushed = match verdict {
                 Verdict::Alive { .. } => {
-                    open::flush_rest(session.halves().1, &entry.stream, &mut entry.flags)
+                    wire::flush_rest(session.halves().1, &entry.stream, &mut entry.flags)
                 }
                 _ => Ok(()),
             };
-            open::take_back(session, &mut self.buffers);
+            wire::take_back(session, &mut self.buffers);
             if flushed.is_err() {
                 // A transport that fails is still read to its end, in a turn of its own.
                 entry.flags.set(Flags::READABLE);

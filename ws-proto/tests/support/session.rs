@@ -2,7 +2,7 @@
 
 use ws_proto::{Buffers, Event, Limits, ProtocolError, Session, Step};
 
-use ws_testkit::{Driven, Got, Inlet, Outcome, converse, pieces};
+use ws_testkit::Got;
 
 use super::End;
 
@@ -12,12 +12,6 @@ impl End {
             Self::Server => Session::server(&(*limits).into()),
             Self::Client => Session::client(&(*limits).into(), [7; 32]),
         }
-    }
-
-    /// What a session makes of `wire`, in pieces that end at `cuts` and at its end.
-    pub(crate) fn session_hears(self, limits: &Limits, wire: &[u8], cuts: &[usize]) -> Outcome {
-        let mut session = Driven::over(self.session(limits), Inlet::Spare);
-        converse(&mut session, self.role(), pieces(wire, cuts))
     }
 }
 

@@ -319,13 +319,14 @@ impl Wire {
 
 /// Makes one write that does not wait: returns how many of `bytes` the socket takes, if any.
 pub(super) fn write_once(stream: &Stream, bytes: &[u8]) -> Option<usize> {
-    loop {
+    while !bytes.is_empty() {
         match stream.write_at_once(&[bytes], bytes.len()) {
             Ok(len) => return (len > 0).then_some(len),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return None,
         }
     }
+    None
 }
 
 /// A pump only writes.

@@ -13,7 +13,7 @@ use ws_http::{Body, Refusal};
 
 use super::Core;
 use super::registry::Registry;
-use super::serve::{answer_and_end, encoded, serve};
+use super::serve::{answer_and_end, encoded, open, serve};
 use crate::first::first;
 
 /// The time to wait for descriptors or memory to become free.
@@ -63,7 +63,8 @@ fn start(
 ) {
     if let Some(entry) = registry.enter(core.max_connections) {
         let id = entry.id();
-        let task = tokio::spawn(serve(Arc::clone(core), stream, (peer, address), entry));
+        let opening = Box::pin(open(Arc::clone(core), stream, (peer, address), entry));
+        let task = tokio::spawn(serve(Arc::clone(core), opening));
         registry.runs(id, task.abort_handle());
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -368,8 +368,12 @@ where
     E: Into<Failure> + 'static,
 {
     Arc::new(move |ws, request| {
-        let handling = handler(ws, request);
-        Box::pin(async move { handling.await.map_err(Into::into) })
+        // In a box of its own, and not in an `async` block: that would have it twice.
+        let mut handling = Box::pin(handler(ws, request));
+        Box::pin(poll_fn(move |cx| {
+            let handled = handling.as_mut().poll(cx);
+            handled.map(|result| result.map_err(Into::into))
+        }))
     })
 }
 

@@ -1,10 +1,10 @@
 //! One connection, from its request to its end.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{self, AssertUnwindSafe};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ use super::registry::Entry;
 use super::{Core, Handler, Handling};
 use crate::first::first;
 use crate::home::Home;
-use crate::socket::WebSocket;
+use crate::socket::{About, WebSocket};
 
 /// The time that a client has to take an answer that is not an upgrade, a page for example, and
 /// again to end its side.
@@ -49,34 +49,72 @@ impl From<Refusal> for Answer {
     }
 }
 
-/// Serves a connection: `peer` is where it comes from, `address` where we listen.
+/// A connection that is open, in the hands of its handler.
+pub(super) struct Open {
+    /// `None` if it panicked before there was anything to wait for.
+    handling: Option<Handling>,
+    home: Arc<Home<TcpStream>>,
+    /// Its place among the server's connections.
+    _entry: Entry,
+}
+
+/// Serves a connection: first it [opens](open).
+///
+/// What opening takes is in a box that is freed then. The task keeps what is left for as long as the
+/// connection lives.
 pub(super) async fn serve(
+    core: Arc<Core>,
+    opening: Pin<Box<impl Future<Output = Option<Open>> + Send>>,
+) {
+    if let Some(Open {
+        handling,
+        home,
+        _entry,
+    }) = opening.await
+    {
+        let code = match handling {
+            Some(handling) => handle(&core, handling).await,
+            None => CloseCode::INTERNAL,
+        };
+        Box::pin(finish(home, code)).await;
+    }
+}
+
+/// Reads the request and answers it, and gives the connection to its handler if it opens a WebSocket.
+/// `peer` is where it comes from, `address` where we listen.
+pub(super) async fn open(
     core: Arc<Core>,
     mut stream: TcpStream,
     (peer, address): (SocketAddr, SocketAddr),
     entry: Entry,
-) {
-    // In a box, because the task would keep its size for as long as the connection lives.
-    let opened = Box::pin(open(&core, &mut stream, (peer, address), &entry)).await;
+) -> Option<Open> {
+    let opened = {
+        let opening = pin!(shake_hands(&core, &mut stream, (peer, address), &entry));
+        match first(opening, pin!(entry.stopping())).await {
+            Ok(opened) => opened,
+            Err(()) => Err(Some(unavailable())),
+        }
+    };
     let (session, opened) = match opened {
         Ok(opened) => opened,
         Err(Some(answer)) => {
-            return Box::pin(answer_and_end(&mut stream, &answer, ANSWER)).await;
+            answer_and_end(&mut stream, &answer, ANSWER).await;
+            return None;
         }
-        Err(None) => return,
+        Err(None) => return None,
     };
     let home = Arc::new(Home::new());
     let mut ws = WebSocket::over(stream, session);
     ws.wire.lend(Arc::clone(&home));
-    ws.about.subprotocol = opened.subprotocol.map(Into::into);
+    ws.about = About::agreed(opened.subprotocol);
     entry.open(&home);
     let handler = opened.handler;
     let handling = guarded(|| handler(ws, opened.request));
-    let code = match handling {
-        Some(handling) => handle(&core, handling).await,
-        None => CloseCode::INTERNAL,
-    };
-    Box::pin(finish(&home, code)).await;
+    Some(Open {
+        handling,
+        home,
+        _entry: entry,
+    })
 }
 
 /// Runs the handler; the code to close with.
@@ -100,7 +138,7 @@ async fn handle(core: &Core, mut handling: Handling) -> CloseCode {
 
 /// Ends the connection in good order, whatever the handler did with it. Whoever else has it, a task
 /// that the handler has spawned for example, is asked to close it.
-async fn finish(home: &Home<TcpStream>, code: CloseCode) {
+async fn finish(home: Arc<Home<TcpStream>>, code: CloseCode) {
     home.ask(code);
     if let Some(mut wire) = home.returned().await {
         wire.finish(code).await;
@@ -112,19 +150,6 @@ async fn finish(home: &Home<TcpStream>, code: CloseCode) {
 /// # Errors
 ///
 /// Another answer, which is still to be written. `None` if there is nobody to answer.
-async fn open(
-    core: &Core,
-    stream: &mut TcpStream,
-    (peer, address): (SocketAddr, SocketAddr),
-    entry: &Entry,
-) -> Result<(Session, Opened), Option<Vec<u8>>> {
-    let opening = pin!(shake_hands(core, stream, (peer, address), entry));
-    match first(opening, pin!(entry.stopping())).await {
-        Ok(opened) => opened,
-        Err(()) => Err(Some(unavailable())),
-    }
-}
-
 async fn shake_hands(
     core: &Core,
     stream: &mut TcpStream,

@@ -1,0 +1,74 @@
+//! Compression contexts that connections share (RFC 7692 §7.1.1): without takeover nothing is kept
+//! in one between two messages, so there need be no more of them than messages compressed at a
+//! time.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::deflate::Compressor;
+use crate::outgoing::Outgoing;
+
+/// The contexts that no connection uses, at most [`KEPT`](Self::KEPT).
+///
+/// ```
+/// use ws_proto::{Compressors, Config, Session};
+///
+/// let mut shared = Compressors::default();
+/// let mut session = Session::server(&Config::default());
+/// let message = "to be compressed, if that was agreed on";
+/// shared.lend(session.halves().1, message.len(), |outgoing| outgoing.send(message))?;
+/// # Ok::<(), ws_proto::SendError>(())
+/// ```
+#[derive(Default)]
+pub struct Compressors(Vec<Compressor>);
+
+impl Compressors {
+    /// The most that are kept; more are given back to the allocator: 150 to 380 KiB each.
+    pub const KEPT: usize = 16;
+
+    /// Runs `send`, which may compress a message of `len` bytes, with one of these contexts if it
+    /// needs one.
+    pub fn lend<T>(
+        &mut self,
+        outgoing: &mut Outgoing,
+        len: usize,
+        send: impl FnOnce(&mut Outgoing) -> T,
+    ) -> T {
+        if !outgoing.wants_compressor(len) {
+            return send(outgoing);
+        }
+        if let Some(compressor) = self.take(outgoing) {
+            let _ = outgoing.lend_compressor(compressor);
+        }
+        let result = send(outgoing);
+        if let Some(compressor) = outgoing.take_compressor() {
+            self.give(compressor);
+        }
+        result
+    }
+
+    /// Takes out one that compresses as it was agreed on: for threads that hold a lock on these
+    /// meanwhile, and not while they compress.
+    pub fn take(&mut self, outgoing: &Outgoing) -> Option<Compressor> {
+        let suits = |compressor: &Compressor| outgoing.suits_compressor(compressor);
+        let at = self.0.iter().rposition(suits)?;
+        Some(self.0.remove(at))
+    }
+
+    /// Keeps one that is not used any more. The oldest makes room: contexts of its kind are asked
+    /// for less.
+    pub fn give(&mut self, compressor: Compressor) {
+        if self.0.len() == Self::KEPT {
+            self.0.remove(0);
+        }
+        self.0.push(compressor);
+    }
+}
+
+impl fmt::Debug for Compressors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressors")
+            .field("kept", &self.0.len())
+            .finish()
+    }
+}
