@@ -2,19 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-use ws_http::{Proxy, Tunnel, TunnelError};
+use tokio::time::{Instant, timeout_at};
+use ws_http::{Attempt, Attempts, Proxy, Tunnel, TunnelError};
 use ws_proto::handshake::Uri;
 
 use crate::error::ConnectError;
-
-/// The time that an address has before the next is tried beside it (RFC 8305 §5).
-const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Connects to the host, or to a proxy that connects to it.
 pub(crate) async fn dial(uri: &Uri<'_>, proxy: Option<&Proxy>) -> Result<TcpStream, ConnectError> {
@@ -50,7 +46,7 @@ pub(crate) async fn dial(uri: &Uri<'_>, proxy: Option<&Proxy>) -> Result<TcpStre
 /// Connects to the first address of a host that answers. `name` is what an error calls it.
 async fn reach(host: &str, port: u16, name: &str) -> Result<TcpStream, ConnectError> {
     let found = async {
-        let addresses = alternating(lookup_host((host, port)).await?.collect());
+        let addresses = lookup_host((host, port)).await?;
         let stream = first_of(addresses).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
@@ -61,64 +57,41 @@ async fn reach(host: &str, port: u16, name: &str) -> Result<TcpStream, ConnectEr
     })
 }
 
-/// Both families in turn, beginning with the one that the resolver prefers (RFC 8305 §4).
-fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let preferred = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        (addresses.into_iter()).partition(|address| address.is_ipv6() == preferred);
-    let mut first = first.into_iter();
-    let mut second = second.into_iter();
-    let mut all = Vec::new();
-    loop {
-        match (first.next(), second.next()) {
-            (None, None) => return all,
-            (a, b) => all.extend(a.into_iter().chain(b)),
-        }
-    }
-}
-
-async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+/// Connects to whichever address answers first.
+async fn first_of(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let epoch = Instant::now();
+    let mut attempts = Attempts::new(addresses);
     let mut last = io::ErrorKind::AddrNotAvailable.into();
-    let mut attempts = JoinSet::new();
-    for address in addresses {
-        attempts.spawn(TcpStream::connect(address));
-        if let Ok(Some(Ok(attempt))) = timeout(HEAD_START, attempts.join_next()).await {
-            match attempt {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
+    // Those that are not the first are dropped with it.
+    let mut begun = JoinSet::new();
+    loop {
+        let now = ws_proto::Instant::from_epoch(epoch.elapsed());
+        let ended = match attempts.next(now) {
+            Attempt::Begin(address) => {
+                begun.spawn(TcpStream::connect(address));
+                continue;
             }
+            Attempt::Wait(Some(next)) => {
+                let until = epoch + next.since_epoch();
+                timeout_at(until, begun.join_next()).await.ok().flatten()
+            }
+            Attempt::Wait(None) => begun.join_next().await,
+            Attempt::Over => return Err(last),
+        };
+        match ended {
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(error))) => last = error,
+            Some(Err(error)) => last = io::Error::other(error),
+            // The next address is to be tried beside those that were begun.
+            None => continue,
         }
+        attempts.failed();
     }
-    while let Some(attempt) = attempts.join_next().await {
-        match attempt {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = error,
-            Err(error) => last = io::Error::other(error),
-        }
-    }
-    Err(last)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn families_alternate_and_the_resolver_s_choice_is_first() {
-        let of = |text: &str| -> Vec<SocketAddr> {
-            (text.split(' ').filter(|address| !address.is_empty()))
-                .map(|address| address.parse().unwrap())
-                .collect()
-        };
-        for (given, tried) in [
-            ("", ""),
-            ("[::1]:1 [::2]:1 1.1.1.1:1", "[::1]:1 1.1.1.1:1 [::2]:1"),
-            ("1.1.1.1:1 [::1]:1 [::2]:1", "1.1.1.1:1 [::1]:1 [::2]:1"),
-            ("1.1.1.1:1 2.2.2.2:1", "1.1.1.1:1 2.2.2.2:1"),
-        ] {
-            assert_eq!(alternating(of(given)), of(tried), "{given}");
-        }
-    }
 
     #[tokio::test]
     async fn an_address_that_refuses_leaves_it_to_the_next() {
@@ -130,7 +103,7 @@ mod tests {
         };
         let stream = first_of(vec![closed, open]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
-        let error = first_of(vec![closed, closed]).await.unwrap_err();
+        let error = first_of([closed]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = first_of(Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
