@@ -10,7 +10,11 @@ use sio_proto::engine::{
 };
 use sio_proto::{Instant, Message};
 
-use table::{bytes, hex, hold, text};
+use table::{bytes, hold, text};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 fn data(data: &Data<'_>) -> String {
     match data {

@@ -62,7 +62,7 @@ pub(crate) fn bytes(written: &str) -> Vec<u8> {
             bytes.extend(unhex(&digits[..2]));
             rest = &digits[2..];
         } else if let Some((times, text, after)) = repeated(rest) {
-            bytes.extend(text.repeat(times).bytes());
+            bytes.extend(self::bytes(text).repeat(times));
             rest = after;
         } else {
             let (this, after) = rest.split_at(char.len_utf8());
@@ -82,10 +82,6 @@ fn repeated(written: &str) -> Option<(usize, &str, &str)> {
 
 pub(crate) fn text(written: &str) -> String {
     String::from_utf8(bytes(written)).expect("text")
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
