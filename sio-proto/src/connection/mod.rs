@@ -25,7 +25,7 @@ use self::namespaces::{Membership, Namespaces};
 use self::recovery::quoted;
 use crate::assembly::Assembly;
 use crate::encoded::{Encoded, What};
-use crate::engine::{SendError, Session};
+use crate::engine::{Client, SendError, Session};
 use crate::header::{Header, Kind};
 use crate::limits::Limits;
 use crate::packet::Packet;
@@ -46,6 +46,12 @@ pub trait Sink {
 }
 
 impl Sink for Session {
+    fn put(&mut self, packet: &[Message<'_>]) -> Result<(), SendError> {
+        self.send_all(packet)
+    }
+}
+
+impl Sink for Client {
     fn put(&mut self, packet: &[Message<'_>]) -> Result<(), SendError> {
         self.send_all(packet)
     }

@@ -36,6 +36,12 @@ pub enum ProtocolError {
         /// The limit in force, in bytes.
         limit: u64,
     },
+    /// The answer to a GET over the limit.
+    #[error("answer too long (ClientConfig::max_body is {limit} bytes)")]
+    AnswerTooLong {
+        /// The limit in force, in bytes.
+        limit: u64,
+    },
     /// A body that did not come in time.
     #[error("body too slow")]
     TooSlow,

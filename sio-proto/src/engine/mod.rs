@@ -11,6 +11,7 @@
 //!
 //! Nothing here knows of Socket.IO: what is carried is a [`Message`](ws_proto::Message).
 
+mod client;
 mod error;
 mod open;
 mod outbox;
@@ -21,6 +22,7 @@ mod reason;
 mod refusal;
 mod session;
 
+pub use client::{Action, Client, ClientConfig, Upgrade};
 pub use error::{ProtocolError, SendError};
 pub use open::{Open, Sid};
 pub use packet::{Data, Packet};

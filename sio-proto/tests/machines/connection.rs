@@ -1,7 +1,5 @@
 //! Connections: the table of what servers and clients make of packets, strange ones included.
 
-mod table;
-
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -11,7 +9,7 @@ use sio_proto::{
     Token, Violation,
 };
 
-use table::{hold, text, unhex};
+use crate::table::{hex, hold, text, unhex};
 
 /// What was sent, as it is shown.
 #[derive(Default)]
@@ -47,10 +45,8 @@ struct Played {
 fn arguments(args: &Args<'_>) -> String {
     let each = (0..args.len()).map(|at| args.json_at(at).expect("one"));
     let each: Vec<_> = each.collect();
-    let attachments = args.attachments().iter().map(|bytes| {
-        let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-        format!(" + {}", digits.collect::<String>())
-    });
+    let attachments = args.attachments().iter();
+    let attachments = attachments.map(|bytes| format!(" + {}", hex(bytes)));
     format!("[{}]{}", each.join(","), attachments.collect::<String>())
 }
 

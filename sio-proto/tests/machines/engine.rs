@@ -1,7 +1,5 @@
 //! Engine.IO: the tables of its packets, requests and sessions.
 
-mod table;
-
 use std::time::Duration;
 
 use sio_proto::engine::{
@@ -10,11 +8,7 @@ use sio_proto::engine::{
 };
 use sio_proto::{Instant, Message};
 
-use table::{bytes, hold, text};
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
+use crate::table::{bytes, hex, hold, text, unhex};
 
 fn data(data: &Data<'_>) -> String {
     match data {
@@ -161,13 +155,10 @@ impl Played {
                 }
             }
             "frame" => self.frame(carrier(), Message::Text(&text(content))),
-            "bytes" => self.frame(carrier(), Message::Binary(&table::unhex(content))),
+            "bytes" => self.frame(carrier(), Message::Binary(&unhex(content))),
             "gone" => self.session.gone(carrier(), now),
             "send" => self.session.send(text(rest).as_str()).expect("room"),
-            "sendbytes" => self
-                .session
-                .send(table::unhex(rest).as_slice())
-                .expect("room"),
+            "sendbytes" => self.session.send(unhex(rest).as_slice()).expect("room"),
             "close" => self.session.close(now),
             "wait" => {
                 self.now = now.after(Duration::from_secs(rest.parse().expect("seconds")));

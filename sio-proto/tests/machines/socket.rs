@@ -1,14 +1,12 @@
 //! Socket.IO: the tables of its packets, and of what servers and clients make of them.
 
-mod table;
-
 use std::time::Duration;
 
 use sio_proto::{
     Args, Assembly, Attachment, Encoded, Instant, Limits, Message, Packet, PacketError,
 };
 
-use table::{hold, text};
+use crate::table::{hold, text};
 
 fn arguments(args: &Args<'_>) -> String {
     let each: Vec<_> = (0..args.len())
