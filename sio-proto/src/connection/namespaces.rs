@@ -20,6 +20,7 @@ use ws_proto::Instant;
 use super::acks::{Acks, Silence, Token, Unanswered};
 use super::early::Early;
 use super::error::{EmitError, Violation};
+use super::recovery::Recovery;
 use crate::limits::Limits;
 
 pub(super) struct Namespaces {
@@ -43,7 +44,7 @@ pub(super) struct Namespace {
     pub(super) stay: u64,
     /// What a server sent before it let the client in.
     pub(super) early: VecDeque<Early>,
-    pub(super) recovery: Option<super::Recovery>,
+    pub(super) recovery: Option<Recovery>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,9 @@
 //! neither begins: when both have come back, everything that was sent by polling has arrived, and so
 //! has everything that came; what waits leaves by the WebSocket.
 
-use alloc::borrow::Cow;
+mod action;
+mod config;
+
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -29,94 +31,8 @@ use super::payload::Payload;
 use super::query::{Binary, Transport};
 use super::reason::Reason;
 
-/// Limits and times of a client's session.
-///
-/// ```
-/// use sio_proto::engine::ClientConfig;
-///
-/// let mut config = ClientConfig::default();
-/// config.max_body = 1 << 20;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClientConfig {
-    /// The time that the server has to open the session.
-    ///
-    /// Default: 20 s.
-    pub open_timeout: Duration,
-    /// The time that a WebSocket has to take a session over that began by polling.
-    ///
-    /// Default: 10 s.
-    pub upgrade_timeout: Duration,
-    /// The longest answer to a GET, in bytes. What the server may send at a time is the server's
-    /// choice, so this is no less than what it may keep for a client.
-    ///
-    /// Default: 16 MiB.
-    pub max_body: u64,
-    /// The high-water mark of what waits to be sent, in bytes: see
-    /// [`Config::max_unsent`](super::Config::max_unsent).
-    ///
-    /// Default: 1 MiB.
-    pub max_unsent: usize,
-    /// Whether to move to a WebSocket if the server offers it.
-    ///
-    /// Default: yes.
-    pub upgrade: Upgrade,
-}
-
-/// Whether a client that began by polling moves to a WebSocket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Upgrade {
-    /// If the server offers it.
-    #[default]
-    IfOffered,
-    /// Never.
-    Never,
-}
-
-impl ClientConfig {
-    /// The defaults, as a constant.
-    pub const DEFAULT: Self = Self {
-        open_timeout: Duration::from_secs(20),
-        upgrade_timeout: Duration::from_secs(10),
-        max_body: 16 << 20,
-        max_unsent: 1 << 20,
-        upgrade: Upgrade::IfOffered,
-    };
-}
-
-impl Default for ClientConfig {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
-/// What the adapter is to do. Of each kind one at a time is on its way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Action<'c> {
-    /// Makes a GET with this query: a secret. Ends in [`Client::got`] or [`Client::failed`].
-    Get {
-        /// What follows the `?`, before what the application adds.
-        query: &'c str,
-    },
-    /// Makes a POST with this query and body, as `text/plain; charset=UTF-8`. Ends in
-    /// [`Client::posted`] or [`Client::failed`].
-    Post {
-        /// What follows the `?`.
-        query: &'c str,
-        /// The body.
-        body: &'c str,
-    },
-    /// Opens a WebSocket with this query. Goes on with [`Client::opened`], ends in [`Client::gone`].
-    Open {
-        /// What follows the `?`.
-        query: &'c str,
-    },
-    /// Sends a message on the WebSocket.
-    Frame(Message<'c>),
-    /// Closes the WebSocket, after what was sent on it. It is not reported as gone.
-    HangUp,
-}
+pub use action::Action;
+pub use config::{ClientConfig, Upgrade};
 
 /// The client's end of a session.
 ///
@@ -579,23 +495,5 @@ impl fmt::Debug for Client {
             .field("socket", &self.socket)
             .field("unsent", &self.outbox.bytes())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Action<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name: Cow<'_, str> = match self {
-            Self::Get { .. } => "Get".into(),
-            Self::Post { body, .. } => format!("Post({} bytes)", body.len()).into(),
-            Self::Open { .. } => "Open".into(),
-            Self::Frame(message) => format!(
-                "Frame({:?}, {} bytes)",
-                message.kind(),
-                message.as_bytes().len()
-            )
-            .into(),
-            Self::HangUp => "HangUp".into(),
-        };
-        f.write_str(&name)
     }
 }

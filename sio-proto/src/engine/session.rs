@@ -18,6 +18,8 @@
 
 mod config;
 mod heartbeat;
+mod requests;
+mod transmit;
 
 use alloc::borrow::Cow;
 use alloc::collections::VecDeque;
@@ -32,59 +34,13 @@ use super::error::{ProtocolError, SendError};
 use super::open::{Open, Sid};
 use super::outbox::{Outbox, Queued};
 use super::packet::{Data, Packet};
-use super::payload::Payload;
 use super::query::{Binary, Transport};
 use super::reason::Reason;
 use super::refusal::Refusal;
 
 pub use config::{Config, Upgrades};
-
-/// A request that waits for its answer, or a WebSocket: the adapter's own number for it. None comes
-/// twice while the session lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Carrier(pub u32);
-
-/// What is to leave, and by which way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Transmit<'s> {
-    /// Answers a request with 200 and this text: `text/plain; charset=UTF-8`, not to be cached.
-    Answer {
-        /// The request.
-        to: Carrier,
-        /// The body.
-        body: &'s str,
-    },
-    /// Answers a request, and refuses it.
-    Refuse {
-        /// The request.
-        to: Carrier,
-        /// Its status and body.
-        why: Refusal,
-    },
-    /// Sends a message on a WebSocket.
-    Frame {
-        /// The WebSocket.
-        on: Carrier,
-        /// The message.
-        message: Message<'s>,
-    },
-    /// Closes a WebSocket, after what was sent on it. It is not reported as gone.
-    HangUp {
-        /// The WebSocket.
-        on: Carrier,
-        /// Why, if that is because of the client: it decides the code of the Close.
-        why: Option<ProtocolError>,
-    },
-}
-
-/// What a POST says that its body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Anything but the following: clients say `text/plain`, or nothing.
-    Text,
-    /// `application/octet-stream`, which revision 4 does not have.
-    OctetStream,
-}
+pub use requests::Content;
+pub use transmit::{Carrier, Transmit};
 
 /// The server's end of a session.
 ///
@@ -234,131 +190,6 @@ impl Session {
             outbox: Outbox::new(config.max_unsent),
             replies: VecDeque::from([reply]),
             lent: Queued::Text("".into()),
-        }
-    }
-
-    /// A GET of this session has come. It is answered at once, or held. A second one while one is
-    /// held ends the session.
-    pub fn get(&mut self, request: Carrier, now: Instant) {
-        self.unused = None;
-        match self.state {
-            State::Polling | State::Probing(_) if self.held.is_some() => {
-                self.refuse(request, Refusal::Overlap);
-                self.end(ProtocolError::Overlap.into(), now);
-            }
-            State::Polling | State::Probing(_) => self.held = Some(request),
-            State::Upgrading(_) => self.answer(request, NOOP),
-            State::WebSocket(_) => self.refuse(request, Refusal::BadRequest),
-            State::Closing(None, _) => {
-                self.outbox.push_control(CLOSE);
-                let body = self.outbox.join(u64::MAX);
-                self.replies.push_back(Reply::Answer(request, body.into()));
-                self.end(Reason::Closed, now);
-            }
-            State::Closed(reason, Some(until)) if now < until => {
-                self.answer(request, NOOP);
-                self.state = State::Closed(reason, None);
-            }
-            State::Closing(..) | State::Closed(..) => self.refuse(request, Refusal::UnknownSid),
-        }
-    }
-
-    /// The head of a POST of this session has come, with the length that it declares, if it does. If
-    /// it is refused, its body need not be read. A second one while one is read ends the session.
-    pub fn post(&mut self, request: Carrier, len: Option<u64>, content: Content, now: Instant) {
-        self.unused = None;
-        let wrong = match self.state {
-            State::WebSocket(_) => return self.refuse(request, Refusal::BadRequest),
-            State::Closing(..) | State::Closed(..) => {
-                return self.refuse(request, Refusal::UnknownSid);
-            }
-            State::Polling | State::Probing(_) | State::Upgrading(_) => {
-                let limit = self.config.max_payload;
-                if self.posting.is_some() {
-                    Some((Refusal::Overlap, ProtocolError::Overlap))
-                } else if len.is_some_and(|len| len > limit) {
-                    Some((Refusal::TooLarge, ProtocolError::TooLong { limit }))
-                } else if content == Content::OctetStream {
-                    Some((Refusal::BadRequest, ProtocolError::ContentType))
-                } else {
-                    None
-                }
-            }
-        };
-        if let Some((refusal, error)) = wrong {
-            self.refuse(request, refusal);
-            return self.end(error.into(), now);
-        }
-        self.posting = Some(Posting {
-            request,
-            until: now.after(self.config.body_timeout),
-            body: Body::Awaited,
-        });
-    }
-
-    /// The body of a POST has come. Its packets are read with [`step`](Self::step). `None` if it was
-    /// refused, for itself or because its session is over.
-    ///
-    /// Stop reading a body that grows over [`Config::max_payload`], and give what came: it is too
-    /// long.
-    #[must_use = "a POST is answered when its packets were read"]
-    pub fn body<'b>(
-        &mut self,
-        request: Carrier,
-        body: &'b [u8],
-        now: Instant,
-    ) -> Option<Payload<'b>> {
-        let posting = (self.posting.as_mut()).filter(|posting| posting.request == request)?;
-        match Payload::decode(body, self.config.max_payload) {
-            Ok(payload) => {
-                posting.body = Body::Here;
-                Some(payload)
-            }
-            Err(error) => {
-                self.end(error.into(), now);
-                None
-            }
-        }
-    }
-
-    /// Reads on in the body of a POST: the next message. After the last, or when the session ends,
-    /// the POST is answered.
-    pub fn step<'b>(&mut self, payload: &mut Payload<'b>, now: Instant) -> Option<Data<'b>> {
-        while let Some(posting) = self.posting {
-            let Some(packet) = payload.next() else {
-                self.posting = None;
-                self.answer(posting.request, OK);
-                break;
-            };
-            let packet = match packet {
-                Ok(Packet::Upgrade) => Err(ProtocolError::Unexpected),
-                packet => packet,
-            };
-            match packet.and_then(|packet| self.packet(packet, now)) {
-                Ok(Some(data)) => return Some(data),
-                Ok(None) => {}
-                Err(error) => self.end(error.into(), now),
-            }
-        }
-        None
-    }
-
-    /// A WebSocket asks to take this session over. If it may, it opens; otherwise its request is to be
-    /// answered with the refusal, and it is no carrier.
-    ///
-    /// # Errors
-    ///
-    /// The refusal: there is one already, or the session is over.
-    pub fn websocket(&mut self, socket: Carrier, now: Instant) -> Result<(), Refusal> {
-        self.unused = None;
-        match self.state {
-            State::Polling if self.config.upgrades == Upgrades::Allowed => {
-                let until = now.after(self.config.upgrade_timeout);
-                self.state = State::Probing(Rival { socket, until });
-                Ok(())
-            }
-            State::Closing(..) | State::Closed(..) => Err(Refusal::UnknownSid),
-            _ => Err(Refusal::BadRequest),
         }
     }
 
@@ -696,19 +527,5 @@ impl fmt::Debug for Session {
             .field("posting", &self.posting.map(|posting| posting.request))
             .field("unsent", &self.outbox.bytes())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Transmit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answer { to, body } => write!(f, "Answer({to:?}, {} bytes)", body.len()),
-            Self::Refuse { to, why } => write!(f, "Refuse({to:?}, {why:?})"),
-            Self::Frame { on, message } => {
-                let len = message.as_bytes().len();
-                write!(f, "Frame({on:?}, {:?}, {len} bytes)", message.kind())
-            }
-            Self::HangUp { on, why } => write!(f, "HangUp({on:?}, {why:?})"),
-        }
     }
 }
