@@ -63,6 +63,7 @@ fn sessions_stand_any_order_of_operations() {
         let input: Vec<u8> = (0..130).map(|_| random.byte()).collect();
         property::session_ops(&input);
         property::two_sessions(&input);
+        property::engine_session(&input);
     }
 }
 

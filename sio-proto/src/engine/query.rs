@@ -35,6 +35,15 @@ pub enum Binary {
     Base64,
 }
 
+/// What a POST says that its body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Anything but the following: clients say `text/plain`, or nothing.
+    Text,
+    /// `application/octet-stream`, which revision 4 does not have.
+    OctetStream,
+}
+
 /// A request that can be looked at further: the session is not looked up yet.
 ///
 /// ```

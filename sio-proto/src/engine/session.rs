@@ -39,7 +39,6 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 
 pub use config::{Config, Upgrades};
-pub use requests::Content;
 pub use transmit::{Carrier, Transmit};
 
 /// The server's end of a session.

@@ -4,5 +4,6 @@ mod client;
 mod connection;
 mod engine;
 mod pair;
+mod reference;
 mod socket;
 mod table;

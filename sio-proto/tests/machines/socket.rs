@@ -6,7 +6,7 @@ use sio_proto::{
     Args, Assembly, Attachment, Encoded, Instant, Limits, Message, Packet, PacketError,
 };
 
-use crate::table::{hold, text};
+use crate::table::{hold, packet_and_attachments};
 
 fn arguments(args: &Args<'_>) -> String {
     let each: Vec<_> = (0..args.len())
@@ -53,13 +53,7 @@ fn packets_are_read_or_refused() {
     limits.max_packet = 100;
     let now = Instant::default();
     hold("socket_packets.txt", |case| {
-        let (packet, attachments) = match case.given.rsplit_once(' ') {
-            Some((packet, pluses)) if !pluses.is_empty() && pluses.trim_matches('+').is_empty() => {
-                (packet, pluses.len())
-            }
-            _ => (case.given, 0),
-        };
-        let packet = text(packet);
+        let (packet, attachments) = packet_and_attachments(case.given);
         let mut assembly = Assembly::new(&limits);
         let mut messages = vec![Message::Text(&packet)];
         messages.resize(1 + attachments, Message::Binary(b"x"));

@@ -27,6 +27,21 @@ pub(crate) fn hold(name: &str, shown: impl Fn(&Case) -> String) {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+/// What is given in the cases of a table.
+pub(crate) fn givens(name: &str) -> Vec<&'static str> {
+    cases(name).into_iter().map(|case| case.given).collect()
+}
+
+/// A packet, and how many attachments follow it: as many as there are `+` after it.
+pub(crate) fn packet_and_attachments(given: &str) -> (String, usize) {
+    match given.rsplit_once(' ') {
+        Some((packet, pluses)) if !pluses.is_empty() && pluses.trim_matches('+').is_empty() => {
+            (text(packet), pluses.len())
+        }
+        _ => (text(given), 0),
+    }
+}
+
 /// The cases of a table, of which there are some.
 fn cases(name: &str) -> Vec<Case> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

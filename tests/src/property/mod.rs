@@ -5,6 +5,8 @@ mod builders;
 mod close;
 mod differences;
 mod differential;
+mod engine_packets;
+mod engine_session;
 mod extensions;
 mod frames;
 mod head;
@@ -15,6 +17,7 @@ mod limits;
 mod request;
 mod response;
 mod session_ops;
+mod socket_packets;
 mod two_sessions;
 mod utf8;
 
@@ -22,6 +25,8 @@ pub use builders::builders;
 pub use close::close;
 pub use differences::{DIFFERENCES, Difference};
 pub use differential::{Both, Heard, Last, difference, differential};
+pub use engine_packets::engine_packets;
+pub use engine_session::engine_session;
 pub use extensions::extensions;
 pub use frames::{frames_client, frames_server};
 pub use header::header;
@@ -30,6 +35,7 @@ pub use limits::{LIMITS, limit};
 pub use request::handshake_request;
 pub use response::handshake_response;
 pub use session_ops::session_ops;
+pub use socket_packets::socket_packets;
 pub use two_sessions::two_sessions;
 pub use utf8::utf8;
 
@@ -37,7 +43,7 @@ pub use utf8::utf8;
 pub type Property = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Property; 13] = [
+pub const ALL: [Property; 16] = [
     ("header", header),
     ("utf8", utf8),
     ("close", close),
@@ -51,4 +57,7 @@ pub const ALL: [Property; 13] = [
     ("session_ops", session_ops),
     ("two_sessions", two_sessions),
     ("differential", differential),
+    ("engine_packets", engine_packets),
+    ("engine_session", engine_session),
+    ("socket_packets", socket_packets),
 ];

@@ -8,17 +8,9 @@ use super::{Body, CLOSE, NOOP, OK, Posting, Reply, Rival, Session, State};
 use crate::engine::error::ProtocolError;
 use crate::engine::packet::{Data, Packet};
 use crate::engine::payload::Payload;
+use crate::engine::query::Content;
 use crate::engine::reason::Reason;
 use crate::engine::refusal::Refusal;
-
-/// What a POST says that its body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Anything but the following: clients say `text/plain`, or nothing.
-    Text,
-    /// `application/octet-stream`, which revision 4 does not have.
-    OctetStream,
-}
 
 impl Session {
     /// A GET of this session has come. It is answered at once, or held. A second one while one is
