@@ -12,6 +12,7 @@ mod receive;
 mod recovery;
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -98,8 +99,8 @@ pub struct Connection {
     namespaces: Namespaces,
     /// Until when a client has to be in some namespace.
     connect_by: Option<Instant>,
-    /// The event that `early` lent out last.
-    lent: (String, Early),
+    /// The event that `early` lent out last, and its namespace.
+    lent: Option<Box<(String, Early)>>,
 }
 
 impl Connection {
@@ -122,7 +123,7 @@ impl Connection {
             assembly: Assembly::new(limits),
             namespaces: Namespaces::new(limits),
             connect_by,
-            lent: (String::new(), Early::default()),
+            lent: None,
         }
     }
 
@@ -156,9 +157,9 @@ impl Connection {
     /// Of a client: the next of the events that came before their namespace was joined. After each
     /// [`Connected`](Event::Connected), until there is none.
     pub fn early(&mut self) -> Option<Event<'_>> {
+        self.lent = None;
         let (namespace, stay, early) = self.namespaces.next_early()?;
-        self.lent = (namespace.into(), early);
-        let (namespace, early) = &self.lent;
+        let (namespace, early) = &**self.lent.insert(Box::new((namespace.into(), early)));
         let (name, args) = early.parts()?;
         Some(Event::Event {
             namespace,

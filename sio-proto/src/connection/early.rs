@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use crate::args::Args;
 
 /// An event that is kept.
-#[derive(Default)]
 pub(super) struct Early {
     pub(super) id: Option<u64>,
     name: String,

@@ -126,6 +126,8 @@ impl Namespaces {
             self.all
                 .remove(left.ok_or(Violation::TooManyNamespaces { limit })?);
         }
+        // Most connections have one.
+        self.all.reserve_exact(1);
         self.all.push(Namespace {
             name: name.to_owned(),
             membership: Membership::Connecting,

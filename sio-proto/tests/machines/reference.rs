@@ -172,10 +172,9 @@ fn known(ours: &Result<Value, PacketError>, theirs: &Value, text: &str) -> Optio
         Err(PacketError::Name) => "a long name, or one that is no text",
         Err(PacketError::AttachmentCount) => "a count that no encoder writes",
         Err(PacketError::TooManyAttachments { .. } | PacketError::Placeholder) if !refused => {
-            "more than 10 attachments, or one placeholder for two"
+            "a limit, or a placeholder that no encoder writes"
         }
-        Err(PacketError::UnknownType) if text.is_empty() => "nothing is the number 0",
-        // A blank is the number 0 there, and a text with blanks around it a number.
+        Err(PacketError::UnknownType) if text.is_empty() => "nothing at all",
         _ if text.contains(char::is_whitespace) => "a blank in the place of an id",
         Err(PacketError::Payload) if !refused && theirs.get("data").is_none() => {
             "no payload at all"
@@ -187,8 +186,7 @@ fn known(ours: &Result<Value, PacketError>, theirs: &Value, text: &str) -> Optio
         Ok(_) if !refused && (text.contains("e400") || text.contains("\\u")) => {
             "numbers, surrogates"
         }
-        // Up to 64 attachments, and 10 there.
-        Ok(Value::Null) if refused => "more attachments than 10",
+        Ok(Value::Null) if refused => "other limits",
         _ => return None,
     })
 }
