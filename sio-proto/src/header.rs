@@ -136,7 +136,9 @@ impl<'a> Header<'a> {
         if self.kind.is_binary() {
             let _ = write!(out, "{}-", self.attachments);
         }
-        if self.namespace != Self::ROOT || self.query.is_some() {
+        // What begins with `/` would be read as a namespace; JSON never does.
+        let is_written = self.namespace != Self::ROOT || self.payload.starts_with('/');
+        if is_written || self.query.is_some() {
             out.push_str(self.namespace);
             if let Some(query) = self.query {
                 out.push('?');

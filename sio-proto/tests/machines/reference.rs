@@ -19,7 +19,7 @@ type Input = (String, usize);
 
 fn inputs() -> Vec<Input> {
     let table: Vec<_> = (givens("socket_packets.txt").into_iter())
-        .map(|given| packet_and_attachments(given))
+        .map(packet_and_attachments)
         .collect();
     let mut random = Random::new(5);
     let mut inputs = table.clone();
