@@ -22,6 +22,9 @@ mod readme {
     #[doc = include_str!("../../ws-http/README.md")]
     struct Http;
 
+    #[doc = include_str!("../../sio-proto/README.md")]
+    struct Sio;
+
     #[doc = include_str!("../../ws-std/README.md")]
     struct Std;
 }

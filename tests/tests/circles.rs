@@ -50,6 +50,27 @@ fn the_core_has_none() {
     }
 }
 
+#[test]
+fn sio_proto_has_none() {
+    let uses = of_crate("sio-proto");
+    let circles = [circles(&uses), circles(&folders(&uses))].concat();
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+    let ways = [
+        ("connection.rs", "assembly.rs"),
+        ("connection.rs", "engine/session.rs"),
+        ("connection/receive.rs", "connection/namespaces.rs"),
+        ("engine/session/requests.rs", "engine/session.rs"),
+    ];
+    for (from, to) in ways {
+        assert!(uses[from].contains(to), "{from} -> {to}: {:?}", uses[from]);
+    }
+    // The other way round, Engine.IO would not stand alone.
+    let below = |file: &String| file.starts_with("engine/");
+    for (file, used) in uses.iter().filter(|(file, _)| below(file)) {
+        assert!(used.iter().all(below), "{file}: {used:?}");
+    }
+}
+
 /// In the adapters a file and the parts in the folder of its name may know each other: the parts
 /// implement methods of what the file defines (`Shared`, a server's `Core`, a loop that is
 /// `Running`), and the file calls them. Parts that know each other by themselves, and other files,

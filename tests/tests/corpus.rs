@@ -5,11 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ws_testkit::Random;
-use ws_tests::property::{self, DIFFERENCES, LIMITS};
+use ws_tests::property::{self, DIFFERENCES, LIMITS, Property};
 use ws_tests::seeds::seeds;
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
+}
+
+/// All properties, fuzzed long or not.
+fn properties() -> impl Iterator<Item = Property> {
+    property::ALL.into_iter().chain(property::RECENT)
 }
 
 /// The inputs of a target.
@@ -22,7 +27,7 @@ fn corpus(name: &str) -> impl Iterator<Item = Vec<u8>> {
 
 #[test]
 fn properties_hold_for_the_corpus() {
-    for (name, holds_for) in property::ALL {
+    for (name, holds_for) in properties() {
         corpus(name).for_each(|input| holds_for(&input));
     }
 }
@@ -31,7 +36,7 @@ fn properties_hold_for_the_corpus() {
 /// of its bytes changed, left out or doubled.
 #[test]
 fn properties_hold_near_the_corpus() {
-    for (name, holds_for) in property::ALL {
+    for (name, holds_for) in properties() {
         let mut random = Random::new(7);
         for input in corpus(name).filter(|input| !input.is_empty()) {
             for _ in 0..20 {
@@ -63,6 +68,7 @@ fn sessions_stand_any_order_of_operations() {
         let input: Vec<u8> = (0..130).map(|_| random.byte()).collect();
         property::session_ops(&input);
         property::two_sessions(&input);
+        property::engine_session(&input);
     }
 }
 
@@ -109,13 +115,13 @@ fn every_property_is_a_fuzz_target_that_has_reached_its_goal() {
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
         .collect();
-    assert_eq!(targets, BTreeSet::from(property::ALL.map(|(name, _)| name)));
+    assert_eq!(targets, properties().map(|(name, _)| name).collect());
     let ledger = fs::read_to_string(fuzz().join("LEDGER.md")).expect("text");
     let cells = |line: &str| line.split(" | ").map(str::to_owned).collect::<Vec<_>>();
     let rows = |table: &str| table.lines().map(cells).collect::<Vec<_>>();
     let (totals, runs) = ledger.split_once("## Runs").expect("two tables");
     let (totals, runs) = (rows(totals), rows(runs));
-    for target in targets {
+    for (target, _) in property::ALL {
         let runs = runs
             .iter()
             .filter(|cells| cells.get(2) == Some(&target.into()));

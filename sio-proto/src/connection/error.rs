@@ -1,0 +1,85 @@
+//! What a peer breaks, and what the application may not ask for.
+
+use thiserror::Error;
+
+use crate::engine::SendError;
+use crate::error::PacketError;
+
+/// The peer broke the protocol: the connection is to be closed, as the reference does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// It sent something that is no packet, or one over a limit.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    /// A packet for a namespace that the client is not in, and never was.
+    #[error("packet for a namespace that was not joined")]
+    NotJoined,
+    /// A client asked for a namespace that it is in, or has asked for.
+    #[error("namespace joined twice")]
+    JoinedTwice,
+    /// A packet that only a server may send.
+    #[error("packet in the wrong direction")]
+    Direction,
+    /// Too many namespaces.
+    #[error("too many namespaces (Limits::max_namespaces is {limit})")]
+    TooManyNamespaces {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// Too many namespaces asked for at a time.
+    #[error("too many namespaces at a time (Limits::max_connecting is {limit})")]
+    TooManyConnecting {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// A client that is in no namespace for too long.
+    #[error("no namespace joined in time")]
+    ConnectTimeout,
+    /// A server that lets clients in without an id: it speaks an earlier revision of Socket.IO.
+    #[error("the server speaks an earlier revision of Socket.IO")]
+    EarlierRevision,
+    /// A server sent too much before it let the client in.
+    #[error("too many events before the namespace is joined (Limits::max_packet is {limit} bytes)")]
+    TooMuchEarly {
+        /// The limit in force, in bytes.
+        limit: u64,
+    },
+}
+
+/// The application asked for something that is not allowed, or not now. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The namespace was not joined, or was left.
+    #[error("not in this namespace")]
+    NotJoined,
+    /// A namespace that a peer would refuse: without `/` at its beginning, with a comma, a `?` or a
+    /// control character in it, or too long.
+    #[error("invalid namespace")]
+    Namespace,
+    /// A namespace that was asked for, or joined, already.
+    #[error("namespace joined already")]
+    JoinedAlready,
+    /// Too many namespaces.
+    #[error("too many namespaces (Limits::max_namespaces is {limit})")]
+    TooManyNamespaces {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// An event where an acknowledgement is wanted, or the other way round.
+    #[error("an event is no acknowledgement")]
+    Kind,
+    /// Data that is no JSON object.
+    #[error("not a JSON object")]
+    Data,
+    /// Too many questions wait for an answer.
+    #[error("too many acknowledgements awaited (Limits::max_acks is {limit})")]
+    TooManyAcks {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The session does not take it.
+    #[error(transparent)]
+    Session(#[from] SendError),
+}

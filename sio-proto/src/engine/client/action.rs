@@ -1,0 +1,52 @@
+//! What a client's adapter is to do.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use core::fmt;
+
+use ws_proto::Message;
+
+/// What the adapter is to do. Of each kind one at a time is on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Action<'c> {
+    /// Makes a GET with this query: a secret. Ends in [`Client::got`](super::Client::got) or [`Client::failed`](super::Client::failed).
+    Get {
+        /// What follows the `?`, before what the application adds.
+        query: &'c str,
+    },
+    /// Makes a POST with this query and body, as `text/plain; charset=UTF-8`. Ends in
+    /// [`Client::posted`](super::Client::posted) or [`Client::failed`](super::Client::failed).
+    Post {
+        /// What follows the `?`.
+        query: &'c str,
+        /// The body.
+        body: &'c str,
+    },
+    /// Opens a WebSocket with this query. Goes on with [`Client::opened`](super::Client::opened), ends in [`Client::gone`](super::Client::gone).
+    Open {
+        /// What follows the `?`.
+        query: &'c str,
+    },
+    /// Sends a message on the WebSocket.
+    Frame(Message<'c>),
+    /// Closes the WebSocket, after what was sent on it. It is not reported as gone.
+    HangUp,
+}
+
+impl fmt::Debug for Action<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name: Cow<'_, str> = match self {
+            Self::Get { .. } => "Get".into(),
+            Self::Post { body, .. } => format!("Post({} bytes)", body.len()).into(),
+            Self::Open { .. } => "Open".into(),
+            Self::Frame(message) => format!(
+                "Frame({:?}, {} bytes)",
+                message.kind(),
+                message.as_bytes().len()
+            )
+            .into(),
+            Self::HangUp => "HangUp".into(),
+        };
+        f.write_str(&name)
+    }
+}
