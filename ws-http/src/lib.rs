@@ -39,7 +39,6 @@
 mod auth;
 mod backoff;
 mod body;
-mod connect;
 mod fields;
 mod group;
 mod host;
@@ -52,7 +51,6 @@ mod request;
 mod response;
 mod routes;
 mod site;
-mod socks;
 mod trusted;
 mod tunnel;
 
@@ -71,9 +69,8 @@ pub use request::Request;
 pub use response::{Body, Response};
 pub use routes::{Route, RouteError};
 pub use site::Site;
-pub use socks::SocksReply;
 pub use trusted::{InvalidNetwork, Trusted};
-pub use tunnel::{Tunnel, TunnelError};
+pub use tunnel::{SocksReply, Tunnel, TunnelError};
 
 /// What a client says that it is, unless it is told otherwise.
 pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
