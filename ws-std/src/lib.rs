@@ -42,6 +42,8 @@
 //! | head; its lines; their number | 32 KiB; 16 KiB; 128 | `limits` |
 //! | unsent output of a connection | 1 MiB | `limits` |
 //! | connections, then 503 | 1024 | [`Server::max_connections`] |
+//! | those that are opening, then the oldest gets 503 | a quarter | [`Server::quota`] |
+//! | connections of an address, then 429 | 64, of this machine any | [`Server::max_per_address`] |
 //! | hosts it answers for | IP addresses, `localhost`; every name unless it listens on a local address | [`Server::hosts`] |
 //! | pages that may connect | of the same host | [`Server::origins`] |
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
@@ -63,6 +65,7 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod group;
+mod guard;
 #[cfg(feature = "deflate")]
 mod pool;
 mod reader;
@@ -80,7 +83,7 @@ pub use clock::Clock;
 pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
-pub use server::{Handle, Server};
+pub use server::{Handle, Login, Server};
 pub use socket::WebSocket;
 pub use stream::Socket;
 pub use tap::Tapped;
@@ -89,9 +92,9 @@ pub use writer::{Corked, Writer};
 // The crates whose types appear in this crate's API.
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
-    Basic, Bearer, Credentials, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
-    InvalidOrigin, InvalidProxy, Origins, Proxies, Proxy, RedirectError, Refusal, Request,
-    Response, RouteError, StatusCode, Trusted, TunnelError,
+    Basic, Bearer, Credentials, Excess, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
+    InvalidOrigin, InvalidProxy, Metrics, Origins, Pace, Proxies, Proxy, Quota, RedirectError,
+    Refusal, Request, Response, RouteError, StatusCode, Trusted, TunnelError,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
