@@ -53,6 +53,8 @@ version() {
 }
 echo "peers: node $(node --version), $(version ws), $(version undici)"
 
+need "openssl version" openssl
+
 # Debian has the sources, and Go finds them without its module proxy.
 go=/usr/share/gocode
 need "go version" golang-go

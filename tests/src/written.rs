@@ -228,8 +228,8 @@ impl Asking {
         let error = self.client.connect().expect_err("no time");
         assert_one_line(&format!("{error} {error:?} {:?}", self.client));
         match error {
-            ConnectError::Timeout(_) => true,
-            ConnectError::Url(_) | ConnectError::Argument(_) => false,
+            ConnectError::Timeout { .. } => true,
+            ConnectError::Url(_) | ConnectError::Header { .. } | ConnectError::Argument(_) => false,
             error => panic!("{}: {error}", self.place),
         }
     }

@@ -6,17 +6,18 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
 use common::{Raw, run, server, timeouts};
-use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan};
+use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan, Uri};
 use ws_proto::{
     AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
     Part, SendError, Sender, Session,
 };
-use ws_std::{Client, Clock, ConnectError, Proxy, Response, StatusCode, Timeouts, WebSocket};
+use ws_std::{Client, Clock, Proxy, Response, StatusCode, Timeouts, WebSocket};
 use ws_testkit::heads::rows;
 use ws_testkit::{name_of, variants};
 
@@ -214,10 +215,11 @@ fn every_connect_error_occurs() {
     // It is an HTTP server, and no proxy.
     let proxy = Proxy::parse(&format!("http://{}", serving.addr)).expect("its URL");
     let failed = |client: Client| client.connect().unwrap_err();
-    let occurred = names([
+    let mut occurred = names([
         left,
         failed(Client::new("")),
-        failed(Client::new("wss://127.0.0.1/")),
+        // It does not speak TLS.
+        failed(Client::new(format!("wss://{}/", serving.addr))),
         // A port that nobody can have.
         failed(Client::new("ws://127.0.0.1:0/")),
         // The system accepts it, and nobody answers.
@@ -226,10 +228,18 @@ fn every_connect_error_occurs() {
         failed(Client::new(serving.url("/moved")).follow_redirects()),
         failed(Client::new("ws://nobody.example/").proxy(proxy)),
         failed(Client::new(&url).subprotocol("a b")),
+        failed(Client::new(&url).header("Host", "b")),
         broken,
     ]);
-    // That takes a system whose source of randomness fails: there is no call that makes it.
-    assert_eq!(missing(STD, "ConnectError", &occurred), ["Entropy"]);
+    let hook = Client::new(&url).reconnect().retry_if(|_| false);
+    let mut hook = hook.before_each(|_| Err(ErrorKind::NotFound.into()));
+    occurred.extend(names(hook.next().map(|failed| failed.unwrap_err())));
+    // That takes a build without TLS: `ws-std/tests/http.rs`. And a system whose source of
+    // randomness fails: there is no call that makes it.
+    assert_eq!(
+        missing(STD, "ConnectError", &occurred),
+        ["Entropy", "NoTls"]
+    );
 }
 
 #[test]
@@ -244,10 +254,7 @@ fn every_uri_error_occurs() {
         "ws://h/#top",
         "ws://user@h/",
     ];
-    let occurred = names(urls.map(|url| match ws_std::connect(url) {
-        Err(ConnectError::Url(error)) => error,
-        other => panic!("{url}: {other:?}"),
-    }));
+    let occurred = names(urls.map(|url| Uri::parse(url).unwrap_err()));
     let source = include_str!("../../ws-proto/src/handshake/uri.rs");
     assert_eq!(missing(source, "UriError", &occurred), [""; 0]);
 }

@@ -52,7 +52,7 @@ fn the_client_does_with_each_as_the_table_says() {
             Err(ConnectError::Refused(response)) => {
                 format!("Refused({})", response.status().as_u16())
             }
-            Err(ConnectError::Io(_)) => "more".into(),
+            Err(ConnectError::Io { .. }) => "more".into(),
             Err(error) => panic!("{place}: {error:?}"),
         };
         assert_eq!(got, row.verdict.join(" "), "{place}");

@@ -15,8 +15,8 @@ use ws_proto::{
 };
 use ws_std::ws_http::{BodyReader, Redirects, Tunnel};
 use ws_std::{
-    Basic, Bearer, Client, ConnectError, Credentials, Group, Proxies, Proxy, StatusCode, Tapped,
-    http,
+    App, Basic, Bearer, Client, ConnectError, Credentials, Group, Proxies, Proxy, StatusCode,
+    Tapped, Url, http,
 };
 
 /// A secret, a payload, a key: no other text has it in it.
@@ -261,6 +261,11 @@ fn quiet_the_blocking_adapter_shows_nothing() {
         client.tap(|_| {})
     };
     quiet(&client("/"));
+    quiet(&client("/").reconnect());
+    quiet(&App::from(client("/")));
+    let own = Credentials::new("li", MARK).expect("no colon");
+    quiet(&client("/").credentials(own));
+    quiet(&Client::new(format!("ws://li:{MARK}@h/")));
     let mut ws = client("/").connect().expect("a server");
     quiet(&ws);
     for _ in 0..2 {
@@ -312,6 +317,7 @@ fn quiet_what_surrounds_a_websocket_shows_no_secret() {
 
     let location = format!("/there?token={MARK}");
     let redirected = Redirects::follow().next("ws://a/", StatusCode::FOUND, Some(&location));
+    quiet(&Url::parse(&format!("ws://li:{MARK}@h/?token={MARK}")));
     let redirected = redirected.expect("same origin").expect("a redirect");
     assert!(redirected.url.contains(MARK));
     quiet(&redirected);

@@ -8,6 +8,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, header};
+use percent_encoding::percent_decode_str;
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
@@ -48,6 +49,16 @@ impl Credentials {
         }
         let (text, colon) = (format!("{user}:{password}"), user.len());
         Ok(Self { text, colon })
+    }
+
+    /// Takes `user[:password]` as a URL has it.
+    pub(crate) fn percent_decoded(text: &str) -> Result<Self, InvalidCredentials> {
+        let (user, password) = text.split_once(':').unwrap_or((text, ""));
+        let decoded = |text| {
+            let decoded = percent_decode_str(text).decode_utf8();
+            decoded.map_err(|_| InvalidCredentials)
+        };
+        Self::new(&decoded(user)?, &decoded(password)?)
     }
 
     /// The user.

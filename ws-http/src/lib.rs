@@ -20,10 +20,11 @@
 //! does it with a thread for each connection.
 //!
 //! ```text
-//!   a client   Proxies ▶ Proxy ▶ Tunnel ◀──▶ proxy      CONNECT or SOCKS5, bytes each way
+//!   a client   Url ▶ a look-up's addresses ▶ Attempts   which of them, and when
+//!              Proxies ▶ Proxy ▶ Tunnel ◀──▶ proxy      CONNECT or SOCKS5, bytes each way
 //!              ws-proto's Connecting ◀──────▶ server    the handshake
 //!              a refusal ▶ BodyReader ▶ what it says    Redirects: where to ask next
-//!              Ended ▶ Backoff ▶ how long to wait
+//!              Ended ▶ Retry ▶ Backoff ▶ when to come back
 //! ```
 //!
 //! ```text
@@ -43,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod attempts;
 mod auth;
 mod backoff;
 mod body;
@@ -59,13 +61,16 @@ mod redirect;
 mod refusal;
 mod request;
 mod response;
+mod retry;
 mod routes;
 mod secrets;
 mod site;
 mod trusted;
 mod tunnel;
+mod url;
 
 pub use admission::{Admission, Entered, Quota};
+pub use attempts::{Attempt, Attempts};
 pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
 pub use backoff::{Backoff, Ended, retry_after};
 pub use body::{BodyError, BodyReader};
@@ -82,13 +87,15 @@ pub use redirect::{RedirectError, Redirected, Redirects};
 pub use refusal::Refusal;
 pub use request::Request;
 pub use response::{Body, Response};
+pub use retry::Retry;
 pub use routes::{Route, RouteError};
 pub use secrets::{REDACTED, is_secret, shown_header, without_secrets};
 pub use site::Site;
 pub use trusted::{InvalidNetwork, Trusted};
 pub use tunnel::{SocksReply, Tunnel, TunnelError};
+pub use url::{InvalidUrl, Url};
 
-/// What a client says that it is, unless it is told otherwise.
+/// What a client says to a proxy that it is.
 pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
 
 pub use http::StatusCode;

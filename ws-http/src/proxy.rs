@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use ws_proto::handshake::{Origin, Scheme, Uri};
 
@@ -82,7 +81,8 @@ impl Proxy {
             return Err(InvalidProxy::Host);
         }
         let host = origin.host().trim_matches(['[', ']']).to_owned();
-        let credentials = user.map(credentials).transpose()?;
+        let credentials = user.map(Credentials::percent_decoded).transpose();
+        let credentials = credentials.map_err(InvalidProxy::Credentials)?;
         Ok(Self {
             kind,
             host,
@@ -135,15 +135,6 @@ impl fmt::Display for Proxy {
             false => write!(f, "{scheme}://{}:{}", self.host, self.port),
         }
     }
-}
-
-fn credentials(text: &str) -> Result<Credentials, InvalidProxy> {
-    let (user, password) = text.split_once(':').unwrap_or((text, ""));
-    let decoded = |text| {
-        let decoded = percent_decode_str(text).decode_utf8();
-        decoded.map_err(|_| InvalidProxy::Credentials(InvalidCredentials))
-    };
-    Credentials::new(&decoded(user)?, &decoded(password)?).map_err(InvalidProxy::Credentials)
 }
 
 /// The proxies that the environment names, and for what there is none.

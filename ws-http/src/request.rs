@@ -159,7 +159,8 @@ impl Request {
         self.host.as_deref()
     }
 
-    /// Tells whether the client came over TLS, as a [trusted proxy](crate::Trusted) says.
+    /// Tells whether the client came over TLS: to this server, or as a [trusted
+    /// proxy](crate::Trusted) says.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.secure

@@ -50,6 +50,8 @@ pub struct Site<P, S> {
     pub origins: Origins,
     /// The proxies that are believed.
     pub trusted: Trusted,
+    /// Whether clients come over TLS, unless a trusted proxy says something else.
+    pub secure: bool,
     routes: Routes<P, S>,
 }
 
@@ -61,6 +63,7 @@ impl<P, S> Site<P, S> {
             hosts: Hosts::default(),
             origins: Origins::default(),
             trusted: Trusted::none(),
+            secure: false,
             routes: Routes::new(),
         }
     }
@@ -106,6 +109,7 @@ impl<P, S> Site<P, S> {
         if !parsed.path().starts_with('/') {
             let _none = parsed.accept()?;
         }
+        request.believe(peer, None, Some(self.secure));
         self.trusted.apply(&mut request);
         // Who sends none, or an empty one, is no browser, and no page is behind it.
         if let Some(host) = request.host().filter(|host| !host.is_empty()) {

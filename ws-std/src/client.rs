@@ -2,25 +2,31 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode, header};
-use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
+use http::header;
+use ws_http::{Credentials, Proxy, Redirects, Url};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
-use ws_proto::{Config, ConnectStep, Connecting, Limits, Session, Timeouts};
+use ws_proto::{Config, Connecting, Limits, Timeouts};
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Stage};
+use crate::handshake::shake_hands;
 use crate::shared::Setup;
-use crate::socket::{About, WebSocket};
+use crate::socket::WebSocket;
+use crate::stop::{Busy, StopHandle};
 use crate::stream::{Socket, Stream};
 use crate::tap::{Tap, Tapped};
-use crate::way::dial;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::trip::{Failed, Trip};
+use crate::way;
 
 /// Connects to a `ws://` URL with the defaults: see [`Client`] for more.
 ///
@@ -59,31 +65,112 @@ pub fn connect(url: impl Into<String>) -> Result<WebSocket, ConnectError> {
 #[must_use = "call `connect`"]
 pub struct Client {
     url: String,
+    host: Option<String>,
     headers: Headers,
+    user_agent: Option<String>,
+    credentials: Option<Credentials>,
     subprotocols: Vec<String>,
     origin: Option<String>,
+    dialed: Option<Dialed>,
     proxy: Option<Proxy>,
+    #[cfg(feature = "tls")]
+    tls: Tls,
     redirects: Redirects,
     config: Config,
     tap: Option<Tap>,
+    pub(crate) stop: StopHandle,
 }
 
+/// What is connected to in place of the URL's host.
+#[derive(Clone, Debug)]
+enum Dialed {
+    Host(String, u16),
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+/// What a client says that it is, unless it is told otherwise.
+const USER_AGENT: &str = concat!("ws-std/", env!("CARGO_PKG_VERSION"));
+
 impl Client {
-    /// Makes a client for `ws://host[:port]/path?query`. Connecting checks the URL.
+    /// Makes a client for a URL as people write it: `ws://host[:port]/path?query`, and what
+    /// [`Url`] makes into one, with credentials for example. Connecting checks it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            host: None,
             headers: Headers(Vec::new()),
+            user_agent: Some(USER_AGENT.into()),
+            credentials: None,
             subprotocols: Vec::new(),
             origin: None,
+            dialed: None,
             proxy: None,
+            #[cfg(feature = "tls")]
+            tls: Tls::new(),
             redirects: Redirects::none(),
             config: Config::DEFAULT,
             tap: None,
+            stop: StopHandle::default(),
         }
     }
 
-    /// Adds a header to the request: Cookie, Authorization.
+    /// Connects to a Unix socket in place of the URL's host, which stays the one that is asked for.
+    /// No proxy is asked for it.
+    ///
+    /// ```no_run
+    /// let ws = ws_std::Client::new("ws://localhost/")
+    ///     .connect_to_unix("/run/chat.sock")
+    ///     .connect()?;
+    /// # Ok::<(), ws_std::ConnectError>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn connect_to_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.dialed = Some(Dialed::Unix(path.into()));
+        self
+    }
+
+    /// Connects to this host and port in place of the URL's, which stays the one that is asked for:
+    /// for a server that its name does not lead to yet, or not from here.
+    ///
+    /// ```no_run
+    /// let ws = ws_std::Client::new("ws://chat.example/")
+    ///     .connect_to("127.0.0.1", 9001)
+    ///     .connect()?;
+    /// # Ok::<(), ws_std::ConnectError>(())
+    /// ```
+    pub fn connect_to(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.dialed = Some(Dialed::Host(host.into(), port));
+        self
+    }
+
+    /// Sets the Host that is asked for, as `host[:port]`. Default: that of the URL.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Sets who asks, in place of the user and password of the URL (Basic). A header
+    /// Authorization of the application's goes before both.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Sets what the client says that it is (User-Agent). Default: `ws-std/` and its version.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.user_agent = Some(agent.into());
+        self
+    }
+
+    /// Does not say what the client is.
+    pub fn no_user_agent(mut self) -> Self {
+        self.user_agent = None;
+        self
+    }
+
+    /// Adds a header to the request: Cookie, Authorization. Host, the subprotocols and the Origin
+    /// have methods of their own; the rest of the handshake is not the application's.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.0.push((name.into(), value.into()));
         self
@@ -117,9 +204,17 @@ impl Client {
         self
     }
 
+    /// Sets whom to trust and who to be over TLS, for `wss://` URLs. Default: whom the platform
+    /// trusts, and nobody.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// Follows up to five redirects, one after the other. To another origin none of the
     /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
-    /// may hold tokens, and from `wss://` to `ws://` nothing does. Default: a redirect is a
+    /// may hold tokens, nor do credentials, or a certificate of ours; and from `wss://` to `ws://` nothing does. Default: a redirect is a
     /// [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
@@ -174,25 +269,39 @@ impl Client {
     pub fn connect(&self) -> Result<WebSocket, ConnectError> {
         let (begun, patience) = (Instant::now(), self.config.handshake_timeout);
         let mut redirects = self.redirects;
-        let mut client = Cow::Borrowed(self);
+        let mut url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let mut client = self.with_credentials_of(&url);
         loop {
-            let answer = match client.ask() {
+            let answer = match client.ask(&url) {
                 Err(ConnectError::Refused(answer)) => answer,
                 // It was one for all of them.
-                Err(ConnectError::Timeout(_)) => return Err(ConnectError::Timeout(patience)),
+                Err(ConnectError::Timeout { stage, tried, .. }) => {
+                    let after = patience;
+                    return Err(ConnectError::Timeout {
+                        after,
+                        stage,
+                        tried,
+                    });
+                }
                 connected => return connected,
             };
             let location = answer.headers().get(header::LOCATION);
             let location = location.and_then(|value| value.to_str().ok());
-            let Some(next) = redirects.next(&client.url, answer.status(), location)? else {
+            let Some(next) = redirects.next(url.as_str(), answer.status(), location)? else {
                 return Err(ConnectError::Refused(answer));
             };
+            url = Url::parse(&next.url).map_err(ConnectError::Url)?;
             let asked = client.to_mut();
-            asked.url = next.url;
             asked.config.handshake_timeout = patience.saturating_sub(begun.elapsed());
             if !next.same_origin {
+                asked.credentials = None;
                 asked.headers.0.clear();
                 asked.subprotocols.clear();
+                (asked.host, asked.dialed) = (None, None);
+                #[cfg(feature = "tls")]
+                {
+                    asked.tls = asked.tls.elsewhere();
+                }
             }
         }
     }
@@ -205,167 +314,157 @@ impl Client {
     ///
     /// As [`connect`](Self::connect).
     pub fn connect_over(&self, socket: impl Socket) -> Result<WebSocket, ConnectError> {
-        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
-        self.open(&uri, |_| Ok(socket.into()))
+        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let client = self.with_credentials_of(&url);
+        let uri = Uri::parse(url.as_str()).map_err(|error| ConnectError::Url(error.into()))?;
+        client.open(&uri, |_| Ok(Arc::new(socket.into())))
+    }
+
+    /// With the user and the password of the URL, if none were set.
+    fn with_credentials_of(&self, url: &Url) -> Cow<'_, Self> {
+        let mut client = Cow::Borrowed(self);
+        if let (None, Some(own)) = (&self.credentials, url.credentials()) {
+            client.to_mut().credentials = Some(own.clone());
+        }
+        client
+    }
+
+    pub(crate) const fn limit(&self) -> Duration {
+        self.config.handshake_timeout
     }
 
     /// Connects to one URL.
-    fn ask(&self) -> Result<WebSocket, ConnectError> {
-        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
-        match uri.scheme() {
-            Scheme::Ws => self.open(&uri, |deadline| dial(&uri, self.proxy.as_ref(), deadline)),
-            Scheme::Wss => Err(ConnectError::NoTls),
+    fn ask(&self, url: &Url) -> Result<WebSocket, ConnectError> {
+        let uri = Uri::parse(url.as_str()).map_err(|error| ConnectError::Url(error.into()))?;
+        if uri.scheme() == Scheme::Wss && !cfg!(feature = "tls") {
+            return Err(ConnectError::NoTls);
         }
+        self.open(&uri, |trip| {
+            let proxy = self.proxy.as_ref();
+            let stream = match (&self.dialed, url.zone()) {
+                (Some(Dialed::Host(host, port)), _) => way::go((host, *port), proxy, trip)?,
+                #[cfg(unix)]
+                (Some(Dialed::Unix(path)), _) => way::go_unix(path, trip)?,
+                (None, Some(zone)) => {
+                    let host = format!("{}%{zone}", uri.host());
+                    way::go((&host, uri.port()), proxy, trip)?
+                }
+                (None, None) => way::go((uri.host(), uri.port()), proxy, trip)?,
+            };
+            match uri.scheme() {
+                Scheme::Ws => Ok(stream),
+                Scheme::Wss => self.secure(stream, uri.host(), trip),
+            }
+        })
+    }
+
+    #[cfg(feature = "tls")]
+    fn secure(
+        &self,
+        stream: Arc<Stream>,
+        host: &str,
+        trip: &mut Trip<'_>,
+    ) -> Result<Arc<Stream>, Failed> {
+        trip.stage = Stage::Tls;
+        let secure = self.tls.over(stream, host)?;
+        secure.shake_hands(trip.deadline)?;
+        Ok(Arc::new(secure.into()))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "there is nothing to do it with")]
+    fn secure(&self, _: Arc<Stream>, _: &str, _: &mut Trip<'_>) -> Result<Arc<Stream>, Failed> {
+        Err(ConnectError::NoTls.into())
     }
 
     /// Opens a WebSocket on what `dial` connects to, once there is something to say.
     fn open(
         &self,
         uri: &Uri<'_>,
-        dial: impl FnOnce(Deadline<'_>) -> Result<Stream, ConnectError>,
+        dial: impl FnOnce(&mut Trip<'_>) -> Result<Arc<Stream>, Failed>,
     ) -> Result<WebSocket, ConnectError> {
         let mut connecting = self.connecting(uri)?;
         let clock = Clock::system();
         // Time begins with the attempt to connect.
         let _ = connecting.check(clock.now());
         let deadline = Deadline::at(&clock, connecting.deadline());
-        let opened = dial(deadline).and_then(|stream| {
-            let (session, about) = self.shake_hands(&mut connecting, &stream, deadline)?;
-            Ok((stream, session, about))
+        let mut trip = Trip::new(named(uri), deadline, &self.stop);
+        let opened = dial(&mut trip).and_then(|stream| {
+            trip.stop.enter(Busy::Talking(stream.clone()))?;
+            trip.stage = Stage::Answer;
+            let (session, about) =
+                shake_hands(&mut connecting, &stream, deadline, self.tap.as_ref())?;
+            Ok((stream.peer_addr(), stream, session, about))
         });
-        let (stream, session, about) = match opened {
-            Err(ConnectError::Io(error) | ConnectError::Connect { error, .. })
-                if error.kind() == io::ErrorKind::TimedOut && deadline.left().is_err() =>
-            {
-                return Err(ConnectError::Timeout(self.config.handshake_timeout));
-            }
-            opened => opened?,
+        self.stop.leave();
+        let patience = self.config.handshake_timeout;
+        let (peer, stream, session, about) = match opened {
+            Ok(opened) => opened,
+            Err(failed) => return Err(trip.error(failed, patience)),
         };
         drop(connecting);
-        let peer = stream.peer_addr();
         let setup = Setup {
             tap: self.tap.clone(),
-            ..Setup::new(clock)
+            ..Setup::new(clock.clone())
         };
-        Ok(WebSocket::new(
-            Arc::new(stream),
-            peer,
-            session,
-            setup,
-            about,
-        )?)
+        WebSocket::new(stream, peer, session, setup, about)
+            .map_err(|error| trip.error(error.into(), patience))
     }
 
     fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
         let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
-        let headers: Vec<_> = self
-            .headers
-            .0
-            .iter()
+        let own = self.own_headers();
+        let headers: Vec<_> = (own.0.iter())
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let mut offer = Offer::to(uri).protocols(&protocols)?.headers(&headers)?;
+        let target;
+        let offer = match &self.host {
+            None => Offer::to(uri),
+            Some(host) => {
+                target = uri.resource_name().to_string();
+                Offer::new(host, &target)?
+            }
+        };
+        // One by one, so that the error can name it.
+        for header in &headers {
+            if let Err(error) = offer.headers(std::slice::from_ref(header)) {
+                let name = header.0.into();
+                return Err(ConnectError::Header { name, error });
+            }
+        }
+        let mut offer = offer.protocols(&protocols)?.headers(&headers)?;
         if let Some(origin) = &self.origin {
             offer = offer.origin(origin)?;
         }
         Ok(Connecting::new(&offer, &self.config, entropy()?))
     }
 
-    /// Sends the request and reads the answer: returns the session, and what the server says about
-    /// it.
-    fn shake_hands(
-        &self,
-        connecting: &mut Connecting,
-        stream: &Stream,
-        deadline: Deadline<'_>,
-    ) -> Result<(Session, About), ConnectError> {
-        stream.prepare()?;
-        self.tapped(Tapped::HeadSent(connecting.unsent()));
-        deadline.write(stream, connecting.unsent())?;
-        connecting.sent(connecting.unsent().len());
-        loop {
-            let (status, headers) = match connecting.step() {
-                Ok(ConnectStep::Open(session, response)) => {
-                    let about = About {
-                        subprotocol: response.protocol().map(Into::into),
-                        headers: header_map(response.headers()),
-                    };
-                    let (head, rest) = connecting.received();
-                    self.tapped(Tapped::HeadReceived(head));
-                    self.tapped(Tapped::Received(rest));
-                    return Ok((session, about));
-                }
-                Ok(ConnectStep::Refused(response)) => {
-                    (response.status(), header_map(response.headers()))
-                }
-                Ok(ConnectStep::NeedData | ConnectStep::Over) => {
-                    if read(connecting, stream, deadline)? == 0 {
-                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-                    }
-                    continue;
-                }
-                Err(error) => {
-                    self.tapped(Tapped::HeadReceived(connecting.received().0));
-                    return Err(error.into());
-                }
-            };
-            self.tapped(Tapped::HeadReceived(connecting.received().0));
-            // Three digits that are no status are a fault of whoever speaks for the server.
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            let deadline = deadline.at_most(BODY);
-            let body = body(connecting, stream, (status, &headers), deadline);
-            let response = answered(status, headers, body);
-            return Err(ConnectError::Refused(Box::new(response)));
+    /// The headers that are added to those of the handshake.
+    fn own_headers(&self) -> Headers {
+        let has = |name: &str| {
+            let mut names = self.headers.0.iter();
+            names.any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        let mut all = Vec::new();
+        if let Some(agent) = self.user_agent.as_ref().filter(|_| !has("User-Agent")) {
+            all.push(("User-Agent".into(), agent.clone()));
         }
-    }
-
-    fn tapped(&self, what: Tapped<'_>) {
-        if let Some(tap) = &self.tap {
-            tap.call(what);
+        if let Some(own) = self.credentials.as_ref().filter(|_| !has("Authorization")) {
+            let basic = own.basic();
+            let basic = String::from_utf8_lossy(basic.as_bytes()).into_owned();
+            all.push(("Authorization".into(), basic));
         }
+        all.extend(self.headers.0.iter().cloned());
+        Headers(all)
     }
 }
 
-/// The time to wait for a refusal's body.
-const BODY: Duration = Duration::from_secs(2);
-
-/// What a server answered.
-fn answered(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
-    let mut response = http::Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response.into()
-}
-
-/// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
-/// what there is to say. One whose length is not known goes on until the server closes, which it
-/// need not.
-fn body(
-    connecting: &mut Connecting,
-    stream: &Stream,
-    (status, headers): (StatusCode, &HeaderMap),
-    deadline: Deadline<'_>,
-) -> Vec<u8> {
-    let Ok(mut body) = BodyReader::new(status, headers) else {
-        return Vec::new();
-    };
-    let mut taken = 0;
-    loop {
-        let received = connecting.body();
-        let pushed = body.push(received.get(taken..).unwrap_or_default());
-        taken = received.len();
-        let is_over = pushed.is_err() || body.is_complete() || connecting.has_body();
-        if is_over || !matches!(read(connecting, stream, deadline), Ok(1..)) {
-            return body.into_bytes();
-        }
+/// Host and port, the scheme's own too.
+fn named(uri: &Uri<'_>) -> String {
+    match uri.host() {
+        host if host.contains(':') => format!("[{host}]:{}", uri.port()),
+        host => format!("{host}:{}", uri.port()),
     }
-}
-
-/// Makes one read of the answer; 0 at the end of the stream.
-fn read(connecting: &mut Connecting, stream: &Stream, deadline: Deadline<'_>) -> io::Result<usize> {
-    let len = deadline.read(stream, connecting.spare_mut()?)?;
-    connecting.filled(len);
-    Ok(len)
 }
 
 fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
@@ -378,14 +477,18 @@ fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("url", &Uri::parse(&self.url))
+            .field("url", &Url::parse(&self.url))
+            .field("host", &self.host)
             .field("headers", &self.headers)
             .field("subprotocols", &self.subprotocols.len())
             .field("origin", &self.origin)
+            .field("credentials", &self.credentials)
+            .field("dialed", &self.dialed)
             .field("proxy", &self.proxy)
             .field("config", &self.config)
+            .field("redirects", &self.redirects)
             .field("tap", &self.tap)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

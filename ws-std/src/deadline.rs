@@ -25,6 +25,10 @@ impl<'c> Deadline<'c> {
         Self::at(clock, Some(clock.now().after(patience)))
     }
 
+    pub(crate) fn now(self) -> Instant {
+        self.clock.now()
+    }
+
     /// The time that is left.
     pub(crate) fn left(self) -> io::Result<Duration> {
         let Some(at) = self.at else {

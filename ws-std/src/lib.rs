@@ -35,7 +35,10 @@
 //!
 //! | what | default | set with |
 //! |---|---|---|
-//! | opening handshake, absolute | 10 s | `handshake_timeout` |
+//! | look-up, connecting, opening handshake, absolute | 10 s | `handshake_timeout` |
+//! | addresses of a host | both families, the next begun after 250 ms | |
+//! | redirects | not followed | [`Client::follow_redirects`] |
+//! | connecting again | not done; then after 0 to 1 s, doubling, at most 60 s | [`Client::reconnect`] |
 //! | ping, and the time to answer it | every 20 s, 20 s | `timeouts` |
 //! | closing handshake | 10 s | `timeouts` |
 //! | message; fragments of one | 1 MiB; 65,536 | `max_message`, `limits` |
@@ -49,8 +52,9 @@
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 //!
 //! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
-//! `Server::deflate` is called. The feature `test-util` adds a clock that tests move by hand. There is
-//! no TLS yet.
+//! `Server::deflate` is called. The feature `idn` takes hosts in any script.
+//! The feature `tls` adds `wss://`, `Client::tls` and `Server::tls`. The feature
+//! `test-util` adds a clock that tests move by hand.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -58,43 +62,59 @@
 #[cfg(test)]
 extern crate self as ws_std;
 
+mod app;
+mod call;
 mod client;
 mod clock;
 mod deadline;
+mod dial;
 mod error;
 #[cfg(test)]
 mod faults;
 mod group;
 mod guard;
+mod handshake;
 #[cfg(feature = "deflate")]
 mod pool;
 mod reader;
+mod reconnect;
 mod server;
 mod shared;
 mod socket;
+mod stop;
 mod stream;
 mod sync;
 mod tap;
+#[cfg(feature = "tls")]
+mod tls;
+mod trip;
 mod way;
 mod writer;
 
+pub use app::{App, AppError, AppHandle};
+pub use call::CallError;
 pub use client::{Client, connect};
 pub use clock::Clock;
-pub use error::{ConnectError, Error};
+pub use error::{ConnectError, Error, Stage, Tried};
 pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
+pub use reconnect::Reconnect;
 pub use server::{Handle, Login, Server};
 pub use socket::WebSocket;
+pub use stop::StopHandle;
 pub use stream::Socket;
 pub use tap::Tapped;
+#[cfg(feature = "tls")]
+pub use tls::{ServerTls, Tls, TlsError};
 pub use writer::{Corked, Writer};
 
 // The crates whose types appear in this crate's API.
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
-    Basic, Bearer, Credentials, Excess, Hosts, InvalidCredentials, InvalidHost, InvalidNetwork,
-    InvalidOrigin, InvalidProxy, Metrics, Origins, Pace, Proxies, Proxy, Quota, RedirectError,
-    Refusal, Request, Response, RouteError, StatusCode, Trusted, TunnelError,
+    Backoff, Basic, Bearer, Credentials, Ended, Excess, Hosts, InvalidCredentials, InvalidHost,
+    InvalidNetwork, InvalidOrigin, InvalidProxy, InvalidUrl, Metrics, Origins, Pace, Proxies,
+    Proxy, Quota, RedirectError, Refusal, Request, Response, RouteError, StatusCode, Trusted,
+    TunnelError, Url,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};

@@ -1,5 +1,5 @@
 //! The socket of a connection: the trait of those that can be one, and the one place where each call
-//! on one is made. Connecting (`way.rs`), listening and accepting (`server/accept.rs`) come before
+//! on one is made. Connecting (`dial.rs`), listening and accepting (`server/accept.rs`) come before
 //! there is one; closing the descriptor, by dropping it, cannot fail.
 
 use std::fmt;

@@ -1,68 +1,74 @@
-//! The way to a connection: look-up, addresses, a proxy.
+//! The way to a server: straight, or through a proxy.
 
-use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+#[cfg(unix)]
+use std::path::Path;
+use std::sync::Arc;
 
+#[cfg(unix)]
+use socket2::{Domain, SockAddr, Socket, Type};
 use ws_http::{Proxy, Tunnel, TunnelError};
-use ws_proto::handshake::Uri;
 
-use crate::deadline::Deadline;
-use crate::error::ConnectError;
+use crate::dial::reach;
+use crate::error::Stage;
+use crate::stop::Busy;
 use crate::stream::Stream;
+use crate::trip::{Failed, Trip};
 
-/// Connects to the host, or to a proxy that connects to it.
-pub(crate) fn dial(
-    uri: &Uri<'_>,
+/// Connects to a host, or to a proxy that connects to it.
+pub(crate) fn go(
+    (host, port): (&str, u16),
     proxy: Option<&Proxy>,
-    deadline: Deadline<'_>,
-) -> Result<Stream, ConnectError> {
+    trip: &mut Trip<'_>,
+) -> Result<Arc<Stream>, Failed> {
     let Some(proxy) = proxy else {
-        return reach(uri.host(), uri.port(), uri.authority().into(), deadline);
+        return connect(host, port, trip);
     };
-    let stream = reach(proxy.host(), proxy.port(), proxy.to_string(), deadline)?;
-    let failed = |error| ConnectError::Proxy {
-        proxy: proxy.to_string(),
-        error,
-    };
-    let mut tunnel = Tunnel::new(proxy, uri.host(), uri.port()).map_err(failed)?;
+    trip.tried.proxy = Some(proxy.to_string());
+    let mut tunnel = Tunnel::new(proxy, host, port)?;
+    let stream = connect(proxy.host(), proxy.port(), trip)?;
+    trip.stage = Stage::Proxy;
+    pass(&mut tunnel, &stream, trip)?;
+    Ok(stream)
+}
+
+/// Connects to a Unix socket.
+#[cfg(unix)]
+pub(crate) fn go_unix(path: &Path, trip: &mut Trip<'_>) -> Result<Arc<Stream>, Failed> {
+    trip.tried.host = format!("{} at {}", trip.tried.host, path.display());
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // It is there at once, or has no room.
+    socket.connect_timeout(&SockAddr::unix(path)?, trip.deadline.left()?)?;
+    let stream = Arc::new(Stream::from(UnixStream::from(socket)));
+    trip.stop.enter(Busy::Talking(stream.clone()))?;
+    Ok(stream)
+}
+
+fn connect(host: &str, port: u16, trip: &mut Trip<'_>) -> Result<Arc<Stream>, Failed> {
+    let stream = Arc::new(Stream::from(reach(host, port, trip)?));
+    trip.stop.enter(Busy::Talking(stream.clone()))?;
+    Ok(stream)
+}
+
+/// Talks with a proxy until the server can be talked to.
+fn pass(tunnel: &mut Tunnel, stream: &Stream, trip: &Trip<'_>) -> Result<(), Failed> {
     while !tunnel.is_open() {
         if !tunnel.unsent().is_empty() {
-            deadline.write(&stream, tunnel.unsent())?;
+            trip.deadline.write(stream, tunnel.unsent())?;
             tunnel.sent(tunnel.unsent().len());
         }
         // Who is behind the proxy speaks only after us: all that comes is the proxy's, unless it
         // is nobody's.
         let mut buffer = [0; 512];
-        let len = deadline.read(&stream, &mut buffer)?;
+        let len = trip.deadline.read(stream, &mut buffer)?;
         let read = buffer.get(..len).unwrap_or_default();
-        if tunnel.receive(read).map_err(failed)? < len {
-            return Err(failed(TunnelError::Early));
+        if tunnel.receive(read)? < len {
+            return Err(TunnelError::Early.into());
         }
         if len == 0 {
-            tunnel.eof().map_err(failed)?;
+            tunnel.eof()?;
         }
     }
-    Ok(stream)
-}
-
-/// Tries the addresses of a host, one after the other. `name` is what an error calls it.
-fn reach(
-    host: &str,
-    port: u16,
-    name: String,
-    deadline: Deadline<'_>,
-) -> Result<Stream, ConnectError> {
-    let failed = |error| ConnectError::Connect {
-        host: name.clone(),
-        error,
-    };
-    let mut last = io::ErrorKind::AddrNotAvailable.into();
-    for address in (host, port).to_socket_addrs().map_err(failed)? {
-        let left = deadline.left().map_err(failed)?;
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => return Ok(stream.into()),
-            Err(error) => last = error,
-        }
-    }
-    Err(failed(last))
+    Ok(())
 }

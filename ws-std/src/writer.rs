@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ws_http::Ended;
 use ws_proto::{Close, CloseCode, Kind, Message, Part, Prepared, SendError};
 #[cfg(feature = "deflate")]
 use ws_proto::{Compress, Outgoing};
@@ -112,6 +113,11 @@ impl Writer {
     /// thread that waits on the connection wakes with an error.
     pub fn abort(&self) {
         self.shared.abort();
+    }
+
+    /// How the connection ended, if it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.shared.ended()
     }
 
     /// The number of bytes of messages that wait in the queue, after those that are being written.

@@ -154,3 +154,37 @@ fn login() {
     assert_eq!(ws.recv().unwrap(), None);
     assert_eq!(ws.peer_close().unwrap().0, CloseCode::POLICY);
 }
+
+#[test]
+fn app() {
+    let (_server, url) = Example::server("echo_server");
+    let app = Example::start("app", &[&url]);
+    let mut said = app.ends();
+    // Two threads say it.
+    said.sort();
+    let all = [
+        "### closed ###",
+        "Hello 0",
+        "Hello 1",
+        "Hello 2",
+        "thread terminating...",
+    ];
+    assert_eq!(said, all);
+}
+
+#[test]
+fn call() {
+    let (_server, url) = Example::server("echo_server");
+    let call = Example::start("call", &[&url, "你好"]);
+    assert_eq!(call.ends(), ["Sending '你好'...", "Received '你好'"]);
+}
+
+#[test]
+fn ticker() {
+    let (server, url) = Example::server("server_push");
+    let mut ticker = Example::start("ticker", &[&url]);
+    assert_eq!([ticker.line(), ticker.line()], ["connected", "1"]);
+    drop(server);
+    while !ticker.line().contains("again in ") {}
+    assert_eq!(ticker.ends().last().unwrap(), "stopped");
+}

@@ -21,6 +21,12 @@ impl<'a> Target<'a> {
     /// Connects once as any client does, and closes: it shows which address answers, and that it
     /// does.
     pub(crate) fn find(url: &'a str, deflate: Option<Deflate>) -> Result<Self, String> {
+        // Its connections are driven by this thread, in the clear.
+        if url.starts_with("wss://") {
+            return Err(format!(
+                "wss:// needs TLS, which `ws bench` does not speak, in {url:?}"
+            ));
+        }
         let mut timeouts = Timeouts::DEFAULT;
         timeouts.close_timeout = CLOSING;
         let mut client = Client::new(url)

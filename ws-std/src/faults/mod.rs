@@ -164,6 +164,9 @@ impl Talk {
                         told.seen.push(format!("refused: {}", response.status()));
                         told.end = End::Done;
                     }
+                    Err(ConnectError::Io { error, .. }) => {
+                        told.end = End::Failed(format!("Io({error:?})"));
+                    }
                     Err(error) => told.end = End::Failed(format!("{error:?}")),
                 }
             }

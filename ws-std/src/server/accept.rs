@@ -55,7 +55,7 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
             break Ok(());
         }
         match listener.accept() {
-            Ok((stream, peer)) => start(core, stream.into(), peer, &mut refused),
+            Ok((stream, peer)) => start(core, core.over_tls(stream.into()), peer, &mut refused),
             Err(error) if is_timeout(&error) => refused.forget(Instant::now()),
             Err(error) => match error.kind() {
                 io::ErrorKind::InvalidInput => break Err(error),

@@ -20,6 +20,8 @@ use crate::guard::Rules;
 use crate::pool::Pool;
 use crate::socket::WebSocket;
 use crate::stream::{Socket, Stream};
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 
 mod accept;
 mod answer;
@@ -80,6 +82,8 @@ struct Core {
     rules: Rules,
     grace: Duration,
     stack_size: usize,
+    #[cfg(feature = "tls")]
+    tls: Option<ServerTls>,
     registry: Arc<Registry>,
     #[cfg(feature = "deflate")]
     pool: Arc<Pool>,
@@ -111,6 +115,8 @@ impl Server {
                 },
                 grace: Duration::from_secs(10),
                 stack_size: STACK,
+                #[cfg(feature = "tls")]
+                tls: None,
                 registry: Arc::new(registry),
                 #[cfg(feature = "deflate")]
                 pool: Arc::default(),
@@ -390,6 +396,16 @@ impl Server {
         self
     }
 
+    /// Speaks TLS, and nothing else, with this certificate. A connection whose handshake fails ends
+    /// without a word, within [`handshake_timeout`](Self::handshake_timeout). What is
+    /// [served over](Self::serve_over) a socket from elsewhere has its own, or none.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.core.tls = Some(tls);
+        self.core.site.secure = true;
+        self
+    }
+
     /// The address at which the server listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -450,6 +466,20 @@ impl Server {
 }
 
 impl Core {
+    /// Puts TLS over a connection, if the server speaks it.
+    #[cfg(feature = "tls")]
+    fn over_tls(&self, stream: Stream) -> Stream {
+        match &self.tls {
+            None => stream,
+            Some(tls) => tls.over(stream),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn over_tls(&self, stream: Stream) -> Stream {
+        stream
+    }
+
     /// Serves one connection on this thread, or refuses it.
     fn serve(&self, stream: Stream, peer: SocketAddr) {
         let stream = Arc::new(stream);

@@ -1,0 +1,272 @@
+//! A client of callbacks.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use thiserror::Error;
+use ws_http::Backoff;
+use ws_proto::{CloseCode, Message, SendError};
+
+use crate::client::Client;
+use crate::error::{ConnectError, Error};
+use crate::reconnect::Reconnect;
+use crate::socket::WebSocket;
+use crate::stop::{Busy, StopHandle};
+use crate::sync::lock;
+use crate::writer::Writer;
+
+/// A client that calls the application when something happens: what Python's `WebSocketApp` is.
+///
+/// ```no_run
+/// use ws_std::{App, Error};
+///
+/// App::new("ws://127.0.0.1:9001/echo")
+///     .on_open(|app| app.send("hello"))
+///     .on_message(|app, message| {
+///         println!("{message:?}");
+///         app.stop();
+///         Ok::<_, Error>(())
+///     })
+///     .on_error(|_, error| eprintln!("{error}"))
+///     .on_close(|_, close| println!("closed: {close:?}"))
+///     .run()?;
+/// # Ok::<(), ws_std::AppError>(())
+/// ```
+///
+/// The callbacks are called on the thread that [runs](Self::run) it, one at a time, with a handle
+/// that sends and stops. If one fails, [`on_error`](Self::on_error) is told, and it goes on. Meanwhile the server is pinged, as
+/// the client's [timeouts](Client::timeouts) say.
+///
+/// With [`reconnect`](Self::reconnect) it lasts until it is stopped. Whoever wants more than that,
+/// makes one of a [`Client`], or of what [`Client::reconnect`] gives:
+///
+/// ```no_run
+/// use ws_std::{App, Client};
+///
+/// let client = Client::new("ws://127.0.0.1:9001/").header("Authorization", "Bearer …");
+/// let app = App::from(client.reconnect().on_wait(|_, wait| println!("again in {wait:?}")));
+/// let handle = app.handle();
+/// std::thread::spawn(move || app.run());
+/// // … from any thread:
+/// handle.send("hello")?;
+/// handle.stop();
+/// # Ok::<(), ws_std::Error>(())
+/// ```
+#[must_use = "call `run`"]
+pub struct App {
+    connections: Reconnect,
+    handle: AppHandle,
+    on_open: Box<OnOpen>,
+    on_message: Box<OnMessage>,
+    on_error: Box<OnError>,
+    on_close: Box<OnClose>,
+}
+
+/// The errors that a callback may return.
+type Failure = Box<dyn StdError + Send + Sync>;
+type OnOpen = dyn FnMut(&AppHandle) -> Result<(), Failure> + Send;
+type OnMessage = dyn FnMut(&AppHandle, Message<'_>) -> Result<(), Failure> + Send;
+type OnError = dyn FnMut(&AppHandle, &AppError) + Send;
+type OnClose = dyn FnMut(&AppHandle, Option<(CloseCode, String)>) + Send;
+
+/// What went wrong with an [`App`].
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A connection was lost.
+    #[error(transparent)]
+    Lost(#[from] Error),
+    /// A callback failed.
+    #[error(transparent)]
+    Callback(Failure),
+}
+
+/// Sends and stops from any thread: see [`App::handle`].
+#[derive(Clone, Debug)]
+pub struct AppHandle {
+    stop: StopHandle,
+    /// The connection that is open.
+    open: Arc<Mutex<Option<Writer>>>,
+}
+
+impl App {
+    /// Makes one that connects to a URL, once.
+    pub fn new(url: impl Into<String>) -> Self {
+        Client::new(url).into()
+    }
+
+    /// Connects again when a connection is lost, and when there is none: see [`Reconnect`], which
+    /// says after what.
+    pub fn reconnect(mut self, backoff: Backoff) -> Self {
+        let connections = self.connections.retry_if(ws_http::Ended::is_worth_a_retry);
+        self.connections = connections.backoff(backoff);
+        self
+    }
+
+    /// Calls `on_open` with each connection that is open.
+    pub fn on_open<E: Into<Failure>>(
+        mut self,
+        mut on_open: impl FnMut(&AppHandle) -> Result<(), E> + Send + 'static,
+    ) -> Self {
+        self.on_open = Box::new(move |app| on_open(app).map_err(Into::into));
+        self
+    }
+
+    /// Calls `on_message` with each message.
+    pub fn on_message<E: Into<Failure>>(
+        mut self,
+        mut on_message: impl FnMut(&AppHandle, Message<'_>) -> Result<(), E> + Send + 'static,
+    ) -> Self {
+        self.on_message =
+            Box::new(move |app, message| on_message(app, message).map_err(Into::into));
+        self
+    }
+
+    /// Calls `on_error` with what goes wrong: a callback, a connection that is lost, the last
+    /// attempt at one.
+    pub fn on_error(
+        mut self,
+        on_error: impl FnMut(&AppHandle, &AppError) + Send + 'static,
+    ) -> Self {
+        self.on_error = Box::new(on_error);
+        self
+    }
+
+    /// Calls `on_close` when a connection has ended, with the code and reason of the server's Close
+    /// if there was one.
+    pub fn on_close(
+        mut self,
+        on_close: impl FnMut(&AppHandle, Option<(CloseCode, String)>) + Send + 'static,
+    ) -> Self {
+        self.on_close = Box::new(on_close);
+        self
+    }
+
+    /// Makes a handle for other threads. Callbacks are given one.
+    #[must_use]
+    pub fn handle(&self) -> AppHandle {
+        self.handle.clone()
+    }
+
+    /// Connects, and calls the callbacks until it ends: because it is stopped, or the server has
+    /// closed; with [`reconnect`](Self::reconnect), in a way that is not worth another attempt.
+    ///
+    /// # Errors
+    ///
+    /// The error that ended it, which `on_error` was told. None after [`AppHandle::stop`].
+    pub fn run(mut self) -> Result<(), AppError> {
+        let mut last = Ok(());
+        while let Some(connected) = self.connections.next() {
+            last = match connected {
+                Ok(mut ws) => self.serve(&mut ws),
+                Err(error) => Err(error.into()),
+            };
+            match &last {
+                Err(_) if self.handle.stop.is_stopped() => break,
+                Err(error) => (self.on_error)(&self.handle, error),
+                Ok(()) => {}
+            }
+        }
+        match self.handle.stop.is_stopped() {
+            true => Ok(()),
+            false => last,
+        }
+    }
+
+    /// Serves one connection, to its end.
+    fn serve(&mut self, ws: &mut WebSocket) -> Result<(), AppError> {
+        let busy = Busy::Open {
+            writer: ws.writer(),
+            thread: Some(thread::current().id()),
+        };
+        *lock(&self.handle.open) = Some(ws.writer());
+        let ended = match self.handle.stop.enter(busy) {
+            Ok(()) => self.receive(ws),
+            Err(_) => Ok(()),
+        };
+        *lock(&self.handle.open) = None;
+        self.handle.stop.leave();
+        (self.on_close)(&self.handle, ws.peer_close());
+        Ok(ended?)
+    }
+
+    fn receive(&mut self, ws: &mut WebSocket) -> Result<(), Error> {
+        let mut called = (self.on_open)(&self.handle);
+        loop {
+            if let Err(error) = called {
+                (self.on_error)(&self.handle, &AppError::Callback(error));
+            }
+            // A callback has stopped it: what still comes is nobody's.
+            if self.handle.stop.is_stopped() {
+                while ws.recv()?.is_some() {}
+                return Ok(());
+            }
+            let Some(message) = ws.recv()? else {
+                return Ok(());
+            };
+            called = (self.on_message)(&self.handle, message);
+        }
+    }
+}
+
+impl AppHandle {
+    /// Sends a message on the connection that is open, waiting until the transport has taken it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::send`]; [`SendError::Closed`] while there is no connection.
+    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.writer()?.send(message)
+    }
+
+    /// Makes a sender for the connection that is open, with everything that a [`Writer`] can do.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] while there is none.
+    pub fn writer(&self) -> Result<Writer, Error> {
+        let open = lock(&self.open).clone();
+        open.ok_or_else(|| SendError::Closed.into())
+    }
+
+    /// Ends it within 100 ms, whatever it waits for: see [`StopHandle::stop`]. What was sent before
+    /// goes before the Close.
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+}
+
+impl From<Client> for App {
+    fn from(client: Client) -> Self {
+        client.reconnect().once().into()
+    }
+}
+
+impl From<Reconnect> for App {
+    fn from(connections: Reconnect) -> Self {
+        Self {
+            handle: AppHandle {
+                stop: connections.stop_handle(),
+                open: Arc::default(),
+            },
+            connections,
+            on_open: Box::new(|_| Ok(())),
+            on_message: Box::new(|_, _| Ok(())),
+            on_error: Box::new(|_, _| {}),
+            on_close: Box::new(|_, _| {}),
+        }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}

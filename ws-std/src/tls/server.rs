@@ -1,0 +1,144 @@
+//! The certificate of a server, which may change while it runs.
+
+use std::fmt;
+use std::fs;
+use std::net::Shutdown;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, ServerConnection};
+
+use super::secure::Secure;
+use super::{TlsError, certificates, http_1, key, provider, roots};
+use crate::stream::Stream;
+use crate::sync::lock;
+
+/// The certificate of a server and its key, from files. For [`Server::tls`](crate::Server::tls).
+///
+/// ```no_run
+/// use ws_std::{Server, ServerTls};
+///
+/// let tls = ServerTls::from_files("fullchain.pem", "privkey.pem")?;
+/// let renewed = tls.clone();
+/// // Where a renewal is noticed, by a signal or once a day:
+/// // renewed.reload()?;
+/// # let _ = renewed;
+/// Server::bind("0.0.0.0:443")?
+///     .tls(tls)
+///     .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)))
+///     .run()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Clones are the same certificate.
+#[derive(Clone)]
+pub struct ServerTls(Arc<Files>);
+
+struct Files {
+    chain: PathBuf,
+    key: PathBuf,
+    clients: Option<PathBuf>,
+    config: Mutex<Arc<ServerConfig>>,
+}
+
+impl ServerTls {
+    /// Reads the files, in PEM: the certificate and those that lead to its authority, in this
+    /// order; and the private key.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read, or do not belong together.
+    pub fn from_files(
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, TlsError> {
+        Self::of(chain.into(), key.into(), None)
+    }
+
+    /// Requires clients to have a certificate that one of these authorities, in PEM, has issued.
+    /// Who has none fails in the TLS handshake, before it can ask for anything.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or has no certificate.
+    pub fn require_client_certificates(self, ca: impl Into<PathBuf>) -> Result<Self, TlsError> {
+        let files = &self.0;
+        Self::of(files.chain.clone(), files.key.clone(), Some(ca.into()))
+    }
+
+    /// Reads the files again, for the connections that come from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_files`](Self::from_files); the certificate is the one it was, then.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let files = &self.0;
+        let config = read(&files.chain, &files.key, files.clients.as_deref())?;
+        *lock(&files.config) = config;
+        Ok(())
+    }
+
+    fn of(chain: PathBuf, key: PathBuf, clients: Option<PathBuf>) -> Result<Self, TlsError> {
+        let config = Mutex::new(read(&chain, &key, clients.as_deref())?);
+        Ok(Self(Arc::new(Files {
+            chain,
+            key,
+            clients,
+            config,
+        })))
+    }
+
+    /// Puts TLS over a connection. The handshake is done by whoever reads first.
+    pub(crate) fn over(&self, stream: Stream) -> Stream {
+        let config = lock(&self.0.config).clone();
+        match ServerConnection::new(config) {
+            Ok(connection) => Secure::new(Arc::new(stream), connection.into()).into(),
+            // A connection without TLS is none.
+            Err(_) => {
+                let _ = stream.shutdown(Shutdown::Both);
+                stream
+            }
+        }
+    }
+}
+
+fn read(
+    chain: &Path,
+    own_key: &Path,
+    clients: Option<&Path>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let builder = ServerConfig::builder_with_provider(provider());
+    let builder = builder.with_safe_default_protocol_versions()?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(ca) => {
+            let roots = Arc::new(roots(&file(ca)?)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+            builder.with_client_cert_verifier(verifier.build().map_err(|_| TlsError::NoRoots)?)
+        }
+    };
+    let chain = certificates(&file(chain)?)?;
+    let config = builder.with_single_cert(chain, key(&file(own_key)?)?);
+    let mut config = config.map_err(|_| TlsError::Key)?;
+    config.alpn_protocols = http_1();
+    Ok(Arc::new(config))
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|error| TlsError::File {
+        path: path.display().to_string(),
+        error,
+    })
+}
+
+/// Where the files are.
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls")
+            .field("chain", &self.0.chain)
+            .field("key", &self.0.key)
+            .field("clients", &self.0.clients)
+            .finish_non_exhaustive()
+    }
+}
