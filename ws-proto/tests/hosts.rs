@@ -59,6 +59,8 @@ const CASES: &[Case] = &[
     (V11, "https://a.example/", &["a.example:80"], Err(E::HostMismatch)),
     (V10, "http://a.example/", &["b.example"], Err(E::HostMismatch)),
     (V11, "a.example:443", &["a.example:443"], Ok(())),
+    (V11, "a.example:443", &["a.example"], Ok(())),
+    (V11, "a.example:443", &["a.example:80"], Err(E::HostMismatch)),
     (V11, "a.example:443", &["b.example:443"], Err(E::HostMismatch)),
     (V11, "*", &["a.example"], Ok(())),
     // "the request MUST contain either an ":authority" pseudo-header field or a "Host" header field.

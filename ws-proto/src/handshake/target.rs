@@ -57,7 +57,8 @@ impl<'b> Target<'b> {
                 default_port,
                 ..
             } => Some((authority, Some(default_port))),
-            Self::Authority(authority) => Some((authority, None)),
+            // No scheme implies a port here, and clients leave it out of Host.
+            Self::Authority(authority) => Some((authority, authority.port)),
             Self::Origin { .. } | Self::Asterisk => None,
         }
     }
