@@ -1,5 +1,5 @@
 //! No circle between files: none uses, by itself or through others, a file that uses it. So a file
-//! can be understood with those below it, and the core is read from the bottom up.
+//! can be understood with those below it, and a crate is read from the bottom up.
 
 mod uses;
 
@@ -44,6 +44,24 @@ fn the_core_has_none() {
         ("handshake/request.rs", "handshake/fields.rs"),
         ("handshake/request.rs", "handshake/mod.rs"),
         ("handshake/fields.rs", "handshake/headers.rs"),
+    ];
+    for (from, to) in ways {
+        assert!(uses[from].contains(to), "{from} -> {to}: {:?}", uses[from]);
+    }
+}
+
+#[test]
+fn ws_http_has_none() {
+    let uses = of_crate("ws-http");
+    let circles = [circles(&uses), circles(&folders(&uses))].concat();
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+    let ways = [
+        ("site.rs", "routes.rs"),
+        ("routes.rs", "refusal.rs"),
+        ("refusal.rs", "response.rs"),
+        ("tunnel.rs", "tunnel/socks.rs"),
+        ("tunnel/connect.rs", "tunnel/error.rs"),
+        ("tunnel/connect.rs", "auth.rs"),
     ];
     for (from, to) in ways {
         assert!(uses[from].contains(to), "{from} -> {to}: {:?}", uses[from]);

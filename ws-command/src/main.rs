@@ -15,6 +15,7 @@ mod args;
 mod bench;
 mod chat;
 mod connect;
+mod log;
 mod serve;
 mod signals;
 mod text;

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ws_std::ws_http::without_secrets;
 use ws_std::{
-    Error, Hosts, InvalidHost, InvalidOrigin, Limits, Next, Origins, Refusal, Request, Response,
-    SendError, Server, StatusCode, Timeouts, WebSocket,
+    Error, Hosts, InvalidHost, InvalidOrigin, Limits, Next, Origins, Pace, Quota, Refusal, Request,
+    Response, SendError, Server, StatusCode, Timeouts, WebSocket,
 };
 
 use crate::args::{DeflateArgs, bytes, plain, seconds, unless_zero};
 use crate::chat::{self, Place, Rooms};
 use crate::fail;
+use crate::log::Lines;
 use crate::signals::on_signal;
 use crate::text::Escaped;
 use crate::utc::Utc;
@@ -51,6 +53,30 @@ pub(crate) struct Args {
     /// The most connections at a time; the next gets 503
     #[arg(long, value_name = "N", default_value_t = 1024)]
     max_connections: usize,
+
+    /// The most connections of an address; the next gets 429, and those of this machine are not
+    /// counted
+    #[arg(long, value_name = "N", default_value_t = Quota::DEFAULT.per_address.unwrap_or(usize::MAX))]
+    max_per_address: usize,
+
+    /// The most memory that all connections hold together, such as 512MiB; who would pass it is
+    /// closed (1013) [default: no bound]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_memory: Option<u64>,
+
+    /// The longest time without a message; who says nothing for longer is closed (1008)
+    /// [default: none]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    max_idle: Option<Duration>,
+
+    /// The most frames a second; who sends more is closed (1008) [default: no bound]
+    #[arg(long, value_name = "N")]
+    max_frames: Option<u32>,
+
+    /// The fewest bytes a second of a message that has begun; who is slower is closed (1008)
+    /// [default: none]
+    #[arg(long, value_name = "BYTES")]
+    min_rate: Option<u32>,
 
     /// Answer for this host, such as chat.example, or for `any`; repeatable; IP addresses and
     /// localhost always are [default: any, unless it listens on a loopback or a private address]
@@ -135,7 +161,11 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "listening on http://{}/", server.local_addr());
     let _ = stdout.flush();
-    match server.run() {
+    let ended = server.run();
+    if args.verbose {
+        Lines::standard().end();
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, format_args!("the listener failed: {}", plain(&error))),
     }
@@ -165,8 +195,16 @@ impl Args {
             list if any(list) => Hosts::any(),
             list => Hosts::named(list).expect("each was looked at when it was given"),
         };
+        let mut pace = Pace::default();
+        pace.max_idle = self.max_idle;
+        pace.max_frames = self.max_frames;
+        pace.min_rate = self.min_rate;
         let server = match self.deflate.settings() {
             Some(deflate) => server.deflate(deflate),
+            None => server,
+        };
+        let server = match self.max_memory {
+            Some(bytes) => server.max_memory(size(bytes)),
             None => server,
         };
         server
@@ -176,6 +214,8 @@ impl Args {
             .origins(origins)
             .handshake_timeout(self.handshake_timeout)
             .max_connections(self.max_connections)
+            .max_per_address(self.max_per_address)
+            .pace(pace)
             .grace(self.grace)
     }
 
@@ -288,13 +328,14 @@ impl Drop for Entry {
     }
 }
 
+/// What is asked for, without tokens in its query.
 fn target(request: &Request) -> String {
-    Escaped(&request.uri().to_string()).to_string()
+    Escaped(&without_secrets(&request.uri().to_string())).to_string()
 }
 
-/// Logs one line, with the time. If standard error is closed, nobody wants to read it.
+/// Logs one line, with the time, and waits for nobody.
 fn say(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{} {line}", Utc::now());
+    Lines::standard().say(line);
 }
 
 /// The word for all origins, and for all hosts.

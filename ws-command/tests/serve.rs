@@ -107,6 +107,23 @@ fn lines_of_a_head_may_be_as_long_as_asked_for() {
 }
 
 #[test]
+fn who_talks_too_little_too_much_or_too_long_is_closed() {
+    let closed = |served: &Served, messages: &[&[u8]]| {
+        let mut ws = ws_std::connect(format!("ws://{}/echo", served.address)).unwrap();
+        messages.iter().for_each(|message| drop(ws.send(*message)));
+        while let Ok(Some(_)) = ws.recv() {}
+        ws.peer_close().unwrap().0
+    };
+    let idle = Served::start(&["--max-idle", "0.05"]);
+    assert_eq!(closed(&idle, &[]), CloseCode::POLICY);
+    let busy = Served::start(&["--max-frames", "10"]);
+    assert_eq!(closed(&busy, &[&b""[..]; 100]), CloseCode::POLICY);
+    let small = Served::start(&["--max-memory", "64KiB"]);
+    let large = closed(&small, &[&[7; 500_000][..]]);
+    assert_eq!(large, CloseCode::TRY_AGAIN_LATER);
+}
+
+#[test]
 fn fragments_are_counted() {
     let served = Served::start(&["--max-fragments", "2"]);
     let mut client = served.connect("/echo");

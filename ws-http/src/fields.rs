@@ -14,8 +14,8 @@ impl fmt::Debug for Names<'_> {
     }
 }
 
-/// The headers of a head that the core has read, in the types of the `http` crate. Those it does
-/// not take are left out: a value with a byte that is no text.
+/// The headers of a head that the core has read, in the types of the `http` crate. Those are left out
+/// whose names are too long for it: of 64 KiB.
 ///
 /// ```
 /// let head = b"HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: a=1\r\n\r\n";

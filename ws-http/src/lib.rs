@@ -27,6 +27,12 @@
 //!              Ended ▶ Retry ▶ Backoff ▶ when to come back
 //! ```
 //!
+//! ```text
+//!   under attack   Quota ▶ Admission ▶ who comes in, who gives way, Refusal
+//!                  Pace ▶ Watch, Budget ▶ Charge ────▶ Excess ▶ a Close: 1008, 1013
+//!                                                      Counters ▶ Metrics
+//! ```
+//!
 //! And for connections that are open, [`Group`]: a message for many, none of which waits for another.
 //!
 //! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
@@ -37,15 +43,18 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod attempts;
 mod auth;
 mod backoff;
 mod body;
-mod connect;
+mod budget;
 mod fields;
 mod group;
 mod host;
+mod metrics;
 mod origins;
+mod pace;
 mod proxy;
 mod proxy_header;
 mod redirect;
@@ -54,20 +63,24 @@ mod request;
 mod response;
 mod retry;
 mod routes;
+mod secrets;
 mod site;
-mod socks;
 mod trusted;
 mod tunnel;
 mod url;
 
+pub use admission::{Admission, Entered, Quota};
 pub use attempts::{Attempt, Attempts};
 pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
 pub use backoff::{Backoff, Ended, retry_after};
 pub use body::{BodyError, BodyReader};
+pub use budget::{Budget, Charge};
 pub use fields::header_map;
 pub use group::{Group, Member, Membership};
 pub use host::{Hosts, InvalidHost};
+pub use metrics::{Counters, Metrics};
 pub use origins::{InvalidOrigin, Origins};
+pub use pace::{Pace, Watch};
 pub use proxy::{InvalidProxy, Proxies, Proxy, ProxyKind};
 pub use proxy_header::{ProxyHeader, ProxyHeaderError};
 pub use redirect::{RedirectError, Redirected, Redirects};
@@ -76,15 +89,16 @@ pub use request::Request;
 pub use response::{Body, Response};
 pub use retry::Retry;
 pub use routes::{Route, RouteError};
+pub use secrets::{REDACTED, is_secret, shown_header, without_secrets};
 pub use site::Site;
-pub use socks::SocksReply;
 pub use trusted::{InvalidNetwork, Trusted};
-pub use tunnel::{Tunnel, TunnelError};
+pub use tunnel::{SocksReply, Tunnel, TunnelError};
 pub use url::{InvalidUrl, Url};
 
 /// What a client says to a proxy that it is.
 pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
 
 pub use http::StatusCode;
+pub use ws_proto::Excess;
 /// The HTTP types that appear in this crate's API.
 pub use {http, ws_proto};

@@ -120,49 +120,57 @@ fn resolve(from: &Uri<'_>, location: &str) -> String {
     let location = location
         .split_once('#')
         .map_or(location, |(before, _)| before);
-    let (scheme, authority) = (from.scheme(), from.authority());
-    let path = from.resource_name().path();
     let (own, query) = match location.split_once('?') {
-        Some((own, query)) => (own, format!("?{query}")),
-        None => (location, String::new()),
+        Some((own, query)) => (own, Some(query)),
+        None => (location, None),
     };
-    match own {
-        _ if has_scheme(location) => websocket(location),
-        _ if location.starts_with("//") => format!("{scheme}:{location}"),
-        "" if query.is_empty() => {
-            let query = from.resource_name().query();
-            let query = query.map_or(String::new(), |query| format!("?{query}"));
-            format!("{scheme}://{authority}{path}{query}")
+    let (given, own) = match own.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+        _ => (None, own),
+    };
+    let scheme = given.map_or_else(|| from.scheme().as_str(), websocket);
+    let base = from.resource_name();
+    let (authority, path, query) = match own.strip_prefix("//") {
+        Some(own) => {
+            let (authority, path) = own.split_at(own.find('/').unwrap_or(own.len()));
+            (authority, without_dots(path), query)
         }
-        "" => format!("{scheme}://{authority}{path}{query}"),
-        _ if own.starts_with('/') => {
-            format!("{scheme}://{authority}{}{query}", without_dots(own))
+        // Without an authority it is the URL of something else.
+        None if given.is_some() => return format!("{scheme}:{own}"),
+        None if own.is_empty() => {
+            let query = query.or_else(|| base.query());
+            (from.authority(), base.path().into(), query)
         }
-        _ => {
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        None if own.starts_with('/') => (from.authority(), without_dots(own), query),
+        None => {
+            let (folder, _) = base.path().rsplit_once('/').unwrap_or_default();
             let path = without_dots(&format!("{folder}/{own}"));
-            format!("{scheme}://{authority}{path}{query}")
+            (from.authority(), path, query)
         }
-    }
+    };
+    let query = query.map_or(String::new(), |query| format!("?{query}"));
+    format!("{scheme}://{authority}{path}{query}")
 }
 
-/// Whether it begins with a scheme: a colon before any slash.
-fn has_scheme(location: &str) -> bool {
-    let end = location.find([':', '/', '?']);
-    end.is_some_and(|end| end > 0 && location[end..].starts_with(':'))
+/// Whether that is what stands before a colon: a path with one in it has a slash before it.
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && !text.contains('/')
 }
 
-/// With the scheme of a WebSocket in place of that of a page.
-fn websocket(url: &str) -> String {
-    match url.split_once(':') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => format!("ws:{rest}"),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss:{rest}"),
-        _ => url.into(),
+/// The scheme of a WebSocket in place of that of a page.
+fn websocket(scheme: &str) -> &str {
+    match scheme {
+        _ if scheme.eq_ignore_ascii_case("http") => "ws",
+        _ if scheme.eq_ignore_ascii_case("https") => "wss",
+        scheme => scheme,
     }
 }
 
 /// A path without `.` and `..` (RFC 3986 §5.2.4).
 fn without_dots(path: &str) -> String {
+    if path.is_empty() {
+        return String::new();
+    }
     let mut out: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
@@ -220,6 +228,8 @@ mod tests {
             (ws, " /x ", "ws://a.example:81/x".into()),
             (ws, "/x/../y/./z", "ws://a.example:81/y/z".into()),
             (ws, "/../..", "ws://a.example:81/".into()),
+            (ws, "//a.example:81/x/../../y", "ws://a.example:81/y".into()),
+            (ws, "ws://a.example:81/./x/..?..", "ws://a.example:81/?..".into()),
             (ws, "x", "ws://a.example:81/b/x".into()),
             (ws, "../x?y=../z", "ws://a.example:81/x?y=../z".into()),
             (ws, "..", "ws://a.example:81/".into()),

@@ -70,6 +70,16 @@ pub enum Refusal {
     /// There is no room for another connection, or the server ends.
     #[error("no room for another connection")]
     Full,
+    /// It was opening while too many others came: see [`Quota::openings`](crate::Quota::openings).
+    #[error("others came while this connection was opening")]
+    Displaced,
+    /// Its address has as many connections as it may have: see
+    /// [`Quota::per_address`](crate::Quota::per_address).
+    #[error("an address may have {most} connections")]
+    Crowd {
+        /// How many.
+        most: usize,
+    },
     /// The application failed.
     #[error("something went wrong here")]
     Failed,
@@ -92,7 +102,8 @@ impl Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Proxy(_) => StatusCode::BAD_REQUEST,
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Displaced => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Crowd { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -110,7 +121,7 @@ impl Refusal {
                 response.header(header::WWW_AUTHENTICATE, challenge.clone())
             }
             Self::Method { allowed } => response.header(header::ALLOW, list(allowed)),
-            Self::Full => response.header(header::RETRY_AFTER, "1"),
+            Self::Full | Self::Displaced => response.header(header::RETRY_AFTER, "1"),
             _ => response,
         }
     }
@@ -185,6 +196,8 @@ mod tests {
             ),
             (ProxyHeaderError::Missing.into(), 400, ""),
             (Refusal::Full, 503, "\r\nretry-after: 1\r\n"),
+            (Refusal::Displaced, 503, "\r\nretry-after: 1\r\n"),
+            (Refusal::Crowd { most: 64 }, 429, ""),
             (Refusal::Failed, 500, ""),
         ];
         for (refusal, status, line) in table {

@@ -40,6 +40,7 @@ pub struct Request {
     host: Option<String>,
     secure: bool,
     captures: Vec<(String, String)>,
+    answer: HeaderMap,
 }
 
 impl Request {
@@ -54,6 +55,7 @@ impl Request {
             host,
             secure: false,
             captures: Vec::new(),
+            answer: HeaderMap::new(),
         }
     }
 
@@ -190,6 +192,29 @@ impl Request {
     /// What hooks found out about it, to add to.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.head.extensions_mut()
+    }
+
+    /// The headers that hooks add to the answer that opens the WebSocket.
+    #[must_use]
+    pub const fn answer_headers(&self) -> &HeaderMap {
+        &self.answer
+    }
+
+    /// The headers of the answer that opens the WebSocket, to add to: a cookie, for example. Those
+    /// of the handshake itself are not the application's: with one of them the answer is 500.
+    ///
+    /// ```
+    /// # use ws_http::Request;
+    /// use ws_http::http::HeaderValue;
+    ///
+    /// fn hook(request: &mut Request) {
+    ///     let cookie = HeaderValue::from_static("session=7; Secure; HttpOnly");
+    ///     request.answer_headers_mut().append("set-cookie", cookie);
+    /// }
+    /// # let _ = hook;
+    /// ```
+    pub const fn answer_headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.answer
     }
 
     /// The request in the types of the `http` crate.

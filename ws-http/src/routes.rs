@@ -127,7 +127,12 @@ impl<P, S> Routes<P, S> {
         if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
             return Err(invalid());
         }
-        let names: Vec<_> = parameters(path).collect();
+        // One that was opened and not closed, or closed twice.
+        let is_unclear = |(name, rest): (&str, &str)| name.contains('{') || rest.starts_with('}');
+        if parameters(path).any(is_unclear) {
+            return Err(invalid());
+        }
+        let names: Vec<_> = parameters(path).map(|(name, _)| name).collect();
         let mut others = names.iter().enumerate();
         let is_twice = others.any(|(at, name)| names.iter().take(at).any(|own| own == name));
         if is_twice || names.len() > RouteError::MAX_PARAMS {
@@ -152,15 +157,16 @@ impl<P, S> Routes<P, S> {
         // The names as they were given: those in the router are percent-encoded.
         let captures = parameters(&place.path).zip(found.params.iter());
         let captures = captures
-            .map(|(name, (_, value))| (name.into(), value.into()))
+            .map(|((name, _), (_, value))| (name.into(), value.into()))
             .collect();
         request.capture(captures);
         place.find(request)
     }
 }
 
-/// The names of the parameters in a path. Two braces are one that stands for itself.
-fn parameters(path: &str) -> impl Iterator<Item = &str> {
+/// The names of the parameters in a path, and what follows each. Two braces are one that stands for
+/// itself.
+fn parameters(path: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = path;
     iter::from_fn(move || {
         loop {
@@ -171,7 +177,7 @@ fn parameters(path: &str) -> impl Iterator<Item = &str> {
             }
             let (name, after) = after.split_once('}')?;
             rest = after;
-            return Some(name.strip_prefix('*').unwrap_or(name));
+            return Some((name.strip_prefix('*').unwrap_or(name), rest));
         }
     })
 }
@@ -336,6 +342,10 @@ mod tests {
             ("/a?b", "`/a?b` is not a path"),
             ("/{", "`/{` is not a path"),
             ("/x/{}", "`/x/{}` is not a path"),
+            ("/x/{a{b}", "`/x/{a{b}` is not a path"),
+            ("/x/{a{}", "`/x/{a{}` is not a path"),
+            ("/x/{a}}", "`/x/{a}}` is not a path"),
+            ("/x/{a}}b}", "`/x/{a}}b}` is not a path"),
             ("/x/{*a}/b", "`/x/{*a}/b` is not a path"),
             (
                 "/rooms/{id}",

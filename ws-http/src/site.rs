@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{Method, header};
-use ws_proto::handshake::{self, Accept, Origin, RequestError};
+use http::Method;
+use ws_proto::handshake::{self, Accept};
 
-use crate::host::{Hosts, bare};
+use crate::host::Hosts;
 use crate::origins::Origins;
 use crate::refusal::Refusal;
-use crate::request::{Request, only};
+use crate::request::Request;
 use crate::routes::{Route, RouteError, Routes};
 use crate::trusted::Trusted;
 
@@ -93,18 +93,17 @@ impl<P, S> Site<P, S> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Host`] if it is meant for another server; [`RequestError::HostMismatch`] if it says
-    /// two hosts, and [`RequestError::RepeatedHost`] or [`RequestError::InvalidHost`] if nobody can tell.
+    /// [`Refusal::Host`] if it is meant for another server, and the errors of
+    /// [`check_host`](handshake::Request::check_host) if nobody can tell.
     pub fn receive(
         &self,
         parsed: &handshake::Request<'_>,
         peer: SocketAddr,
         listener: IpAddr,
     ) -> Result<Request, Refusal> {
+        // Whether it wants an upgrade or not: a path that only has pages asks the core nothing else.
+        parsed.check_host()?;
         let mut request = Request::read(parsed, peer)?;
-        // Whether it wants an upgrade or not: a path that only has pages asks the core nothing.
-        check_host(&request)?;
-        check_target(&request)?;
         // `*` and `host:port` name no resource, and nothing is there: what is wrong with it as a
         // handshake the core says.
         if !parsed.path().starts_with('/') {
@@ -151,40 +150,6 @@ impl<P, S> Default for Site<P, S> {
     }
 }
 
-/// "A server MUST respond with a 400 (Bad Request) status code […] to any request message that
-/// contains more than one Host header field line or a Host header field with an invalid field
-/// value." (RFC 9112 §3.2)
-fn check_host(request: &Request) -> Result<(), RequestError> {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let Some(host) = hosts.next() else {
-        return Ok(());
-    };
-    if hosts.next().is_some() {
-        return Err(RequestError::RepeatedHost);
-    }
-    // A target may have no authority, and then Host is there and empty.
-    match host.to_str() {
-        Ok(host) if host.is_empty() || bare(host).is_some() => Ok(()),
-        _ => Err(RequestError::InvalidHost),
-    }
-}
-
-/// A target may name its host (RFC 9112 §3.2.2). A client says the same in Host; if it does not,
-/// whoever looked at one of them on the way let the other one through.
-fn check_target(request: &Request) -> Result<(), RequestError> {
-    let uri = request.uri();
-    let (Some(target), Some(host)) = (uri.authority(), only(request.headers(), &header::HOST))
-    else {
-        return Ok(());
-    };
-    let scheme = uri.scheme_str().unwrap_or("http");
-    let [a, b] = [target.as_str(), host].map(|host| format!("{scheme}://{host}"));
-    match (Origin::parse(&a), Origin::parse(&b)) {
-        (Ok(a), Ok(b)) if a == b => Ok(()),
-        _ => Err(RequestError::HostMismatch),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +169,7 @@ mod tests {
             ("GET / HTTP/1.1\nHost: 127.0.0.1:1", 0, 0),
             ("GET / HTTP/1.1\nHost: evil.example", 421, 0),
             ("GET / HTTP/1.0", 0, 0),
+            ("GET / HTTP/1.1", 400, 400),
             ("GET / HTTP/1.1\nHost:", 0, 0),
             ("GET http://localhost/ HTTP/1.1\nHost: localhost", 0, 0),
             ("GET http://localhost:80/ HTTP/1.1\nHost: LOCALHOST", 0, 0),
@@ -241,6 +207,7 @@ mod tests {
             ("GET http://localhost/ HTTP/1.1\nHost: a\nHost: b", 400, 400),
             ("OPTIONS * HTTP/1.1\nHost: localhost", 405, 405),
             ("CONNECT a:1 HTTP/1.1\nHost: a:1", 405, 405),
+            ("CONNECT a:1 HTTP/1.1\nHost: b:1", 400, 400),
             ("GET * HTTP/1.1\nHost: localhost", 400, 400),
         ];
         let site = Site::new();
@@ -262,15 +229,33 @@ mod tests {
     #[test]
     fn over_http_2_the_authority_says_for_whom() {
         let table = [
-            ("localhost", "https://localhost", 0, 0),
-            ("localhost", "https://evil.example", 0, 403),
-            ("evil.example", "https://evil.example", 421, 0),
+            ("localhost", None, "https://localhost", 0, 0),
+            ("localhost", None, "https://evil.example", 0, 403),
+            ("evil.example", None, "https://evil.example", 421, 0),
+            ("localhost", Some("localhost"), "https://localhost", 0, 0),
+            (
+                "localhost",
+                Some("evil.example"),
+                "https://localhost",
+                400,
+                0,
+            ),
+            (
+                "evil.example",
+                Some("localhost"),
+                "https://localhost",
+                400,
+                0,
+            ),
+            ("localhost", Some(""), "https://localhost", 400, 0),
+            ("", None, "https://localhost", 400, 0),
         ];
-        for (authority, origin, received, accepted) in table {
-            let headers = [
+        for (authority, host, origin, received, accepted) in table {
+            let mut headers = vec![
                 ("sec-websocket-version", &b"13"[..]),
                 ("origin", origin.as_bytes()),
             ];
+            headers.extend(host.map(|host| ("host", host.as_bytes())));
             let parsed = handshake::Request::extended_connect(
                 handshake::HttpVersion::Http2,
                 "websocket",

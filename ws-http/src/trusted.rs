@@ -189,25 +189,39 @@ static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// From the last proxy to the first, and no more of them than are followed. Proto and host are
 /// lists as long as that of addresses, or what the last proxy says.
 fn x_forwarded(headers: &HeaderMap) -> Vec<Hop<'_>> {
-    let list = |name| elements(headers, name).rev();
-    let len = list(&FORWARDED_FOR).count();
-    let of_each = |name| list(name).count() == len;
-    let (hosts, protos) = (of_each(&FORWARDED_HOST), of_each(&FORWARDED_PROTO));
-    let at = |name, of_each, at| {
-        let at = if of_each { at } else { 0 };
-        text(list(name).nth(at)?)
+    let [addresses, hosts, protos] =
+        [&FORWARDED_FOR, &FORWARDED_HOST, &FORWARDED_PROTO].map(|name| List::read(headers, name));
+    let hop = |index| Hop {
+        from: addresses.get(index).and_then(address),
+        host: hosts.of(index, &addresses).map(Cow::Borrowed),
+        secure: protos.of(index, &addresses).map(is_secure),
     };
-    let hop = |index, from| Hop {
-        from,
-        host: at(&FORWARDED_HOST, hosts, index).map(Cow::Borrowed),
-        secure: at(&FORWARDED_PROTO, protos, index).map(is_secure),
-    };
-    if len == 0 {
-        return vec![hop(0, None)];
+    // Without addresses, the last proxy may still say the rest.
+    (0..addresses.last.len().max(1)).map(hop).collect()
+}
+
+/// The end of a list, from its last element on: as many as are followed.
+struct List<'h> {
+    last: Vec<&'h [u8]>,
+    len: usize,
+}
+
+impl<'h> List<'h> {
+    fn read(headers: &'h HeaderMap, name: &HeaderName) -> Self {
+        let mut elements = elements(headers, name).rev();
+        let last: Vec<_> = elements.by_ref().take(Trusted::MAX_HOPS).collect();
+        let len = last.len() + elements.count();
+        Self { last, len }
     }
-    let addresses = list(&FORWARDED_FOR).map(|from| address(text(from)?));
-    let addresses = addresses.take(Trusted::MAX_HOPS).enumerate();
-    addresses.map(|(index, from)| hop(index, from)).collect()
+
+    fn get(&self, index: usize) -> Option<&'h str> {
+        text(self.last.get(index)?)
+    }
+
+    /// What it says of an address: it has an element for each, or its last one is for all.
+    fn of(&self, index: usize, addresses: &Self) -> Option<&'h str> {
+        self.get(if self.len == addresses.len { index } else { 0 })
+    }
 }
 
 /// (RFC 7239 §4), in the same order. What is not one of its elements says nothing.
@@ -280,7 +294,14 @@ fn unquoted(value: &str) -> Cow<'_, str> {
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'));
     match quoted {
-        Some(inner) if inner.contains('\\') => inner.replace('\\', "").into(),
+        Some(inner) if inner.contains('\\') => {
+            let mut chars = inner.chars();
+            let unescaped = iter::from_fn(|| match chars.next()? {
+                '\\' => chars.next(),
+                char => Some(char),
+            });
+            unescaped.collect::<String>().into()
+        }
         Some(inner) => inner.into(),
         None => value.into(),
     }
@@ -486,6 +507,8 @@ mod tests {
             ),
             ("\nForwarded: for=unknown;host=a", "127.0.0.1:1 a"),
             ("\nForwarded: for=_hidden, for=10.0.0.1", "10.0.0.1:0 own"),
+            ("\nForwarded: for=\"203.0.\\1\\13.9\"", "203.0.113.9:0 own"),
+            ("\nForwarded: for=\"203.0.113.\\\\9\"", "127.0.0.1:1 own"),
             (
                 "\nForwarded: for=203.0.113.9;by=\"a, for=1.1.1.1\"",
                 "203.0.113.9:0 own",

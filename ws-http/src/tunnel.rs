@@ -1,12 +1,16 @@
 //! The way through a proxy: bytes each way, until what is behind it can be spoken to.
 
-use http::StatusCode;
-use thiserror::Error;
-use ws_proto::handshake::ResponseError;
-
-use crate::connect::Connect;
 use crate::proxy::{Proxy, ProxyKind};
-use crate::socks::{Socks, SocksReply};
+
+mod connect;
+mod error;
+mod socks;
+mod unsent;
+
+pub use error::{SocksReply, TunnelError};
+
+use connect::Connect;
+use socks::Socks;
 
 /// A conversation with a [`Proxy`] that ends in a connection to somebody behind it.
 ///
@@ -40,53 +44,9 @@ enum Machine {
     Socks(Socks),
 }
 
-/// A proxy that lets nobody through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum TunnelError {
-    /// The host to connect to is neither a name nor an IP address, or longer than 255 bytes, or
-    /// the port is 0.
-    #[error("a proxy cannot be asked for such a host")]
-    Host,
-    /// The HTTP proxy refused.
-    #[error("the proxy answered with status {}", .0.as_u16())]
-    Refused(StatusCode),
-    /// The head of the HTTP proxy's answer is too long.
-    #[error(
-        "the proxy's answer is too long (Tunnel::MAX_HEAD is {} bytes)",
-        Tunnel::MAX_HEAD
-    )]
-    TooLong,
-    /// The HTTP proxy's answer is not one of HTTP.
-    #[error("the proxy's answer is not one of HTTP: {0}")]
-    Http(ResponseError),
-    /// The proxy answered a question that it cannot have read: it was not written yet.
-    #[error("the proxy answered before it was asked")]
-    Unasked,
-    /// The answer does not begin with the version of SOCKS5 (RFC 1928 §3).
-    #[error("the proxy does not speak SOCKS5")]
-    NotSocks,
-    /// The SOCKS5 proxy wants to know who asks, and takes no user and password, or got none.
-    #[error("the proxy wants credentials that there are none of")]
-    Method,
-    /// The SOCKS5 proxy does not take the user and password.
-    #[error("the proxy does not take the credentials")]
-    Credentials,
-    /// The SOCKS5 proxy did not connect.
-    #[error("the proxy did not connect: {0}")]
-    Socks(SocksReply),
-    /// Bytes came from behind the proxy before anything was sent there. A `Tunnel` does not say
-    /// so: an adapter does whose protocol begins with the client.
-    #[error("bytes came from behind the proxy before anything was sent there")]
-    Early,
-    /// The stream ended before there was an answer.
-    #[error("the proxy closed the connection")]
-    Eof,
-}
-
 impl Tunnel {
     /// The longest head of an answer, in bytes: interim ones together with the last.
-    pub const MAX_HEAD: usize = 16 << 10;
+    pub const MAX_HEAD: usize = error::MAX_HEAD;
 
     /// Begins to ask a proxy for a connection to a host, which is a name or an IP address without
     /// brackets. The proxy looks the name up.
@@ -160,39 +120,5 @@ impl Tunnel {
             Machine::Connect(connect) => connect.is_open(),
             Machine::Socks(socks) => socks.is_open(),
         }
-    }
-}
-
-/// Bytes that wait to be written, which may hold a password.
-pub(crate) struct Unsent {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Unsent {
-    pub(crate) const fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, sent: 0 }
-    }
-
-    pub(crate) fn rest(&self) -> &[u8] {
-        self.bytes.get(self.sent..).unwrap_or_default()
-    }
-
-    pub(crate) fn sent(&mut self, len: usize) {
-        self.sent = self.sent.saturating_add(len).min(self.bytes.len());
-    }
-
-    /// Checks that the proxy can have read it.
-    pub(crate) fn check(&self) -> Result<(), TunnelError> {
-        match self.rest() {
-            [] => Ok(()),
-            _ => Err(TunnelError::Unasked),
-        }
-    }
-}
-
-impl std::fmt::Debug for Unsent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes", self.rest().len())
     }
 }

@@ -72,6 +72,11 @@ impl Assembly {
         self.len
     }
 
+    /// The memory that it holds, in bytes.
+    pub(crate) const fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The first `len` bytes of the spare room, which zlib has written.
     #[cfg(feature = "deflate")]
     pub(crate) fn spare_head(&self, len: usize) -> &[u8] {

@@ -103,6 +103,12 @@ impl Buffers {
         self.write.as_ref().map_or(0, |held| held.buffer.len())
     }
 
+    /// The memory to send from, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.write.as_ref().map_or(0, |held| held.buffer.memory())
+    }
+
     /// Whether the buffers hold any memory.
     #[must_use]
     pub const fn has_memory(&self) -> bool {

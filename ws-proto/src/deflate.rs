@@ -276,6 +276,14 @@ impl Deflater {
         self.context.replace(context)
     }
 
+    /// The memory that it holds, in bytes: zlib's by its documentation.
+    pub(crate) fn memory(&self) -> usize {
+        self.context.as_ref().map_or(0, |context| {
+            let Encoding { window, memory, .. } = context.encoding;
+            (1 << (window.get() + 2)) + (1 << (memory + 9)) + context.out.capacity()
+        })
+    }
+
     /// Gives the memory back. Later messages cannot refer to earlier ones then, which costs size
     /// and breaks nothing.
     pub(crate) fn release(&mut self) {
@@ -429,6 +437,14 @@ impl Inflater {
             core::mem::take(&mut self.utf8).finish()?;
         }
         Ok(())
+    }
+
+    /// The memory that it holds, in bytes: a window and what belongs to it.
+    pub(crate) const fn memory(&self) -> usize {
+        match self.context {
+            Some(_) => 52 << 10,
+            None => 0,
+        }
     }
 
     /// Gives the memory back, unless a later message may need it. Up to then a peer may forget what

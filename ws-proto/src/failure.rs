@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::close_code::CloseCode;
 use crate::error::{ProtocolError, SendError};
 use crate::liveness::TimedOut;
 
@@ -27,9 +28,42 @@ pub enum Error {
     /// The peer did not answer in time, and we gave it up.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
+    /// The peer talks too slowly or too much for this server, or more than its memory allows, and we
+    /// sent a Close that says so.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// The transport failed.
     #[error("transport failed: {0}")]
     Io(io::Error),
+}
+
+/// What a peer does too much of, or too little, for a server that bounds it: its connection is
+/// closed. No rule of the protocol is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum Excess {
+    /// A message arrives at fewer bytes a second than the server wants.
+    #[error("a message arrives too slowly")]
+    Slow,
+    /// The peer sent no message for too long.
+    #[error("no message for too long")]
+    Idle,
+    /// More frames came in a second than the server takes.
+    #[error("too many frames")]
+    Frames,
+    /// The connections of the server hold all the memory that they may have together.
+    #[error("the server is out of memory")]
+    Memory,
+}
+
+impl Excess {
+    /// The code to close with.
+    #[must_use]
+    pub const fn code(self) -> CloseCode {
+        match self {
+            Self::Slow | Self::Idle | Self::Frames => CloseCode::POLICY,
+            Self::Memory => CloseCode::TRY_AGAIN_LATER,
+        }
+    }
 }
 
 /// The limits are ours: to exceed one breaks no rule.

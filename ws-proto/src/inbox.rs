@@ -105,6 +105,11 @@ impl Inbox {
         Ok(())
     }
 
+    /// The memory that it holds, in bytes.
+    pub(crate) const fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     #[inline]
     pub(crate) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]

@@ -237,6 +237,22 @@ impl Incoming {
         self.buffer.is_none()
     }
 
+    /// The memory that it holds, in bytes: a message that arrives, the room to read into, and, with
+    /// compression, what the peer's messages refer to.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let buffer = self.buffer.as_ref().map_or(0, |held| {
+            held.buffer.inbox.memory() + held.buffer.message.memory()
+        });
+        #[cfg(feature = "deflate")]
+        let buffer = buffer
+            + self
+                .inflater
+                .as_ref()
+                .map_or(0, |inflater| inflater.memory());
+        buffer
+    }
+
     /// The bytes received and not consumed.
     pub(crate) fn unread(&self) -> &[u8] {
         match &self.buffer {
@@ -246,7 +262,8 @@ impl Incoming {
     }
 
     /// Whether a message was begun and is not handed out.
-    pub(crate) const fn is_within_message(&self) -> bool {
+    #[must_use]
+    pub const fn is_within_message(&self) -> bool {
         self.receiver.is_within_message() || matches!(self.assembled, Assembled::Whole(_))
     }
 

@@ -160,7 +160,7 @@ pub use closing::{Shutdown, State};
 pub use connection::Connection;
 pub use error::{HeaderError, NoRoom, ProtocolError, SendError};
 #[cfg(feature = "std")]
-pub use failure::{Error, Failure};
+pub use failure::{Error, Excess, Failure};
 pub use header::{Header, HeaderBytes, Kind, MAX_CONTROL, Opcode, Part};
 pub use limits::Limits;
 pub use liveness::{Instant, Liveness, TimedOut, Timeouts, Verdict};

@@ -117,6 +117,11 @@ impl Outbox {
         self.own_len() + self.elsewhere
     }
 
+    /// The memory that it holds or keeps from being freed, in bytes.
+    pub(crate) const fn memory(&self) -> usize {
+        self.bytes.capacity() + self.controls.capacity() + self.elsewhere
+    }
+
     /// The number of bytes that lie here.
     #[inline]
     pub(crate) const fn own_len(&self) -> usize {

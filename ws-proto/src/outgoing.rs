@@ -277,6 +277,20 @@ impl Outgoing {
         buffers.write = buffers::detach(&mut self.buffer);
     }
 
+    /// The memory that it holds, in bytes: what waits to be sent, and, with compression, what our
+    /// messages refer to. A payload that is [shared](crate::Prepared) by many counts for each.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let buffer = self.buffer.as_ref().map_or(0, |held| held.buffer.memory());
+        #[cfg(feature = "deflate")]
+        let buffer = buffer
+            + self
+                .deflater
+                .as_ref()
+                .map_or(0, |deflater| deflater.memory());
+        buffer
+    }
+
     /// Frees the memory that is not in use.
     pub fn release(&mut self) {
         self.sender.release();

@@ -45,6 +45,8 @@
 //! | head; its lines; their number | 32 KiB; 16 KiB; 128 | `limits` |
 //! | unsent output of a connection | 1 MiB | `limits` |
 //! | connections, then 503 | 1024 | [`Server::max_connections`] |
+//! | those that are opening, then the oldest gets 503 | a quarter | [`Server::quota`] |
+//! | connections of an address, then 429 | 64, of this machine any | [`Server::max_per_address`] |
 //! | hosts it answers for | IP addresses, `localhost`; every name unless it listens on a local address | [`Server::hosts`] |
 //! | pages that may connect | of the same host | [`Server::origins`] |
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
@@ -70,6 +72,7 @@ extern crate self as ws_std;
 #[path = "../tests/common/faulty.rs"]
 mod faulty;
 mod group;
+mod guard;
 mod handshake;
 #[cfg(feature = "deflate")]
 mod pool;
@@ -96,7 +99,7 @@ pub use error::{ConnectError, Error, Stage, Tried};
 pub use group::{Group, Membership};
 pub use reader::{Next, Reader};
 pub use reconnect::Reconnect;
-pub use server::{Handle, Server};
+pub use server::{Handle, Login, Server};
 pub use socket::WebSocket;
 pub use stop::StopHandle;
 pub use stream::Socket;
@@ -108,9 +111,10 @@ pub use writer::{Corked, Writer};
 // The crates whose types appear in this crate's API.
 /// What surrounds a WebSocket in HTTP.
 pub use ws_http::{
-    Backoff, Basic, Bearer, Credentials, Ended, Hosts, InvalidCredentials, InvalidHost,
-    InvalidNetwork, InvalidOrigin, InvalidProxy, InvalidUrl, Origins, Proxies, Proxy,
-    RedirectError, Refusal, Request, Response, RouteError, StatusCode, Trusted, TunnelError, Url,
+    Backoff, Basic, Bearer, Credentials, Ended, Excess, Hosts, InvalidCredentials, InvalidHost,
+    InvalidNetwork, InvalidOrigin, InvalidProxy, InvalidUrl, Metrics, Origins, Pace, Proxies,
+    Proxy, Quota, RedirectError, Refusal, Request, Response, RouteError, StatusCode, Trusted,
+    TunnelError, Url,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use ws_proto::{
     Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready,
-    SendError, Step, Verdict,
+    SendError, State, Step, Verdict,
 };
 
 use crate::error::{Error, Failure};
+use crate::guard::{Frame, Guard};
 use crate::shared::{Answers, Shared};
 use crate::stream::{TICK, is_timeout};
 use crate::tap::Tapped;
@@ -30,6 +31,8 @@ pub struct Reader {
     /// The transport has failed, and was read to its end.
     lost: bool,
     on_pong: OnPong,
+    /// Watches the peer, on a server that asks something of it.
+    guard: Option<Box<Guard>>,
 }
 
 /// The application's handler of Pongs.
@@ -59,7 +62,9 @@ enum Waited {
 
 impl Reader {
     pub(crate) fn new(incoming: Incoming, shared: Arc<Shared>) -> Self {
+        let rules = shared.rules();
         Self {
+            guard: rules.and_then(|rules| rules.guard(shared.clock().now())),
             incoming,
             shared,
             patience: None,
@@ -98,6 +103,7 @@ impl Reader {
     pub fn recv_owned(&mut self) -> Result<Option<MessageBuf>, Error> {
         match self.wait(None)? {
             Waited::Message => {
+                self.saw(Frame::Message);
                 let taken = self.incoming.take_message(&mut Answers(&self.shared));
                 taken.map_err(|error| self.fail(error))
             }
@@ -140,6 +146,9 @@ impl Reader {
                         let _ = self.shared.flush_if_free();
                     }
                     answered = false;
+                    if let Some(guard) = &mut self.guard {
+                        guard.frame(Frame::Message, self.shared.clock().now());
+                    }
                     let mut corked = Corked::new(&self.shared);
                     if let Err(error) = handle(message, &mut corked) {
                         // A peer that is gone after its Close has done nothing wrong.
@@ -154,6 +163,7 @@ impl Reader {
                 Ok(Step::Control(event)) => {
                     answered = true;
                     self.on_pong.see(Some(event));
+                    self.saw(Frame::Control);
                 }
                 Ok(Step::NeedData) => {
                     // We do not read from a peer that does not take the answers. If it is gone, we
@@ -208,6 +218,7 @@ impl Reader {
     }
 
     fn message(&mut self) -> Result<Option<Message<'_>>, Error> {
+        self.saw(Frame::Message);
         match self.incoming.message(&mut Answers(&self.shared)) {
             Ok(message) => Ok(message),
             // Not `fail`: the borrow of an absent message would last to the end of the function.
@@ -236,14 +247,43 @@ impl Reader {
                     self.flush_queued();
                     let now = self.shared.clock().now();
                     self.check(now)?;
+                    let watched = self.watch(now)?;
                     if tried && deadline.is_some_and(|deadline| now >= deadline) {
                         return Ok(Waited::Elapsed);
                     }
-                    self.read(now, earlier(self.wake, deadline))?;
+                    self.read(now, earlier(earlier(self.wake, watched), deadline))?;
                     tried = true;
                 }
             }
         }
+    }
+
+    /// Notes what was received, if that is watched.
+    fn saw(&mut self, frame: Frame) {
+        if let Some(guard) = &mut self.guard {
+            guard.frame(frame, self.shared.clock().now());
+        }
+    }
+
+    /// Closes the connection of a peer that talks too slowly or too much. Returns when to look again.
+    fn watch(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
+        let (Some(guard), Some(rules)) = (&mut self.guard, self.shared.rules()) else {
+            return Ok(None);
+        };
+        if let Some(excess) = guard.closed() {
+            return Err(excess.into());
+        }
+        // In the closing handshake it need not talk.
+        if self.shared.outgoing().state() != State::Open {
+            return Ok(None);
+        }
+        guard.check(now, &rules.counters).map_err(|excess| {
+            let reason = excess.to_string();
+            // If there is no memory for the Close, the end of the stream has to say it.
+            let _ = Close::new(excess.code(), &reason).map(|close| self.shared.queue_close(close));
+            self.shared.hang_up();
+            excess.into()
+        })
     }
 
     /// Writes what was queued, not waiting for the peer, which may be waiting for us to read.
@@ -261,6 +301,9 @@ impl Reader {
                 Ready::Control => {
                     let event = self.incoming.control(&mut answers)?;
                     self.on_pong.see(event);
+                    if let Some(guard) = &mut self.guard {
+                        guard.frame(Frame::Control, self.shared.clock().now());
+                    }
                 }
                 ready => return Ok(ready),
             }
@@ -339,6 +382,9 @@ impl Reader {
                 // Silence: memory that is not in use is freed.
                 self.incoming.release();
                 self.shared.release();
+                if let Some(guard) = &mut self.guard {
+                    guard.account(&self.incoming);
+                }
                 Ok(())
             }
             Err(Error::Io(error)) => Err(self.lost(error)),
@@ -364,6 +410,9 @@ impl Reader {
         let len = self.shared.stream().read(spare)?;
         self.shared.tapped(Tapped::Received(&spare[..len]));
         self.incoming.filled(len);
+        if let Some(guard) = &mut self.guard {
+            guard.received(&self.incoming, len, self.shared.clock().now());
+        }
         Ok(len)
     }
 

@@ -28,6 +28,7 @@ use ws_proto::{
 
 use crate::clock::Clock;
 use crate::error::{Error, Failure};
+use crate::guard::{Rules, Waiting};
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
 use crate::stream::Stream;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     wire: Mutex<Wire>,
     timeouts: Timeouts,
     setup: Setup,
+    /// What waits to be sent, of the server's memory.
+    waiting: Option<Waiting>,
     /// The first failure of the transport: everything later follows from it.
     failure: OnceLock<Failure>,
     /// The peer has been waited for at the end: once is enough.
@@ -80,6 +83,8 @@ pub(crate) struct Setup {
     /// The contexts for compression that connections share.
     #[cfg(feature = "deflate")]
     pub(crate) pool: Option<Arc<Pool>>,
+    /// What the server asks of its connections.
+    pub(crate) rules: Option<Rules>,
 }
 
 impl Setup {
@@ -90,6 +95,7 @@ impl Setup {
             tap: None,
             #[cfg(feature = "deflate")]
             pool: None,
+            rules: None,
         }
     }
 }
@@ -102,12 +108,15 @@ impl Shared {
         setup: Setup,
     ) -> io::Result<Arc<Self>> {
         stream.prepare()?;
+        let rules = setup.rules.as_ref();
+        let budget = rules.and_then(|rules| rules.budget.as_ref());
         Ok(Arc::new(Self {
             stream,
             peer,
             timeouts: outgoing.timeouts(),
             outgoing: Mutex::new(outgoing),
             wire: Mutex::default(),
+            waiting: budget.map(Waiting::new),
             setup,
             failure: OnceLock::new(),
             hung_up: AtomicBool::new(false),
@@ -140,6 +149,10 @@ impl Shared {
 
     pub(crate) const fn clock(&self) -> &Clock {
         &self.setup.clock
+    }
+
+    pub(crate) const fn rules(&self) -> Option<&Rules> {
+        self.setup.rules.as_ref()
     }
 
     /// Queues a message and writes it, waiting for the peer to take it.
@@ -182,18 +195,27 @@ impl Shared {
     }
 
     /// Runs `send`, which may compress a message of `len` bytes: with a context of the pool, if
-    /// it needs one.
-    #[cfg_attr(
-        not(feature = "deflate"),
-        expect(unused_variables, reason = "nothing is compressed")
-    )]
-    pub(crate) fn with_context<T>(&self, len: usize, send: impl FnOnce(&mut Outgoing) -> T) -> T {
+    /// it needs one; if there is memory for it.
+    pub(crate) fn with_context(
+        &self,
+        len: usize,
+        send: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
         let mut outgoing = self.outgoing();
-        #[cfg(feature = "deflate")]
-        if let Some(pool) = &self.setup.pool {
-            return pool.lend(&mut outgoing, len, send);
+        if let Some(waiting) = &self.waiting {
+            waiting.check(len)?;
         }
-        send(&mut outgoing)
+        #[cfg(feature = "deflate")]
+        let sent = match &self.setup.pool {
+            Some(pool) => pool.lend(&mut outgoing, len, send),
+            None => send(&mut outgoing),
+        };
+        #[cfg(not(feature = "deflate"))]
+        let sent = send(&mut outgoing);
+        if let Some(waiting) = &self.waiting {
+            waiting.account(&outgoing);
+        }
+        sent
     }
 
     /// Starts the closing handshake, and does not wait for it.
@@ -325,10 +347,18 @@ impl Shared {
         self.outgoing().release();
         if let Some(mut wire) = self.free_wire() {
             wire.release();
+            self.account(&self.outgoing(), &wire);
         }
         // What a thread that found the wire taken has queued meanwhile. The next thread that uses
         // the connection sees a failure.
         let _ = self.flush_soon();
+    }
+
+    /// Counts what is held, if there is a bound on it.
+    fn account(&self, outgoing: &Outgoing, wire: &Wire) {
+        if let Some(waiting) = &self.waiting {
+            waiting.account_both(outgoing, &wire.buffers);
+        }
     }
 
     pub(crate) fn tapped(&self, what: Tapped<'_>) {

@@ -29,7 +29,7 @@ fn two_hundred_connections_leave_nothing_behind() {
         .websocket("/panics", |_, _| -> Result<(), Error> {
             panic!("as the test wants")
         }));
-    common::until("the server", || count("task") == before.1 + 2);
+    common::until("the server", || count("task") == before.1 + 1);
     let running = (count("fd"), count("task"));
 
     for at in 0..200 {

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::text::Escaped;
+use ws_std::ws_http::{REDACTED, shown_header, without_secrets};
 
-/// The text that replaces a secret.
-const REDACTED: &str = "[redacted]";
+use crate::text::Escaped;
 
 /// The lines of a head, safe to show.
 pub(super) fn lines(head: &[u8]) -> Vec<String> {
@@ -15,7 +14,7 @@ pub(super) fn lines(head: &[u8]) -> Vec<String> {
     for (at, line) in text.trim_end_matches(['\r', '\n']).split('\n').enumerate() {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = if at == 0 {
-            without_parameters(line)
+            without_secrets(line)
         } else if line.starts_with([' ', '\t']) && secret {
             // A folded line is obsolete; the secrets of a server that still folds are hidden too.
             REDACTED.into()
@@ -31,57 +30,14 @@ fn header<'a>(line: &'a str, secret: &mut bool) -> Cow<'a, str> {
     let Some((name, value)) = line.split_once(':') else {
         return line.into();
     };
-    // A nonce and its digest: no secrets, and the `=` at their end is no parameter's.
-    if ["sec-websocket-key", "sec-websocket-accept"].contains(&&*name.to_ascii_lowercase()) {
-        *secret = false;
-        return line.into();
+    let text = value.trim_start();
+    let shown = shown_header(name, text);
+    *secret = shown == REDACTED;
+    match shown {
+        _ if *secret => format!("{name}: {REDACTED}").into(),
+        shown if shown == text => line.into(),
+        shown => format!("{name}: {shown}").into(),
     }
-    *secret = is_secret(name) && !name.to_ascii_lowercase().starts_with("sec-websocket-");
-    if *secret {
-        return format!("{name}: {REDACTED}").into();
-    }
-    match without_parameters(value) {
-        Cow::Borrowed(_) => line.into(),
-        Cow::Owned(value) => format!("{name}:{value}").into(),
-    }
-}
-
-/// Hides the values of secret parameters of the URLs in a text: `?access_token=…`.
-fn without_parameters(text: &str) -> Cow<'_, str> {
-    if !text.contains('=') {
-        return text.into();
-    }
-    let mut out = String::new();
-    for piece in text.split_inclusive(['?', '&', ' ', ';', '#']) {
-        let end = piece.trim_end_matches(['?', '&', ' ', ';', '#']).len();
-        match piece[..end].split_once('=') {
-            Some((name, _)) if is_secret(name) => {
-                out.extend([name, "=", REDACTED, &piece[end..]]);
-            }
-            _ => out.push_str(piece),
-        }
-    }
-    out.into()
-}
-
-/// Whether a header or parameter of this name is likely to be a secret.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [
-        "cookie",
-        "authorization",
-        "x-auth",
-        "token",
-        "secret",
-        "passw",
-        "credential",
-        "key",
-        "jwt",
-        "session",
-        "signature",
-    ]
-    .iter()
-    .any(|part| name.contains(part))
 }
 
 #[cfg(test)]
@@ -111,6 +67,7 @@ mod tests {
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
             Set-Cookie: s3cret\r\n s3cret\r\n\
+            Sec-WebSocket-Protocol: chat, s3crets3crets3crets3crets3crets3cret\r\n\
             X-Trace: a=b\r\n\r\n";
         assert_eq!(
             lines(head),
@@ -127,6 +84,7 @@ mod tests {
                 "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
                 "Set-Cookie: [redacted]",
                 "[redacted]",
+                "Sec-WebSocket-Protocol: chat, [redacted]",
                 "X-Trace: a=b",
             ]
         );

@@ -99,10 +99,11 @@ pub enum RequestError {
     /// Several Hosts (RFC 9112 §3.2).
     #[error("more than one Host header")]
     RepeatedHost,
-    /// A Host that is empty or not `host[:port]` (RFC 9112 §3.2).
+    /// A Host that is not `host[:port]` (RFC 9112 §3.2), or empty where it has to name the server.
     #[error("the Host header is not host[:port]")]
     InvalidHost,
-    /// The target is an absolute URI with another authority than Host (RFC 9112 §3.2.2).
+    /// The target, or `:authority`, names another host or port than Host (RFC 9112 §3.2, RFC 9113
+    /// §8.3.1).
     #[error("the Host header and the request target name different hosts")]
     HostMismatch,
     /// An extended CONNECT for another `:protocol` than `websocket` (RFC 9220 §3).

@@ -65,7 +65,7 @@ impl<'b> Request<'b> {
                 let target = absolute(uri.scheme_str(), authority, path);
                 let target = target.ok_or(RequestError::Target)?;
                 let text = match target {
-                    Target::NoResource => authority,
+                    Target::Authority(_) => authority,
                     _ => path,
                 };
                 Self::of_parts(method.as_str(), (text, target), version, headers.into())
@@ -79,7 +79,7 @@ impl<'b> Request<'b> {
 fn absolute<'b>(scheme: Option<&str>, authority: &'b str, resource: &'b str) -> Option<Target<'b>> {
     let authority = Authority::parse(authority)?;
     let Some(scheme) = scheme else {
-        return Some(Target::NoResource);
+        return Some(Target::Authority(authority));
     };
     Some(Target::Absolute {
         authority,

@@ -259,20 +259,13 @@ impl<'b> Request<'b> {
             // There it is an extended CONNECT.
             HttpVersion::Http2 | HttpVersion::Http3 => return Err(RequestError::Method),
         }
+        if let Target::Authority(_) | Target::Asterisk = self.target {
+            return Err(RequestError::Target);
+        }
         // "A |Host| header field containing the server's authority." (§4.2.1)
-        let host = self.host()?;
-        match self.target {
-            Target::Origin { .. } => {}
-            Target::Absolute {
-                authority,
-                default_port,
-                ..
-            } => {
-                if !authority.is_same(&host, Some(default_port)) {
-                    return Err(RequestError::HostMismatch);
-                }
-            }
-            Target::NoResource => return Err(RequestError::Target),
+        self.check_host()?;
+        if self.fields.host == Field::Value(b"") {
+            return Err(RequestError::InvalidHost);
         }
         // "An |Upgrade| header field containing the value "websocket", treated as an ASCII
         // case-insensitive value." (§4.2.1)
@@ -294,15 +287,7 @@ impl<'b> Request<'b> {
 
     /// The rules of RFC 8441 §4 and §5.
     fn check_extended(&self, extended: Extended<'b>) -> Result<(), RequestError> {
-        let Some(authority) = Authority::parse(extended.authority) else {
-            return Err(RequestError::InvalidHost);
-        };
-        // "a server SHOULD treat a request as malformed if it contains a Host header field that
-        // identifies an entity that differs from the entity in the ":authority" pseudo-header
-        // field." (RFC 9113 §8.3.1)
-        if self.fields.host != Field::Missing && !authority.is_same(&self.host()?, None) {
-            return Err(RequestError::HostMismatch);
-        }
+        self.check_host()?;
         let Target::Origin { .. } = self.target else {
             return Err(RequestError::Target);
         };
@@ -464,29 +449,73 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Checks Host, of a request for a page too.
+    /// Checks that it says for which host it is, and says one: a request for a page too.
     ///
-    /// > A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
-    /// > that lacks a Host header field and to any request message that contains more than one Host
-    /// > header field line or a Host header field with an invalid field value. (RFC 9112 §3.2)
-    #[cfg(feature = "alloc")]
-    pub(crate) fn check_host(&self) -> Result<(), RequestError> {
-        match self.fields.host {
-            Field::Missing if self.version == HttpVersion::Http10 => Ok(()),
-            // A target may have no authority, and then Host is there and empty (RFC 9112 §3.2).
-            Field::Value(b"") => Ok(()),
-            _ => self.host().map(drop),
-        }
-    }
-
-    fn host(&self) -> Result<Authority<'b>, RequestError> {
-        match self.fields.host {
-            Field::Missing => Err(RequestError::MissingHost),
-            Field::Repeated => Err(RequestError::RepeatedHost),
+    /// | version | names its host | else |
+    /// |---|---|---|
+    /// | HTTP/1.0 | Host or an absolute target, if any | |
+    /// | HTTP/1.1 | Host, which is empty if nothing has a name | [`MissingHost`](RequestError::MissingHost) |
+    /// | HTTP/2, HTTP/3 | `:authority` or Host, not empty | [`MissingHost`](RequestError::MissingHost), [`InvalidHost`](RequestError::InvalidHost) |
+    ///
+    /// ```
+    /// use ws_proto::handshake::{Request, RequestError};
+    ///
+    /// let head = b"GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n";
+    /// assert_eq!(Request::parse(head)?.check_host(), Err(RequestError::HostMismatch));
+    /// # Ok::<(), RequestError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those; [`RepeatedHost`](RequestError::RepeatedHost), `InvalidHost` if it is not
+    /// `host[:port]`, and [`HostMismatch`](RequestError::HostMismatch) if the target or `:authority`
+    /// names another host or port.
+    pub fn check_host(&self) -> Result<(), RequestError> {
+        let named = match self.extended {
+            Some(extended) => {
+                let authority = Authority::parse(extended.authority);
+                Some((authority.ok_or(RequestError::InvalidHost)?, None))
+            }
+            None => self.target.authority(),
+        };
+        let host = match self.fields.host {
+            // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request
+            // message that lacks a Host header field and to any request message that contains more
+            // than one Host header field line or a Host header field with an invalid field value."
+            // (RFC 9112 §3.2)
+            Field::Missing => {
+                return match (self.version, named) {
+                    (HttpVersion::Http10, _) => Ok(()),
+                    // "the request MUST contain either an ":authority" pseudo-header field or a
+                    // "Host" header field." (RFC 9113 §8.3.1)
+                    (HttpVersion::Http2 | HttpVersion::Http3, Some(_)) => Ok(()),
+                    _ => Err(RequestError::MissingHost),
+                };
+            }
+            // "If the authority component is missing or undefined for the target URI, then a client
+            // MUST send a Host header field with an empty field value." (RFC 9112 §3.2); in HTTP/2
+            // "they MUST NOT be empty" (RFC 9113 §8.3.1).
+            Field::Value(b"") if self.bootstrap() == Bootstrap::Http1 => {
+                return named.map_or(Ok(()), |_| Err(RequestError::HostMismatch));
+            }
             Field::Value(value) => str::from_utf8(value)
                 .ok()
                 .and_then(Authority::parse)
-                .ok_or(RequestError::InvalidHost),
+                .ok_or(RequestError::InvalidHost)?,
+            Field::Repeated => return Err(RequestError::RepeatedHost),
+        };
+        // "If the target URI includes an authority component, then a client MUST send a field value
+        // for Host that is identical to that authority component" (RFC 9112 §3.2). Of two names,
+        // whoever looked at one of them on the way let the other one through.
+        //
+        // "a server SHOULD treat a request as malformed if it contains a Host header field that
+        // identifies an entity that differs from the entity in the ":authority" pseudo-header
+        // field." (RFC 9113 §8.3.1)
+        match named {
+            Some((authority, port)) if !authority.is_same(&host, port) => {
+                Err(RequestError::HostMismatch)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -15,8 +15,10 @@ pub(super) enum Target<'b> {
         default_port: u16,
         resource: &'b str,
     },
-    /// `host:port`, of CONNECT, or `*`, of OPTIONS: neither names a resource.
-    NoResource,
+    /// `host:port`, of CONNECT, which names no resource.
+    Authority(Authority<'b>),
+    /// `*`, of OPTIONS, which names none either.
+    Asterisk,
 }
 
 impl<'b> Target<'b> {
@@ -37,8 +39,28 @@ impl<'b> Target<'b> {
                 resource,
             });
         }
-        let named = text == "*" || Authority::parse(text)?.port.is_some();
-        named.then_some(Self::NoResource)
+        if text == "*" {
+            return Some(Self::Asterisk);
+        }
+        let authority = Authority::parse(text)?;
+        authority
+            .port
+            .is_some()
+            .then_some(Self::Authority(authority))
+    }
+
+    /// The host and port that it names, and the port that stands for one that is not written.
+    pub(super) const fn authority(self) -> Option<(Authority<'b>, Option<u16>)> {
+        match self {
+            Self::Absolute {
+                authority,
+                default_port,
+                ..
+            } => Some((authority, Some(default_port))),
+            // No scheme implies a port here, and clients leave it out of Host.
+            Self::Authority(authority) => Some((authority, authority.port)),
+            Self::Origin { .. } | Self::Asterisk => None,
+        }
     }
 
     /// The path, which is never empty if the target names a resource.

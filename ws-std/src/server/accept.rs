@@ -1,19 +1,19 @@
 //! The listener: accepting goes on whatever happens to a connection.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 use ws_http::Refusal;
 
-use super::answer::{REFUSAL, answer_and_end, unavailable};
+use super::answer::{REFUSAL, turn_away};
 use super::registry::Entry;
 use super::{Core, serve};
-use crate::stream::{Stream, TICK, is_timeout};
+use crate::stream::{Stream, is_timeout};
 
 /// The number of connections that the kernel holds for us while we are busy. std asks for 128, and
 /// beyond that, clients wait a second for their next attempt.
@@ -24,9 +24,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The time to wait for descriptors or memory to become free.
 const EXHAUSTED: Duration = Duration::from_millis(50);
-
-/// The most refused clients whose answer is still on the way; more are just dropped.
-const REFUSALS: usize = 64;
 
 pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let mut last = io::ErrorKind::InvalidInput.into();
@@ -52,19 +49,14 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     // Not every system has it for accept; there the connection to ourselves wakes us.
     let _ = SockRef::from(&listener).set_read_timeout(Some(LOOK));
-    let (refused, refusals) = mpsc::sync_channel(REFUSALS);
-    let refuser = thread::Builder::new().name("ws-refuse".into()).spawn({
-        let core = Arc::clone(core);
-        move || refuse(&core, &refusals)
-    })?;
-
+    let mut refused = Refused::default();
     let ended = loop {
         if core.registry.is_stopping() {
             break Ok(());
         }
         match listener.accept() {
-            Ok((stream, peer)) => start(core, core.over_tls(stream.into()), peer, &refused),
-            Err(error) if is_timeout(&error) => {}
+            Ok((stream, peer)) => start(core, core.over_tls(stream.into()), peer, &mut refused),
+            Err(error) if is_timeout(&error) => refused.forget(Instant::now()),
             Err(error) => match error.kind() {
                 io::ErrorKind::InvalidInput => break Err(error),
                 // The client gave up before we came, or a signal did.
@@ -79,29 +71,24 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     // The system refuses clients that come now, so none waits for us in vain.
     drop((listener, refused));
     core.registry.wind_down(core.grace);
-    let _ = refuser.join();
     ended
 }
 
 /// Serves a connection on a thread of its own, or refuses it.
-fn start(core: &Arc<Core>, stream: Stream, peer: SocketAddr, refused: &Refused) {
+fn start(core: &Arc<Core>, stream: Stream, peer: SocketAddr, refused: &mut Refused) {
     if core.registry.is_stopping() {
         return;
     }
     let stream = Arc::new(stream);
-    let Some(entry) = core.registry.enter(&stream, core.max_connections) else {
-        core.log(peer, &Refusal::Full);
-        drop(refused.try_send(stream));
-        return;
-    };
-    if spawn(core, stream.clone(), peer, entry).is_err() {
-        core.log(peer, &Refusal::Full);
-        let _ = refused.try_send(stream);
+    let entered = core.enter(&stream, peer);
+    let started = entered
+        .and_then(|entry| spawn(core, stream.clone(), peer, entry).map_err(|_| Refusal::Full));
+    if let Err(refusal) = started {
+        turn_away(&stream, &refusal);
+        core.log(peer, &refusal);
+        refused.keep(stream, Instant::now());
     }
 }
-
-/// The way for clients that there is no room for.
-type Refused = SyncSender<Arc<Stream>>;
 
 fn spawn(core: &Arc<Core>, stream: Arc<Stream>, peer: SocketAddr, entry: Entry) -> io::Result<()> {
     let thread = thread::Builder::new()
@@ -112,16 +99,28 @@ fn spawn(core: &Arc<Core>, stream: Arc<Stream>, peer: SocketAddr, entry: Entry) 
     Ok(())
 }
 
-/// Answers clients that there is no room for, one after the other: they cost one thread.
-fn refuse(core: &Core, refused: &Receiver<Arc<Stream>>) {
-    let answer = unavailable();
-    for stream in refused {
-        // A shutdown does not wait for as many seconds as there are clients here.
-        let patience = if core.registry.is_stopping() {
-            TICK
-        } else {
-            REFUSAL
-        };
-        answer_and_end(&stream, &answer, patience);
+/// The sockets of clients that were turned away, who have to read why: if they were closed at once,
+/// what the client sends would destroy it.
+#[derive(Default)]
+struct Refused(VecDeque<(Instant, Arc<Stream>)>);
+
+impl Refused {
+    /// The most that are kept; the oldest gives way.
+    const MOST: usize = 64;
+
+    fn keep(&mut self, stream: Arc<Stream>, now: Instant) {
+        self.forget(now);
+        if self.0.len() == Self::MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back((now, stream));
+    }
+
+    /// Closes those that were kept for long enough.
+    fn forget(&mut self, now: Instant) {
+        let is_over = |since: &Instant| now.saturating_duration_since(*since) >= REFUSAL;
+        while self.0.front().is_some_and(|(since, _)| is_over(since)) {
+            self.0.pop_front();
+        }
     }
 }

@@ -7,40 +7,82 @@ use ws_http::{Body, Refusal, Response};
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::stream::Stream;
+use crate::stream::{Stream, TICK};
 
-/// The answer to clients that there is no room for.
-pub(super) fn unavailable() -> Vec<u8> {
-    encoded(&Refusal::Full.response(), Body::Send)
+/// What is said last, and how long the client has to take it, and again to end its side.
+#[derive(Debug)]
+pub(super) struct LastWord {
+    bytes: Vec<u8>,
+    patience: Duration,
 }
 
-/// Answers a client that there is no room for.
-pub(super) fn refuse(stream: &Stream) {
-    answer_and_end(stream, &unavailable(), REFUSAL);
+impl LastWord {
+    /// An answer to somebody who waits for it: a page, or a refusal.
+    pub(super) const fn answer(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            patience: ANSWER,
+        }
+    }
+
+    /// What is said to somebody for whom nobody waits any more, who has said nothing for too long or
+    /// gives way. What is there already is read, so that it destroys no answer.
+    pub(super) const fn farewell(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            patience: TICK,
+        }
+    }
+
+    /// A refusal to somebody who is not let in.
+    pub(super) fn refusal(refusal: &Refusal) -> Self {
+        Self {
+            bytes: refused(refusal),
+            patience: REFUSAL,
+        }
+    }
+
+    /// Writes it, and lets the peer read it.
+    pub(super) fn say(&self, stream: &Stream) {
+        let clock = Clock::system();
+        let written = Deadline::after(&clock, self.patience)
+            .write(stream, &self.bytes)
+            .and_then(|()| stream.shutdown(Shutdown::Write));
+        if written.is_ok() {
+            let mut dropped = 0;
+            stream.linger(self.patience, |len| {
+                dropped += len;
+                dropped < DROPPED
+            });
+        }
+    }
 }
 
-/// The time that a refused client has to read its answer.
-pub(super) const REFUSAL: Duration = Duration::from_secs(1);
+/// A refusal to a client of whom nothing was read: written at once or not at all. Keep the socket
+/// for a moment, or what the client sends destroys the answer.
+pub(super) fn turn_away(stream: &Stream, refusal: &Refusal) {
+    let bytes = refused(refusal);
+    // There is room in a socket that nothing was written to.
+    let _ = stream.write_at_once(&[&bytes], bytes.len());
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
+/// A refusal as it travels now.
+pub(super) fn refused(refusal: &Refusal) -> Vec<u8> {
+    encoded(&refusal.response(), Body::Send)
+}
 
 /// An answer as it travels now.
 pub(super) fn encoded(answer: &Response, body: Body) -> Vec<u8> {
     answer.encode(body, SystemTime::now())
 }
 
-/// Writes the last bytes of a connection, and lets the peer read them.
-pub(super) fn answer_and_end(stream: &Stream, answer: &[u8], patience: Duration) {
-    let clock = Clock::system();
-    let written = Deadline::after(&clock, patience)
-        .write(stream, answer)
-        .and_then(|()| stream.shutdown(Shutdown::Write));
-    if written.is_ok() {
-        let mut dropped = 0;
-        stream.linger(patience, |len| {
-            dropped += len;
-            dropped < DROPPED
-        });
-    }
-}
+/// The time that a client has to take an answer that is not an upgrade, a page for example, and
+/// again to end its side.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// The time that a refused client has to read its answer.
+pub(super) const REFUSAL: Duration = Duration::from_secs(1);
 
 /// The most that is read and dropped after an answer, in bytes: a little of what follows a refused
 /// request may be there already, and nobody needs it.

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site, Trusted};
+use ws_http::{
+    Budget, Hosts, Origins, Pace, Quota, Refusal, Request, Response, RouteError, Site, Trusted,
+};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::{Config, Limits, Timeouts};
 
+use crate::guard::Rules;
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
 use crate::socket::WebSocket;
@@ -22,12 +25,17 @@ use crate::tls::ServerTls;
 
 mod accept;
 mod answer;
+mod log;
+mod login;
 mod registry;
 mod serve;
 
+pub use login::Login;
 pub use registry::Handle;
 
-use registry::Registry;
+use answer::LastWord;
+use log::Log;
+use registry::{Entry, Registry};
 
 /// The errors that a handler of connections may return.
 type Failure = Box<dyn StdError + Send + Sync>;
@@ -35,7 +43,6 @@ type Page = dyn Fn(&Request) -> Response + Send + Sync;
 type Handler = dyn Fn(WebSocket, &Request) -> Result<(), Failure> + Send + Sync;
 type Hook = dyn Fn(&mut Request) -> Option<Response> + Send + Sync;
 type Choice = dyn Fn(&Request) -> Option<String> + Send + Sync;
-type Log = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
 type Report = dyn Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send + Sync;
 
 /// A server for pages and WebSockets.
@@ -70,9 +77,9 @@ struct Core {
     hook: Option<Box<Hook>>,
     choice: Option<Box<Choice>>,
     report: Option<Box<Report>>,
-    log: Option<Box<Log>>,
+    log: Option<Log>,
     config: Config,
-    max_connections: usize,
+    rules: Rules,
     grace: Duration,
     stack_size: usize,
     #[cfg(feature = "tls")]
@@ -102,7 +109,10 @@ impl Server {
                 report: None,
                 log: None,
                 config: Config::DEFAULT,
-                max_connections: 1024,
+                rules: Rules {
+                    counters: registry.counters().clone(),
+                    ..Rules::default()
+                },
                 grace: Duration::from_secs(10),
                 stack_size: STACK,
                 #[cfg(feature = "tls")]
@@ -164,7 +174,8 @@ impl Server {
 
     /// Looks at every request for one of its [hosts](Self::hosts) before anything else does:
     /// whatever it answers is the answer. For authentication and redirects; what it finds out it
-    /// hands to the handler.
+    /// hands to the handler, in the [extensions](Request::extensions_mut), and what the 101 is to say
+    /// to the client, in its [headers](Request::answer_headers_mut).
     ///
     /// ```no_run
     /// use ws_std::{Basic, Credentials, Server};
@@ -260,13 +271,16 @@ impl Server {
     }
 
     /// Calls `log` with every request that is refused, and with where it came from, as a
-    /// [trusted proxy](Self::trust) says once it was read: for a line that says why. What a hook answers is the application's, and not among it. Accepting waits
-    /// for it: it must not.
+    /// [trusted proxy](Self::trust) says once it was read: for a line that says why. What a hook
+    /// answers is the application's, and not among it.
+    ///
+    /// It has a thread of its own, for which nobody waits: when a thousand refusals do, the next are
+    /// only [counted](ws_http::Metrics::unlogged).
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where
         F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
     {
-        self.core.log = Some(Box::new(log));
+        self.core.log = Some(Log::new(log));
         self
     }
 
@@ -313,9 +327,59 @@ impl Server {
         self
     }
 
-    /// Sets the most connections at a time, and so threads; the next gets 503. Default: 1024.
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.core.max_connections = connections;
+    /// Sets the most connections at a time, and so threads; the next gets 503. Default: 1024. A
+    /// quarter of them may be opening, and the oldest of those gives way to the next: see
+    /// [`Quota`].
+    pub fn max_connections(self, connections: usize) -> Self {
+        self.core
+            .registry
+            .limit(|quota| quota.connections = connections);
+        self
+    }
+
+    /// Sets the most connections of an address; the next gets 429. Default: 64. Those of this
+    /// machine are not counted, nor those of a [trusted proxy](Self::trust), but of those for whom
+    /// it asks.
+    pub fn max_per_address(self, connections: usize) -> Self {
+        let most = Some(connections);
+        self.core.registry.limit(|quota| quota.per_address = most);
+        self
+    }
+
+    /// Sets how many connections there may be, and of whom: see [`Quota`].
+    pub fn quota(self, quota: Quota) -> Self {
+        self.core.registry.limit(|own| *own = quota);
+        self
+    }
+
+    /// Sets how fast and how slowly clients may talk; who breaks it is closed with 1008. Default:
+    /// nothing is set.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use ws_std::{Pace, Server};
+    ///
+    /// let mut pace = Pace::default();
+    /// pace.max_idle = Some(Duration::from_secs(600));
+    /// pace.max_frames = Some(100); // a second
+    /// Server::bind("127.0.0.1:9001")?
+    ///     .pace(pace)
+    ///     .websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message)))
+    ///     .run()
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.core.rules.pace = pace;
+        self
+    }
+
+    /// Sets the most memory that all connections hold together, in bytes: what was received and not
+    /// taken, and what waits to be sent. The connection that would pass it is closed with 1013, and
+    /// the others go on. Stacks and what handlers hold come on top. Default: no bound.
+    pub fn max_memory(mut self, bytes: usize) -> Self {
+        let budget = Budget::new(bytes);
+        self.core.registry.bound(&budget);
+        self.core.rules.budget = Some(budget);
         self
     }
 
@@ -392,7 +456,12 @@ impl Server {
         if let Some(misspelt) = self.core.misspelt {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, misspelt));
         }
-        accept::run(self.listener, &Arc::new(self.core))
+        let core = Arc::new(self.core);
+        let ended = accept::run(self.listener, &core);
+        if let Some(log) = &core.log {
+            log.end();
+        }
+        ended
     }
 }
 
@@ -414,19 +483,31 @@ impl Core {
     /// Serves one connection on this thread, or refuses it.
     fn serve(&self, stream: Stream, peer: SocketAddr) {
         let stream = Arc::new(stream);
-        match self.registry.enter(&stream, self.max_connections) {
-            Some(entry) => serve::serve(self, stream, peer, &entry),
-            None => {
-                self.log(peer, &Refusal::Full);
-                answer::refuse(&stream);
+        match self.enter(&stream, peer) {
+            Ok(entry) => serve::serve(self, stream, peer, &entry),
+            Err(refusal) => {
+                self.log(peer, &refusal);
+                LastWord::refusal(&refusal).say(&stream);
             }
         }
     }
 
-    /// Tells the application of a refusal; that it panics concerns nobody else.
+    /// Takes a connection in.
+    fn enter(&self, stream: &Arc<Stream>, peer: SocketAddr) -> Result<Entry, Refusal> {
+        self.registry.counters().accepted();
+        // A proxy has as many as it has clients, and will say who they are.
+        let counted = !self.site.trusted.contains(peer.ip());
+        self.registry.enter(stream, counted.then_some(peer.ip()))
+    }
+
+    /// Counts a refusal, and tells the application of it.
     fn log(&self, peer: SocketAddr, refusal: &Refusal) {
-        if let Some(log) = &self.log {
-            serve::guarded(|| log(peer, refusal));
+        let counters = self.registry.counters();
+        counters.refused(refusal);
+        if let Some(log) = &self.log
+            && log.push(peer, refusal).is_err()
+        {
+            counters.unlogged();
         }
     }
 }

@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown as How, SocketAddr, TcpStrea
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use ws_http::{Admission, Budget, Counters, Metrics, Quota, Refusal};
 use ws_proto::{Close, CloseCode};
 
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::sync::lock;
 
-/// Shuts a [`Server`](crate::Server) down, from any thread.
+/// Shuts a [`Server`](crate::Server) down, and says what it does, from any thread.
 #[derive(Clone, Debug)]
 pub struct Handle {
     registry: Weak<Registry>,
@@ -32,6 +33,25 @@ impl Handle {
             registry.stop();
         }
     }
+
+    /// What the server has done since it began, and what it holds now; all zeroes once it has ended.
+    ///
+    /// ```no_run
+    /// use ws_std::Server;
+    ///
+    /// let server = Server::bind("127.0.0.1:9001")?
+    ///     .websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message)));
+    /// let handle = server.handle();
+    /// std::thread::spawn(move || server.run());
+    /// let metrics = handle.metrics();
+    /// println!("{} open, {} refused with 429", metrics.open, metrics.crowd);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let registry = self.registry.upgrade();
+        registry.map_or_else(Metrics::default, |registry| registry.metrics())
+    }
 }
 
 /// The connections of a server.
@@ -40,12 +60,15 @@ pub(crate) struct Registry {
     address: SocketAddr,
     inner: Mutex<Inner>,
     changed: Condvar,
+    counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
 struct Inner {
     phase: Phase,
-    next: u64,
+    admission: Admission,
+    /// To say what is held.
+    budget: Option<Budget>,
     live: HashMap<u64, Live>,
 }
 
@@ -59,8 +82,10 @@ enum Phase {
 
 #[derive(Debug)]
 enum Live {
-    /// In the opening handshake, or being answered with a page.
+    /// Being read from.
     Opening(Arc<Stream>),
+    /// Being answered, with a 101 or a page.
+    Answering(Arc<Stream>),
     Open(Arc<Shared>),
 }
 
@@ -71,21 +96,42 @@ pub(crate) struct Entry {
     registry: Arc<Registry>,
 }
 
-/// The server is shutting down: this connection cannot be opened any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stopping;
-
 impl Registry {
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             inner: Mutex::new(Inner {
                 phase: Phase::Running,
-                next: 0,
+                admission: Admission::new(Quota::DEFAULT),
+                budget: None,
                 live: HashMap::new(),
             }),
             changed: Condvar::new(),
+            counters: Arc::default(),
         }
+    }
+
+    /// Changes how many connections are let in.
+    pub(crate) fn limit(&self, change: impl FnOnce(&mut Quota)) {
+        change(self.inner().admission.quota_mut());
+    }
+
+    /// Notes what all connections may hold.
+    pub(crate) fn bound(&self, budget: &Budget) {
+        self.inner().budget = Some(budget.clone());
+    }
+
+    pub(crate) const fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    fn metrics(&self) -> Metrics {
+        let inner = self.inner();
+        let mut metrics = self.counters.metrics();
+        metrics.open = inner.admission.open_len();
+        metrics.opening = inner.admission.opening_len();
+        metrics.memory = inner.budget.as_ref().map_or(0, Budget::used);
+        metrics
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -96,17 +142,21 @@ impl Registry {
         self.inner().phase != Phase::Running
     }
 
-    /// Enters a connection, unless there are `max` already.
-    pub(crate) fn enter(self: &Arc<Self>, stream: &Arc<Stream>, max: usize) -> Option<Entry> {
+    /// Enters a connection from an address, if there is one to count. Another may give way to it.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        stream: &Arc<Stream>,
+        peer: Option<IpAddr>,
+    ) -> Result<Entry, Refusal> {
         let mut inner = self.inner();
-        if inner.live.len() >= max {
-            return None;
+        let entered = inner.admission.enter(peer)?;
+        if let Some(other) = entered.gives_way.and_then(|id| inner.live.remove(&id)) {
+            other.give_way();
         }
-        let id = inner.next;
-        inner.next += 1;
+        let id = entered.id;
         inner.live.insert(id, Live::Opening(stream.clone()));
         let registry = Arc::clone(self);
-        Some(Entry { id, registry })
+        Ok(Entry { id, registry })
     }
 
     /// Waits until every connection has ended, or has had its grace, or a second shutdown ends the
@@ -175,14 +225,22 @@ impl Live {
     fn stop(&self) {
         match self {
             // Its thread reads the end of the stream, sees that the server stops, and says 503.
-            Self::Opening(stream) => drop(stream.shutdown(How::Read)),
+            Self::Opening(stream) | Self::Answering(stream) => drop(stream.shutdown(How::Read)),
             Self::Open(shared) => drop(shared.close(going_away())),
+        }
+    }
+
+    fn give_way(&self) {
+        match self {
+            // Its thread reads the end of the stream, sees why, and says 503.
+            Self::Opening(stream) => drop(stream.shutdown(How::Read)),
+            Self::Answering(_) | Self::Open(_) => self.abort(),
         }
     }
 
     fn abort(&self) {
         match self {
-            Self::Opening(stream) => drop(stream.shutdown(How::Both)),
+            Self::Opening(stream) | Self::Answering(stream) => drop(stream.shutdown(How::Both)),
             Self::Open(shared) => shared.abort(),
         }
     }
@@ -193,21 +251,55 @@ fn going_away() -> Close<'static> {
 }
 
 impl Entry {
-    /// Notes that the opening handshake is about to be answered with 101.
+    /// A proxy said for whom the connection is.
+    pub(crate) fn name(&self, client: IpAddr) -> Result<(), Refusal> {
+        self.registry.inner().admission.name(self.id, client)
+    }
+
+    /// Notes that the connection is about to be answered, with something other than 101.
+    pub(crate) fn answering(&self) {
+        let mut inner = self.registry.inner();
+        if let Some(live) = inner.live.get_mut(&self.id)
+            && let Live::Opening(stream) = live
+        {
+            *live = Live::Answering(stream.clone());
+        }
+    }
+
+    /// Notes that the opening handshake is about to be answered with 101: from here on it gives way
+    /// to nobody.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened any more.
+    pub(crate) fn accept(&self) -> Result<(), Refusal> {
+        self.check()?;
+        let mut inner = self.registry.inner();
+        match inner.admission.open(self.id) {
+            true => Ok(()),
+            false => Err(Refusal::Displaced),
+        }
+    }
+
+    /// Notes that the connection is open.
     pub(crate) fn open(&self, shared: &Arc<Shared>) {
         let mut inner = self.registry.inner();
         if inner.phase != Phase::Running {
             let _ = shared.close(going_away());
         }
         inner.live.insert(self.id, Live::Open(shared.clone()));
+        drop(inner);
+        self.registry.counters.opened();
     }
 
-    /// Whether the connection may still be opened.
-    pub(crate) fn check(&self) -> Result<(), Stopping> {
-        if self.registry.is_stopping() {
-            return Err(Stopping);
+    /// Checks that the connection may still be opened: the server goes on, and it gave way to nobody.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let inner = self.registry.inner();
+        match inner.phase {
+            Phase::Running if inner.live.contains_key(&self.id) => Ok(()),
+            Phase::Running => Err(Refusal::Displaced),
+            Phase::Stopping | Phase::Dropping => Err(Refusal::Full),
         }
-        Ok(())
     }
 }
 
@@ -215,6 +307,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut inner = self.registry.inner();
         inner.live.remove(&self.id);
+        inner.admission.leave(self.id);
         // While the server runs, no thread waits for connections to end.
         if inner.phase != Phase::Running {
             self.registry.changed.notify_all();

@@ -4,13 +4,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::Duration;
 
 use ws_http::{Body, ProxyHeader, ProxyHeaderError, Refusal, Request, Response, Route};
-use ws_proto::handshake::{self, Accept};
+use ws_proto::handshake::{self, Accept, RequestError};
 use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
 
-use super::answer::{answer_and_end, encoded, unavailable};
+use super::answer::{LastWord, encoded, refused};
 use super::registry::Entry;
 use super::{Core, Handler};
 use crate::clock::Clock;
@@ -19,15 +18,33 @@ use crate::shared::Setup;
 use crate::socket::{About, WebSocket};
 use crate::stream::Stream;
 
-/// The time that a client has to take an answer that is not an upgrade, a page for example, and
-/// again to end its side.
-const ANSWER: Duration = Duration::from_secs(10);
-
 /// What a connection was opened for.
 struct Opened<'c> {
     handler: &'c Handler,
     request: Request,
     subprotocol: Option<String>,
+}
+
+impl Opened<'_> {
+    /// The headers that hooks add, unless one is no text.
+    fn headers(&self) -> Option<Vec<(&str, &str)>> {
+        let headers = self.request.answer_headers().iter();
+        let text = headers.map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        text.collect()
+    }
+
+    /// Adds to an answer what the application chose, if it can be sent.
+    fn complete<'a>(
+        &'a self,
+        accept: Accept<'a>,
+        headers: Option<&'a [(&'a str, &'a str)]>,
+    ) -> Option<Accept<'a>> {
+        let accept = accept.headers(headers?).ok()?;
+        match self.subprotocol.as_deref() {
+            Some(name) => accept.protocol(name).ok(),
+            None => Some(accept),
+        }
+    }
 }
 
 /// What a request comes to that opens nothing.
@@ -51,7 +68,10 @@ pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &
     };
     match open(core, accepting, &stream, peer, &clock, entry) {
         Ok((session, opened)) => run(core, (stream, clock), session, *opened, entry),
-        Err(Some(bytes)) => answer_and_end(&stream, &bytes, ANSWER),
+        Err(Some(last)) => {
+            entry.answering();
+            last.say(&stream);
+        }
         Err(None) => {}
     }
 }
@@ -100,7 +120,7 @@ fn open<'c>(
     mut peer: SocketAddr,
     clock: &Clock,
     entry: &Entry,
-) -> Result<(Session, Box<Opened<'c>>), Option<Vec<u8>>> {
+) -> Result<(Session, Box<Opened<'c>>), Option<LastWord>> {
     let mut opened = None;
     loop {
         let Verdict::Alive { wake } = accepting.check(clock.now()) else {
@@ -112,43 +132,50 @@ fn open<'c>(
                 Ok(1..) => {}
                 // The next check says what to do then.
                 Err(_) if deadline.left().is_err() => {}
-                // The client is gone, or we are.
-                _ => return Err(entry.check().is_err().then(unavailable)),
+                // The client is gone, or we are, or another took its place.
+                _ => return Err(entry.check().err().map(|why| dismissed(core, peer, &why))),
             },
-            AcceptStep::Request(asked) => match answer(core, stream, asked.request(), &mut peer) {
-                Ok(_) if entry.check().is_err() => return Err(Some(unavailable())),
-                Ok((accept, about)) => {
-                    let accept = match about.subprotocol.as_deref() {
-                        Some(name) => accept.protocol(name),
-                        None => Ok(accept),
-                    };
-                    // A choice of the application's that the client did not offer is an error of
-                    // the application's.
-                    let accept = accept.map_err(|_| Some(refused(core, peer, &Refusal::Failed)))?;
-                    asked.accept(accept);
-                    opened = Some(about);
+            AcceptStep::Request(asked) => {
+                match answer(core, stream, asked.request(), &mut peer, entry) {
+                    Ok((accept, about)) => {
+                        let headers = about.headers();
+                        // A choice of the application's that the client did not offer is an error of
+                        // the application's, and so is a header of the handshake itself.
+                        let failed = || Some(turned_away(core, peer, &Refusal::Failed));
+                        let accept = about.complete(accept, headers.as_deref());
+                        let accept = accept.ok_or_else(failed)?;
+                        let entered = entry.accept();
+                        entered.map_err(|why| Some(dismissed(core, peer, &why)))?;
+                        asked.accept(accept);
+                        opened = Some(about);
+                    }
+                    Err(answer) => {
+                        let body = match asked.request().method() {
+                            "HEAD" => Body::Omit,
+                            _ => Body::Send,
+                        };
+                        return Err(Some(LastWord::answer(match answer {
+                            Answer::Page(page) => encoded(&page, body),
+                            Answer::Refusal(refusal) => {
+                                core.log(peer, &refusal);
+                                encoded(&refusal.response(), body)
+                            }
+                        })));
+                    }
                 }
-                Err(answer) => {
-                    let body = match asked.request().method() {
-                        "HEAD" => Body::Omit,
-                        _ => Body::Send,
-                    };
-                    return Err(Some(match answer {
-                        Answer::Page(page) => encoded(&page, body),
-                        Answer::Refusal(refusal) => {
-                            core.log(peer, &refusal);
-                            encoded(&refusal.response(), body)
-                        }
-                    }));
-                }
-            },
+            }
             AcceptStep::NeedWrite if opened.is_none() => {
                 let answer = accepting.unsent().to_vec();
                 accepting.sent(answer.len());
-                if let AcceptStep::Over(Some(error)) = accepting.step() {
-                    core.log(peer, &error.into());
-                }
-                return Err(Some(answer));
+                let AcceptStep::Over(Some(error)) = accepting.step() else {
+                    return Err(Some(LastWord::answer(answer)));
+                };
+                core.log(peer, &error.into());
+                return Err(Some(match error {
+                    // It had its time.
+                    RequestError::Timeout => LastWord::farewell(answer),
+                    _ => LastWord::answer(answer),
+                }));
             }
             AcceptStep::NeedWrite => {
                 let written = deadline.write(stream, accepting.unsent());
@@ -175,9 +202,13 @@ fn answer<'c, 'b>(
     stream: &Stream,
     parsed: handshake::Request<'b>,
     peer: &mut SocketAddr,
+    entry: &Entry,
 ) -> Result<(Accept<'b>, Box<Opened<'c>>), Answer> {
     let mut request = core.site.receive(&parsed, *peer, listener(core, stream))?;
     *peer = request.peer_addr();
+    if !core.site.trusted.contains(peer.ip()) {
+        entry.name(peer.ip())?;
+    }
     if let Some(hook) = &core.hook
         && let Some(answer) = guarded(|| hook(&mut request)).ok_or(Refusal::Failed)?
     {
@@ -216,10 +247,16 @@ fn listener(core: &Core, stream: &Stream) -> IpAddr {
     }
 }
 
-/// A refusal as it travels, told to the log.
-fn refused(core: &Core, peer: SocketAddr, refusal: &Refusal) -> Vec<u8> {
+/// A refusal, told to the log.
+fn turned_away(core: &Core, peer: SocketAddr, refusal: &Refusal) -> LastWord {
     core.log(peer, refusal);
-    encoded(&refusal.response(), Body::Send)
+    LastWord::answer(refused(refusal))
+}
+
+/// A refusal of somebody who had a place, told to the log.
+fn dismissed(core: &Core, peer: SocketAddr, why: &Refusal) -> LastWord {
+    core.log(peer, why);
+    LastWord::farewell(refused(why))
 }
 
 fn run(
@@ -241,6 +278,7 @@ fn run(
     let setup = Setup {
         #[cfg(feature = "deflate")]
         pool: Some(core.pool.clone()),
+        rules: Some(core.rules.clone()),
         ..Setup::new(clock)
     };
     let Ok(ws) = WebSocket::new(stream, request.peer_addr(), session, setup, about) else {

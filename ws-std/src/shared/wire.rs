@@ -164,6 +164,7 @@ impl Shared {
         // If there is no more, the buffer goes back to where the next messages find it in cache.
         if more || wire.buffers.has_memory() {
             outgoing.swap(&mut wire.buffers);
+            self.account(&outgoing, wire);
         }
         more
     }

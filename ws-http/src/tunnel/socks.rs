@@ -9,12 +9,12 @@
 //!   ◀ 05 00 00 01 address port           connected, from there
 //! ```
 
-use std::fmt;
 use std::net::IpAddr;
 
+use super::error::{SocksReply, TunnelError};
+use super::unsent::Unsent;
 use crate::auth::Credentials;
 use crate::host::bare;
-use crate::tunnel::{TunnelError, Unsent};
 
 const VERSION: u8 = 5;
 /// "NO AUTHENTICATION REQUIRED"
@@ -45,34 +45,6 @@ enum Stage {
 /// The longest is a reply with a name of 255 bytes.
 #[derive(Debug, Default)]
 struct Answer(Vec<u8>);
-
-/// What a SOCKS5 proxy says of a connection that it did not make (RFC 1928 §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SocksReply(u8);
-
-impl SocksReply {
-    /// The number: 5 is "Connection refused".
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self.0
-    }
-}
-
-impl fmt::Display for SocksReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            1 => "general failure",
-            2 => "not allowed by its rules",
-            3 => "network unreachable",
-            4 => "host unreachable",
-            5 => "connection refused",
-            6 => "TTL expired",
-            7 => "command not supported",
-            8 => "address type not supported",
-            code => return write!(f, "code {code}"),
-        })
-    }
-}
 
 impl Socks {
     pub(crate) fn new(
@@ -157,7 +129,7 @@ impl Socks {
             (Stage::Password, [_, 0]) => self.ask(),
             (Stage::Password, [_, _]) => return Err(TunnelError::Credentials),
             (Stage::Reply, [_, reply, ..]) if *reply != 0 => {
-                return Err(TunnelError::Socks(SocksReply(*reply)));
+                return Err(TunnelError::Socks(SocksReply::new(*reply)));
             }
             (Stage::Reply, answer) if reply_len(answer)? == Some(answer.len()) => Stage::Open,
             _ => return Ok(()),
@@ -380,9 +352,9 @@ mod tests {
     #[test]
     fn every_code_has_its_words() {
         let said: BTreeSet<_> = (1..=9)
-            .map(|code| TunnelError::Socks(super::SocksReply(code)).to_string())
+            .map(|code| TunnelError::Socks(super::SocksReply::new(code)).to_string())
             .collect();
         assert_eq!(said.len(), 9, "{said:?}");
-        assert_eq!(super::SocksReply(5).code(), 5);
+        assert_eq!(super::SocksReply::new(5).code(), 5);
     }
 }

@@ -6,9 +6,10 @@ use http::StatusCode;
 use ws_proto::Limits;
 use ws_proto::handshake::{HeadError, Response, ResponseError, Scan};
 
+use super::error::{MAX_HEAD, TunnelError};
+use super::unsent::Unsent;
 use crate::auth::Credentials;
 use crate::host::bare;
-use crate::tunnel::{Tunnel, TunnelError, Unsent};
 
 /// How many interim answers may come before the one that counts (RFC 9110 §15.2).
 const MAX_INTERIM: u8 = 8;
@@ -21,10 +22,11 @@ pub(crate) struct Connect {
     open: bool,
 }
 
-/// The answer so far.
+/// An answer so far.
 struct Head {
     scan: Scan,
     bytes: Vec<u8>,
+    /// How long it may be: all of them together have a limit.
     limits: Limits,
 }
 
@@ -55,7 +57,7 @@ impl Connect {
         request.extend(b"\r\n");
         Ok(Self {
             unsent: Unsent::new(request),
-            head: Head::new(),
+            head: Head::new(MAX_HEAD),
             interim: 0,
             open: false,
         })
@@ -94,7 +96,7 @@ impl Connect {
                 // Nobody asked for another protocol.
                 100 | 102..=199 if self.interim < MAX_INTERIM => {
                     self.interim += 1;
-                    self.head = Head::new();
+                    self.head = Head::new(self.head.left());
                     false
                 }
                 100 | 102..=199 => return Err(TunnelError::Http(ResponseError::TooManyInterim)),
@@ -106,9 +108,9 @@ impl Connect {
 }
 
 impl Head {
-    fn new() -> Self {
+    fn new(most: usize) -> Self {
         let mut limits = Limits::DEFAULT;
-        (limits.max_head, limits.max_head_line) = (Tunnel::MAX_HEAD, Tunnel::MAX_HEAD);
+        (limits.max_head, limits.max_head_line) = (most, most);
         Self {
             scan: Scan::new(),
             bytes: Vec::new(),
@@ -130,9 +132,14 @@ impl Head {
         let status = StatusCode::from_u16(status).map_err(|_| ResponseError::StatusLine)?;
         Ok(Some((status, len.saturating_sub(before))))
     }
+
+    /// How long those may be that follow it.
+    const fn left(&self) -> usize {
+        self.limits.max_head.saturating_sub(self.bytes.len())
+    }
 }
 
-/// A limit is ours.
+/// Whether it is a limit, which is ours, that is passed.
 const fn fault(error: ResponseError) -> TunnelError {
     match error {
         ResponseError::Head(
@@ -190,6 +197,11 @@ mod tests {
         let interim = "HTTP/1.1 100 Continue\r\n\r\n";
         let some = format!("{}HTTP/1.1 200 OK\r\n\r\n", interim.repeat(8));
         let many = format!("{}HTTP/1.1 200 OK\r\n\r\n", interim.repeat(9));
+        // Together they are as long as may be, or a byte longer.
+        let last = head(Tunnel::MAX_HEAD - 8 * interim.len());
+        let together = format!("{}{last}", interim.repeat(8));
+        let over = together.replacen("\r\na: ", "\r\naa: ", 1);
+        let large = head(12_000).replace("200", "103").repeat(2);
         #[rustfmt::skip]
         let table = [
             ("HTTP/1.1 200 OK\r\n\r\n", "open after 19"),
@@ -198,6 +210,9 @@ mod tests {
             ("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 403 no\r\n\r\n", "open after 27"),
             (&just, "open after 16384"),
             (&some, "open after 219"),
+            (&together, "open after 16384"),
+            (&over, "the proxy's answer is too long (Tunnel::MAX_HEAD is 16384 bytes)"),
+            (&large, "the proxy's answer is too long (Tunnel::MAX_HEAD is 16384 bytes)"),
             ("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n", "the proxy answered with status 407"),
             ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno", "the proxy answered with status 502"),
             ("HTTP/1.1 302 Found\r\nLocation: http://a/\r\n\r\n", "the proxy answered with status 302"),

@@ -1,0 +1,87 @@
+//! Who asks, when it is said in the first messages and not in the request.
+
+use std::time::{Duration, Instant};
+
+use ws_proto::{CloseCode, Message};
+
+use crate::error::Error;
+use crate::reader::Next;
+use crate::socket::WebSocket;
+
+/// Waits for the right words: a token, a name and a password. A browser cannot send headers with a
+/// WebSocket, and what is in a URL is logged on the way.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use ws_std::{Login, Server};
+///
+/// Server::bind("127.0.0.1:9001")?
+///     .websocket("/", |mut ws, _request| {
+///         let user = Login::within(Duration::from_secs(5)).wait(&mut ws, |message| {
+///             let name = message.as_text()?.strip_prefix("open sesame, says ")?;
+///             Some(name.to_owned())
+///         })?;
+///         let Some(user) = user else { return Ok(()) }; // closed with 1008
+///         ws.send(&*format!("hello {user}"))
+///     })
+///     .run()
+/// # ; Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Login {
+    within: Duration,
+    tries: u32,
+    wrong: Option<&'static str>,
+}
+
+impl Login {
+    /// Waits for so long, whatever comes meanwhile, and for one message.
+    pub const fn within(time: Duration) -> Self {
+        Self {
+            within: time,
+            tries: 1,
+            wrong: None,
+        }
+    }
+
+    /// Lets the client try so often, and says `wrong` to it in between.
+    pub const fn tries(mut self, tries: u32, wrong: &'static str) -> Self {
+        (self.tries, self.wrong) = (tries, Some(wrong));
+        self
+    }
+
+    /// Gives each message to `check`, until it returns something: who it is. `None` if the client was
+    /// closed with 1008, because it did not say the right words in time, or has closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::recv`] and [`WebSocket::send`].
+    pub fn wait<T>(
+        self,
+        ws: &mut WebSocket,
+        mut check: impl FnMut(Message<'_>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        // One too long to be added never ends.
+        let deadline = Instant::now().checked_add(self.within);
+        for left in (0..self.tries).rev() {
+            let time = deadline.map_or(self.within, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            match ws.recv_timeout(time)? {
+                Next::Message(message) => {
+                    if let Some(who) = check(message) {
+                        return Ok(Some(who));
+                    }
+                }
+                Next::Closed => return Ok(None),
+                Next::Elapsed => break,
+            }
+            if let Some(wrong) = self.wrong.filter(|_| left > 0) {
+                ws.send(wrong)?;
+            }
+        }
+        ws.close(CloseCode::POLICY, "not logged in")?;
+        Ok(None)
+    }
+}
