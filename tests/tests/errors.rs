@@ -8,18 +8,19 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Raw, run, server, timeouts};
+use common::{Raw, run, server, timeouts, within};
 use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan, Uri};
 use ws_proto::{
     AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
     Part, SendError, Sender, Session,
 };
-use ws_std::{Client, Clock, Proxy, Response, StatusCode, Timeouts, WebSocket};
+use ws_std::{Client, Clock, Error, Pace, Proxy, Response, StatusCode, Timeouts, WebSocket};
 use ws_testkit::heads::rows;
-use ws_testkit::{name_of, variants};
+use ws_testkit::{TEXT, name_of, variants};
 
 /// The variants that are missing among `occurred`.
 fn missing<'s>(source: &'s str, name: &str, occurred: &BTreeSet<String>) -> Vec<&'s str> {
@@ -181,12 +182,27 @@ fn every_error_of_a_connection_occurs() {
     let (mut alone, _silent) = served(timeouts(None, 60_000, 10));
     let (mut dropped, _peer) = served(Timeouts::default());
     dropped.writer().abort();
-    let occurred = names([
+    let mut occurred = names([
         misled.recv().unwrap_err(),
         asked.ping(&[0; 126]).unwrap_err(),
         alone.close(CloseCode::NORMAL, "").unwrap_err(),
         dropped.send("x").unwrap_err(),
     ]);
+    // It talks too much.
+    let mut pace = Pace::default();
+    pace.max_frames = Some(1);
+    let (tell, told) = mpsc::channel();
+    let paced = server().timeouts(timeouts(None, 60_000, 10)).pace(pace);
+    let paced = paced.websocket("/", move |mut ws, _| {
+        let error = ws.for_each(|_, _| Ok::<_, Error>(())).unwrap_err();
+        tell.send(error).expect("the test waits");
+        Ok::<_, Error>(())
+    });
+    let paced = run(paced);
+    let mut peer = Raw::connect(paced.addr);
+    peer.upgrade();
+    peer.write(peer.frame(TEXT, b"x").repeat(100));
+    occurred.extend(names([within(move || told.recv().expect("an error"))]));
     assert_eq!(missing(OPEN, "Error", &occurred), [""; 0]);
 }
 

@@ -2,7 +2,7 @@
 //! With `--message`, each sends one of 1 KiB first and waits for its echo.
 //!
 //! ```text
-//! cargo run --release -p ws-tokio --example echo -- 127.0.0.1:9001
+//! cargo run --release -p ws-tokio --example async_echo -- 127.0.0.1:9001
 //! cargo run --release -p ws-tokio --example crowd -- ws://127.0.0.1:9001/echo 10000
 //! ```
 

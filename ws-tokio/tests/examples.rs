@@ -121,8 +121,8 @@ async fn a_chat_that_ends_in_good_order() {
 }
 
 #[tokio::test]
-async fn a_ticker_and_a_counter() {
-    let (_server, url) = Example::server("ticker").await;
+async fn a_clock_and_a_counter() {
+    let (_server, url) = Example::server("clock").await;
     let mut client = Example::client(&url).await;
     for _ in 0..2 {
         assert!(client.line().await.ends_with(" s since 1970"));

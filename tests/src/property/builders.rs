@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ws_http::Url;
 use ws_proto::handshake::Uri;
 
 use crate::written::{self, Asking};
@@ -42,10 +43,13 @@ fn in_a_client(text: &str) {
         if let Some((place, by_the_core)) = place {
             assert_eq!(taken, *by_the_core, "{place}");
         } else if taken {
+            // Blanks are escaped, and nothing else.
             let text = format!("ws://{address}{}", asking.target);
-            assert!(Uri::parse(&text).is_ok(), "{}", asking.place);
+            let url = Url::parse(&text).expect(asking.place);
+            assert_eq!(url.as_str(), text.replace(' ', "%20"), "{}", asking.place);
+            assert!(Uri::parse(url.as_str()).is_ok(), "{}", asking.place);
             let ends_a_word = |char: char| char.is_control() || char == ' ';
-            assert!(!asking.target.contains(ends_a_word));
+            assert!(!url.as_str().contains(ends_a_word));
         }
     }
 }

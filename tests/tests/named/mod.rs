@@ -35,7 +35,7 @@ fn has_test(source: &str, function: &str) -> bool {
     // The attributes of a function stand between `#[test]` and its name.
     let mut is_test = false;
     lines.any(|line| match line {
-        "#[test]" => {
+        _ if line == "#[test]" || line.starts_with("#[tokio::test") => {
             is_test = true;
             false
         }
@@ -44,7 +44,10 @@ fn has_test(source: &str, function: &str) -> bool {
             false
         }
         _ if line.starts_with("#[") => false,
-        _ => std::mem::take(&mut is_test) && line.starts_with(&start),
+        _ => {
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            std::mem::take(&mut is_test) && line.starts_with(&start)
+        }
     })
 }
 
@@ -55,8 +58,10 @@ fn root() -> PathBuf {
 #[test]
 fn a_test_that_is_not_there_is_missed() {
     let source = "#[test]\n#[cfg(unix)]\nfn is_there() {}\nfn helper() {}\n\
-        #[test]\n#[ignore = \"it takes long\"]\nfn is_left_out() {}\n";
+        #[test]\n#[ignore = \"it takes long\"]\nfn is_left_out() {}\n\
+        #[tokio::test(start_paused = true)]\nasync fn waits() {}\n";
     assert!(has_test(source, "is_there"));
+    assert!(has_test(source, "waits"));
     assert!(!has_test(source, "helper"));
     assert!(!has_test(source, "is"));
     assert!(!has_test(source, "is_left_out"));

@@ -375,7 +375,7 @@ mod tests {
     use crate::tls::made::Authority;
     use crate::tls::{ServerTls, Tls};
     use std::net::{TcpListener, TcpStream};
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::thread;
 
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -427,7 +427,11 @@ mod tests {
     fn pair(most: usize, fails: Option<io::ErrorKind>) -> (Secure, Stream) {
         let ca = Authority::new("ours");
         let own = ca.issue(&["chat.example"]);
-        let folder = std::env::temp_dir().join(format!("ws-std-{}-secure", std::process::id()));
+        // Tests that run at the same time have a folder each.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let made = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ws-std-{}-secure-{made}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
         std::fs::write(&chain, own.chain).unwrap();

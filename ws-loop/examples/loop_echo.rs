@@ -1,7 +1,7 @@
 //! Sends every message back: the server that is measured.
 //!
 //! ```text
-//! cargo run --release -p ws-loop --example echo -- 127.0.0.1:9001 [--max-message BYTES]
+//! cargo run --release -p ws-loop --example loop_echo -- 127.0.0.1:9001 [--max-message BYTES]
 //! ```
 
 use std::env;

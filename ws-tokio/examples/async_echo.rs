@@ -1,7 +1,7 @@
 //! Sends every message back; all that came with one read is answered with one write.
 //!
 //! ```text
-//! cargo run --release -p ws-tokio --example echo -- 127.0.0.1:9001 [--max-message BYTES]
+//! cargo run --release -p ws-tokio --example async_echo -- 127.0.0.1:9001 [--max-message BYTES]
 //! cargo run -p ws-tokio --example client -- ws://127.0.0.1:9001/echo
 //! ```
 

@@ -1,7 +1,7 @@
 //! Sends the time of the server every second, until the client leaves.
 //!
 //! ```text
-//! cargo run -p ws-tokio --example ticker               # in one terminal
+//! cargo run -p ws-tokio --example clock                # in one terminal
 //! cargo run -p ws-tokio --example client               # in another
 //! ```
 
