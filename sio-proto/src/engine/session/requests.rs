@@ -75,8 +75,8 @@ impl Session {
     /// The body of a POST has come. Its packets are read with [`step`](Self::step). `None` if it was
     /// refused, for itself or because its session is over.
     ///
-    /// Stop reading a body that grows over [`Config::max_payload`], and give what came: it is too
-    /// long.
+    /// Stop reading a body that grows over [`max_payload`](super::Config::max_payload), and give what
+    /// came: it is too long.
     #[must_use = "a POST is answered when its packets were read"]
     pub fn body<'b>(
         &mut self,
