@@ -35,7 +35,7 @@ mkdir -p "$out"
 need "python3 -m ensurepip --version" python3-venv
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     die "$(python3 --version) is too old: websockets needs 3.11"
-[[ -x $out/venv/bin/pip ]] || python3 -m venv --clear "$out/venv"
+"$out/venv/bin/pip" --version >/dev/null 2>&1 || python3 -m venv --clear "$out/venv"
 "$out/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$peers/requirements.txt"
 echo "peers: $("$out/venv/bin/python" --version), $("$out/venv/bin/pip" freeze | paste -sd ' ')"
 
