@@ -68,6 +68,17 @@ impl Hosts {
         Self(Rule::Any)
     }
 
+    /// The address for [`check`](Self::check): the one that we listen at; of a listener at all of
+    /// them a loopback one, if that is `local`, where the connection came in. Only this machine
+    /// connects there, and with it a browser that runs on it.
+    pub fn listener(own: IpAddr, local: impl FnOnce() -> Option<IpAddr>) -> IpAddr {
+        if !own.is_unspecified() {
+            return own;
+        }
+        let local = local().map(|local| local.to_canonical());
+        local.filter(IpAddr::is_loopback).unwrap_or(own)
+    }
+
     /// Checks a Host header, `host[:port]`, of a request that came in by a listener at this
     /// address.
     ///
@@ -153,6 +164,30 @@ mod tests {
         "100.128.0.1",
         "2001:db8::1",
     ];
+
+    #[test]
+    fn a_listener_at_all_addresses_is_a_loopback_one_to_who_came_in_by_that() {
+        // (where we listen, where it came in, what it is)
+        let table = [
+            ("0.0.0.0", "127.0.0.1", "127.0.0.1"),
+            ("::", "::ffff:127.0.0.1", "127.0.0.1"),
+            ("::", "::1", "::1"),
+            ("0.0.0.0", "10.0.0.1", "0.0.0.0"),
+            ("10.0.0.1", "127.0.0.1", "10.0.0.1"),
+        ];
+        for (own, local, expected) in table {
+            let [own, local, expected] = [own, local, expected].map(|text| text.parse().unwrap());
+            assert_eq!(
+                Hosts::listener(own, || Some(local)),
+                expected,
+                "{own} {local}"
+            );
+            assert_eq!(Hosts::listener(own, || None), own);
+        }
+        // The system is asked only if need be.
+        let own = "127.0.0.1".parse().unwrap();
+        assert_eq!(Hosts::listener(own, || panic!("asked")), own);
+    }
 
     #[test]
     fn addresses_and_localhost_are_known_and_names_only_in_public() {

@@ -44,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod answer;
 mod attempts;
 mod auth;
 mod backoff;
@@ -70,6 +71,7 @@ mod tunnel;
 mod url;
 
 pub use admission::{Admission, Entered, Quota};
+pub use answer::Answer;
 pub use attempts::{Attempt, Attempts};
 pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
 pub use backoff::{Backoff, Ended, retry_after};

@@ -10,6 +10,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use thiserror::Error;
+use ws_proto::Accepting;
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -102,6 +103,28 @@ impl ProxyHeader {
             Stage::Failed(error) => Err(error),
             _ => Ok(taken),
         }
+    }
+
+    /// Takes what one read brought, and gives what follows the header to the opening handshake;
+    /// nothing is the end of the stream. Returns whether the header is complete.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive) and [`eof`](Self::eof); [`ProxyHeaderError::Truncated`] also if
+    /// there is no memory for what follows.
+    pub fn introduce(
+        &mut self,
+        read: &[u8],
+        accepting: &mut Accepting,
+    ) -> Result<bool, ProxyHeaderError> {
+        let taken = self.receive(read)?;
+        if self.is_complete() {
+            let pushed = accepting.push(read.get(taken..).unwrap_or_default());
+            pushed.map_err(|_| ProxyHeaderError::Truncated)?;
+        } else if read.is_empty() {
+            self.eof()?;
+        }
+        Ok(self.is_complete())
     }
 
     /// The stream has ended.
@@ -275,6 +298,33 @@ mod tests {
             (Ok(()), None) => format!("nobody after {taken}"),
             (Err(error), _) => error.to_string(),
         }
+    }
+
+    #[test]
+    fn what_follows_a_header_is_the_handshake_s() {
+        const HEADER: &[u8] = b"PROXY TCP4 203.0.113.9 10.0.0.2 50000 443\r\n";
+        let all = [HEADER, b"GET"].concat();
+        for cut in 0..all.len() {
+            let mut accepting = Accepting::new(&ws_proto::Config::default());
+            let mut header = ProxyHeader::new();
+            let (first, rest) = all.split_at(cut);
+            let is_complete = cut >= HEADER.len();
+            if cut > 0 {
+                assert_eq!(header.introduce(first, &mut accepting), Ok(is_complete));
+            }
+            if !is_complete {
+                assert_eq!(header.introduce(rest, &mut accepting), Ok(true));
+            }
+            let expected = if is_complete {
+                &first[HEADER.len()..]
+            } else {
+                b"GET"
+            };
+            assert_eq!(accepting.into_received(), expected);
+        }
+        let mut accepting = Accepting::new(&ws_proto::Config::default());
+        let ended = ProxyHeader::new().introduce(b"", &mut accepting);
+        assert_eq!(ended, Err(ProxyHeaderError::Truncated));
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use http::Method;
 use ws_proto::handshake::{self, Accept};
 
+use crate::answer::Answer;
 use crate::host::Hosts;
 use crate::origins::Origins;
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::response::Response;
 use crate::routes::{Route, RouteError, Routes};
 use crate::trusted::Trusted;
 
@@ -142,6 +144,29 @@ impl<P, S> Site<P, S> {
         self.origins.check(request)?;
         Ok(accept)
     }
+
+    /// Asks the three questions, one after the other: `hook` comes between the first and the second,
+    /// and what it answers is the answer; `page` makes the answer where the second leads to a page.
+    ///
+    /// # Errors
+    ///
+    /// What to answer to a request that opens no WebSocket.
+    pub fn decide<'s, 'b>(
+        &'s self,
+        parsed: &handshake::Request<'b>,
+        (peer, listener): (SocketAddr, IpAddr),
+        hook: impl FnOnce(&mut Request) -> Result<Option<Response>, Refusal>,
+        page: impl FnOnce(&P, &Request) -> Result<Response, Refusal>,
+    ) -> Result<(Accept<'b>, Request, &'s S), Answer> {
+        let mut request = self.receive(parsed, peer, listener)?;
+        if let Some(answer) = hook(&mut request)? {
+            return Err(answer.into());
+        }
+        match self.route(&mut request)? {
+            Route::Page(found) => Err(page(found, &request)?.into()),
+            Route::Socket(socket) => Ok((self.accept(parsed, &request)?, request, socket)),
+        }
+    }
 }
 
 impl<P, S> Default for Site<P, S> {
@@ -223,6 +248,53 @@ mod tests {
                     assert_eq!(status, expected, "{head} {listener}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_hook_comes_after_the_host_and_before_the_path() {
+        let mut site = Site::new();
+        site.page(Method::GET, "/", "a page").unwrap();
+        site.websocket("/ws", "a chat").unwrap();
+        // (target, host, what the hook was asked, what came of it)
+        let table = [
+            ("/", "localhost", 1, "a page"),
+            ("/ws", "localhost", 1, "a chat"),
+            ("/hook", "localhost", 1, "the hook"),
+            ("/no", "localhost", 1, "404"),
+            ("/failed", "localhost", 1, "500"),
+            ("/ws", "evil.example", 0, "421"),
+        ];
+        for (target, host, asked, expected) in table {
+            let head = format!(
+                "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n\
+                 Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            );
+            let parsed = handshake::Request::parse(head.as_bytes()).unwrap();
+            let mut hooked = 0;
+            let decided = site.decide(
+                &parsed,
+                (([127, 0, 0, 1], 1).into(), [127, 0, 0, 1].into()),
+                |request| {
+                    hooked += 1;
+                    match request.path() {
+                        "/hook" => Ok(Some(Response::text("the hook"))),
+                        "/failed" => Err(Refusal::Failed),
+                        _ => Ok(None),
+                    }
+                },
+                |page, _| Ok(Response::text(*page)),
+            );
+            let came = match decided {
+                Ok((accept, request, socket)) => {
+                    assert_eq!((accept.status(), request.path()), (101, target));
+                    (*socket).to_owned()
+                }
+                Err(Answer::Page(page)) => String::from_utf8_lossy(page.body()).into_owned(),
+                Err(Answer::Refusal(refusal)) => refusal.status().as_str().to_owned(),
+            };
+            assert_eq!((hooked, &*came), (asked, expected), "{target} {host}");
         }
     }
 

@@ -4,16 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use ws_http::{Body, ProxyHeader, Refusal, Response};
+use ws_http::{Answer, Body, ProxyHeader, Refusal};
 use ws_proto::{Accepting, Instant};
 
 use crate::flags::Flags;
 use crate::rules::Rules;
 use crate::stream::Stream;
-
-/// The most that is read and dropped after an answer, in bytes: a little of what follows a refused
-/// request may be there already, and nobody needs it.
-const DROPPED: usize = 64 << 10;
 
 /// A connection in its opening handshake.
 #[derive(Debug)]
@@ -76,7 +72,7 @@ impl Answering {
     pub(crate) fn refusal(refusal: &Refusal, deadline: Instant) -> Self {
         Self {
             refused: Refused::Yes,
-            ..Self::new(encoded(&refusal.response(), Body::Send), deadline)
+            ..Self::new(refused(refusal), deadline)
         }
     }
 
@@ -108,7 +104,7 @@ impl Answering {
                 0
             }
         };
-        while flags.has(Flags::READABLE) && dropped < DROPPED {
+        while flags.has(Flags::READABLE) && dropped < Answer::DROPPED {
             match waits(stream.read(scratch), flags, Flags::READABLE)? {
                 Some(0) => return Err(Over),
                 Some(len) => dropped += len,
@@ -116,7 +112,11 @@ impl Answering {
             }
         }
         self.dropped = Some(dropped);
-        if dropped < DROPPED { Ok(()) } else { Err(Over) }
+        if dropped < Answer::DROPPED {
+            Ok(())
+        } else {
+            Err(Over)
+        }
     }
 }
 
@@ -158,17 +158,13 @@ pub(crate) fn introduce(
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
     let len = stream.read(scratch)?;
     let read = scratch.get(..len).unwrap_or_default();
-    let taken = header.receive(read).map_err(invalid)?;
-    if header.is_complete() {
+    if header.introduce(read, accepting).map_err(invalid)? {
         *peer = header.client().unwrap_or(*peer);
-        accepting.push(read.get(taken..).unwrap_or_default())?;
-    } else if len == 0 {
-        header.eof().map_err(invalid)?;
     }
     Ok(len)
 }
 
-/// An answer as it travels now.
-pub(crate) fn encoded(answer: &Response, body: Body) -> Vec<u8> {
-    answer.encode(body, SystemTime::now())
+/// A refusal as it travels now.
+pub(crate) fn refused(refusal: &Refusal) -> Vec<u8> {
+    refusal.response().encode(Body::Send, SystemTime::now())
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ws_http::{Refusal, Request, Response, Route, RouteError, Site};
+use ws_http::{Answer, Refusal, Request, Response, RouteError, Site};
 use ws_proto::handshake::{self, Accept};
 use ws_proto::{Config, Instant};
 
@@ -29,18 +29,6 @@ pub(crate) struct Rules {
     pub(crate) grace: Duration,
 }
 
-/// What a request comes to that opens nothing.
-pub(crate) enum Answer {
-    Page(Box<Response>),
-    Refusal(Refusal),
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refusal(refusal)
-    }
-}
-
 impl Rules {
     /// Decides about a request as far as no handler is needed. `peer` is where it came from, and
     /// becomes where a trusted proxy says that it came from.
@@ -50,17 +38,16 @@ impl Rules {
         peer: &mut SocketAddr,
         listener: IpAddr,
     ) -> Result<(Accept<'b>, Request), Answer> {
-        let mut request = self.site.receive(&parsed, *peer, listener)?;
-        *peer = request.peer_addr();
-        if let Some(hook) = &mut self.hook
-            && let Some(answer) = hook(&mut request)
-        {
-            return Err(Answer::Page(Box::new(answer)));
-        }
-        if let Route::Page(page) = self.site.route(&mut request)? {
-            return Err(Answer::Page(Box::new(page(&request))));
-        }
-        let accept = self.site.accept(&parsed, &request)?;
+        let hook = &mut self.hook;
+        let (accept, request, ()) = self.site.decide(
+            &parsed,
+            (*peer, listener),
+            |request| {
+                *peer = request.peer_addr();
+                Ok(hook.as_mut().and_then(|hook| hook(request)))
+            },
+            |page, request| Ok(page(request)),
+        )?;
         Ok((accept, request))
     }
 

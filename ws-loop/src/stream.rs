@@ -15,6 +15,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockRef, Socket, Type};
+use ws_http::Hosts;
 
 /// The number of connections that the kernel holds for us while we are busy. std asks for 128, and
 /// beyond that, clients wait a second for their next attempt.
@@ -93,7 +94,7 @@ impl Stream {
     /// The address of ours that the peer connected to, if it has one.
     fn local_ip(&self) -> Option<IpAddr> {
         match self {
-            Self::Tcp(tcp) => Some(tcp.local_addr().ok()?.ip().to_canonical()),
+            Self::Tcp(tcp) => Some(tcp.local_addr().ok()?.ip()),
             _ => None,
         }
     }
@@ -207,17 +208,12 @@ impl Listener {
         }
     }
 
-    /// The address that a connection came in by: of a listener at all of them, a loopback one if it
-    /// was that. Only this machine connects there, and with it the browser of who sits before it.
-    /// No browser connects to the socket of a path: what is true of a public address is true of it.
+    /// The address that a connection came in by, as [`Hosts`] wants to know it. No browser connects to the socket of a path: what is true of a public address is true of it.
     pub(crate) fn address_of(&self, stream: &Stream) -> IpAddr {
         let Some(own) = self.local_addr().map(|own| own.ip()) else {
             return Ipv4Addr::UNSPECIFIED.into();
         };
-        match stream.local_ip() {
-            Some(local) if own.is_unspecified() && local.is_loopback() => local,
-            _ => own,
-        }
+        Hosts::listener(own, || stream.local_ip())
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

@@ -1,9 +1,9 @@
 //! The turn of a connection that is not a WebSocket yet.
 
 use std::io;
-use std::time::Duration;
+use std::time::SystemTime;
 
-use ws_http::{Body, ProxyHeader, Refusal, Request};
+use ws_http::{Answer, Body, ProxyHeader, Refusal, Request};
 use ws_proto::handshake::Accept;
 use ws_proto::{AcceptStep, Asked, Session, Verdict};
 
@@ -11,12 +11,8 @@ use super::Running;
 use crate::connections::Stage;
 use crate::flags::Flags;
 use crate::handler::{Closed, Conn, Handler, Reply};
-use crate::opening::{Answering, Opening, Over, encoded, introduce, waits};
+use crate::opening::{Answering, Opening, Over, introduce, refused, waits};
 use crate::post::Others;
-use crate::rules::Answer;
-
-/// The time that a client has to take an answer that is not an upgrade, and to end its side.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// What comes of an opening handshake in a turn.
 enum Opened {
@@ -60,8 +56,7 @@ impl<H: Handler> Running<H> {
         if let Some(entry) = self.connections.get_mut(slot)
             && entry.data.is_none()
         {
-            let bytes = encoded(&Refusal::Full.response(), Body::Send);
-            self.answer(slot, bytes);
+            self.answer(slot, refused(&Refusal::Full));
         }
     }
 
@@ -120,12 +115,9 @@ impl<H: Handler> Running<H> {
                 }
                 AcceptStep::Request(asked) => {
                     let Some(listener) = self.door.listener() else {
-                        return Opened::Answer(encoded(&Refusal::Full.response(), Body::Send));
+                        return Opened::Answer(refused(&Refusal::Full));
                     };
-                    let body = match asked.request().method() {
-                        "HEAD" => Body::Omit,
-                        _ => Body::Send,
-                    };
+                    let body = Body::to(asked.request().method());
                     let address = listener.address_of(stream);
                     let judged = self.rules.judge(asked.request(), peer, address);
                     let decided = judged.and_then(|(accept, request)| {
@@ -133,10 +125,11 @@ impl<H: Handler> Running<H> {
                     });
                     match decided {
                         Ok(data) => entry.data = Some(data),
-                        Err(Answer::Page(page)) => return Opened::Answer(encoded(&page, body)),
-                        Err(Answer::Refusal(refusal)) => {
-                            self.rules.log(*peer, &refusal);
-                            return Opened::Answer(encoded(&refusal.response(), body));
+                        Err(answer) => {
+                            if let Some(refusal) = answer.refusal() {
+                                self.rules.log(*peer, refusal);
+                            }
+                            return Opened::Answer(answer.encode(body, SystemTime::now()));
                         }
                     }
                 }
@@ -202,7 +195,7 @@ impl<H: Handler> Running<H> {
 
     /// Answers what opens nothing.
     fn answer(&mut self, slot: u32, bytes: Vec<u8>) {
-        let deadline = self.now.after(ANSWER);
+        let deadline = self.now.after(Answer::PATIENCE);
         let Some(entry) = self.connections.get_mut(slot) else {
             return;
         };

@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 use std::time::{Duration, SystemTime};
 
-use ws_http::{Body, Refusal, Response};
+use ws_http::{Answer, Body, Refusal};
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
@@ -21,7 +21,7 @@ impl LastWord {
     pub(super) const fn answer(bytes: Vec<u8>) -> Self {
         Self {
             bytes,
-            patience: ANSWER,
+            patience: Answer::PATIENCE,
         }
     }
 
@@ -52,7 +52,7 @@ impl LastWord {
             let mut dropped = 0;
             stream.linger(self.patience, |len| {
                 dropped += len;
-                dropped < DROPPED
+                dropped < Answer::DROPPED
             });
         }
     }
@@ -69,21 +69,8 @@ pub(super) fn turn_away(stream: &Stream, refusal: &Refusal) {
 
 /// A refusal as it travels now.
 pub(super) fn refused(refusal: &Refusal) -> Vec<u8> {
-    encoded(&refusal.response(), Body::Send)
+    refusal.response().encode(Body::Send, SystemTime::now())
 }
-
-/// An answer as it travels now.
-pub(super) fn encoded(answer: &Response, body: Body) -> Vec<u8> {
-    answer.encode(body, SystemTime::now())
-}
-
-/// The time that a client has to take an answer that is not an upgrade, a page for example, and
-/// again to end its side.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// The time that a refused client has to read its answer.
 pub(super) const REFUSAL: Duration = Duration::from_secs(1);
-
-/// The most that is read and dropped after an answer, in bytes: a little of what follows a refused
-/// request may be there already, and nobody needs it.
-const DROPPED: usize = 64 << 10;

@@ -1,15 +1,16 @@
 //! One connection, from its request to its end.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use ws_http::{Body, ProxyHeader, ProxyHeaderError, Refusal, Request, Response, Route};
+use ws_http::{Answer, Body, Hosts, ProxyHeader, ProxyHeaderError, Refusal, Request};
 use ws_proto::handshake::{self, Accept, RequestError};
 use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
 
-use super::answer::{LastWord, encoded, refused};
+use super::answer::{LastWord, refused};
 use super::registry::Entry;
 use super::{Core, Handler};
 use crate::clock::Clock;
@@ -44,18 +45,6 @@ impl Opened<'_> {
             Some(name) => accept.protocol(name).ok(),
             None => Some(accept),
         }
-    }
-}
-
-/// What a request comes to that opens nothing.
-enum Answer {
-    Page(Box<Response>),
-    Refusal(Refusal),
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refusal(refusal)
     }
 }
 
@@ -94,16 +83,8 @@ fn introduced(
     let mut buffer = [0; 512];
     loop {
         let len = deadline.read(stream, &mut buffer).unwrap_or(0);
-        let read = buffer.get(..len).unwrap_or_default();
-        let taken = header.receive(read)?;
-        if header.is_complete() {
-            let rest = read.get(taken..).unwrap_or_default();
-            let pushed = accepting.push(rest);
-            pushed.map_err(|_| ProxyHeaderError::Truncated)?;
+        if header.introduce(buffer.get(..len).unwrap_or_default(), accepting)? {
             return Ok(header.client().unwrap_or(peer));
-        }
-        if len == 0 {
-            header.eof()?;
         }
     }
 }
@@ -150,17 +131,12 @@ fn open<'c>(
                         opened = Some(about);
                     }
                     Err(answer) => {
-                        let body = match asked.request().method() {
-                            "HEAD" => Body::Omit,
-                            _ => Body::Send,
-                        };
-                        return Err(Some(LastWord::answer(match answer {
-                            Answer::Page(page) => encoded(&page, body),
-                            Answer::Refusal(refusal) => {
-                                core.log(peer, &refusal);
-                                encoded(&refusal.response(), body)
-                            }
-                        })));
+                        if let Some(refusal) = answer.refusal() {
+                            core.log(peer, refusal);
+                        }
+                        let body = Body::to(asked.request().method());
+                        let bytes = answer.encode(body, SystemTime::now());
+                        return Err(Some(LastWord::answer(bytes)));
                     }
                 }
             }
@@ -204,24 +180,23 @@ fn answer<'c, 'b>(
     peer: &mut SocketAddr,
     entry: &Entry,
 ) -> Result<(Accept<'b>, Box<Opened<'c>>), Answer> {
-    let mut request = core.site.receive(&parsed, *peer, listener(core, stream))?;
-    *peer = request.peer_addr();
-    if !core.site.trusted.contains(peer.ip()) {
-        entry.name(peer.ip())?;
-    }
-    if let Some(hook) = &core.hook
-        && let Some(answer) = guarded(|| hook(&mut request)).ok_or(Refusal::Failed)?
-    {
-        return Err(Answer::Page(Box::new(answer)));
-    }
-    let handler = match core.site.route(&mut request)? {
-        Route::Page(page) => {
-            let page = guarded(|| page(&request)).ok_or(Refusal::Failed)?;
-            return Err(Answer::Page(Box::new(page)));
-        }
-        Route::Socket(handler) => handler,
-    };
-    let accept = core.site.accept(&parsed, &request)?;
+    let own = core.registry.address().ip();
+    let listener = Hosts::listener(own, || Some(stream.local_addr()?.ip()));
+    let (accept, request, handler) = core.site.decide(
+        &parsed,
+        (*peer, listener),
+        |request| {
+            *peer = request.peer_addr();
+            if !core.site.trusted.contains(peer.ip()) {
+                entry.name(peer.ip())?;
+            }
+            match &core.hook {
+                Some(hook) => guarded(|| hook(request)).ok_or(Refusal::Failed),
+                None => Ok(None),
+            }
+        },
+        |page, request| guarded(|| page(request)).ok_or(Refusal::Failed),
+    )?;
     let subprotocol = match &core.choice {
         Some(choice) => guarded(|| choice(&request)).ok_or(Refusal::Failed)?,
         None => None,
@@ -232,19 +207,6 @@ fn answer<'c, 'b>(
         subprotocol,
     };
     Ok((accept, Box::new(opened)))
-}
-
-/// The address that a connection came in by: of a listener at all of them, a loopback one if it was
-/// that. Only this machine connects there, and with it the browser of who sits before it.
-fn listener(core: &Core, stream: &Stream) -> IpAddr {
-    let own = core.registry.address().ip();
-    if !own.is_unspecified() {
-        return own;
-    }
-    match stream.local_addr().map(|local| local.ip().to_canonical()) {
-        Some(local) if local.is_loopback() => local,
-        _ => own,
-    }
 }
 
 /// A refusal, told to the log.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use ws_http::{Body, Refusal};
+use ws_http::Refusal;
 
 use super::Core;
 use super::registry::Registry;
-use super::serve::{answer_and_end, encoded, open, serve};
+use super::serve::{answer_and_end, open, refused, serve};
 use crate::first::first;
 
 /// The time to wait for descriptors or memory to become free.
@@ -71,7 +71,7 @@ fn start(
     core.log(peer, &Refusal::Full);
     if let Ok(permit) = Arc::clone(refusals).try_acquire_owned() {
         tokio::spawn(async move {
-            let answer = encoded(&Refusal::Full.response(), Body::Send);
+            let answer = refused(&Refusal::Full);
             answer_and_end(&mut stream, &answer, REFUSAL).await;
             drop(permit);
         });

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use ws_http::{Body, ProxyHeader, ProxyHeaderError, Refusal, Request, Response, Route};
+use ws_http::{Answer, Body, Hosts, ProxyHeader, ProxyHeaderError, Refusal, Request};
 use ws_proto::handshake::{self, Accept};
 use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
 
@@ -22,31 +22,11 @@ use crate::first::first;
 use crate::home::Home;
 use crate::socket::{About, WebSocket};
 
-/// The time that a client has to take an answer that is not an upgrade, a page for example, and
-/// again to end its side.
-const ANSWER: Duration = Duration::from_secs(10);
-
-/// The most that is read and dropped after an answer, in bytes: a little of what follows a refused
-/// request may be there already, and nobody needs it.
-const DROPPED: usize = 64 << 10;
-
 /// What a connection was opened for.
 struct Opened {
     handler: Arc<Handler>,
     request: Request,
     subprotocol: Option<String>,
-}
-
-/// What a request comes to that opens nothing.
-enum Answer {
-    Page(Box<Response>),
-    Refusal(Refusal),
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refusal(refusal)
-    }
 }
 
 /// A connection that is open, in the hands of its handler.
@@ -98,7 +78,7 @@ pub(super) async fn open(
     let (session, opened) = match opened {
         Ok(opened) => opened,
         Err(Some(answer)) => {
-            answer_and_end(&mut stream, &answer, ANSWER).await;
+            answer_and_end(&mut stream, &answer, Answer::PATIENCE).await;
             return None;
         }
         Err(None) => return None,
@@ -198,8 +178,9 @@ async fn shake_hands(
                 }
             }
             AcceptStep::Request(asked) => {
-                let local = listener(stream, address);
-                match answer(core, local, asked.request(), &mut peer) {
+                let listener =
+                    Hosts::listener(address.ip(), || Some(stream.local_addr().ok()?.ip()));
+                match answer(core, listener, asked.request(), &mut peer) {
                     Ok(_) if entry.is_stopping() => return Err(Some(unavailable())),
                     Ok((accept, about)) => {
                         let accept = match about.subprotocol.as_deref() {
@@ -208,23 +189,19 @@ async fn shake_hands(
                         };
                         // A choice of the application's that the client did not offer is an error
                         // of the application's.
-                        let accept =
-                            accept.map_err(|_| Some(refused(core, peer, &Refusal::Failed)))?;
+                        let accept = accept.map_err(|_| {
+                            core.log(peer, &Refusal::Failed);
+                            Some(refused(&Refusal::Failed))
+                        })?;
                         asked.accept(accept);
                         opened = Some(about);
                     }
                     Err(answer) => {
-                        let body = match asked.request().method() {
-                            "HEAD" => Body::Omit,
-                            _ => Body::Send,
-                        };
-                        return Err(Some(match answer {
-                            Answer::Page(page) => encoded(&page, body),
-                            Answer::Refusal(refusal) => {
-                                core.log(peer, &refusal);
-                                encoded(&refusal.response(), body)
-                            }
-                        }));
+                        if let Some(refusal) = answer.refusal() {
+                            core.log(peer, refusal);
+                        }
+                        let body = Body::to(asked.request().method());
+                        return Err(Some(answer.encode(body, SystemTime::now())));
                     }
                 }
             }
@@ -261,16 +238,8 @@ async fn introduced(
     let mut buffer = [0; 512];
     loop {
         let len = stream.read(&mut buffer).await.unwrap_or(0);
-        let read = buffer.get(..len).unwrap_or_default();
-        let taken = header.receive(read)?;
-        if header.is_complete() {
-            let rest = read.get(taken..).unwrap_or_default();
-            let pushed = accepting.push(rest);
-            pushed.map_err(|_| ProxyHeaderError::Truncated)?;
+        if header.introduce(buffer.get(..len).unwrap_or_default(), accepting)? {
             return Ok(header.client().unwrap_or(peer));
-        }
-        if len == 0 {
-            header.eof()?;
         }
     }
 }
@@ -290,60 +259,38 @@ fn answer<'b>(
     parsed: handshake::Request<'b>,
     peer: &mut SocketAddr,
 ) -> Result<(Accept<'b>, Opened), Answer> {
-    let mut request = core.site.receive(&parsed, *peer, listener)?;
-    *peer = request.peer_addr();
-    if let Some(hook) = &core.hook
-        && let Some(answer) = guarded(|| hook(&mut request)).ok_or(Refusal::Failed)?
-    {
-        return Err(Answer::Page(Box::new(answer)));
-    }
-    let handler = match core.site.route(&mut request)? {
-        Route::Page(page) => {
-            let page = guarded(|| page(&request)).ok_or(Refusal::Failed)?;
-            return Err(Answer::Page(Box::new(page)));
-        }
-        Route::Socket(handler) => Arc::clone(handler),
-    };
-    let accept = core.site.accept(&parsed, &request)?;
+    let (accept, request, handler) = core.site.decide(
+        &parsed,
+        (*peer, listener),
+        |request| {
+            *peer = request.peer_addr();
+            match &core.hook {
+                Some(hook) => guarded(|| hook(request)).ok_or(Refusal::Failed),
+                None => Ok(None),
+            }
+        },
+        |page, request| guarded(|| page(request)).ok_or(Refusal::Failed),
+    )?;
     let subprotocol = match &core.choice {
         Some(choice) => guarded(|| choice(&request)).ok_or(Refusal::Failed)?,
         None => None,
     };
     let opened = Opened {
-        handler,
+        handler: Arc::clone(handler),
         request,
         subprotocol,
     };
     Ok((accept, opened))
 }
 
-/// The address that a connection came in by: of a listener at all of them, a loopback one if it was
-/// that. Only this machine connects there, and with it the browser of who sits before it.
-fn listener(stream: &TcpStream, address: SocketAddr) -> IpAddr {
-    let own = address.ip();
-    if !own.is_unspecified() {
-        return own;
-    }
-    match stream.local_addr().map(|local| local.ip().to_canonical()) {
-        Ok(local) if local.is_loopback() => local,
-        _ => own,
-    }
-}
-
-/// A refusal as it travels, told to the log.
-fn refused(core: &Core, peer: SocketAddr, refusal: &Refusal) -> Vec<u8> {
-    core.log(peer, refusal);
-    encoded(&refusal.response(), Body::Send)
-}
-
 /// The answer to clients that there is no room for.
 fn unavailable() -> Vec<u8> {
-    encoded(&Refusal::Full.response(), Body::Send)
+    refused(&Refusal::Full)
 }
 
-/// An answer as it travels now.
-pub(super) fn encoded(answer: &Response, body: Body) -> Vec<u8> {
-    answer.encode(body, SystemTime::now())
+/// A refusal as it travels now.
+pub(super) fn refused(refusal: &Refusal) -> Vec<u8> {
+    refusal.response().encode(Body::Send, SystemTime::now())
 }
 
 /// Writes the last bytes of a connection, and lets the peer read them.
@@ -358,7 +305,7 @@ pub(super) async fn answer_and_end(stream: &mut TcpStream, answer: &[u8], patien
     let ended = async {
         let mut room = [0; 4 << 10];
         let mut dropped = 0;
-        while dropped < DROPPED {
+        while dropped < Answer::DROPPED {
             match stream.read(&mut room).await {
                 Ok(len @ 1..) => dropped += len,
                 _ => return,
