@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 
 use http::{Extensions, HeaderMap, Method, Uri, header};
 use percent_encoding::percent_decode_str;
-use ws_proto::handshake::{self, RequestError};
+use ws_proto::handshake::{self, Accept, RequestError};
 
 use crate::fields::{Names, header_map};
+use crate::refusal::Refusal;
 
 /// The request that a connection began with.
 ///
@@ -215,6 +216,35 @@ impl Request {
     /// ```
     pub const fn answer_headers_mut(&mut self) -> &mut HeaderMap {
         &mut self.answer
+    }
+
+    /// The same as [`complete`](Self::complete) wants them; `None` if one of them is no
+    /// text.
+    #[must_use]
+    pub fn answer_fields(&self) -> Option<Vec<(&str, &str)>> {
+        let fields = self.answer.iter();
+        let text = fields.map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        text.collect()
+    }
+
+    /// Adds to the answer that opens a WebSocket what the application chose: a subprotocol, and
+    /// [headers](Self::answer_fields).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Failed`]: a choice that the client did not offer is an error of the application's,
+    /// and so is a header that no line can hold, or that is the handshake's.
+    pub fn complete<'a>(
+        accept: Accept<'a>,
+        subprotocol: Option<&'a str>,
+        headers: Option<&'a [(&'a str, &'a str)]>,
+    ) -> Result<Accept<'a>, Refusal> {
+        let accept = headers.and_then(|headers| accept.headers(headers).ok());
+        let accept = accept.ok_or(Refusal::Failed)?;
+        match subprotocol {
+            Some(name) => accept.protocol(name).map_err(|_| Refusal::Failed),
+            None => Ok(accept),
+        }
     }
 
     /// The request in the types of the `http` crate.

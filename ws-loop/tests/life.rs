@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use common::{Raw, answer, ask, get, timeouts, until, upgrade, within};
 use support::{Clock, Told, echo, run, server};
+use ws_loop::ws_http::http::HeaderValue;
 use ws_loop::{EventLoop, Hosts, Origins, Response, StatusCode, Trusted};
 use ws_proto::CloseCode;
 use ws_std::{Error, ProtocolError};
@@ -23,6 +24,13 @@ fn pages_and_refusals_are_answered() {
             Response::html(format!("you are {}", request.peer_addr().ip()))
         })
         .hook(|request| {
+            // A header of the handshake is not the application's to add.
+            let name = match request.param("hooked").as_deref() {
+                Some("upgrade") => "upgrade",
+                _ => "x-hook",
+            };
+            let seen = HeaderValue::from_static("seen");
+            request.answer_headers_mut().append(name, seen);
             let moved = request.path() == "/moved";
             moved.then(|| {
                 let page = Response::text("").with_status(StatusCode::FOUND);
@@ -43,6 +51,7 @@ fn pages_and_refusals_are_answered() {
         (upgrade("/", "Origin: http://evil.example\r\n"), 403),
         (upgrade("/?subprotocol=x", ""), 500),
         (upgrade("/?cookie=a%0Db", ""), 500),
+        (upgrade("/?hooked=upgrade", ""), 500),
         (upgrade("/", "Host: h2\r\n"), 400),
         ("POST /page HTTP/1.1\r\nHost: h\r\n\r\n".into(), 405),
         ("what?\r\n\r\n".into(), 400),
@@ -51,6 +60,11 @@ fn pages_and_refusals_are_answered() {
         assert_eq!(ask(server.addr, &request).0, expected, "{request}");
         assert_eq!(refused.recv_timeout(common::PATIENCE), Ok(expected));
     }
+    let mut open = Raw::connect(server.addr);
+    open.write(upgrade("/?cookie=a", ""));
+    let head = open.head();
+    let lines = "x-hook: seen\r\nSet-Cookie: a\r\n";
+    assert!(head.contains(lines), "{head}");
     drop(server);
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use ws_tokio::http::HeaderValue;
 use ws_tokio::ws_http::{Proxy, Request, Response, StatusCode};
 use ws_tokio::ws_proto::{AcceptStep, Accepting};
 use ws_tokio::{
@@ -236,6 +237,8 @@ async fn a_request_is_decided_as_everywhere() {
             })
             .subprotocols(["chat.v2", "chat.v1"])
             .hook(|request| {
+                let seen = HeaderValue::from_static("7");
+                request.answer_headers_mut().append("x-seen", seen);
                 let is_known = request.param("token").as_deref() != Some("stolen");
                 (!is_known).then(|| Response::text("no").with_status(StatusCode::UNAUTHORIZED))
             })
@@ -247,7 +250,9 @@ async fn a_request_is_decided_as_everywhere() {
         .await
         .unwrap();
     assert_eq!(open.subprotocol(), Some("chat.v1"));
-    assert!(open.headers().unwrap().contains_key("sec-websocket-accept"));
+    let headers = open.headers().unwrap();
+    assert!(headers.contains_key("sec-websocket-accept"));
+    assert_eq!(headers["x-seen"], "7", "as the hook wants it");
     assert_eq!(within(open.recv()).await.unwrap(), Some(Message::Text("7")));
 
     for (client, status, body) in [

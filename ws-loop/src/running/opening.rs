@@ -215,19 +215,12 @@ fn decide<H: Handler>(
 ) -> Result<H::Data, Answer> {
     let mut reply = Reply::default();
     let data = handler.open(request, &mut reply)?;
-    let headers: Vec<_> = (reply.headers.iter())
-        .map(|(name, value)| (&**name, &**value))
-        .collect();
-    let accept = match reply.subprotocol.as_deref() {
-        Some(name) => accept.protocol(name),
-        None => Ok(accept),
-    };
-    match accept.and_then(|accept| accept.headers(&headers)) {
-        Ok(accept) => {
-            asked.accept(accept);
-            Ok(data)
-        }
-        // What the application adds and cannot be sent is an error of the application's.
-        Err(_) => Err(Refusal::Failed.into()),
+    let mut headers = request.answer_fields();
+    if let Some(headers) = &mut headers {
+        let own = reply.headers.iter();
+        headers.extend(own.map(|(name, value)| (&**name, &**value)));
     }
+    let name = reply.subprotocol.as_deref();
+    asked.accept(Request::complete(accept, name, headers.as_deref())?);
+    Ok(data)
 }

@@ -26,28 +26,6 @@ struct Opened<'c> {
     subprotocol: Option<String>,
 }
 
-impl Opened<'_> {
-    /// The headers that hooks add, unless one is no text.
-    fn headers(&self) -> Option<Vec<(&str, &str)>> {
-        let headers = self.request.answer_headers().iter();
-        let text = headers.map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        text.collect()
-    }
-
-    /// Adds to an answer what the application chose, if it can be sent.
-    fn complete<'a>(
-        &'a self,
-        accept: Accept<'a>,
-        headers: Option<&'a [(&'a str, &'a str)]>,
-    ) -> Option<Accept<'a>> {
-        let accept = accept.headers(headers?).ok()?;
-        match self.subprotocol.as_deref() {
-            Some(name) => accept.protocol(name).ok(),
-            None => Some(accept),
-        }
-    }
-}
-
 pub(super) fn serve(core: &Core, stream: Arc<Stream>, peer: SocketAddr, entry: &Entry) {
     let clock = Clock::system();
     let mut accepting = Accepting::new(&core.config);
@@ -119,12 +97,10 @@ fn open<'c>(
             AcceptStep::Request(asked) => {
                 match answer(core, stream, asked.request(), &mut peer, entry) {
                     Ok((accept, about)) => {
-                        let headers = about.headers();
-                        // A choice of the application's that the client did not offer is an error of
-                        // the application's, and so is a header of the handshake itself.
-                        let failed = || Some(turned_away(core, peer, &Refusal::Failed));
-                        let accept = about.complete(accept, headers.as_deref());
-                        let accept = accept.ok_or_else(failed)?;
+                        let (name, headers) =
+                            (about.subprotocol.as_deref(), about.request.answer_fields());
+                        let accept = Request::complete(accept, name, headers.as_deref());
+                        let accept = accept.map_err(|why| Some(turned_away(core, peer, &why)))?;
                         let entered = entry.accept();
                         entered.map_err(|why| Some(dismissed(core, peer, &why)))?;
                         asked.accept(accept);

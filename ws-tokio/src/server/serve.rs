@@ -183,15 +183,12 @@ async fn shake_hands(
                 match answer(core, listener, asked.request(), &mut peer) {
                     Ok(_) if entry.is_stopping() => return Err(Some(unavailable())),
                     Ok((accept, about)) => {
-                        let accept = match about.subprotocol.as_deref() {
-                            Some(name) => accept.protocol(name),
-                            None => Ok(accept),
-                        };
-                        // A choice of the application's that the client did not offer is an error
-                        // of the application's.
-                        let accept = accept.map_err(|_| {
-                            core.log(peer, &Refusal::Failed);
-                            Some(refused(&Refusal::Failed))
+                        let (name, headers) =
+                            (about.subprotocol.as_deref(), about.request.answer_fields());
+                        let accept = Request::complete(accept, name, headers.as_deref());
+                        let accept = accept.map_err(|why| {
+                            core.log(peer, &why);
+                            Some(refused(&why))
                         })?;
                         asked.accept(accept);
                         opened = Some(about);
