@@ -23,7 +23,8 @@ use ws_loop::{
 use ws_proto::{Instant, Kind, Role, TimedOut};
 use ws_std::WebSocket;
 use ws_testkit::{
-    Action, Endpoint, Expected, Frame, Got, Mismatch, Script, Setup, Step, assert_all_held, play,
+    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Step, assert_all_held,
+    assert_noticed, play,
 };
 
 #[test]
@@ -35,43 +36,31 @@ fn ws_loop() {
 
 #[test]
 fn a_wrong_script_is_noticed_with_its_line() {
-    for (rest, line) in [
+    let wrong = [
         ("got text \"Hullo\"", 3),
         ("", 2),
         ("got text \"Hello\"\nout frame pong", 4),
         ("got text \"Hello\"\nwait 20s\nout frame ping\nwait 20s", 6),
         ("error MaskMissing", 3),
-    ] {
-        let text = format!("case it server\nin frame text \"Hello\"\n{rest}");
-        for script in Script::parse("wrong", &text).expect("it can be read") {
-            let mismatch = hold(&script).expect_err(rest);
-            assert_eq!(mismatch.line, line, "{rest}");
-        }
-    }
+    ];
+    assert_noticed(&wrong, hold);
 }
 
 /// Not what other threads have no call for, nor what comes of the clock when the handler has been
 /// told of the end.
 fn can_be_held(script: &Script) -> bool {
-    let any = |is: fn(&Step) -> bool| script.lines.iter().any(|line| is(&line.step));
-    let no_call = any(|step| {
+    let no_call = |step: &Step| {
         matches!(
             step,
             Step::Do(
                 Action::Pong(_) | Action::Ping(_) | Action::SendPart(..) | Action::Close(None)
             ) | Step::Expect(Expected::Refused(_))
         )
-    });
-    let dead = any(|step| matches!(step, Step::Expect(Expected::Dead(_))));
-    let over = any(|step| {
-        matches!(
-            step,
-            Step::Expect(Expected::Got(Got::Close(_)) | Expected::Error(_))
-        )
-    });
+    };
     // What comes within a tick of a deadline may come on its other side.
-    let close = any(|step| matches!(step, Step::Do(Action::Wait(wait)) if *wait < TICKS));
-    script.setup.role == Role::Server && !(no_call || close || dead && over)
+    let is_close = |step: &Step| matches!(step, Step::Do(Action::Wait(wait)) if *wait < TICKS);
+    script.setup.role == Role::Server
+        && !(script.has(no_call) || script.has(is_close) || script.stays_after_its_end())
 }
 
 fn hold(script: &Script) -> Result<(), Mismatch> {
@@ -236,13 +225,7 @@ impl Looping {
         for thread in joined.into_iter().flatten() {
             thread.join().expect("it does not panic");
         }
-        let left = self.written.take(usize::MAX);
-        let is_leave = |frame: &Frame| frame.is_close() && frame.payload == [0x03, 0xE9];
-        match Frame::decode(&left) {
-            None if left.is_empty() => Ok(()),
-            Some((frame, len)) if len == left.len() && is_leave(&frame) && !self.over => Ok(()),
-            _ => Err(format!("the script does not say out {left:x?}")),
-        }
+        self.written.nothing_left(!self.over)
     }
 }
 
@@ -326,14 +309,7 @@ impl Endpoint for Looping {
         }
     }
 
-    /// Pings and Pongs are dealt with, and not shown.
     fn shows(&self, expected: &Expected) -> bool {
-        !matches!(
-            expected,
-            Expected::Got(Got::Ping(_) | Got::Pong(_))
-                | Expected::State(_)
-                | Expected::Shutdown(_)
-                | Expected::Wake(_)
-        )
+        expected.is_shown_by_adapters()
     }
 }

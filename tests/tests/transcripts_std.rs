@@ -17,7 +17,8 @@ use written::Written;
 use ws_proto::{CloseCode, Kind, Message, Role, TimedOut};
 use ws_std::{Clock, Error, Next, WebSocket};
 use ws_testkit::{
-    Action, Endpoint, Expected, Frame, Got, Mismatch, Script, Setup, Step, assert_all_held, play,
+    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Step, assert_all_held,
+    assert_noticed, play,
 };
 
 #[test]
@@ -29,7 +30,7 @@ fn ws_std() {
 
 #[test]
 fn a_wrong_script_is_noticed_with_its_line() {
-    for (rest, line) in [
+    let wrong = [
         ("got text \"Hullo\"", 3),
         ("", 2),
         ("got text \"Hello\"\nsend ping\nout frame pong", 5),
@@ -37,28 +38,15 @@ fn a_wrong_script_is_noticed_with_its_line() {
         ("got text \"Hello\"\nsend ping 126*00", 4),
         ("got text \"Hello\"\nwait 20s\nout frame ping\nwait 20s", 6),
         ("error MaskMissing", 3),
-    ] {
-        let text = format!("case it server\nin frame text \"Hello\"\n{rest}");
-        for script in Script::parse("wrong", &text).expect("it can be read") {
-            let mismatch = hold(&script).expect_err(rest);
-            assert_eq!(mismatch.line, line, "{rest}");
-        }
-    }
+    ];
+    assert_noticed(&wrong, hold);
 }
 
 /// What the adapter has no call for, or does on the system's clock: once the peer has closed or
 /// broken the protocol, it gives it a while to go.
 fn can_be_held(script: &Script) -> bool {
-    let any = |is: fn(&Step) -> bool| script.lines.iter().any(|line| is(&line.step));
-    let no_call = any(|step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None))));
-    let dead = any(|step| matches!(step, Step::Expect(Expected::Dead(_))));
-    let over = any(|step| {
-        matches!(
-            step,
-            Step::Expect(Expected::Got(Got::Close(_)) | Expected::Error(_))
-        )
-    });
-    !(no_call || dead && over)
+    let no_call = |step: &Step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None)));
+    !(script.has(no_call) || script.stays_after_its_end())
 }
 
 fn hold(script: &Script) -> Result<(), Mismatch> {
@@ -190,17 +178,7 @@ impl Socket {
         self.socket = None;
         let reader = self.reader.take().expect("it is joined once");
         reader.join().expect("it does not panic");
-        let left = self.written.take(usize::MAX);
-        let is_leave = |frame: &Frame| frame.is_close() && frame.payload == [0x03, 0xE9];
-        match Frame::decode(&left) {
-            None if left.is_empty() => Ok(()),
-            Some((frame, len))
-                if len == left.len() && is_leave(&frame) && !self.over && !self.closing =>
-            {
-                Ok(())
-            }
-            _ => Err(format!("the script does not say out {left:x?}")),
-        }
+        self.written.nothing_left(!self.over && !self.closing)
     }
 }
 
@@ -273,14 +251,7 @@ impl Endpoint for Socket {
         }
     }
 
-    /// Pings and Pongs are dealt with, and not shown.
     fn shows(&self, expected: &Expected) -> bool {
-        !matches!(
-            expected,
-            Expected::Got(Got::Ping(_) | Got::Pong(_))
-                | Expected::State(_)
-                | Expected::Shutdown(_)
-                | Expected::Wake(_)
-        )
+        expected.is_shown_by_adapters()
     }
 }

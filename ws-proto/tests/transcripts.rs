@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use ws_proto::{Role, Shutdown, State};
 #[cfg(feature = "alloc")]
 use ws_testkit::{
-    Action, Driven, Inlet, Step, assert_same_cut_at_every_two_places, assert_same_however_cut,
+    Action, Driven, Inlet, Step, assert_noticed, assert_same_cut_at_every_two_places,
+    assert_same_however_cut,
 };
 use ws_testkit::{
     BINARY, CLOSE, CONTINUATION, Core, Engine, KEY, PING, Script, Setup, TEXT, assert_all_held,
@@ -178,17 +179,12 @@ fn a_wrong_script_is_noticed_with_its_line() {
         ("got text \"Hello\"\nwait 20s\nout frame ping\nwait 20s", 6),
         ("error MaskMissing", 3),
     ];
-    for (rest, line) in wrong {
-        let text = format!("case it server\nin frame text \"Hello\"\n{rest}");
-        let scripts = Script::parse("wrong", &text).expect("it can be read");
-        for script in scripts {
-            let core = run(&script, &mut Core::new(&script.setup, usize::MAX));
-            let mismatch = core.expect_err(rest);
-            assert_eq!((mismatch.line, &*mismatch.file), (line, "wrong"), "{rest}");
-            let session = run(&script, &mut Driven::new(&script.setup, Inlet::Spare));
-            assert_eq!(session, Err(mismatch));
-        }
-    }
+    assert_noticed(&wrong, |script| {
+        let core = run(script, &mut Core::new(&script.setup, usize::MAX));
+        let session = run(script, &mut Driven::new(&script.setup, Inlet::Spare));
+        assert_eq!(session, core);
+        core
+    });
 }
 
 #[test]

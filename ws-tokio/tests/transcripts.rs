@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
 use ws_testkit::{
-    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Step, assert_all_held, play,
+    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Step, assert_all_held,
+    assert_noticed, play,
 };
 use ws_tokio::ws_proto::Role;
 use ws_tokio::{CloseCode, Error, Kind, TimedOut, WebSocket};
@@ -26,31 +27,20 @@ fn ws_tokio() {
 
 #[test]
 fn a_wrong_script_is_noticed_with_its_line() {
-    for (rest, line) in [
+    let wrong = [
         ("got text \"Hullo\"", 3),
         ("", 2),
         ("got text \"Hello\"\nsend ping", 4),
         ("error MaskMissing", 3),
-    ] {
-        let text = format!("case it server\nin frame text \"Hello\"\n{rest}");
-        for script in Script::parse("wrong", &text).expect("it can be read") {
-            let mismatch = hold(&script).expect_err(rest);
-            assert_eq!(mismatch.line, line, "{rest}");
-        }
-    }
+    ];
+    assert_noticed(&wrong, hold);
 }
 
 /// What a connection has no call for; and what becomes of a peer that stays after the end, which is
 /// waited for inside a call.
 fn can_be_held(script: &Script) -> bool {
-    let any = |is: fn(&Step) -> bool| script.lines.iter().any(|line| is(&line.step));
-    let no_call = any(|step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None))));
-    let dead = any(|step| matches!(step, Step::Expect(Expected::Dead(_))));
-    let is_end =
-        |expected: &Expected| matches!(expected, Expected::Got(Got::Close(_)) | Expected::Error(_));
-    let over = (script.lines.iter())
-        .any(|line| matches!(&line.step, Step::Expect(expected) if is_end(expected)));
-    !(no_call || dead && over)
+    let no_call = |step: &Step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None)));
+    !(script.has(no_call) || script.stays_after_its_end())
 }
 
 fn hold(script: &Script) -> Result<(), Mismatch> {
@@ -260,14 +250,7 @@ impl Endpoint for Held {
         }
     }
 
-    /// Pings and Pongs are dealt with, and not shown.
     fn shows(&self, expected: &Expected) -> bool {
-        !matches!(
-            expected,
-            Expected::Got(Got::Ping(_) | Got::Pong(_))
-                | Expected::State(_)
-                | Expected::Shutdown(_)
-                | Expected::Wake(_)
-        )
+        expected.is_shown_by_adapters()
     }
 }

@@ -88,6 +88,25 @@ pub fn assert_all_held<'s>(
     );
 }
 
+/// Has `hold` hold conversations that are wrong, and tells of those in which it does not notice that
+/// in the right line. Each is the rest of one in which a server has received "Hello" in the second.
+///
+/// # Panics
+///
+/// If there is one.
+pub fn assert_noticed(wrong: &[(&str, usize)], hold: impl Fn(&Script) -> Result<(), Mismatch>) {
+    for (rest, line) in wrong {
+        let text = format!("case it server\nin frame text \"Hello\"\n{rest}");
+        let scripts = Script::parse("wrong", &text).unwrap_or_else(|what| panic!("{what}"));
+        for script in scripts {
+            match hold(&script) {
+                Ok(()) => panic!("{rest}: nothing is noticed"),
+                Err(found) => assert_eq!((&*found.file, found.line), ("wrong", *line), "{rest}"),
+            }
+        }
+    }
+}
+
 /// Has `engine` hold the conversation `script`, as [`play`] has an endpoint.
 ///
 /// # Errors

@@ -83,6 +83,21 @@ pub enum Expected {
     Wake(Option<Duration>),
 }
 
+impl Expected {
+    /// Whether an adapter shows it: not Pings and Pongs, with which it deals by itself, nor where the
+    /// connection stands.
+    #[must_use]
+    pub const fn is_shown_by_adapters(&self) -> bool {
+        !matches!(
+            self,
+            Self::Got(Got::Ping(_) | Got::Pong(_))
+                | Self::State(_)
+                | Self::Shutdown(_)
+                | Self::Wake(_)
+        )
+    }
+}
+
 impl Script {
     /// All scripts in `transcripts/`, table after table; one that is for either role twice. Those that
     /// agree on compression only with the feature `deflate`.
@@ -112,6 +127,25 @@ impl Script {
         let mut scripts = Self::all();
         scripts.retain(|script| script.setup.deflate.is_none());
         scripts
+    }
+
+    /// Whether one of its steps is so.
+    pub fn has(&self, is: impl Fn(&Step) -> bool) -> bool {
+        self.lines.iter().any(|line| is(&line.step))
+    }
+
+    /// Whether the peer stays after the end, until it is given up: an adapter waits for that inside
+    /// a call.
+    #[must_use]
+    pub fn stays_after_its_end(&self) -> bool {
+        let dead = |step: &Step| matches!(step, Step::Expect(Expected::Dead(_)));
+        let over = |step: &Step| {
+            matches!(
+                step,
+                Step::Expect(Expected::Got(Got::Close(_)) | Expected::Error(_))
+            )
+        };
+        self.has(dead) && self.has(over)
     }
 
     /// Reads the table `text` of that name: each script once for each role that it is for.

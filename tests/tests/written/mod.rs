@@ -5,6 +5,8 @@ use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Condvar, Mutex};
 
+use ws_testkit::Frame;
+
 /// What the endpoint wrote and was not compared yet.
 #[derive(Default)]
 pub(crate) struct Written {
@@ -27,6 +29,18 @@ impl Written {
             }
         }
         let _ = peer.shutdown(Shutdown::Write);
+    }
+
+    /// Looks at the end: nothing more may have been written than what was stated, but for the Close
+    /// of one that was open and takes its leave.
+    pub(crate) fn nothing_left(&self, was_open: bool) -> Result<(), String> {
+        let left = self.take(usize::MAX);
+        let is_leave = |frame: &Frame| frame.is_close() && frame.payload == [0x03, 0xE9];
+        match Frame::decode(&left) {
+            None if left.is_empty() => Ok(()),
+            Some((frame, len)) if len == left.len() && is_leave(&frame) && was_open => Ok(()),
+            _ => Err(format!("the script does not say out {left:x?}")),
+        }
     }
 
     /// Takes the next `len` bytes, or all there are when nothing more comes.
