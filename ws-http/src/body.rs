@@ -8,6 +8,7 @@
 
 use http::{HeaderMap, StatusCode, header};
 use thiserror::Error;
+use ws_proto::Connecting;
 
 use crate::request::elements;
 
@@ -32,6 +33,8 @@ use crate::request::elements;
 pub struct BodyReader {
     stage: Stage,
     bytes: Bytes,
+    /// How much of a handshake's was taken.
+    taken: usize,
 }
 
 /// What is read next.
@@ -113,6 +116,7 @@ impl BodyReader {
         Ok(Self {
             stage: framing(status, headers)?,
             bytes: Bytes(Vec::new()),
+            taken: 0,
         })
     }
 
@@ -126,6 +130,15 @@ impl BodyReader {
             input = self.step(input)?;
         }
         self.result()
+    }
+
+    /// Takes what a client's handshake has received of it since the last call. Returns whether more
+    /// is to be read: not if it is complete or broken, or the handshake keeps no more.
+    pub fn follow(&mut self, connecting: &Connecting) -> bool {
+        let received = connecting.body();
+        let pushed = self.push(received.get(self.taken..).unwrap_or_default());
+        self.taken = received.len();
+        pushed.is_ok() && !self.is_complete() && !connecting.has_body()
     }
 
     /// The stream has ended.

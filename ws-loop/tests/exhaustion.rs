@@ -6,11 +6,9 @@ mod common;
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::net::TcpStream;
 
-use common::{PATIENCE, until};
+use common::{PATIENCE, said, until, with_few_descriptors};
 use ws_std::{Client, Message};
 
 /// The server, in a process of its own: says its address and what its loop has run out of, and ends
@@ -26,7 +24,7 @@ fn child() {
 
 #[test]
 fn accepting_goes_on_when_descriptors_are_there_again() {
-    let (mut child, addr, mut lines) = start();
+    let (mut child, addr, mut lines) = with_few_descriptors();
     let fds = format!("/proc/{}/fd", child.id());
     let open = || fs::read_dir(&fds).unwrap().count();
     let served = Client::new(format!("ws://{addr}/")).connect();
@@ -52,30 +50,4 @@ fn accepting_goes_on_when_descriptors_are_there_again() {
     drop(served);
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
-}
-
-type Said = Lines<BufReader<ChildStdout>>;
-
-/// What follows `prefix` in the next line that begins with it.
-fn said(lines: &mut Said, prefix: &str) -> String {
-    lines
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix(prefix).map(String::from))
-        .expect("it says so")
-}
-
-fn start() -> (Child, SocketAddr, Said) {
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 64; exec \"$0\" --exact child --ignored --nocapture",
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let addr = said(&mut lines, "listening at ");
-    (child, addr.parse().unwrap(), lines)
 }

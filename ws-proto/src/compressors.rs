@@ -8,7 +8,7 @@ use core::fmt;
 use crate::deflate::Compressor;
 use crate::outgoing::Outgoing;
 
-/// The contexts that no connection uses, at most [`KEPT`](Self::KEPT).
+/// The contexts that no connection uses: by default at most [`KEPT`](Self::KEPT).
 ///
 /// ```
 /// use ws_proto::{Compressors, Config, Session};
@@ -19,12 +19,21 @@ use crate::outgoing::Outgoing;
 /// shared.lend(session.halves().1, message.len(), |outgoing| outgoing.send(message))?;
 /// # Ok::<(), ws_proto::SendError>(())
 /// ```
-#[derive(Default)]
-pub struct Compressors(Vec<Compressor>);
+pub struct Compressors {
+    kept: Vec<Compressor>,
+    most: usize,
+}
 
 impl Compressors {
     /// The most that are kept; more are given back to the allocator: 150 to 380 KiB each.
     pub const KEPT: usize = 16;
+
+    /// Keeps at most `most`: less than [`KEPT`](Self::KEPT) where each thread has some, for example.
+    #[must_use]
+    pub const fn keeping(most: usize) -> Self {
+        let kept = Vec::new();
+        Self { kept, most }
+    }
 
     /// Runs `send`, which may compress a message of `len` bytes, with one of these contexts if it
     /// needs one.
@@ -51,24 +60,30 @@ impl Compressors {
     /// meanwhile, and not while they compress.
     pub fn take(&mut self, outgoing: &Outgoing) -> Option<Compressor> {
         let suits = |compressor: &Compressor| outgoing.suits_compressor(compressor);
-        let at = self.0.iter().rposition(suits)?;
-        Some(self.0.remove(at))
+        let at = self.kept.iter().rposition(suits)?;
+        Some(self.kept.remove(at))
     }
 
     /// Keeps one that is not used any more. The oldest makes room: contexts of its kind are asked
     /// for less.
     pub fn give(&mut self, compressor: Compressor) {
-        if self.0.len() == Self::KEPT {
-            self.0.remove(0);
+        self.kept.push(compressor);
+        if self.kept.len() > self.most {
+            self.kept.remove(0);
         }
-        self.0.push(compressor);
+    }
+}
+
+impl Default for Compressors {
+    fn default() -> Self {
+        Self::keeping(Self::KEPT)
     }
 }
 
 impl fmt::Debug for Compressors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compressors")
-            .field("kept", &self.0.len())
+            .field("kept", &self.kept.len())
             .finish()
     }
 }

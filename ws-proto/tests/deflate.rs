@@ -3,8 +3,8 @@
 
 use ws_proto::handshake::{Compression, Direction, Takeover, WindowBits};
 use ws_proto::{
-    Compress, Deflate, Kind, Limits, Message, Part, Prepared, ProtocolError, Role, SendError,
-    Session, Step,
+    Compress, Compressors, Deflate, Kind, Limits, Message, Part, Prepared, ProtocolError, Role,
+    SendError, Session, Step,
 };
 use ws_testkit::noise;
 
@@ -107,19 +107,42 @@ fn a_bomb_stops_at_the_limit() {
     assert_eq!(client.take_message(), Ok(None));
 }
 
+/// Windows of so many bits, and no takeover.
+fn agreed(bits: u8) -> Compression {
+    let direction = Direction {
+        window: WindowBits::new(bits).unwrap(),
+        takeover: Takeover::Off,
+    };
+    Compression {
+        server: direction,
+        client: direction,
+    }
+}
+
+/// No more contexts are kept than are wanted: the oldest makes room, and is made anew when it is
+/// asked for.
+#[test]
+fn of_shared_contexts_the_oldest_makes_room() {
+    let text = "some text ".repeat(10_000);
+    for (most, kept) in [(0, [false; 3]), (2, [false, true, true]), (16, [true; 3])] {
+        let mut shared = Compressors::keeping(most);
+        let windows = [15, 12, 9];
+        for bits in windows {
+            let mut session = server(agreed(bits));
+            let outgoing = session.halves().1;
+            let sent = shared.lend(outgoing, text.len(), |outgoing| outgoing.send(&text));
+            sent.unwrap();
+        }
+        for (bits, kept) in windows.into_iter().zip(kept) {
+            let taken = shared.take(server(agreed(bits)).halves().1);
+            assert_eq!(taken.is_some(), kept, "{bits} of {most}");
+        }
+    }
+}
+
 /// A context of one connection is of no use to another that has agreed on a smaller window.
 #[test]
 fn a_context_is_lent_to_connections_that_agreed_on_the_same() {
-    let agreed = |bits| {
-        let direction = Direction {
-            window: WindowBits::new(bits).unwrap(),
-            takeover: Takeover::Off,
-        };
-        Compression {
-            server: direction,
-            client: direction,
-        }
-    };
     let text = "some text ".repeat(10_000);
     let mut wide = server(agreed(15));
     wide.send(&text).unwrap();

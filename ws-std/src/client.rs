@@ -214,8 +214,8 @@ impl Client {
 
     /// Follows up to five redirects, one after the other. To another origin none of the
     /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
-    /// may hold tokens, nor do credentials, or a certificate of ours; and from `wss://` to `ws://` nothing does. Default: a redirect is a
-    /// [refusal](ConnectError::Refused).
+    /// may hold tokens, nor do credentials, or a certificate of ours; and from `wss://` to `ws://`
+    /// nothing does. Default: a redirect is a [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
         self

@@ -90,16 +90,12 @@ fn body(
     let Ok(mut body) = BodyReader::new(status, headers) else {
         return Vec::new();
     };
-    let mut taken = 0;
-    loop {
-        let received = connecting.body();
-        let pushed = body.push(received.get(taken..).unwrap_or_default());
-        taken = received.len();
-        let is_over = pushed.is_err() || body.is_complete() || connecting.has_body();
-        if is_over || !matches!(read(connecting, stream, deadline), Ok(1..)) {
-            return body.into_bytes();
-        }
+    while body.follow(connecting) {
+        let Ok(1..) = read(connecting, stream, deadline) else {
+            break;
+        };
     }
+    body.into_bytes()
 }
 
 /// Makes one read of the answer; 0 at the end of the stream.

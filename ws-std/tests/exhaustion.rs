@@ -2,11 +2,9 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 
-use common::{PATIENCE, echo, run, until};
+use common::{PATIENCE, echo, run, until, with_few_descriptors};
 use ws_std::{Client, Message};
 
 mod common;
@@ -22,7 +20,9 @@ fn child() {
 
 #[test]
 fn accepting_goes_on_when_descriptors_are_there_again() {
-    let (mut child, addr) = start();
+    let (mut child, addr, lines) = with_few_descriptors();
+    // It says more, to nobody.
+    std::thread::spawn(move || lines.count());
     let fds = format!("/proc/{}/fd", child.id());
     let open = || fs::read_dir(&fds).unwrap().count();
     let before = open();
@@ -44,26 +44,4 @@ fn accepting_goes_on_when_descriptors_are_there_again() {
     until("as many descriptors as before", || open() == before);
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
-}
-
-fn start() -> (Child, SocketAddr) {
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 64; exec \"$0\" --exact child --ignored --nocapture",
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let addr = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("listening at ").map(String::from))
-        .unwrap();
-    // It says more, to nobody.
-    std::thread::spawn(move || lines.count());
-    (child, addr.parse().unwrap())
 }

@@ -296,17 +296,11 @@ async fn body<S: AsyncRead + Unpin>(
         return Vec::new();
     };
     let deadline = Instant::now() + BODY;
-    let mut taken = 0;
-    loop {
-        let received = connecting.body();
-        let pushed = body.push(received.get(taken..).unwrap_or_default());
-        taken = received.len();
-        let is_over = pushed.is_err() || body.is_complete() || connecting.has_body();
+    while body.follow(connecting) {
         let more = tokio::time::timeout_at(deadline, read(connecting, stream));
-        if is_over || !matches!(more.await, Ok(Ok(1..))) {
-            return body.into_bytes();
-        }
+        let Ok(Ok(1..)) = more.await else { break };
     }
+    body.into_bytes()
 }
 
 /// Makes one read of the answer; 0 at the end of the stream.

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 #[cfg(feature = "deflate")]
-use ws_proto::Compressor;
+use ws_proto::Compressors;
 use ws_proto::{Buffers, Incoming, Limits, Outgoing};
 
 /// The most pairs that a thread keeps; more are given back to the allocator.
@@ -22,7 +22,8 @@ const CONTEXTS: usize = 4;
 
 #[cfg(feature = "deflate")]
 thread_local! {
-    static COMPRESSORS: RefCell<Vec<Compressor>> = const { RefCell::new(Vec::new()) };
+    static COMPRESSORS: RefCell<Compressors> =
+        const { RefCell::new(Compressors::keeping(CONTEXTS)) };
 }
 
 /// Takes a pair to read into and to write from.
@@ -60,42 +61,16 @@ pub(crate) fn with_context<T>(
 ) -> T {
     #[cfg(feature = "deflate")]
     if outgoing.wants_compressor(len) {
-        lend(outgoing);
+        let kept = COMPRESSORS.try_with(|kept| kept.borrow_mut().take(outgoing));
+        if let Ok(Some(compressor)) = kept {
+            let _ = outgoing.lend_compressor(compressor);
+        }
         let result = send(outgoing);
-        keep(outgoing);
+        if let Some(compressor) = outgoing.take_compressor() {
+            // While a thread ends it is freed.
+            let _ = COMPRESSORS.try_with(|kept| kept.borrow_mut().give(compressor));
+        }
         return result;
     }
     send(outgoing)
-}
-
-/// Lends a context that compresses as it was agreed on.
-#[cfg(feature = "deflate")]
-fn lend(outgoing: &mut Outgoing) {
-    let kept = COMPRESSORS.try_with(|compressors| {
-        let mut kept = compressors.borrow_mut();
-        let at = kept
-            .iter()
-            .rposition(|kept| outgoing.suits_compressor(kept))?;
-        Some(kept.remove(at))
-    });
-    if let Ok(Some(compressor)) = kept {
-        let _ = outgoing.lend_compressor(compressor);
-    }
-}
-
-/// Takes a context back that holds nothing of the connection's. The oldest makes room: contexts of its
-/// kind are asked for less.
-#[cfg(feature = "deflate")]
-fn keep(outgoing: &mut Outgoing) {
-    let Some(compressor) = outgoing.take_compressor() else {
-        return;
-    };
-    // While a thread ends it is freed.
-    let _ = COMPRESSORS.try_with(|compressors| {
-        let mut kept = compressors.borrow_mut();
-        if kept.len() == CONTEXTS {
-            kept.remove(0);
-        }
-        kept.push(compressor);
-    });
 }

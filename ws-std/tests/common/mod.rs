@@ -2,8 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Lines, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -89,6 +90,36 @@ pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}");
         thread::yield_now();
     }
+}
+
+/// The test `child` of this program, in a process of its own with at most 64 descriptors: what it
+/// says, and the address at which it says to listen.
+#[cfg(unix)]
+pub(crate) fn with_few_descriptors() -> (Child, SocketAddr, Said) {
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 64; exec \"$0\" --exact child --ignored --nocapture",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let addr = said(&mut lines, "listening at ");
+    (child, addr.parse().unwrap(), lines)
+}
+
+/// The lines of a process.
+pub(crate) type Said = Lines<BufReader<ChildStdout>>;
+
+/// What follows `prefix` in the next line that begins with it.
+pub(crate) fn said(lines: &mut Said, prefix: &str) -> String {
+    lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix(prefix).map(String::from))
+        .expect("it says so")
 }
 
 pub(crate) fn timeouts(ping: Option<u64>, pong: u64, close: u64) -> Timeouts {
