@@ -17,11 +17,11 @@ use crate::answer::Answer;
 use crate::buffers::{self, Buffers, Place, ReadBuffer};
 use crate::closing::Peer;
 use crate::common_frame::CommonFrame;
-#[cfg(feature = "deflate")]
-use crate::deflate::Inflater;
 use crate::error::ProtocolError;
 use crate::header::Kind;
 use crate::inbox::Inbox;
+#[cfg(feature = "deflate")]
+use crate::inflate::Inflater;
 use crate::limits::Limits;
 use crate::liveness::{Instant, Verdict};
 use crate::outgoing::Outgoing;

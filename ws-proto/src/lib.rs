@@ -141,6 +141,8 @@ mod failure;
 mod inbox;
 #[cfg(feature = "alloc")]
 mod incoming;
+#[cfg(feature = "deflate")]
+mod inflate;
 #[cfg(feature = "alloc")]
 mod opening;
 #[cfg(feature = "alloc")]

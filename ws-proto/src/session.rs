@@ -23,12 +23,14 @@ use crate::closing::{Shutdown, State};
 use crate::config::Config;
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
-use crate::deflate::{Compress, Deflate, Deflater, Inflater};
+use crate::deflate::{Compress, Deflate, Deflater};
 use crate::error::{ProtocolError, SendError};
 #[cfg(feature = "deflate")]
 use crate::handshake::Compression;
 use crate::header::{Kind, Part};
 use crate::incoming::Incoming;
+#[cfg(feature = "deflate")]
+use crate::inflate::Inflater;
 use crate::liveness::{Instant, Verdict};
 use crate::message::{Event, Message, MessageBuf};
 use crate::outgoing::Outgoing;
