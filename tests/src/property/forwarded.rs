@@ -128,9 +128,11 @@ fn naive(lines: &[(&str, &[u8])]) -> Said {
             break;
         }
         told = (said_of(&hosts, at), said_of(&protos, at));
-        let bare = text.trim_start_matches('[').trim_end_matches(']');
-        let in_brackets = text.starts_with('[') == text.ends_with(']');
-        let whole = bare.parse().ok().filter(|_| in_brackets);
+        let bare = match text.starts_with('[') && text.ends_with(']') {
+            true => &text[1..text.len() - 1],
+            false => text,
+        };
+        let whole = bare.parse().ok();
         let with_port = || text.parse().ok();
         match whole.map(|ip| SocketAddr::new(ip, 0)).or_else(with_port) {
             Some(from) => client = from,
