@@ -341,6 +341,20 @@ impl Header {
         }
     }
 
+    /// Writes the header, then `payload`, masked if the header says so; `None` if `out` is too
+    /// short.
+    #[inline(always)]
+    pub(crate) fn write_frame(&self, payload: &[u8], out: &mut [u8]) -> Option<()> {
+        let room = self.write(out)?.get_mut(..payload.len())?;
+        match self.mask {
+            Some(mask) => {
+                let _ = mask.apply_to(payload, room);
+            }
+            None => room.copy_from_slice(payload),
+        }
+        Some(())
+    }
+
     /// The purpose of the frame.
     #[inline]
     #[must_use]

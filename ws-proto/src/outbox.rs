@@ -84,6 +84,11 @@ impl Outbox {
         if self.is_plain() {
             return &self.bytes[self.cursor.start..self.end];
         }
+        self.first_piece()
+    }
+
+    #[inline(never)]
+    fn first_piece(&mut self) -> &[u8] {
         let mut cursor = self.cursor;
         let next = self.next(&mut cursor);
         self.cursor.boundary = cursor.boundary;
@@ -190,15 +195,8 @@ impl Outbox {
     /// Adds a frame: `payload` as it is, or masked if the header says so.
     pub(crate) fn add_frame(&mut self, header: &Header, payload: &[u8]) -> Result<(), SendError> {
         let len = Header::size(header.payload_len(), header.mask().is_some()) + payload.len();
-        let room = header.write(&mut self.room(len)?[..len]);
-        debug_assert!(room.is_some(), "there is room for the header");
-        let room = room.unwrap_or_default();
-        match header.mask() {
-            Some(mask) => {
-                let _ = mask.apply_to(payload, room);
-            }
-            None => room.copy_from_slice(payload),
-        }
+        let written = header.write_frame(payload, &mut self.room(len)?[..len]);
+        debug_assert!(written.is_some(), "there is room for both");
         self.add(len);
         Ok(())
     }
@@ -382,7 +380,7 @@ impl Outbox {
         let mut cursor = self.cursor;
         while len > 0 {
             let next = self.next(&mut cursor);
-            let piece = len.min(self.piece(cursor, next).len());
+            let piece = len.min(self.piece_len(cursor, next));
             if piece == 0 {
                 break;
             }
@@ -437,6 +435,16 @@ impl Outbox {
                 Some(shared) => &shared.payload[cursor.shared_sent..],
                 None => &[],
             },
+        }
+    }
+
+    /// The length of a piece: here the bytes themselves are not looked at.
+    #[inline]
+    fn piece_len(&self, cursor: Cursor, piece: Piece) -> usize {
+        match piece {
+            Piece::Controls => self.controls.len() - cursor.control,
+            Piece::Own(end) => end - cursor.start,
+            Piece::Shared => self.piece(cursor, piece).len(),
         }
     }
 

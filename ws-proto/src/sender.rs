@@ -86,17 +86,16 @@ impl Sender {
             return Err(NoRoom { needed }.into());
         };
         self.admit_message()?;
-        let header = self.message_header(message);
-        let room = header.write(frame);
-        let Some(room) = room.and_then(|room| room.get_mut(..payload.len())) else {
-            return Err(NoRoom { needed }.into());
-        };
-        match header.mask() {
-            Some(mask) => {
-                let _ = mask.apply_to(payload, room);
+        let header = Header::message(message.kind(), payload);
+        // Two ways, each of which knows whether the frame is masked.
+        let written = match &mut self.keys {
+            Some(keys) => {
+                let header = header.masked(Some(keys.draw()));
+                header.write_frame(payload, frame)
             }
-            None => room.copy_from_slice(payload),
-        }
+            None => header.write_frame(payload, frame),
+        };
+        written.ok_or(NoRoom { needed })?;
         Ok(needed)
     }
 
@@ -466,12 +465,13 @@ impl Transmit {
         let Ok(header) = Header::new(opcode, u64::from(payload.len)) else {
             return this;
         };
-        let Some(room) = header.masked(mask).write(&mut this.bytes) else {
+        let header = header.masked(mask);
+        if header
+            .write_frame(payload.as_bytes(), &mut this.bytes)
+            .is_none()
+        {
             return this;
-        };
-        let _ = mask
-            .unwrap_or(Mask::new([0; 4]))
-            .apply_to(payload.as_bytes(), room);
+        }
         let head_len = if mask.is_some() { 6 } else { 2 };
         this.len = head_len + payload.len;
         this

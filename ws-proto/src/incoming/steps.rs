@@ -229,14 +229,24 @@ impl Incoming {
         &mut self,
         answer: &mut impl Answer,
     ) -> Result<Option<Event<'_>>, ProtocolError> {
+        match &self.buffer {
+            Some(held) if self.receiver.holds_control(held.buffer.inbox.unread()) => {
+                self.receive_control(answer)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Receives and answers the control frame that lies at the start of what is unread.
+    #[inline(always)]
+    fn receive_control(
+        &mut self,
+        answer: &mut impl Answer,
+    ) -> Result<Option<Event<'_>>, ProtocolError> {
         let Some(held) = &mut self.buffer else {
             return Ok(None);
         };
-        let inbox = &mut held.buffer.inbox;
-        if !self.receiver.holds_control(inbox.unread()) {
-            return Ok(None);
-        }
-        let (unread, start) = inbox.unread_mut();
+        let (unread, start) = held.buffer.inbox.unread_mut();
         let result = self.receiver.receive_any(unread).and_then(|received| {
             *start += received.consumed;
             let answered = match &received.event {
@@ -293,7 +303,9 @@ impl Incoming {
     fn step_any(&mut self, answer: &mut impl Answer) -> Result<Step<'_>, ProtocolError> {
         Ok(match self.ready_any(answer)? {
             Ready::Message => self.message(answer)?.map_or(Step::NeedData, Step::Message),
-            Ready::Control => self.control(answer)?.map_or(Step::NeedData, Step::Control),
+            Ready::Control => self
+                .receive_control(answer)?
+                .map_or(Step::NeedData, Step::Control),
             Ready::NeedData => Step::NeedData,
             Ready::Closed => Step::Closed,
         })
