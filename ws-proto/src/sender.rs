@@ -287,6 +287,12 @@ impl Sender {
         len.saturating_add(Header::size(len as u64, self.keys.is_some()))
     }
 
+    /// The same for a payload that exists: no slice is so long that the sum would overflow.
+    #[inline(always)]
+    pub(crate) const fn frame_len_of(&self, payload: &[u8]) -> usize {
+        payload.len() + Header::size(payload.len() as u64, self.keys.is_some())
+    }
+
     /// Whether messages may be sent: until a Close is queued, by us or in answer.
     #[inline]
     #[must_use]

@@ -56,7 +56,7 @@ impl Outgoing {
 
     #[inline(always)]
     fn send_plain(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        let needed = self.sender.frame_len(message.as_bytes().len());
+        let needed = self.sender.frame_len_of(message.as_bytes());
         let outbox = buffers::make(&mut self.buffer).ok_or(SendError::OutOfMemory)?;
         admit(outbox, self.max_unsent)?;
         let len = self.sender.send(message, outbox.room(needed)?)?;
