@@ -130,11 +130,28 @@ Examples:
   ws serve --listen 0.0.0.0:8080 --max-message 16MiB
   ws serve --listen 127.0.0.1:0 --origin https://example.com --origin http://localhost:3000";
 
-const PAGE: &str = include_str!("page.html");
+/// The page and what it is made of: path, type, content.
+const PAGE: [(&str, &str, &str); 3] = [
+    (
+        "/",
+        "text/html; charset=utf-8",
+        include_str!("page/page.html"),
+    ),
+    (
+        "/page.css",
+        "text/css; charset=utf-8",
+        include_str!("page/page.css"),
+    ),
+    (
+        "/page.js",
+        "text/javascript; charset=utf-8",
+        include_str!("page/page.js"),
+    ),
+];
 
-/// The page brings all it needs; it must load nothing, send nothing elsewhere, and be embedded
-/// nowhere.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+/// The page loads its own files and talks to its own server; it must run nothing else, send nothing
+/// elsewhere, and be embedded nowhere.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) fn run(args: &Args) -> ExitCode {
@@ -224,6 +241,11 @@ impl Args {
             verbose: self.verbose,
         };
         let rooms = Rooms::new();
+        let server = PAGE
+            .into_iter()
+            .fold(server, |server, (path, kind, content)| {
+                server.get(path, move |_| page(kind, content))
+            });
         server
             .hook(|request| match request.path() {
                 "/chat" => Place::of(request).err().map(|bad| {
@@ -231,7 +253,6 @@ impl Args {
                 }),
                 _ => None,
             })
-            .get("/", |_| page())
             .websocket("/echo", move |mut ws, request| {
                 let _entry = log.entry(&ws, request);
                 ws.for_each(|message, tx| tx.send(message))
@@ -253,8 +274,8 @@ impl Args {
     }
 }
 
-fn page() -> Response {
-    Response::html(PAGE)
+fn page(kind: &str, content: &str) -> Response {
+    Response::of(kind, content)
         .header("content-security-policy", POLICY)
         .header("x-content-type-options", "nosniff")
         .header("referrer-policy", "no-referrer")

@@ -114,6 +114,7 @@ fn honest_clients_beside_silent_ones_that_come_again() {
                             again.fetch_add(1, Ordering::Relaxed);
                         }
                     }
+                    // The pace of the attack, which is not to be one of processors: nothing waits for it.
                     thread::sleep(Duration::from_millis(1));
                 }
             });

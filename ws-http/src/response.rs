@@ -60,12 +60,23 @@ impl Body {
 impl Response {
     /// A page, with status 200.
     pub fn html(page: impl Into<Vec<u8>>) -> Self {
-        Self::with_type(page, "text/html; charset=utf-8")
+        Self::of("text/html; charset=utf-8", page)
     }
 
     /// Plain text, with status 200.
     pub fn text(text: impl Into<Vec<u8>>) -> Self {
-        Self::with_type(text, "text/plain; charset=utf-8")
+        Self::of("text/plain; charset=utf-8", text)
+    }
+
+    /// Content of any type, with status 200. A type that no line can hold makes this the answer 500.
+    ///
+    /// ```
+    /// let style = ws_http::Response::of("text/css; charset=utf-8", "body { margin: 0 }");
+    /// assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
+    /// ```
+    pub fn of(content_type: &str, content: impl Into<Vec<u8>>) -> Self {
+        let response = Self::from(http::Response::new(content.into()));
+        response.header(header::CONTENT_TYPE, content_type)
     }
 
     /// Sets the status. One below 200 becomes 500 when it is sent, because such a response announces
@@ -161,15 +172,6 @@ impl Response {
             out.extend(self.body());
         }
         out
-    }
-
-    fn with_type(body: impl Into<Vec<u8>>, content_type: &'static str) -> Self {
-        let mut response = http::Response::new(body.into());
-        let content_type = HeaderValue::from_static(content_type);
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, content_type);
-        response.into()
     }
 
     fn failed(why: &str) -> Self {
