@@ -1,22 +1,31 @@
 //! *Quiet*: what can hold a secret or what peers say to each other does not show it to whoever logs
-//! it. Messages, events, steps and closes are the application's own values: they may.
+//! it: names, numbers, and the lengths of what is not shown.
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
+mod uses;
 
+use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
+use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
 
 use common::{run, server};
-use ws_proto::handshake::{Accept, Answer, Key, Offer, Request, Response, Uri};
-use ws_proto::{
-    Accepting, Buffers, Close, CloseCode, Config, Connecting, Connection, Deflate, Header, Kind,
-    Limits, Mask, MaskKeys, Message, Opcode, Part, Prepared, Receiver, Sender, Session, Utf8,
+use ws_proto::handshake::{
+    Accept, Answer, Extension, Extensions, FieldValue, HeaderIter, Headers, Key, KeyText, Offer,
+    ParamValue, Params, Request, ResourceName, Response, Uri,
 };
-use ws_std::ws_http::{BodyReader, Redirects, Tunnel};
+use ws_proto::{
+    AcceptStep, Accepting, Buffers, Chunk, Close, CloseCode, Compressor, Compressors, Config,
+    ConnectStep, Connecting, Connection, Deflate, Event, Header, HeaderBytes, Incoming, Kind,
+    Limits, Mask, MaskKeys, Message, MessageBuf, Opcode, Outgoing, Part, Parts, Prepared, Received,
+    Receiver, Sender, Session, Step, Transmit, Utf8,
+};
+use ws_std::ws_http::{BodyReader, Redirected, Redirects, Tunnel};
 use ws_std::{
-    App, Basic, Bearer, Client, ConnectError, Credentials, Group, Proxies, Proxy, StatusCode,
-    Tapped, Url, http,
+    App, Basic, Bearer, Client, ConnectError, Credentials, Group, Proxies, Proxy, Reader,
+    Reconnect, StatusCode, Tapped, Url, Writer, http,
 };
 
 /// A secret, a payload, a key: no other text has it in it.
@@ -96,7 +105,7 @@ fn quiet_sessions_in_every_state_show_nothing() {
             .expect("room");
         session.ping(MARK.as_bytes()).expect("open");
         quiet(&session);
-        let (incoming, outgoing) = session.split();
+        let (incoming, outgoing): (Incoming, Outgoing) = session.split();
         quiet(&incoming);
         quiet(&outgoing);
         let mut session = Session::join(incoming, outgoing);
@@ -117,11 +126,49 @@ fn quiet_sessions_in_every_state_show_nothing() {
         ));
         let _ = session.step().expect("a Close");
         quiet(&session);
-        quiet(&session.into_parts().expect("between messages"));
+        let parts: Parts = session.into_parts().expect("between messages");
+        quiet(&parts);
         let mut session = make();
         let close = Close::new(CloseCode::NORMAL, MARK).expect("short");
         session.close(Some(close)).expect("open");
         quiet(&session);
+    }
+}
+
+/// Whatever a message passes through on its way to the application, and what it is there.
+#[test]
+fn quiet_messages_show_how_long_they_are() {
+    let payload = MARK.as_bytes();
+    for message in [Message::Text(MARK), Message::Binary(payload)] {
+        quiet(&message);
+        let owned: MessageBuf = message.to_owned();
+        quiet(&owned);
+        quiet(&Step::Message(message));
+        quiet(&Event::Message(message));
+        quiet(&ws_std::Next::Message(message));
+    }
+    assert_eq!(format!("{:?}", Message::Text(MARK)), "Text(10 bytes)");
+    let chunk = Chunk {
+        kind: Kind::Text,
+        payload,
+        part: Part::More,
+    };
+    let close = Close::new(CloseCode::NORMAL, MARK).expect("short");
+    quiet(&close);
+    for event in [
+        Event::Chunk(chunk),
+        Event::Deflated(chunk),
+        Event::Ping(payload),
+        Event::Pong(payload),
+        Event::Close(Some(close)),
+    ] {
+        quiet(&event);
+        quiet(&Step::Control(event));
+        let received = Received {
+            consumed: 0,
+            event: Some(event),
+        };
+        quiet(&received);
     }
 }
 
@@ -136,7 +183,8 @@ fn quiet_the_bare_core_shows_nothing() {
         let close = Close::new(CloseCode::NORMAL, MARK).expect("short");
         connection.close(Some(close)).expect("open");
         quiet(&connection);
-        quiet(&connection.poll_transmit().expect("a Ping"));
+        let transmit: Transmit = connection.poll_transmit().expect("a Ping");
+        quiet(&transmit);
         quiet(&connection);
     }
     let mut receiver = Receiver::new(ws_proto::Role::Server, &Limits::default());
@@ -154,7 +202,8 @@ fn quiet_the_bare_core_shows_nothing() {
         .expect("short")
         .masked(Some(mask));
     quiet(&header);
-    quiet(&header.encode());
+    let bytes: HeaderBytes = header.encode();
+    quiet(&bytes);
     let mut utf8 = Utf8::new();
     utf8.push("字".as_bytes().split_at(2).0).expect("cut");
     assert!(!format!("{utf8:?}").contains(&"字".as_bytes()[0].to_string()));
@@ -171,7 +220,13 @@ fn quiet_the_bare_core_shows_nothing() {
     compressed = compressed.compressed(&settings, &agreed);
     compressed.send(MARK).expect("room");
     quiet(&compressed);
-    quiet(&compressed.halves().1.take_compressor());
+    let compressor: Option<Compressor> = compressed.halves().1.take_compressor();
+    quiet(&compressor);
+    let mut shared = Compressors::default();
+    shared
+        .lend(compressed.halves().1, MARK.len(), |out| out.send(MARK))
+        .expect("room");
+    quiet(&shared);
 }
 
 #[test]
@@ -182,21 +237,27 @@ fn quiet_handshakes_show_no_values() {
     let uri = Uri::parse(&url).expect("one");
     quiet(&uri);
     quiet_text(&uri);
-    quiet(&uri.resource_name());
+    let name: ResourceName<'_> = uri.resource_name();
+    quiet(&name);
     let headers = [("Authorization", MARK), ("Cookie", MARK)];
     let protocols = [MARK];
     let offer = Offer::to(&uri).headers(&headers).expect("valid");
     let offer = offer.protocols(&protocols).expect("tokens");
     quiet(&offer);
     for (_, value) in offer.fields(&key) {
+        let value: FieldValue<'_> = value;
         quiet(&value);
     }
+    let text: KeyText = key.encode();
+    quiet(&text);
     let mut out = [0; 2048];
     let len = offer.encode(&key, &mut out).expect("room");
     let request = Request::parse(&out[..len]).expect("valid");
     quiet(&request);
-    quiet(&request.headers());
-    quiet(&request.headers().iter());
+    let headers: Headers<'_> = request.headers();
+    quiet(&headers);
+    let lines: HeaderIter<'_> = headers.iter();
+    quiet(&lines);
 
     let cookie = [("Set-Cookie", MARK)];
     let accept: Accept<'_> = request.accept().expect("a handshake");
@@ -223,12 +284,33 @@ fn quiet_handshakes_show_no_values() {
     let mut accepting = Accepting::new(&Config::default());
     accepting.push(&out[..len]).expect("room");
     quiet(&accepting);
-    quiet(&accepting.step());
+    let step: AcceptStep<'_> = accepting.step();
+    assert!(
+        matches!(step, AcceptStep::Request(_)),
+        "with what was Asked"
+    );
+    quiet(&step);
     let unsent = connecting.unsent().len();
     connecting.sent(unsent);
     connecting.push(&reply[..replied]).expect("room");
     quiet(&connecting);
-    quiet(&connecting.step());
+    let step: Result<ConnectStep<'_>, _> = connecting.step();
+    quiet(&step);
+}
+
+#[test]
+fn quiet_extensions_show_names() {
+    let head = format!("GET / HTTP/1.1\r\nSec-WebSocket-Extensions: mux; key={MARK}\r\n\r\n");
+    let request = Request::parse(head.as_bytes()).expect("valid");
+    let mut all: Extensions<'_> = request.extensions();
+    quiet(&all);
+    let extension: Extension<'_> = all.next().expect("one").expect("valid");
+    quiet(&extension);
+    let mut params: Params<'_> = extension.params();
+    quiet(&params);
+    let (_, value) = params.next().expect("one");
+    let value: Option<ParamValue<'_>> = value;
+    quiet(&value);
 }
 
 #[test]
@@ -248,7 +330,7 @@ fn quiet_the_blocking_adapter_shows_nothing() {
             shown.push(format!("{tx:?} {tx:#?}"));
             Ok::<_, ws_std::Error>(())
         })?;
-        let (reader, writer) = ws.split();
+        let (reader, writer): (Reader, Writer) = ws.split();
         shown.push(format!("{reader:?} {writer:?} {reader:#?} {writer:#?}"));
         tell.send(shown).expect("somebody listens");
         Ok::<_, ws_std::Error>(())
@@ -261,7 +343,8 @@ fn quiet_the_blocking_adapter_shows_nothing() {
         client.tap(|_| {})
     };
     quiet(&client("/"));
-    quiet(&client("/").reconnect());
+    let lasting: Reconnect = client("/").reconnect();
+    quiet(&lasting);
     quiet(&App::from(client("/")));
     let own = Credentials::new("li", MARK).expect("no colon");
     quiet(&client("/").credentials(own));
@@ -320,6 +403,7 @@ fn quiet_what_surrounds_a_websocket_shows_no_secret() {
     quiet(&Url::parse(&format!("ws://li:{MARK}@h/?token={MARK}")));
     let redirected = redirected.expect("same origin").expect("a redirect");
     assert!(redirected.url.contains(MARK));
+    let redirected: Redirected = redirected;
     quiet(&redirected);
 
     let uri = format!("/?token={MARK}");
@@ -343,11 +427,160 @@ fn quiet_what_surrounds_a_websocket_shows_no_secret() {
 /// The mark would be found: or the tests above would prove nothing.
 #[test]
 fn the_mark_is_found_however_it_is_shown() {
-    let shown: [&dyn Debug; 4] = [&MARK, &NONCE, &Message::Binary(&NONCE), b"as3cr"];
+    let shown: [&dyn Debug; 4] = [&MARK, &NONCE, &Some(&NONCE[..]), b"as3cr"];
     for shown in shown {
         for text in [format!("{shown:?}"), format!("{shown:#?}")] {
             let found = std::panic::catch_unwind(|| assert_quiet(&text));
             assert!(found.is_err(), "{text}");
         }
     }
+}
+
+/// The public types that have nothing to hide. All others are formatted above, by their names.
+const OPEN: [(&str, &[&str]); 4] = [
+    (
+        "numbers, names of the protocol, settings",
+        &[
+            "Admission",
+            "Agreed",
+            "Backoff",
+            "Body",
+            "Bootstrap",
+            "Budget",
+            "Charge",
+            "Clock",
+            "Compress",
+            "Counters",
+            "Ended",
+            "Entered",
+            "Failure",
+            "HttpVersion",
+            "Instant",
+            "Liveness",
+            "Login",
+            "Metrics",
+            "Pace",
+            "ProxyHeader",
+            "ProxyKind",
+            "Quota",
+            "Ready",
+            "Retry",
+            "Route",
+            "Scan",
+            "Scheme",
+            "Shutdown",
+            "SocksReply",
+            "Stage",
+            "State",
+            "StopHandle",
+            "Takeover",
+            "Timeouts",
+            "Verdict",
+            "Watch",
+            "WhenIdle",
+            "WindowBits",
+        ],
+    ),
+    (
+        "errors that say a limit, a place, a code or a name, and are copied",
+        &[
+            "ArgumentError",
+            "BodyError",
+            "Excess",
+            "HeadError",
+            "HeaderError",
+            "InvalidCredentials",
+            "InvalidExtensions",
+            "InvalidHost",
+            "InvalidNetwork",
+            "InvalidOrigin",
+            "InvalidProxy",
+            "InvalidUrl",
+            "InvalidUtf8",
+            "NoRoom",
+            "ProtocolError",
+            "ProxyHeaderError",
+            "RedirectError",
+            "Refusal",
+            "RequestError",
+            "ResponseError",
+            "RouteError",
+            "SendError",
+            "TimedOut",
+            "TunnelError",
+            "UriError",
+        ],
+    ),
+    (
+        "hosts, origins, addresses and paths, which are names",
+        &[
+            "Attempt",
+            "Attempts",
+            "Hosts",
+            "Origin",
+            "Origins",
+            "ServerTls",
+            "Site",
+            "Tls",
+            "Tried",
+            "Trusted",
+        ],
+    ),
+    (
+        "what others are seen through that are formatted above, and the answer to a key, which is sent in the clear",
+        &[
+            "AcceptToken",
+            "AppError",
+            "AppHandle",
+            "CallError",
+            "Corked",
+            "Handle",
+            "Membership",
+            "TlsError",
+        ],
+    ),
+];
+
+/// A type that is added is either formatted here or has nothing to hide, and somebody has said so.
+#[test]
+fn quiet_every_public_type_is_accounted_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let own = include_str!("quiet.rs");
+    let formatted = own.split("const OPEN").next().expect("a beginning");
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|char: char| !char.is_alphanumeric() && char != '_');
+        words.map(str::to_owned).collect()
+    };
+    let formatted = words(formatted);
+    let open: BTreeSet<_> = OPEN.iter().flat_map(|(_, types)| *types).copied().collect();
+    let mut public = BTreeSet::new();
+    for name in ["ws-proto", "ws-http", "ws-std"] {
+        let folder = root.join(name).join("src");
+        let files = uses::uses(|file| fs::read_to_string(folder.join(file)).ok());
+        for file in files.keys() {
+            let source = fs::read_to_string(folder.join(file)).expect("text");
+            for line in source.lines().map(str::trim_start) {
+                let item = ["pub struct ", "pub enum "].map(|item| line.strip_prefix(item));
+                let rest = item.into_iter().flatten().next();
+                public.extend(
+                    rest.and_then(|rest| {
+                        words(rest.split(['<', '(', ' ', ';']).next()?).pop_first()
+                    }),
+                );
+            }
+        }
+    }
+    assert!(public.contains("Session") && public.contains("Site") && public.contains("Corked"));
+    let forgotten: Vec<_> = (public.iter())
+        .filter(|name| !formatted.contains(*name) && !open.contains(&***name))
+        .collect();
+    assert!(
+        forgotten.is_empty(),
+        "neither formatted nor open: {forgotten:?}"
+    );
+    let gone: Vec<_> = open
+        .iter()
+        .filter(|name| !public.contains(**name))
+        .collect();
+    assert!(gone.is_empty(), "open, and not there: {gone:?}");
 }

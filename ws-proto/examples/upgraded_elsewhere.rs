@@ -76,7 +76,7 @@ fn main() {
     let mut session = session.expect("an upgraded connection");
     session.push(b"\x81\x85\0\0\0\0Hello");
     match session.step() {
-        Ok(Step::Message(message)) => println!("{message:?}"),
+        Ok(Step::Message(message)) => println!("{}", message.as_text().unwrap_or("(bytes)")),
         other => panic!("{other:?}"),
     }
 

@@ -5,12 +5,13 @@ use core::fmt;
 use crate::close_code::CloseCode;
 use crate::error::{ProtocolError, SendError};
 use crate::header::MAX_CONTROL;
+use crate::quiet::Length;
 use crate::utf8;
 
 /// The content of a Close frame: a code, and a reason of at most 123 bytes of UTF-8.
 ///
-/// The reason is the peer's text when received. `Debug` and `Display` escape control characters
-/// in it, so that it cannot rewrite a log or a terminal.
+/// The reason is the peer's text when received. `Display` escapes control characters in it, so that
+/// it cannot rewrite a log or a terminal; `Debug` shows how long it is.
 ///
 /// ```
 /// use ws_proto::{Close, CloseCode};
@@ -19,7 +20,7 @@ use crate::utf8;
 /// assert_eq!(close.to_string(), "1000 done");
 /// # Ok::<(), ws_proto::SendError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Close<'a> {
     code: CloseCode,
     reason: &'a str,
@@ -78,6 +79,15 @@ impl<'a> Close<'a> {
 impl From<CloseCode> for Close<'_> {
     fn from(code: CloseCode) -> Self {
         Self { code, reason: "" }
+    }
+}
+
+impl fmt::Debug for Close<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Close")
+            .field("code", &self.code)
+            .field("reason", &Length(self.reason.len()))
+            .finish()
     }
 }
 

@@ -19,6 +19,7 @@ use core::fmt;
 
 use crate::error::{HeaderError, ProtocolError};
 use crate::mask::Mask;
+use crate::quiet::show;
 
 /// The longest payload of a control frame, in bytes (§5.5).
 pub const MAX_CONTROL: usize = 125;
@@ -416,7 +417,7 @@ pub struct HeaderBytes {
 /// The number of bytes, the key's included.
 impl fmt::Debug for HeaderBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HeaderBytes({} bytes)", self.len)
+        show(f, "HeaderBytes", usize::from(self.len))
     }
 }
 

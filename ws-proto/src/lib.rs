@@ -151,6 +151,7 @@ mod outbox;
 mod outgoing;
 #[cfg(feature = "alloc")]
 mod prepared;
+mod quiet;
 #[cfg(feature = "alloc")]
 mod session;
 #[cfg(feature = "alloc")]

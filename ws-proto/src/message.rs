@@ -1,9 +1,12 @@
 //! The vocabulary of sending and receiving (RFC 6455 §5.4 to §5.6).
 
+use core::fmt;
+
 use crate::close::Close;
 #[cfg(feature = "alloc")]
 use crate::error::ProtocolError;
 use crate::header::{Kind, Part};
+use crate::quiet::{Length, show};
 
 /// A message, borrowed: the currency of every layer.
 ///
@@ -15,7 +18,9 @@ use crate::header::{Kind, Part};
 /// assert_eq!(Message::from("hello"), Message::Text("hello"));
 /// assert_eq!(Message::from(b"\x00\x01"), Message::Binary(&[0, 1]));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows a length, and nothing of what it says.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A text message: valid UTF-8, checked.
     Text(&'a str),
@@ -85,6 +90,16 @@ impl<'a> Message<'a> {
     }
 }
 
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Text(_) => "Text",
+            Self::Binary(_) => "Binary",
+        };
+        show(f, name, self.as_bytes().len())
+    }
+}
+
 impl<'a> From<&'a str> for Message<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text)
@@ -107,11 +122,14 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
 mod owned {
     use alloc::string::String;
     use alloc::vec::Vec;
+    use core::fmt;
 
     use super::Message;
 
     /// A message that owns its payload.
-    #[derive(Clone, Debug, PartialEq, Eq)]
+    ///
+    /// `Debug` shows a length, and nothing of what it says.
+    #[derive(Clone, PartialEq, Eq)]
     pub enum MessageBuf {
         /// A text message.
         Text(String),
@@ -128,6 +146,12 @@ mod owned {
                 Self::Text(text) => Message::Text(text),
                 Self::Binary(bytes) => Message::Binary(bytes),
             }
+        }
+    }
+
+    impl fmt::Debug for MessageBuf {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.as_message().fmt(f)
         }
     }
 
@@ -163,7 +187,7 @@ pub use owned::MessageBuf;
 /// that arrives in several reads.
 ///
 /// Text has been checked as far as it goes, but a character may be cut by the end of a piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Chunk<'b> {
     /// The kind of the message.
     pub kind: Kind,
@@ -174,7 +198,7 @@ pub struct Chunk<'b> {
 }
 
 /// An event that was received. It borrows the input, where its payload was unmasked in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A message, whole.
     Message(Message<'b>),
@@ -200,4 +224,27 @@ pub struct Received<'b> {
     pub consumed: usize,
     /// The event that they make up. `None` asks for more input.
     pub event: Option<Event<'b>>,
+}
+
+impl fmt::Debug for Chunk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("kind", &self.kind)
+            .field("payload", &Length(self.payload.len()))
+            .field("part", &self.part)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(message) => f.debug_tuple("Message").field(message).finish(),
+            Self::Chunk(chunk) => f.debug_tuple("Chunk").field(chunk).finish(),
+            Self::Deflated(chunk) => f.debug_tuple("Deflated").field(chunk).finish(),
+            Self::Ping(payload) => show(f, "Ping", payload.len()),
+            Self::Pong(payload) => show(f, "Pong", payload.len()),
+            Self::Close(close) => f.debug_tuple("Close").field(close).finish(),
+        }
+    }
 }

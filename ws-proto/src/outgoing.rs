@@ -21,6 +21,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::header::Opcode;
 use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
 use crate::outbox::Outbox;
+use crate::quiet::show;
 use crate::role::Role;
 use crate::sender::Sender;
 use crate::try_box::{TryBox, try_box};
@@ -49,7 +50,7 @@ struct Reason(String);
 /// Shows its length, and nothing of what it says.
 impl fmt::Debug for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reason({} bytes)", self.0.len())
+        show(f, "Reason", self.0.len())
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::{NoRoom, ProtocolError, SendError};
 use crate::header::{Header, Kind, MAX_CONTROL, Opcode, Part};
 use crate::mask::{Mask, MaskKeys};
 use crate::message::Message;
+use crate::quiet::show;
 use crate::role::Role;
 use crate::try_box::{TryBox, new_box, try_box};
 
@@ -406,7 +407,7 @@ struct Payload {
 /// Shows its length, and nothing of what it says.
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({} bytes)", self.len)
+        show(f, "Payload", usize::from(self.len))
     }
 }
 

@@ -49,7 +49,8 @@ fn keys_and_tokens_are_shown_as_they_are_sent() {
     // RFC 6455 §1.3
     let key = Key::new(*b"the sample nonce").encode();
     assert_eq!(key.to_string(), "dGhlIHNhbXBsZSBub25jZQ==");
-    assert_eq!(format!("{key:?}"), "KeyText(dGhlIHNhbXBsZSBub25jZQ==)");
+    // As of masking keys, a log has nothing of it.
+    assert_eq!(format!("{key:?}"), "KeyText(24 bytes)");
     let token: AcceptToken = Key::new(*b"the sample nonce").accept_token();
     assert_eq!(token.to_string(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     assert_eq!(

@@ -25,7 +25,7 @@ use crate::writer::Writer;
 /// App::new("ws://127.0.0.1:9001/echo")
 ///     .on_open(|app| app.send("hello"))
 ///     .on_message(|app, message| {
-///         println!("{message:?}");
+///         println!("{}", message.as_text().unwrap_or("(bytes)"));
 ///         app.stop();
 ///         Ok::<_, Error>(())
 ///     })

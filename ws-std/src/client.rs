@@ -34,7 +34,7 @@ use crate::way;
 /// let mut ws = ws_std::connect("ws://127.0.0.1:9001/echo")?;
 /// ws.send("hello")?;
 /// if let Some(message) = ws.recv()? {
-///     println!("{message:?}");
+///     println!("{}", message.as_text().unwrap_or("(bytes)"));
 /// }
 /// ws.close(ws_std::CloseCode::NORMAL, "done")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

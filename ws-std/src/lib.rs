@@ -10,7 +10,7 @@
 //!     let mut ws = ws_std::connect("ws://127.0.0.1:9001/echo")?;
 //!     ws.send("hello")?; // &str is text, &[u8] is binary
 //!     if let Some(message) = ws.recv()? {
-//!         println!("{message:?}");
+//!         println!("{}", message.as_text().unwrap_or("(bytes)"));
 //!     }
 //!     ws.close(CloseCode::NORMAL, "done")?;
 //!     Ok(())

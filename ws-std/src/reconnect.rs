@@ -26,7 +26,7 @@ use crate::writer::Writer;
 /// for ws in ticker {
 ///     let mut ws = ws?;
 ///     while let Ok(Some(message)) = ws.recv() {
-///         println!("{message:?}");
+///         println!("{}", message.as_text().unwrap_or("(bytes)"));
 ///     }
 /// }
 /// # Ok::<(), ws_std::ConnectError>(())

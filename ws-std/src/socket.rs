@@ -24,7 +24,7 @@ use crate::writer::{Corked, Writer};
 /// let mut ws = ws_std::connect("ws://127.0.0.1:9001/echo")?;
 /// ws.send("hello")?;
 /// while let Some(message) = ws.recv()? {
-///     println!("{message:?}");
+///     println!("{}", message.as_text().unwrap_or("(bytes)"));
 /// }
 /// println!("the server has closed: {:?}", ws.peer_close());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -189,7 +189,7 @@ impl WebSocket {
     /// ws.on_pong(move |payload| println!("{payload:?} after {:?}", sent.elapsed()));
     /// ws.ping(b"marco")?;
     /// while let Some(message) = ws.recv()? {
-    ///     println!("{message:?}");
+    ///     println!("{}", message.as_text().unwrap_or("(bytes)"));
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -30,7 +30,7 @@ use crate::writer::Writer;
 /// while let Some(ws) = connections.next() {
 ///     let mut ws = ws?;
 ///     while let Ok(Some(message)) = ws.recv() {
-///         println!("{message:?}");
+///         println!("{}", message.as_text().unwrap_or("(bytes)"));
 ///     }
 /// }
 /// # Ok::<(), ws_std::ConnectError>(())

@@ -10,7 +10,7 @@
 //! let mut ws = ws_tokio::connect("ws://127.0.0.1:9001/echo").await?;
 //! ws.send("hello").await?; // &str is text, &[u8] is binary
 //! if let Some(message) = ws.recv().await? {
-//!     println!("{message:?}");
+//!     println!("{}", message.as_text().unwrap_or("(bytes)"));
 //! }
 //! ws.close(ws_tokio::CloseCode::NORMAL, "done").await?;
 //! # Ok(())

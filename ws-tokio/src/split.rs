@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///     Ok::<_, ws_tokio::Error>(())
     /// });
     /// while let Some(message) = reader.recv().await? {
-    ///     println!("{message:?}");
+    ///     println!("{}", message.as_text().unwrap_or("(bytes)"));
     /// }
     /// ticking.abort();
     /// # Ok(())

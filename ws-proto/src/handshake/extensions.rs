@@ -12,6 +12,7 @@ use core::str;
 use super::error::InvalidExtensions;
 use super::fields::{List, Values};
 use super::syntax::is_token_byte;
+use crate::quiet::show;
 
 /// The extensions that a head lists, in order, over all its Sec-WebSocket-Extensions headers.
 ///
@@ -114,7 +115,7 @@ impl fmt::Debug for Extensions<'_> {
 }
 
 /// An extension that is offered or agreed: a name, and parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Extension<'b> {
     name: &'b str,
     /// `; a; b=c` and so on, checked.
@@ -136,8 +137,18 @@ impl<'b> Extension<'b> {
     }
 }
 
+/// Shows its name and those of its parameters.
+impl fmt::Debug for Extension<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extension")
+            .field("name", &self.name)
+            .field("params", &self.params())
+            .finish()
+    }
+}
+
 /// The iterator over the parameters of an [`Extension`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Params<'b> {
     rest: &'b str,
 }
@@ -153,9 +164,17 @@ impl<'b> Iterator for Params<'b> {
     }
 }
 
+/// Shows the names of those that are left.
+impl fmt::Debug for Params<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.clone().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
 /// The value of a parameter: a token, whether it was written as one or in quotes.
 ///
-/// Compare it with a `str`, go through its characters, or format it.
+/// Compare it with a `str`, go through its characters, or format it; `Debug` shows how long it is.
 #[derive(Clone, Copy)]
 pub struct ParamValue<'b> {
     /// As written between the quotes. A token has no backslash, so each one here is an escape.
@@ -204,7 +223,7 @@ impl fmt::Display for ParamValue<'_> {
 
 impl fmt::Debug for ParamValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
+        show(f, "ParamValue", self.chars().count())
     }
 }
 
@@ -389,7 +408,7 @@ mod tests {
         assert_eq!(value, "10");
         assert_ne!(value, "1\\0");
         assert_eq!(value.as_str(), None);
-        assert_eq!(format!("{value} {value:?}"), "10 \"10\"");
+        assert_eq!(format!("{value} {value:?}"), "10 ParamValue(2 bytes)");
         let (_, plain, _) = take_param("a=10").unwrap();
         assert_eq!(plain, Some(value));
         assert_eq!(plain.unwrap().as_str(), Some("10"));

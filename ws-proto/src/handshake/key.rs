@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::error::RequestError;
+use crate::quiet::show;
 
 /// The nonce of a handshake: 16 bytes, which travel as base64 in Sec-WebSocket-Key.
 ///
@@ -94,9 +95,10 @@ impl fmt::Display for KeyText {
     }
 }
 
+/// As of the [`Key`], nothing is shown of it.
 impl fmt::Debug for KeyText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyText({self})")
+        show(f, "KeyText", self.0.len())
     }
 }
 

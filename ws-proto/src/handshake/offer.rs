@@ -305,7 +305,8 @@ impl<'a> Offer<'a> {
         // "this header field indicates the use of a subprotocol that was not present in the
         // client's handshake" (§4.1)
         match response.fields().protocol().field {
-            Field::Missing => Ok(()),
+            // One that names none chooses none: some servers always send the header.
+            Field::Missing | Field::Value([]) => Ok(()),
             Field::Value(value) if self.protocols.iter().any(|own| own.as_bytes() == value) => {
                 Ok(())
             }
@@ -379,6 +380,13 @@ mod tests {
 
     const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+
+    #[test]
+    fn an_empty_subprotocol_is_none() {
+        let head = UPGRADED.replace("chat", " ");
+        let (response, _) = verify(&mut Scan::new(), head.as_bytes()).unwrap().unwrap();
+        assert_eq!(response.protocol(), None);
+    }
 
     #[test]
     fn interim_responses_are_skipped_but_not_for_ever() {

@@ -141,6 +141,7 @@ impl<'b> Response<'b> {
     #[must_use]
     pub fn protocol(&self) -> Option<&'b str> {
         self.header("Sec-WebSocket-Protocol")
+            .filter(|protocol| !protocol.is_empty())
     }
 
     /// All headers.
