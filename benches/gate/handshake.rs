@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-use ws_proto::Limits;
 use ws_proto::handshake::{Key, Offer, Request, Scan};
+use ws_proto::{AcceptStep, Accepting, Config, Limits};
 
 use crate::cases::Case;
 
@@ -23,8 +23,13 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 
-pub(crate) fn all() -> [Case; 3] {
-    [handshake_server(), handshake_parsed(), handshake_client()]
+pub(crate) fn all() -> [Case; 4] {
+    [
+        handshake_server(),
+        handshake_accepted(),
+        handshake_parsed(),
+        handshake_client(),
+    ]
 }
 
 /// It is judged, and answered.
@@ -37,6 +42,34 @@ fn handshake_server() -> Case {
                 .expect("whole");
             let accept = request.accept().expect("a handshake");
             black_box(accept.encode(&mut out).expect("room"));
+        })
+    })
+}
+
+/// As adapters have it: it is read, answered, and ends in a session.
+fn handshake_accepted() -> Case {
+    Case::new("session/handshake/server", 1, 16, || {
+        let config = Config::default();
+        Box::new(move || {
+            let mut accepting = Accepting::new(&config);
+            loop {
+                match accepting.step() {
+                    AcceptStep::NeedData => accepting.push(black_box(REQUEST)).expect("room"),
+                    AcceptStep::Request(asked) => {
+                        let accept = asked.request().accept().expect("a handshake");
+                        asked.accept(accept);
+                    }
+                    AcceptStep::NeedWrite => {
+                        let len = black_box(accepting.unsent()).len();
+                        accepting.sent(len);
+                    }
+                    AcceptStep::Open(session) => {
+                        black_box(session);
+                        break;
+                    }
+                    AcceptStep::Over(why) => panic!("{why:?}"),
+                }
+            }
         })
     })
 }

@@ -79,7 +79,6 @@ struct Inner {
     key: Key,
     /// Made at once, because the application asks for its memory, and not the peer; handed out
     /// once.
-    /// out once.
     session: Option<Session>,
     scan: Scan,
     received: Received,
