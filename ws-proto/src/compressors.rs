@@ -43,22 +43,55 @@ impl Compressors {
         len: usize,
         send: impl FnOnce(&mut Outgoing) -> T,
     ) -> T {
+        Self::lend_from(|visit| visit(self), outgoing, len, send)
+    }
+
+    /// The same where a lock has to be taken first: `open` takes it and calls what it is given,
+    /// before `send` and after it. The lock is not held while anything is compressed.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use ws_proto::{Compressors, Config, Session};
+    ///
+    /// let shared = Mutex::new(Compressors::default());
+    /// let mut session = Session::server(&Config::default());
+    /// let message = "to be compressed, if that was agreed on";
+    /// Compressors::lend_from(
+    ///     |visit| visit(&mut shared.lock().unwrap()),
+    ///     session.halves().1,
+    ///     message.len(),
+    ///     |outgoing| outgoing.send(message),
+    /// )?;
+    /// # Ok::<(), ws_proto::SendError>(())
+    /// ```
+    pub fn lend_from<T>(
+        mut open: impl FnMut(&mut dyn FnMut(&mut Self)),
+        outgoing: &mut Outgoing,
+        len: usize,
+        send: impl FnOnce(&mut Outgoing) -> T,
+    ) -> T {
         if !outgoing.wants_compressor(len) {
             return send(outgoing);
         }
-        if let Some(compressor) = self.take(outgoing) {
-            let _ = outgoing.lend_compressor(compressor);
-        }
+        open(&mut |these| {
+            if let Some(compressor) = these.take(outgoing) {
+                let _ = outgoing.lend_compressor(compressor);
+            }
+        });
         let result = send(outgoing);
-        if let Some(compressor) = outgoing.take_compressor() {
-            self.give(compressor);
+        let mut used = outgoing.take_compressor();
+        if used.is_some() {
+            open(&mut |these| {
+                if let Some(compressor) = used.take() {
+                    these.give(compressor);
+                }
+            });
         }
         result
     }
 
-    /// Takes out one that compresses as it was agreed on: for threads that hold a lock on these
-    /// meanwhile, and not while they compress.
-    pub fn take(&mut self, outgoing: &Outgoing) -> Option<Compressor> {
+    /// Takes out one that compresses as it was agreed on.
+    fn take(&mut self, outgoing: &Outgoing) -> Option<Compressor> {
         let suits = |compressor: &Compressor| outgoing.suits_compressor(compressor);
         let at = self.kept.iter().rposition(suits)?;
         Some(self.kept.remove(at))
@@ -66,7 +99,7 @@ impl Compressors {
 
     /// Keeps one that is not used any more. The oldest makes room: contexts of its kind are asked
     /// for less.
-    pub fn give(&mut self, compressor: Compressor) {
+    fn give(&mut self, compressor: Compressor) {
         self.kept.push(compressor);
         if self.kept.len() > self.most {
             self.kept.remove(0);

@@ -18,17 +18,6 @@ impl Pool {
         len: usize,
         send: impl FnOnce(&mut Outgoing) -> T,
     ) -> T {
-        if !outgoing.wants_compressor(len) {
-            return send(outgoing);
-        }
-        let compressor = lock(&self.0).take(outgoing);
-        if let Some(compressor) = compressor {
-            let _ = outgoing.lend_compressor(compressor);
-        }
-        let result = send(outgoing);
-        if let Some(compressor) = outgoing.take_compressor() {
-            lock(&self.0).give(compressor);
-        }
-        result
+        Compressors::lend_from(|visit| visit(&mut lock(&self.0)), outgoing, len, send)
     }
 }

@@ -60,17 +60,13 @@ pub(crate) fn with_context<T>(
     send: impl FnOnce(&mut Outgoing) -> T,
 ) -> T {
     #[cfg(feature = "deflate")]
-    if outgoing.wants_compressor(len) {
-        let kept = COMPRESSORS.try_with(|kept| kept.borrow_mut().take(outgoing));
-        if let Ok(Some(compressor)) = kept {
-            let _ = outgoing.lend_compressor(compressor);
-        }
-        let result = send(outgoing);
-        if let Some(compressor) = outgoing.take_compressor() {
-            // While a thread ends it is freed.
-            let _ = COMPRESSORS.try_with(|kept| kept.borrow_mut().give(compressor));
-        }
-        return result;
+    {
+        // While a thread ends there are none, and the one that was made is freed.
+        let open = |visit: &mut dyn FnMut(&mut Compressors)| {
+            let _ = COMPRESSORS.try_with(|kept| visit(&mut kept.borrow_mut()));
+        };
+        Compressors::lend_from(open, outgoing, len, send)
     }
+    #[cfg(not(feature = "deflate"))]
     send(outgoing)
 }
