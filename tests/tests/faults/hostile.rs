@@ -9,7 +9,7 @@ use ws_testkit::hostile::{Act, Adversary, Case, Ended, Ending, Move, Turn};
 use ws_testkit::{Partner, Pipe, Says};
 
 use super::faulty::{Faulty, Ours};
-use super::{End, Held, Talk, Told};
+use super::{End, HOUR, Held, Talk, Told, unhurried};
 
 pub(crate) fn all() -> Vec<Box<dyn Talk>> {
     let cases = Case::all().into_iter().filter(can_be_held);
@@ -119,6 +119,8 @@ fn serve(case: &Case, socket: Faulty<Ours>) -> Told {
         .expect("loopback")
         .hosts(Hosts::any())
         .limits(case.setup.limits)
+        .timeouts(unhurried())
+        .handshake_timeout(HOUR)
         .websocket("/", move |ws, _| {
             echo(ws, &mut lock(&shared));
             Ok::<_, Error>(())
@@ -133,7 +135,10 @@ fn serve(case: &Case, socket: Faulty<Ours>) -> Told {
 
 fn connect(case: &Case, socket: Faulty<Ours>) -> Told {
     let mut told = Told::default();
-    let mut client = Client::new("ws://localhost/").limits(case.setup.limits);
+    let mut client = Client::new("ws://localhost/")
+        .limits(case.setup.limits)
+        .timeouts(unhurried())
+        .handshake_timeout(HOUR);
     if case.setup.deflate.is_some() {
         client = client.deflate(Deflate::default());
     }

@@ -19,8 +19,9 @@ use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use ws_std::{Error, MessageBuf, Reader, Writer};
+use ws_std::{Error, MessageBuf, Reader, Timeouts, Writer};
 use ws_testkit::faults::{Call, Fails, Fault, Plan};
 use ws_testkit::{CLOSE, Frame, PONG, Pipe};
 
@@ -75,6 +76,16 @@ impl Default for Told {
         }
     }
 }
+
+/// Where the clock is the system's: nothing happens because a machine is slow.
+fn unhurried() -> Timeouts {
+    let mut timeouts = Timeouts::DEFAULT;
+    timeouts.ping_interval = None;
+    timeouts.close_timeout = HOUR;
+    timeouts
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What came of it on both sides, and the calls that failed.
 struct Held {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 
-use ws_proto::{Limits, Session};
+use ws_proto::{Config, Session};
 use ws_std::{
     Clock, CloseCode, Error, Group, Hosts, Kind, Next, Part, Reader, Response, Server, WebSocket,
     Writer,
@@ -15,7 +15,7 @@ use ws_testkit::{Frame, KEY, Partner, Pipe, Says, close_payload, frame};
 
 use super::common::{PATIENCE, get, pattern, upgrade};
 use super::faulty::{Faulty, Ours};
-use super::{End, Held, Talk, Told};
+use super::{End, HOUR, Held, Talk, Told, unhurried};
 
 /// The end of our part of a conversation, and its halves, for questions to them.
 type Ended = (Reader, Writer, Result<(), Error>);
@@ -143,7 +143,9 @@ impl Talk for Sending {
         let mut told = Told::default();
         match self.ours {
             Side::Open(ours) => {
-                let session = Session::server(&Limits::default().into());
+                let mut config = Config::default();
+                config.timeouts = unhurried();
+                let session = Session::server(&config);
                 match WebSocket::over(socket, session, Clock::system()) {
                     Ok(ws) => {
                         let (reader, writer, result) = ours(ws, &mut told);
@@ -156,6 +158,8 @@ impl Talk for Sending {
                 let server = Server::bind("127.0.0.1:0").expect("loopback");
                 let server = server
                     .hosts(Hosts::any())
+                    .timeouts(unhurried())
+                    .handshake_timeout(HOUR)
                     .get("/page", |_| Response::html("hello".repeat(1000)))
                     .websocket("/", |_, _| Ok::<_, Error>(()));
                 server.serve_over(socket, server.local_addr());
