@@ -84,6 +84,7 @@ const CASES: &[&str] = &[
     "A4: a byte a second, then none      | 20/20/10 | pong 1; send 300 at 0; takes 1; pipe 1; gone 100 | no pong 119",
     "a byte now and then, then none      | 20/20/10 | send 300 at 0; pipe 1; takes 0; takes 1 30..31; takes 1 45..46 | no pong 65",
     "it reads, and says nothing          | 20/20/10 | send 4000k at 0; takes 80k     | no pong 69",
+    "it reads two, and says nothing      | 20/20/10 | send 4000k at 0; send 4000k at 1; takes 80k | no pong 119",
     "it sends, and reads nothing         | 20/20/10 | send 4000k at 0; takes 0; says 1 every 19 | alive 600",
     "A7: it reads nothing                | 20/20/10 | send 4000k at 0; takes 0       | no pong 40",
     "gone while it takes                 | 20/20/10 | send 4000k at 0; takes 80k; gone 30 | no pong 49",
