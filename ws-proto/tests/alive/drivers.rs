@@ -26,8 +26,8 @@ pub(crate) trait Driver: Debug {
 
     fn wants_write(&self) -> bool;
 
-    /// One write, of which the transport takes `room` bytes: how many there were, and, in `left`,
-    /// after how many of them each question to the peer ends.
+    /// Writes what there is to a transport that takes `room` bytes: how many it took, and, in
+    /// `left`, after how many of them each question to the peer ends.
     fn write(&mut self, room: u64, left: &mut Vec<(u64, What)>) -> u64;
 
     fn check(&mut self, now: Instant) -> Verdict;

@@ -94,8 +94,10 @@ const CASES: &[&str] = &[
     "the transport refuses, then takes   | 20/20/10 | as server; pipe 100; takes 0; takes 100 35..36; send 98 at 20; send 100 at 21 | no pong 60",
     "the same, and a Ping has a key      | 20/20/10 | as client; pipe 100; takes 0; takes 100 35..36; send 94 at 20; send 100 at 21 | no pong 60",
     "what need not wait is no sign       | 20/20/10 | pong 1; gone 22; pipe 2500k; send 1k every 1 | no pong 60",
+    "nor in two pieces each              | 20/20/10 | pong 1; gone 22; pipe 2500k; send 5k every 1 | no pong 60",
     "the socket is filled, then no more  | 20/20/10 | pong 1; gone 22; pipe 5k; send 1k every 1 | no pong 60",
     "a large message into the void       | 20/20/10 | pong 1; gone 41; send 4000k at 41 | no pong 60",
+    "the same, and the system holds much | 20/20/10 | pong 1; gone 41; pipe 2500k; send 4000k at 41 | no pong 60",
     // Intervals and timeouts of other lengths.
     "pinged more often than it may take  | 20/60/10 | pong 1                         | alive 600 30 pings",
     "one Ping at a time                  | 20/60/10 | pong 21                        | alive 600 15 pings",

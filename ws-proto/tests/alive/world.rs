@@ -212,7 +212,7 @@ impl<'s, D: Driver> World<'s, D> {
         }
     }
 
-    /// One write.
+    /// Writes as much as the socket takes.
     fn write(&mut self) -> bool {
         if !self.ours.wants_write() {
             return false;

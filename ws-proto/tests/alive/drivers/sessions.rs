@@ -4,15 +4,15 @@
 use core::mem;
 
 use ws_proto::{
-    Buffers, Config, Connection, Incoming, Instant, Limits, Outgoing, Role, Session, State, Step,
-    Timeouts, Verdict,
+    Buffers, Config, Connection, Incoming, Instant, Limits, Message, Outgoing, Prepared, Role,
+    Session, State, Step, Timeouts, Verdict,
 };
 
 use super::Driver;
 use crate::ear::Ear;
 use crate::mouth::What;
 
-/// With memory of its own.
+/// With memory of its own. It writes many pieces at once.
 #[derive(Debug)]
 pub(crate) struct Whole {
     session: Session,
@@ -75,11 +75,13 @@ impl Driver for Whole {
     }
 
     fn write(&mut self, room: u64, left: &mut Vec<(u64, What)>) -> u64 {
-        let mut pieces = [&[][..]; 8];
-        let count = self.session.unsent_slices(&mut pieces);
-        let taken = self.ear.take(&pieces[..count], room, left);
-        self.session.sent(taken);
-        taken as u64
+        write_all(room, left, |room, left| {
+            let mut pieces = [&[][..]; 8];
+            let count = self.session.unsent_slices(&mut pieces);
+            let taken = self.ear.take(&pieces[..count], room, left);
+            self.session.sent(taken);
+            taken
+        })
     }
 
     fn check(&mut self, now: Instant) -> Verdict {
@@ -91,7 +93,8 @@ impl Driver for Whole {
     }
 }
 
-/// With memory that is lent for each turn, as an event loop or a runtime that fills buffers does.
+/// With memory that is lent for each turn, as an event loop or a runtime that fills buffers does. It
+/// writes piece by piece, and its messages go to many: a large payload is a piece of its own.
 #[derive(Debug)]
 pub(crate) struct Lent {
     whole: Whole,
@@ -123,7 +126,10 @@ impl Driver for Lent {
     }
 
     fn send(&mut self, bytes: u64) {
-        self.turn(|whole| whole.send(bytes));
+        let payload = payload(self.whole.session.role(), bytes);
+        let prepared = Prepared::new(Message::Binary(&payload));
+        let sent = self.turn(|whole| whole.session.send_prepared(&prepared));
+        sent.expect("there is room");
     }
 
     fn close(&mut self) {
@@ -146,7 +152,13 @@ impl Driver for Lent {
     }
 
     fn write(&mut self, room: u64, left: &mut Vec<(u64, What)>) -> u64 {
-        self.turn(|whole| whole.write(room, left))
+        self.turn(|Whole { session, ear }| {
+            write_all(room, left, |room, left| {
+                let taken = ear.take(&[session.unsent()], room, left);
+                session.sent(taken);
+                taken
+            })
+        })
     }
 
     fn check(&mut self, now: Instant) -> Verdict {
@@ -159,7 +171,7 @@ impl Driver for Lent {
 }
 
 /// In halves, as threads have it: what is to be written is swapped out, to be written without
-/// holding the other half.
+/// holding the other half, and not too much at a time.
 #[derive(Debug)]
 pub(crate) struct Halves {
     incoming: Incoming,
@@ -167,6 +179,11 @@ pub(crate) struct Halves {
     /// What is being written.
     wire: Buffers,
     ear: Ear,
+}
+
+impl Halves {
+    /// The most of one write, in bytes.
+    const MOST: u64 = 64 << 10;
 }
 
 impl Driver for Halves {
@@ -209,19 +226,25 @@ impl Driver for Halves {
     }
 
     fn write(&mut self, room: u64, left: &mut Vec<(u64, What)>) -> u64 {
-        if self.wire.unsent_len() == 0 {
-            self.outgoing.swap(&mut self.wire);
-        }
-        let mut pieces = [&[][..]; 8];
-        let count = self.wire.unsent_slices(&mut pieces);
-        let taken = self.ear.take(&pieces[..count], room, left);
-        if taken == 0 {
-            self.outgoing.on_blocked();
-        } else {
-            self.wire.sent(taken);
-            self.outgoing.on_written(self.wire.unsent_len());
-        }
-        taken as u64
+        write_all(room, left, |room, left| {
+            if !self.wants_write() {
+                return 0;
+            }
+            if self.wire.unsent_len() == 0 {
+                self.outgoing.swap(&mut self.wire);
+            }
+            let mut pieces = [&[][..]; 8];
+            let count = self.wire.unsent_slices(&mut pieces);
+            let most = room.min(Self::MOST);
+            let taken = self.ear.take(&pieces[..count], most, left);
+            if taken == 0 {
+                self.outgoing.on_blocked();
+            } else {
+                self.wire.sent(taken);
+                self.outgoing.on_written(self.wire.unsent_len());
+            }
+            taken
+        })
     }
 
     fn check(&mut self, now: Instant) -> Verdict {
@@ -230,6 +253,24 @@ impl Driver for Halves {
 
     fn deadline(&self) -> Option<Instant> {
         self.outgoing.deadline()
+    }
+}
+
+/// Writes until there is nothing left, or the transport takes nothing: `write` is one write.
+fn write_all(
+    room: u64,
+    left: &mut Vec<(u64, What)>,
+    mut write: impl FnMut(u64, &mut Vec<(u64, What)>) -> usize,
+) -> u64 {
+    let mut taken = 0;
+    loop {
+        let before = left.len();
+        let more = write(room - taken, left) as u64;
+        left[before..].iter_mut().for_each(|(at, _)| *at += taken);
+        if more == 0 {
+            return taken;
+        }
+        taken += more;
     }
 }
 
