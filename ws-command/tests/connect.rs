@@ -3,13 +3,14 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use common::{PATIENCE, Served, finish, parts, run, ws};
-use ws_std::{CloseCode, Next, Response, Server, StatusCode};
+use ws_proto::{Config, Event, Session, Step};
+use ws_std::{CloseCode, Message, Next, Response, Server, StatusCode};
 
 type Out = (Option<i32>, String, String);
 
@@ -78,6 +79,23 @@ fn server() -> String {
     format!("ws://{address}")
 }
 
+/// Accepts a connection, and its handshake.
+fn accepted(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    let request = ws_proto::handshake::Request::parse(&head).unwrap();
+    let mut answer = [0; 512];
+    let len = request.accept().unwrap().encode(&mut answer).unwrap();
+    stream.write_all(&answer[..len]).unwrap();
+    stream
+}
+
 #[test]
 fn each_line_is_a_message_and_each_message_a_line() {
     let served = Served::start(&[]);
@@ -110,6 +128,56 @@ fn a_message_is_answered_while_the_input_is_open() {
     }
     drop(stdin);
     assert_eq!(finish(child).status.code(), Some(0));
+}
+
+/// Little is read at a time, and a Ping is always on its way. For how long that may go on is in
+/// ws-proto's `tests/alive`, under A5.
+#[test]
+fn all_lines_arrive_at_a_server_that_reads_little_at_a_time_and_pings() {
+    const LINES: usize = 4_000;
+    let line = |number: usize| format!("{number:0999}");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let client = thread::spawn(move || {
+        let lines: String = (0..LINES).map(|number| line(number) + "\n").collect();
+        connect(&[&url], lines)
+    });
+    let mut stream = accepted(&listener);
+    let mut session = Session::server(&Config::default());
+    let (mut arrived, mut answered) = (0, 0_u32);
+    session.ping(&answered.to_be_bytes()).unwrap();
+    loop {
+        while session.wants_write() {
+            let written = stream.write(session.unsent()).unwrap();
+            session.sent(written);
+        }
+        match session.step().unwrap() {
+            Step::Message(message) => {
+                assert_eq!(message, Message::Text(&line(arrived)));
+                arrived += 1;
+            }
+            Step::Control(Event::Pong(payload)) => {
+                assert_eq!(payload, answered.to_be_bytes());
+                answered += 1;
+                session.ping(&answered.to_be_bytes()).unwrap();
+            }
+            Step::Control(_) => {}
+            Step::NeedData => {
+                let spare = session.spare_mut().unwrap();
+                let little = spare.len().min(1_000);
+                let len = stream.read(&mut spare[..little]).unwrap();
+                assert!(len > 0, "it ends after {arrived} lines, without a Close");
+                session.filled(len);
+            }
+            Step::Closed => break,
+        }
+    }
+    assert_eq!(arrived, LINES);
+    // The first could be read before anything was: much more was to come than the system holds.
+    assert!(answered > 0);
+    assert_eq!(session.peer_close().unwrap().code(), CloseCode::NORMAL);
+    drop(stream);
+    assert_eq!(client.join().unwrap(), done(""));
 }
 
 #[test]
@@ -406,17 +474,7 @@ mod signals {
             .spawn()
             .unwrap();
         let stdin = child.stdin.take();
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.extend(byte);
-        }
-        let request = ws_proto::handshake::Request::parse(&head).unwrap();
-        let mut answer = [0; 512];
-        let len = request.accept().unwrap().encode(&mut answer).unwrap();
-        stream.write_all(&answer[..len]).unwrap();
+        let mut stream = accepted(&listener);
         stream.write_all(b"\x81\x05there").unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut String::new()).unwrap();

@@ -266,8 +266,15 @@ impl Liveness {
     /// peer that is gone. To take more of what had to wait is one.
     #[inline]
     pub const fn on_written(&mut self) {
-        self.sign |= self.waits;
+        self.on_taken();
         self.waits = true;
+    }
+
+    /// The same, of a transport that may take more at once: [`on_blocked`](Self::on_blocked) reports
+    /// that it does not.
+    #[inline]
+    pub(crate) const fn on_taken(&mut self) {
+        self.sign |= self.waits;
     }
 
     /// Reports that the transport has taken everything that was to be sent.

@@ -67,6 +67,15 @@ struct Cursor {
     shared_sent: usize,
 }
 
+/// What a transport took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Whole pieces: it may take more.
+    Whole,
+    /// The last piece in part: it takes no more.
+    Part,
+}
+
 /// The bytes to send next.
 #[derive(Clone, Copy)]
 enum Piece {
@@ -142,32 +151,37 @@ impl Outbox {
     /// Reports that the first `len` unsent bytes have been sent; those that are referred to come
     /// after the others.
     #[inline]
-    pub(crate) fn sent(&mut self, len: usize) {
+    pub(crate) fn sent(&mut self, len: usize) -> Taken {
         // The common case: all there is.
         if len == self.own_len() && len == self.len() && self.is_plain() {
             (self.end, self.controls_end) = (0, 0);
             (self.cursor.start, self.cursor.boundary) = (0, 0);
             self.message_next = false;
+            Taken::Whole
         } else {
-            self.sent_in_part(len);
+            self.sent_in_part(len)
         }
     }
 
     #[inline(never)]
-    fn sent_in_part(&mut self, len: usize) {
-        if self.is_plain() {
+    fn sent_in_part(&mut self, len: usize) -> Taken {
+        let taken = if self.is_plain() {
             let own = len.min(self.end - self.cursor.start);
             self.cursor.start += own;
             self.message_next &= own == 0;
-            self.sent_referred(len - own);
+            match self.cursor.start < self.end {
+                true => Taken::Part,
+                false => self.sent_referred(len - own),
+            }
         } else {
-            self.sent_in_pieces(len);
-        }
+            self.sent_in_pieces(len)
+        };
         if self.cursor.start == self.end && self.shared.is_empty() {
             (self.end, self.controls_end) = (0, 0);
             (self.cursor.start, self.cursor.boundary) = (0, 0);
             self.message_next = false;
         }
+        taken
     }
 
     /// Makes room for a frame of `len` bytes, to be written to its start and then
@@ -369,29 +383,40 @@ impl Outbox {
 
     /// The caller has written `len` bytes more of what is [referred to](Self::refer).
     #[inline]
-    fn sent_referred(&mut self, len: usize) {
+    fn sent_referred(&mut self, len: usize) -> Taken {
         let len = len.min(self.referred);
         self.referred -= len;
         self.elsewhere -= len;
+        match len > 0 && self.referred > 0 {
+            true => Taken::Part,
+            false => Taken::Whole,
+        }
     }
 
     #[cold]
-    fn sent_in_pieces(&mut self, mut len: usize) {
+    fn sent_in_pieces(&mut self, mut len: usize) -> Taken {
         let mut cursor = self.cursor;
+        let mut taken = Taken::Whole;
         while len > 0 {
             let next = self.next(&mut cursor);
-            let piece = len.min(self.piece_len(cursor, next));
+            let whole = self.piece_len(cursor, next);
+            let piece = len.min(whole);
             if piece == 0 {
                 break;
             }
             len -= piece;
+            if piece < whole {
+                taken = Taken::Part;
+            }
             self.advance(&mut cursor, next, piece);
             self.message_next = matches!(next, Piece::Controls);
             if !matches!(next, Piece::Own(_)) {
                 self.elsewhere -= piece;
             }
         }
-        self.sent_referred(len);
+        if self.sent_referred(len) == Taken::Part {
+            taken = Taken::Part;
+        }
         if cursor.shared > 0 {
             self.shared.drain(..cursor.shared);
             cursor.shared = 0;
@@ -401,6 +426,7 @@ impl Outbox {
             cursor.control = 0;
         }
         self.cursor = cursor;
+        taken
     }
 
     /// The piece that comes next.

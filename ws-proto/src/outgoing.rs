@@ -20,7 +20,7 @@ use crate::deflate::Deflater;
 use crate::error::{ProtocolError, SendError};
 use crate::header::Opcode;
 use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Taken};
 use crate::quiet::show;
 use crate::role::Role;
 use crate::sender::Sender;
@@ -144,10 +144,13 @@ impl Outgoing {
             }
             return;
         }
-        if let Some(held) = &mut self.buffer {
-            held.buffer.sent(len);
+        match self.buffer.as_mut().map(|held| held.buffer.sent(len)) {
+            Some(Taken::Part) => self.liveness.on_written(),
+            Some(Taken::Whole) | None => self.liveness.on_taken(),
         }
-        self.on_written(0);
+        if !self.wants_write() {
+            self.liveness.on_flushed();
+        }
     }
 
     /// Moves everything that is unsent into `buffers`, for a program that writes without holding
@@ -159,17 +162,18 @@ impl Outgoing {
     }
 
     /// Reports that the transport has taken some of what was [swapped](Self::swap) out, and that
-    /// `left` bytes of that are still to be written.
+    /// `left` bytes of that are still to be written. If it takes no more,
+    /// [`on_blocked`](Self::on_blocked) says so.
     #[inline]
     pub fn on_written(&mut self, left: usize) {
-        self.liveness.on_written();
+        self.liveness.on_taken();
         if left == 0 && !self.wants_write() {
             self.liveness.on_flushed();
         }
     }
 
-    /// Reports that the transport took nothing of what is to be written: what it takes next is a
-    /// sign of life.
+    /// Reports that the transport took nothing of what is to be written: what it takes after
+    /// that is a sign of life. What it takes right after another piece is none.
     pub const fn on_blocked(&mut self) {
         self.liveness.on_blocked();
     }

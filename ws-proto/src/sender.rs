@@ -151,6 +151,7 @@ impl Sender {
     }
 
     /// The header of a message in one frame, which was [admitted](Self::admit_message).
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn message_header(&mut self, message: Message<'_>) -> Header {
         Header::message(message.kind(), message.as_bytes()).masked(self.draw())
@@ -289,6 +290,7 @@ impl Sender {
     }
 
     /// The same for a payload that exists: no slice is so long that the sum would overflow.
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) const fn frame_len_of(&self, payload: &[u8]) -> usize {
         payload.len() + Header::size(payload.len() as u64, self.keys.is_some())

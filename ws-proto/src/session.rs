@@ -307,7 +307,8 @@ impl Session {
         self.outgoing.unsent_slices(to)
     }
 
-    /// Reports that the transport has taken the first `len` unsent bytes.
+    /// Reports that the transport has taken the first `len` unsent bytes; with 0, that it took
+    /// none: see [`Outgoing::on_blocked`].
     #[inline]
     pub fn sent(&mut self, len: usize) {
         self.outgoing.sent(len);

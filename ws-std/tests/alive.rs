@@ -252,7 +252,8 @@ fn alive_a_peer_that_takes_nothing_ends_a_send() {
                 }
             }
         });
-        // From when it waits, which only the system knows.
+        // From when it waits, which only the system knows. That it has one timeout and no more is in
+        // `src/shared.rs`: `alive_a_send_to_a_peer_that_takes_nothing_has_one_pong_timeout`.
         until("an end", || {
             clock.advance(SECOND);
             sending.is_finished()
@@ -292,15 +293,17 @@ fn alive_a_close_that_cannot_leave_is_given_up() {
         let (mut ws, _, _peer) = pair(role, &config, &clock);
         ws.writer().queue(&vec![0; LEN]).unwrap();
         ws.writer().close(CloseCode::NORMAL, "").unwrap();
-        // While the system still takes some, it is alive.
+        // While the system still takes some, it is alive. That it has one timeout after that and no
+        // more is in `src/shared.rs`: `alive_a_close_that_cannot_leave_has_one_close_timeout`.
         until("an end", || {
-            clock.advance(10 * SECOND);
+            clock.advance(SECOND);
             match ws.recv_timeout(Duration::ZERO) {
                 Ok(Next::Elapsed) => false,
                 Err(Error::TimedOut(TimedOut::Close)) => true,
                 other => panic!("{other:?}"),
             }
         });
+        assert!(clock.now().since_epoch() >= config.timeouts.close_timeout);
     });
 }
 

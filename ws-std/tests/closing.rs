@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-use common::{Raw, echo, frame, pattern, run, server, timeouts, within};
+use common::{Raw, echo, frame, limits, pattern, run, server, timeouts, within};
 use ws_std::{
     Client, CloseCode, Error, Message, Next, ProtocolError, SendError, TimedOut, WebSocket,
 };
@@ -250,6 +250,39 @@ fn a_message_over_the_limit_is_1009_and_the_limit_is_named() {
         error,
         Error::Protocol(ProtocolError::MessageTooBig { limit: 9 })
     ));
+}
+
+#[test]
+fn a_message_in_too_many_fragments_is_1008_and_the_limit_is_named() {
+    const FIRST: &[u8] = b"\x02\x81\0\0\0\0a";
+    const NEXT: &[u8] = b"\x00\x81\0\0\0\0b";
+    const LAST: &[u8] = b"\x80\x81\0\0\0\0c";
+    let (seen, told) = mpsc::channel();
+    let limits = limits(|limits| limits.max_fragments = 3);
+    let server = run(server().limits(limits).websocket("/", move |mut ws, _| {
+        assert_eq!(ws.recv()?.unwrap().as_bytes(), b"abc");
+        seen.send(ws.recv_owned().unwrap_err()).unwrap();
+        Ok::<_, Error>(())
+    }));
+    let mut raw = Raw::open(server.addr);
+    raw.write([FIRST, NEXT, LAST].concat());
+    // Refused with the fourth, whether it is the last or not.
+    raw.write([FIRST, NEXT, NEXT, NEXT].concat());
+    assert_eq!(raw.next_close(), (1008, "too many fragments".into()));
+    raw.ends();
+    drop(raw);
+    let error = told.recv().unwrap();
+    assert!(
+        matches!(
+            error,
+            Error::Protocol(ProtocolError::TooManyFragments { limit: 3 })
+        ),
+        "{error}"
+    );
+    assert_eq!(
+        error.to_string(),
+        "limit exceeded: too many fragments (Limits::max_fragments is 3)"
+    );
 }
 
 #[test]

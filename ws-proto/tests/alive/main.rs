@@ -20,18 +20,29 @@
 //! close 7             and closes
 //! busy 25..3600       our adapter does nothing, for it is at work, or stopped by a signal
 //! looks 30            it looks in each 30 s, and does nothing between
+//! as client           we are the client; else both are tried
 //! ```
+//!
+//! Each story is lived by every kind of adapter, for which see the [drivers], and as both ends.
 
+mod drivers;
+#[cfg(feature = "alloc")]
+mod ear;
+mod mouth;
 mod story;
 mod world;
 
+use core::any;
 use core::ops::Range;
 use core::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use ws_proto::Timeouts;
+use ws_proto::{Role, Timeouts};
 
+#[cfg(feature = "alloc")]
+use drivers::sessions;
+use drivers::{ByHand, Driver};
 use story::{Case, Fate, Story};
 use world::{Watch, World};
 
@@ -73,16 +84,20 @@ const CASES: &[&str] = &[
     "A4: a byte a second, then none      | 20/20/10 | pong 1; send 300 at 0; takes 1; pipe 1; gone 100 | no pong 119",
     "a byte now and then, then none      | 20/20/10 | send 300 at 0; pipe 1; takes 0; takes 1 30..31; takes 1 45..46 | no pong 65",
     "it reads, and says nothing          | 20/20/10 | send 4000k at 0; takes 80k     | no pong 69",
+    "it reads two, and says nothing      | 20/20/10 | send 4000k at 0; send 4000k at 1; takes 80k | no pong 119",
     "it sends, and reads nothing         | 20/20/10 | send 4000k at 0; takes 0; says 1 every 19 | alive 600",
     "A7: it reads nothing                | 20/20/10 | send 4000k at 0; takes 0       | no pong 40",
     "gone while it takes                 | 20/20/10 | send 4000k at 0; takes 80k; gone 30 | no pong 49",
     "stopped while it takes              | 20/20/10 | pong 1; send 4000k at 0; takes 80k; busy 25..49 | alive 600",
     // They stand in the socket, where the Ping overtakes nothing.
     "A4: the Ping is read after 31 s     | 20/20/10 | pong 1; pipe 2500k; takes 80k; send 4000k at 0; send 100k every 1 | alive 600",
-    "the transport refuses, then takes   | 20/20/10 | pipe 100; takes 0; takes 100 35..36; send 98 at 20; send 100 at 21 | no pong 60",
+    "the transport refuses, then takes   | 20/20/10 | as server; pipe 100; takes 0; takes 100 35..36; send 98 at 20; send 100 at 21 | no pong 60",
+    "the same, and a Ping has a key      | 20/20/10 | as client; pipe 100; takes 0; takes 100 35..36; send 94 at 20; send 100 at 21 | no pong 60",
     "what need not wait is no sign       | 20/20/10 | pong 1; gone 22; pipe 2500k; send 1k every 1 | no pong 60",
+    "nor in two pieces each              | 20/20/10 | pong 1; gone 22; pipe 2500k; send 5k every 1 | no pong 60",
     "the socket is filled, then no more  | 20/20/10 | pong 1; gone 22; pipe 5k; send 1k every 1 | no pong 60",
     "a large message into the void       | 20/20/10 | pong 1; gone 41; send 4000k at 41 | no pong 60",
+    "the same, and the system holds much | 20/20/10 | pong 1; gone 41; pipe 2500k; send 4000k at 41 | no pong 60",
     // Intervals and timeouts of other lengths.
     "pinged more often than it may take  | 20/60/10 | pong 1                         | alive 600 30 pings",
     "one Ping at a time                  | 20/60/10 | pong 21                        | alive 600 15 pings",
@@ -110,42 +125,60 @@ const CASES: &[&str] = &[
     "A5: all of 4 MB, then the Close     | 20/20/10 | send 4000k at 0; close 1; takes 250k; closes 1 | closed 17",
     "A5: all of it at 40 kB/s            | 20/20/10 | send 4000k at 0; close 1; takes 40k; closes 1 | closed 101",
     "all of it, and no Close             | 20/20/10 | send 4000k at 0; close 1; takes 250k | no close 25",
-    "a byte a second, then the Close     | 20/20/10 | send 300 at 0; pipe 1; takes 1; close 5; closes 1 | closed 302",
+    "a byte a second, then the Close     | 20/20/10 | as server; send 300 at 0; pipe 1; takes 1; close 5; closes 1 | closed 302",
+    "the same, and a Close has a key     | 20/20/10 | as client; send 300 at 0; pipe 1; takes 1; close 5; closes 1 | closed 306",
     "a byte a second, then none          | 20/20/10 | send 300 at 0; pipe 1; takes 1; close 5; gone 50 | no close 59",
 ];
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 #[test]
 fn a_peer_is_given_up_when_the_table_says_so() {
     let mut wrong = vec![];
     for row in CASES {
         let case = Case::parse(row);
-        for watch in [Watch::EachSecond, Watch::WhenDue] {
-            let end = match case.fate {
-                Fate::Alive => case.at,
-                _ => case.at + 500,
-            };
-            let mut world = World::new(&case.story);
-            let (fate, at) = world.live(watch, end);
-            let error = match watch {
-                Watch::EachSecond => 0,
-                // What waits is looked at only every quarter.
-                Watch::WhenDue => quarter(&case, &world),
-            };
-            let in_time = (case.at..=case.at + error).contains(&at);
-            let pings = case.pings.is_none_or(|pings| pings == world.pings);
-            if fate != case.fate || !in_time || !pings {
-                let pings = world.pings;
-                wrong.push(format!(
-                    "{}: {watch:?}: {fate:?} {at}, {pings} pings",
-                    case.name
-                ));
+        for role in ROLES {
+            if case.story.role.is_some_and(|its| its != role) {
+                continue;
+            }
+            try_case::<ByHand>(&case, role, &mut wrong);
+            #[cfg(feature = "alloc")]
+            {
+                try_case::<sessions::Whole>(&case, role, &mut wrong);
+                try_case::<sessions::Lent>(&case, role, &mut wrong);
+                try_case::<sessions::Halves>(&case, role, &mut wrong);
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-fn quarter(case: &Case, world: &World<'_>) -> u64 {
+fn try_case<D: Driver>(case: &Case, role: Role, wrong: &mut Vec<String>) {
+    for watch in [Watch::EachSecond, Watch::WhenDue] {
+        let end = match case.fate {
+            Fate::Alive => case.at,
+            _ => case.at + 500,
+        };
+        let mut world = World::<D>::new(&case.story, role);
+        let (fate, at) = world.live(watch, end);
+        let error = match watch {
+            Watch::EachSecond => 0,
+            // What waits is looked at only every quarter.
+            Watch::WhenDue => quarter(case, &world),
+        };
+        let in_time = (case.at..=case.at + error).contains(&at);
+        let pings = case.pings.is_none_or(|pings| pings == world.pings);
+        if fate != case.fate || !in_time || !pings {
+            let (name, pings) = (case.name, world.pings);
+            let driver = any::type_name::<D>();
+            wrong.push(format!(
+                "{name}: {driver} as {role:?}, {watch:?}: {fate:?} {at}, {pings} pings"
+            ));
+        }
+    }
+}
+
+fn quarter<D>(case: &Case, world: &World<'_, D>) -> u64 {
     let timeout = match case.fate {
         Fate::Alive | Fate::Closed => return 0,
         Fate::NoPong => case.story.timeouts.pong_timeout,
@@ -164,24 +197,41 @@ fn a_quarter(timeout: Duration) -> u64 {
 
 proptest! {
     #[test]
-        fn nobody_is_given_up_against_the_rule_or_waited_for_in_vain(story in story()) {
-        for watch in [Watch::WhenDue, Watch::EachSecond] {
-            let mut world = World::new(&story);
-            while world.now < 400 {
-                let fate = world.second(watch);
-                let judged = judge(&story, &world, fate);
-                prop_assert!(judged.is_ok(), "{watch:?} {judged:?} {world:#?}");
-                if fate.is_some() {
-                    break;
-                }
-                world.now += 1;
+    fn nobody_is_given_up_against_the_rule_or_waited_for_in_vain(story in story()) {
+        for role in ROLES {
+            try_story::<ByHand>(&story, role)?;
+            #[cfg(feature = "alloc")]
+            {
+                try_story::<sessions::Whole>(&story, role)?;
+                try_story::<sessions::Lent>(&story, role)?;
+                try_story::<sessions::Halves>(&story, role)?;
             }
         }
     }
 }
 
+fn try_story<D: Driver>(story: &Story, role: Role) -> Result<(), TestCaseError> {
+    for watch in [Watch::WhenDue, Watch::EachSecond] {
+        let mut world = World::<D>::new(story, role);
+        while world.now < 400 {
+            let fate = world.second(watch);
+            let judged = judge(story, &world, fate);
+            prop_assert!(judged.is_ok(), "{role:?} {watch:?} {judged:?} {world:#?}");
+            if fate.is_some() {
+                break;
+            }
+            world.now += 1;
+        }
+    }
+    Ok(())
+}
+
 /// The rule, as it is written.
-fn judge(story: &Story, world: &World<'_>, fate: Option<Fate>) -> Result<(), &'static str> {
+fn judge<D: Driver>(
+    story: &Story,
+    world: &World<'_, D>,
+    fate: Option<Fate>,
+) -> Result<(), &'static str> {
     let (now, past) = (world.now, &world.past);
     let pong = story.timeouts.pong_timeout.as_secs();
     let close = story.timeouts.close_timeout.as_secs();

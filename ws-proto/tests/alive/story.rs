@@ -3,12 +3,14 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use ws_proto::Timeouts;
+use ws_proto::{Role, Timeouts};
 
 /// What a peer, our application and our adapter do, second by second.
 #[derive(Clone, Debug)]
 pub(crate) struct Story {
     pub(crate) timeouts: Timeouts,
+    /// Which end we are, if the bytes of its frames matter.
+    pub(crate) role: Option<Role>,
     /// How many bytes the socket holds for the peer.
     pub(crate) pipe: u64,
     /// How many bytes a second the peer reads, when; all there are at other times.
@@ -57,6 +59,7 @@ impl Story {
     pub(crate) fn new(timeouts: Timeouts) -> Self {
         Self {
             timeouts,
+            role: None,
             pipe: 64_000,
             takes: vec![],
             says: vec![],
@@ -95,6 +98,8 @@ impl Story {
             ["close", at] => self.close = Some(number(at)),
             ["busy", when] => self.busy.push(span(when)),
             ["looks", n] => self.looks = number(n),
+            ["as", "server"] => self.role = Some(Role::Server),
+            ["as", "client"] => self.role = Some(Role::Client),
             [] => {}
             _ => panic!("{clause:?}"),
         }

@@ -1,10 +1,14 @@
-//! A peer, a socket, and an adapter that moves the bytes, on a clock that counts seconds.
+//! A peer, a socket, and an adapter that moves the bytes, on a clock that counts seconds. What moves
+//! is noted by the [driver](Driver); the world notes it a second time, for the oracle.
 
+use core::mem;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use ws_proto::{Connection, Instant, Limits, Liveness, Opcode, State, TimedOut, Verdict};
+use ws_proto::{Instant, Role, State, TimedOut, Verdict};
 
+use crate::drivers::Driver;
+use crate::mouth::{Mouth, What};
 use crate::story::{Fate, Story, amounts};
 
 /// When the adapter checks.
@@ -33,53 +37,40 @@ pub(crate) struct Past {
     pub(crate) waited: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    Data,
-    Ping,
-    Close,
-}
-
 #[derive(Debug)]
-struct Item {
-    what: What,
-    bytes: u64,
-    begun: bool,
-}
-
-#[derive(Debug)]
-pub(crate) struct World<'s> {
+pub(crate) struct World<'s, D> {
     story: &'s Story,
     pub(crate) now: u64,
-    connection: Connection,
-    liveness: Liveness,
-    /// Ours, not taken by the socket.
-    queue: VecDeque<Item>,
+    ours: D,
+    peer: Mouth,
     /// The last write left something of it.
     waits: bool,
     /// How many bytes the socket took, and the peer read.
     fed: u64,
     drained: u64,
     allowance: u64,
-    /// Where in the stream the Pings and the Close end.
+    /// Where in the stream the Pings and the Close end that the peer has not read.
     marks: VecDeque<(u64, What)>,
     /// What is on its way to us.
     answers: Vec<(u64, What)>,
     /// Unread.
-    socket: u64,
+    socket: Vec<u8>,
     close_came: bool,
     pub(crate) pings: u64,
     pub(crate) past: Past,
 }
 
-impl<'s> World<'s> {
-    pub(crate) fn new(story: &'s Story) -> Self {
+impl<'s, D: Driver> World<'s, D> {
+    /// One in which we have `role`.
+    pub(crate) fn new(story: &'s Story, role: Role) -> Self {
         Self {
             story,
             now: 0,
-            connection: Connection::server(&Limits::default()),
-            liveness: Liveness::new(&story.timeouts),
-            queue: VecDeque::new(),
+            ours: D::new(role, &story.timeouts),
+            peer: Mouth::new(match role {
+                Role::Server => Role::Client,
+                Role::Client => Role::Server,
+            }),
             waits: false,
             fed: 0,
             drained: 0,
@@ -90,7 +81,7 @@ impl<'s> World<'s> {
                 .map(|at| (at, What::Close))
                 .into_iter()
                 .collect(),
-            socket: 0,
+            socket: vec![],
             close_came: false,
             pings: 0,
             past: Past::default(),
@@ -117,18 +108,18 @@ impl<'s> World<'s> {
             false => self.story.taken_at(self.now),
         };
         if !self.is_gone() && !self.close_came {
-            self.socket += amounts(&self.story.says, self.now).sum::<u64>();
+            self.says();
         }
-        if self.connection.state() == State::Open {
+        if self.ours.state() == State::Open {
             for bytes in amounts(&self.story.sends, self.now) {
-                self.queue.push_back(Item::new(What::Data, bytes));
+                self.ours.send(bytes);
             }
             if self.story.close == Some(self.now) {
-                self.connection.close(None).expect("open");
+                self.ours.close();
                 self.past.close_queued = Some(self.now);
             }
         }
-        self.peer();
+        self.answer();
         if self.story.is_busy(self.now) {
             self.past.back = self.now + 1;
             return None;
@@ -138,7 +129,7 @@ impl<'s> World<'s> {
 
     /// Whether there is something that the adapter could read or write now.
     pub(crate) fn can_move(&self) -> bool {
-        self.socket > 0 || (!self.queue.is_empty() && self.room() > 0)
+        !self.socket.is_empty() || (self.ours.wants_write() && self.room() > 0)
     }
 
     fn adapter(&mut self, watch: Watch) -> Option<Fate> {
@@ -155,13 +146,13 @@ impl<'s> World<'s> {
                     Verdict::Dead(other) => panic!("{other}"),
                     Verdict::LastCall => assert!(self.is_due(), "the last call is now"),
                     Verdict::Alive { wake } => {
-                        assert_eq!(wake, self.liveness.deadline(&self.connection));
+                        assert_eq!(wake, self.ours.deadline());
                     }
                 }
             }
             // Once more after something has moved.
             check = self.move_bytes() && watch == Watch::EachSecond;
-            if self.connection.state() == State::Closed && self.queue.is_empty() {
+            if self.ours.state() == State::Closed && !self.ours.wants_write() {
                 return Some(Fate::Closed);
             }
             if !check && !self.is_due() {
@@ -171,13 +162,16 @@ impl<'s> World<'s> {
     }
 
     fn is_due(&self) -> bool {
-        let deadline = self.liveness.deadline(&self.connection);
+        let deadline = self.ours.deadline();
         deadline.is_some_and(|deadline| deadline <= at(self.now))
     }
 
     fn check(&mut self) -> Verdict {
-        let verdict = self.liveness.check(at(self.now), &mut self.connection);
-        if self.connection.wants_transmit() && self.connection.state() == State::Open {
+        let now = at(self.now);
+        let verdict = self.ours.check(now);
+        // What is due now is to write what was queued.
+        let queued = verdict == Verdict::Alive { wake: Some(now) };
+        if queued && self.ours.state() == State::Open {
             self.past.ping_queued = Some(self.now);
             self.past.ping_left = None;
         }
@@ -189,9 +183,8 @@ impl<'s> World<'s> {
         let mut moved = false;
         loop {
             let read = self.read();
-            self.frame();
             let wrote = self.write();
-            self.peer();
+            self.answer();
             if !read && !wrote {
                 return moved;
             }
@@ -200,36 +193,16 @@ impl<'s> World<'s> {
     }
 
     fn read(&mut self) -> bool {
-        if self.socket == 0 {
+        if self.socket.is_empty() {
             return false;
         }
-        self.socket = 0;
         self.past.sign = self.now;
-        self.liveness.on_received();
-        if self.close_came && !self.connection.is_closed_by_peer() {
-            let was_open = self.connection.state() == State::Open;
-            let mut close = [0x88, 0x80, 1, 2, 3, 4];
-            let _ = self.connection.receive(&mut close).expect("in order");
-            if was_open {
-                self.past.close_queued = Some(self.now);
-            }
+        let was_open = self.ours.state() == State::Open;
+        self.ours.read(&mem::take(&mut self.socket));
+        if was_open && self.ours.state() != State::Open {
+            self.past.close_queued = Some(self.now);
         }
         true
-    }
-
-    /// A Ping goes before what was not begun to be written, the Close after all.
-    fn frame(&mut self) {
-        while let Some(control) = self.connection.poll_transmit() {
-            let bytes = control.as_ref().len() as u64;
-            match control.opcode() {
-                Opcode::Close => self.queue.push_back(Item::new(What::Close, bytes)),
-                _ => {
-                    self.pings += 1;
-                    let begun = self.queue.iter().filter(|item| item.begun).count();
-                    self.queue.insert(begun, Item::new(What::Ping, bytes));
-                }
-            }
-        }
     }
 
     fn room(&self) -> u64 {
@@ -239,42 +212,28 @@ impl<'s> World<'s> {
         }
     }
 
-    /// One write.
+    /// Writes as much as the socket takes.
     fn write(&mut self) -> bool {
-        if self.queue.is_empty() {
+        if !self.ours.wants_write() {
             return false;
         }
-        let waited = self.waits;
-        let mut room = self.room();
-        let taken = self.fed;
-        while let Some(item) = self.queue.front_mut()
-            && room > 0
-        {
-            let part = item.bytes.min(room);
-            room -= part;
-            item.bytes -= part;
-            item.begun = true;
-            self.fed += part;
-            if item.bytes == 0 {
-                let what = item.what;
-                self.queue.pop_front();
-                match what {
-                    What::Data => continue,
-                    What::Ping => self.past.ping_left = Some(self.now),
-                    What::Close => self.past.close_left = Some(self.now),
+        let mut left = vec![];
+        let taken = self.ours.write(self.room(), &mut left);
+        for (position, what) in left {
+            match what {
+                What::Ping => {
+                    self.pings += 1;
+                    self.past.ping_left = Some(self.now);
                 }
-                self.marks.push_back((self.fed, what));
+                What::Close => self.past.close_left = Some(self.now),
             }
+            self.marks.push_back((self.fed + position, what));
         }
-        self.waits = !self.queue.is_empty();
+        self.fed += taken;
+        let waited = mem::replace(&mut self.waits, self.ours.wants_write());
         self.past.waited |= self.waits;
-        if self.fed == taken {
-            self.liveness.on_blocked();
+        if taken == 0 {
             return false;
-        }
-        self.liveness.on_written();
-        if !self.waits {
-            self.liveness.on_flushed();
         }
         if waited {
             self.past.sign = self.now;
@@ -287,8 +246,18 @@ impl<'s> World<'s> {
         self.now >= self.story.gone
     }
 
+    /// The peer says what it says of its own accord: in one frame, while the story has it in one.
+    fn says(&mut self) {
+        let said = |at| amounts(&self.story.says, at).sum::<u64>();
+        let frames = self.story.frames.iter();
+        let within = frames.filter(|when| when.contains(&self.now));
+        let end = within.map(|when| when.end).max();
+        let len = (self.now..end.unwrap_or(self.now + 1)).map(said).sum();
+        self.peer.say(said(self.now), len, &mut self.socket);
+    }
+
     /// The peer reads what its rate allows, and answers.
-    fn peer(&mut self) {
+    fn answer(&mut self) {
         let read = self.allowance.min(self.fed - self.drained);
         self.drained += read;
         if self.allowance != u64::MAX {
@@ -301,7 +270,6 @@ impl<'s> World<'s> {
             let delay = match what {
                 What::Ping => self.story.pong,
                 What::Close => self.story.closes,
-                What::Data => None,
             };
             let answer = delay.map(|delay| (self.now + delay, what));
             self.answers.extend(answer);
@@ -316,19 +284,9 @@ impl<'s> World<'s> {
         }
         for (_, what) in self.answers.extract_if(.., |(at, _)| *at <= self.now) {
             if !self.close_came {
-                self.socket += 1;
+                self.peer.answer(what, &mut self.socket);
                 self.close_came = what == What::Close;
             }
-        }
-    }
-}
-
-impl Item {
-    const fn new(what: What, bytes: u64) -> Self {
-        Self {
-            what,
-            bytes,
-            begun: false,
         }
     }
 }
