@@ -1,5 +1,5 @@
-//! WebSockets on [tokio](https://docs.rs/tokio): a client, a server, guests in hyper and axum, and a
-//! connection over any stream of bytes that is a [`Stream`](futures_core::Stream) and a
+//! WebSockets on [tokio](https://docs.rs/tokio): a client, a server, guests in hyper, axum and tower,
+//! and a connection over any stream of bytes that is a [`Stream`](futures_core::Stream) and a
 //! [`Sink`](futures_sink::Sink) of messages.
 //!
 //! A client:
@@ -18,7 +18,8 @@
 //! ```
 //!
 //! A server: [`serve`] for a listener and a handler, [`Server`] for pages and WebSockets on one port,
-//! and with the features of these names `Upgrader` for hyper and `axum` for axum.
+//! and with the features of these names `Upgrader` for hyper, `axum` for axum and `tower` for what
+//! stands on tower.
 //!
 //! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled: each
 //! method says under *Cancel safety* what a call that was dropped has done. A connection that waits
@@ -45,6 +46,7 @@ mod client;
 mod error;
 mod first;
 mod group;
+mod handling;
 mod home;
 mod pool;
 mod receiving;
@@ -53,6 +55,8 @@ mod sink;
 mod socket;
 mod split;
 mod timer;
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(feature = "hyper")]
 mod upgrade;
 mod wakers;

@@ -147,3 +147,13 @@ async fn a_clock_and_a_counter() {
     assert_eq!(two.ends().await, "closed: 1000 ");
     assert_eq!(one.line().await, "users 1");
 }
+
+#[cfg(feature = "tower")]
+#[tokio::test]
+async fn an_echo_as_a_layer() {
+    let (_server, url) = Example::server("tower").await;
+    let mut client = Example::client(&url).await;
+    client.says("hello").await;
+    assert_eq!(client.line().await, "hello");
+    assert_eq!(client.ends().await, "closed: 1000 ");
+}

@@ -2,10 +2,9 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site, Trus
 use ws_proto::Deflate;
 use ws_proto::{Config, Limits, Timeouts};
 
+use crate::handling::{Failure, Handler, Report, boxed, guarded};
 use crate::socket::WebSocket;
 
 mod accept;
@@ -26,16 +26,10 @@ pub use registry::Handle;
 
 use registry::Registry;
 
-/// The errors that a handler of connections may return.
-type Failure = Box<dyn StdError + Send + Sync>;
-/// What a handler does with a connection.
-type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
-type Handler = dyn Fn(WebSocket<TcpStream>, Request) -> Handling + Send + Sync;
 type Hook = dyn Fn(&mut Request) -> Option<Response> + Send + Sync;
 type Choice = dyn Fn(&Request) -> Option<String> + Send + Sync;
 type Log = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
-type Report = dyn Fn(&(dyn StdError + Send + Sync + 'static)) + Send + Sync;
 
 /// Serves WebSockets at every path, with the defaults: see [`Server`] for more, and for its end
 /// [`Server::handle`].
@@ -106,7 +100,7 @@ pub struct Server {
 
 /// The part that all connections share.
 struct Core {
-    site: Site<Box<Page>, Arc<Handler>>,
+    site: Site<Box<Page>, Arc<Handler<TcpStream>>>,
     /// The first path that could not be added.
     misspelt: Option<RouteError>,
     hook: Option<Box<Hook>>,
@@ -194,7 +188,7 @@ impl Server {
             .socket("/{*path}", handler)
     }
 
-    fn socket(mut self, path: &str, handler: Arc<Handler>) -> Self {
+    fn socket(mut self, path: &str, handler: Arc<Handler<TcpStream>>) -> Self {
         let added = self.core.site.websocket(path, handler);
         self.note(added)
     }
@@ -361,27 +355,11 @@ impl Server {
     }
 }
 
-fn boxed<H, F, E>(handler: H) -> Arc<Handler>
-where
-    H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), E>> + Send + 'static,
-    E: Into<Failure> + 'static,
-{
-    Arc::new(move |ws, request| {
-        // In a box of its own, and not in an `async` block: that would have it twice.
-        let mut handling = Box::pin(handler(ws, request));
-        Box::pin(poll_fn(move |cx| {
-            let handled = handling.as_mut().poll(cx);
-            handled.map(|result| result.map_err(Into::into))
-        }))
-    })
-}
-
 impl Core {
     /// Tells the application of a refusal; that it panics concerns nobody else.
     fn log(&self, peer: SocketAddr, refusal: &Refusal) {
         if let Some(log) = &self.log {
-            serve::guarded(|| log(peer, refusal));
+            guarded(|| log(peer, refusal));
         }
     }
 }

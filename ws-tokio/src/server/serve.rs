@@ -1,12 +1,10 @@
 //! One connection, from its request to its end.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,26 +12,24 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use ws_http::{Answer, Body, Hosts, ProxyHeader, ProxyHeaderError, Refusal, Request};
 use ws_proto::handshake::{self, Accept};
-use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
+use ws_proto::{AcceptStep, Accepting, Session, Verdict};
 
+use super::Core;
 use super::registry::Entry;
-use super::{Core, Handler, Handling};
 use crate::first::first;
-use crate::home::Home;
+use crate::handling::{Handler, Handling, guarded};
 use crate::socket::{About, WebSocket};
 
 /// What a connection was opened for.
 struct Opened {
-    handler: Arc<Handler>,
+    handler: Arc<Handler<TcpStream>>,
     request: Request,
     subprotocol: Option<String>,
 }
 
 /// A connection that is open, in the hands of its handler.
 pub(super) struct Open {
-    /// `None` if it panicked before there was anything to wait for.
-    handling: Option<Handling>,
-    home: Arc<Home<TcpStream>>,
+    handling: Handling<TcpStream>,
     /// Its place among the server's connections.
     _entry: Entry,
 }
@@ -46,17 +42,8 @@ pub(super) async fn serve(
     core: Arc<Core>,
     opening: Pin<Box<impl Future<Output = Option<Open>> + Send>>,
 ) {
-    if let Some(Open {
-        handling,
-        home,
-        _entry,
-    }) = opening.await
-    {
-        let code = match handling {
-            Some(handling) => handle(&core, handling).await,
-            None => CloseCode::INTERNAL,
-        };
-        Box::pin(finish(home, code)).await;
+    if let Some(Open { handling, _entry }) = opening.await {
+        handling.run(core.report.as_deref()).await;
     }
 }
 
@@ -83,46 +70,14 @@ pub(super) async fn open(
         }
         Err(None) => return None,
     };
-    let home = Arc::new(Home::new());
     let mut ws = WebSocket::over(stream, session);
-    ws.wire.lend(Arc::clone(&home));
     ws.about = About::agreed(opened.subprotocol);
-    entry.open(&home);
-    let handler = opened.handler;
-    let handling = guarded(|| handler(ws, opened.request));
+    let lent = |home: &_| entry.open(home);
+    let handling = Handling::begin(ws, opened.request, &*opened.handler, lent);
     Some(Open {
         handling,
-        home,
         _entry: entry,
     })
-}
-
-/// Runs the handler; the code to close with.
-async fn handle(core: &Core, mut handling: Handling) -> CloseCode {
-    let handled = poll_fn(|cx| match guarded(|| handling.as_mut().poll(cx)) {
-        Some(Poll::Pending) => Poll::Pending,
-        Some(Poll::Ready(result)) => Poll::Ready(Some(result)),
-        None => Poll::Ready(None),
-    });
-    match handled.await {
-        Some(Ok(())) => CloseCode::NORMAL,
-        Some(Err(error)) => {
-            if let Some(report) = &core.report {
-                guarded(|| report(&*error));
-            }
-            CloseCode::INTERNAL
-        }
-        None => CloseCode::INTERNAL,
-    }
-}
-
-/// Ends the connection in good order, whatever the handler did with it. Whoever else has it, a task
-/// that the handler has spawned for example, is asked to close it.
-async fn finish(home: Arc<Home<TcpStream>>, code: CloseCode) {
-    home.ask(code);
-    if let Some(mut wire) = home.returned().await {
-        wire.finish(code).await;
-    }
 }
 
 /// Reads the request and answers it with 101.
@@ -310,10 +265,4 @@ pub(super) async fn answer_and_end(stream: &mut TcpStream, answer: &[u8], patien
         }
     };
     let _ = timeout(patience, ended).await;
-}
-
-/// Runs the application's code; `None` if it panicked, which has been reported by the panic hook
-/// and concerns this connection only.
-pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
-    panic::catch_unwind(AssertUnwindSafe(run)).ok()
 }
