@@ -6,13 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
+#[cfg(feature = "tls")]
+use ws_http::TlsError;
 use ws_http::{Ended, InvalidUrl, RedirectError, Response, TunnelError};
 pub use ws_proto::Error;
 pub(crate) use ws_proto::Failure;
 use ws_proto::handshake::{ArgumentError, ResponseError};
-
-#[cfg(feature = "tls")]
-use crate::tls::TlsError;
 
 /// A client could not connect.
 #[derive(Debug, Error)]

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
+#[cfg(feature = "tls")]
+use ws_http::{Tls, TlsError};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
@@ -17,9 +19,10 @@ use ws_proto::{Config, ConnectStep, Connecting, Limits, Timeouts};
 
 use crate::error::ConnectError;
 use crate::socket::{About, WebSocket};
+use crate::transport::Transport;
 use crate::way::dial;
 
-/// Connects to a `ws://` URL with the defaults: see [`Client`] for more.
+/// Connects to a `ws://` URL, or with the feature `tls` to a `wss://` URL, with the defaults: see [`Client`] for more.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -41,7 +44,7 @@ use crate::way::dial;
 /// # Errors
 ///
 /// [`ConnectError`] says at which step it failed.
-pub async fn connect(url: impl Into<String>) -> Result<WebSocket<TcpStream>, ConnectError> {
+pub async fn connect(url: impl Into<String>) -> Result<WebSocket<Transport>, ConnectError> {
     Client::new(url).connect().await
 }
 
@@ -71,12 +74,14 @@ pub struct Client {
     subprotocols: Vec<String>,
     origin: Option<String>,
     proxy: Option<Proxy>,
+    #[cfg(feature = "tls")]
+    tls: Tls,
     redirects: Redirects,
     config: Config,
 }
 
 impl Client {
-    /// Makes a client for `ws://host[:port]/path?query`. Connecting checks the URL.
+    /// Makes a client for `ws://host[:port]/path?query`, or `wss://`. Connecting checks the URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -84,6 +89,8 @@ impl Client {
             subprotocols: Vec::new(),
             origin: None,
             proxy: None,
+            #[cfg(feature = "tls")]
+            tls: Tls::new(),
             redirects: Redirects::none(),
             config: Config::DEFAULT,
         }
@@ -115,10 +122,30 @@ impl Client {
         self
     }
 
+    /// Sets whom to trust and who to be over TLS, for `wss://` URLs. Default: whom the platform
+    /// trusts, and nobody.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ws_tokio::{Client, Tls};
+    ///
+    /// // A server whose certificate an authority of one's own has issued.
+    /// let tls = Tls::new().ca(&std::fs::read("ca.pem")?)?;
+    /// let ws = Client::new("wss://chat.example/").tls(tls).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// Follows up to five redirects, one after the other. To another origin none of the
     /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
-    /// may hold tokens, and from `wss://` to `ws://` nothing does. Default: a redirect is a
-    /// [refusal](ConnectError::Refused).
+    /// may hold tokens, nor does a certificate of ours; and from `wss://` to `ws://` nothing does.
+    /// Default: a redirect is a [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
         self
@@ -166,7 +193,7 @@ impl Client {
     ///
     /// [`ConnectError`] says at which step it failed. If the server
     /// [refused](ConnectError::Refused), its answer comes with it.
-    pub async fn connect(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+    pub async fn connect(&self) -> Result<WebSocket<Transport>, ConnectError> {
         let patience = self.config.handshake_timeout;
         // In a box, because the task that has the connection later would keep its size.
         let connected = timeout(patience, Box::pin(self.follow())).await;
@@ -193,7 +220,7 @@ impl Client {
         opened.unwrap_or(Err(ConnectError::Timeout(patience)))
     }
 
-    async fn follow(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+    async fn follow(&self) -> Result<WebSocket<Transport>, ConnectError> {
         let mut redirects = self.redirects;
         let mut client = Cow::Borrowed(self);
         loop {
@@ -211,20 +238,61 @@ impl Client {
             if !next.same_origin {
                 asked.headers.0.clear();
                 asked.subprotocols.clear();
+                #[cfg(feature = "tls")]
+                {
+                    asked.tls = asked.tls.elsewhere();
+                }
             }
         }
     }
 
     /// Connects to one URL.
-    async fn ask(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+    async fn ask(&self) -> Result<WebSocket<Transport>, ConnectError> {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
-        match uri.scheme() {
-            Scheme::Ws => {
-                self.open(&uri, dial(&uri, self.proxy.as_ref()).await?)
-                    .await
-            }
-            Scheme::Wss => Err(ConnectError::NoTls),
+        if uri.scheme() == Scheme::Wss && !cfg!(feature = "tls") {
+            return Err(ConnectError::NoTls);
         }
+        let stream = dial(&uri, self.proxy.as_ref()).await?;
+        match uri.scheme() {
+            Scheme::Ws => self.open(&uri, stream.into()).await,
+            Scheme::Wss => self.open_over_tls(&uri, stream).await,
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn open_over_tls(
+        &self,
+        uri: &Uri<'_>,
+        stream: TcpStream,
+    ) -> Result<WebSocket<Transport>, ConnectError> {
+        let failed = |error| {
+            let host = uri.authority().into();
+            ConnectError::Tls { host, error }
+        };
+        let config = self.tls.config().map_err(failed)?;
+        let expected = self.tls.expected(uri.host()).map_err(failed)?;
+        let opened = async {
+            let stream = Transport::connect(config, expected, stream).await?;
+            self.open(uri, stream).await
+        };
+        opened.await.map_err(|error| match error {
+            // A server that does not accept our certificate says so after the handshake.
+            ConnectError::Io(error) => match TlsError::within(&error) {
+                Some(error) => failed(error),
+                None => ConnectError::Io(error),
+            },
+            error => error,
+        })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "as with TLS")]
+    async fn open_over_tls(
+        &self,
+        _: &Uri<'_>,
+        _: TcpStream,
+    ) -> Result<WebSocket<Transport>, ConnectError> {
+        Err(ConnectError::NoTls)
     }
 
     /// Sends the request and reads the answer.

@@ -4,6 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
+#[cfg(feature = "tls")]
+use ws_http::TlsError;
 use ws_http::{RedirectError, Response, TunnelError};
 pub use ws_proto::Error;
 use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
@@ -15,8 +17,8 @@ pub enum ConnectError {
     /// The URL is not one of a WebSocket.
     #[error("invalid URL")]
     Url(#[source] UriError),
-    /// `wss`: there is no TLS here. [`Client::connect_over`](crate::Client::connect_over) takes a
-    /// stream that has some.
+    /// `wss`: this build has no TLS (the feature `tls`).
+    /// [`Client::connect_over`](crate::Client::connect_over) takes a stream that has some.
     #[error("wss:// needs TLS, which this build does not have")]
     NoTls,
     /// No address of the host could be connected to.
@@ -36,6 +38,16 @@ pub enum ConnectError {
         /// What it said.
         #[source]
         error: TunnelError,
+    },
+    /// TLS failed: mostly because of a certificate.
+    #[cfg(feature = "tls")]
+    #[error("no TLS with {host}")]
+    Tls {
+        /// Host and port, as the URL has them.
+        host: String,
+        /// Why not.
+        #[source]
+        error: TlsError,
     },
     /// The transport failed during the opening handshake.
     #[error("connection lost during the handshake")]

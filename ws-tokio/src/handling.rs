@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use ws_http::Request;
 use ws_proto::CloseCode;
 
-use crate::home::Home;
+use crate::home::{Ask, Home};
 use crate::socket::WebSocket;
 
 /// The errors that a handler of connections may return.
@@ -46,7 +46,7 @@ pub(crate) struct Handling<S: AsyncRead + AsyncWrite + Unpin> {
     home: Arc<Home<S>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Handling<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Handling<S> {
     /// Gives a connection to its handler. `lent` is called with its home before that.
     pub(crate) fn begin(
         mut ws: WebSocket<S>,
@@ -93,7 +93,7 @@ async fn handle(mut doing: Doing, report: Option<&Report>) -> CloseCode {
 
 /// Ends the connection in good order, whatever the handler did with it. Whoever else has it, a task
 /// that the handler has spawned for example, is asked to close it.
-async fn finish<S: AsyncRead + AsyncWrite + Unpin>(home: Arc<Home<S>>, code: CloseCode) {
+async fn finish<S: AsyncRead + AsyncWrite + Unpin + Send>(home: Arc<Home<S>>, code: CloseCode) {
     home.ask(code);
     if let Some(mut wire) = home.returned().await {
         wire.finish(code).await;

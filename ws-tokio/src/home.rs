@@ -25,6 +25,12 @@ struct Talk<S: AsyncRead + AsyncWrite + Unpin> {
     back: Back<S>,
 }
 
+/// A connection that can be asked to close, whatever it is over.
+pub(crate) trait Ask: Send + Sync {
+    /// Asks whoever has the connection to close it. Only the first code counts.
+    fn ask(&self, code: CloseCode);
+}
+
 enum Back<S: AsyncRead + AsyncWrite + Unpin> {
     /// Somebody has it.
     Out,
@@ -40,17 +46,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
             waits: None,
             back: Back::Out,
         }))
-    }
-
-    /// Asks whoever has the connection to close it. Only the first code counts.
-    pub(crate) fn ask(&self, code: CloseCode) {
-        let mut talk = self.talk();
-        talk.asked.get_or_insert(code);
-        let waits = talk.waits.take();
-        drop(talk);
-        if let Some(waits) = waits {
-            waits.wake();
-        }
     }
 
     /// The code that the holder is asked to close with; it is woken when it is.
@@ -106,5 +101,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
 
     fn talk(&self) -> MutexGuard<'_, Talk<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Ask for Home<S> {
+    fn ask(&self, code: CloseCode) {
+        let mut talk = self.talk();
+        talk.asked.get_or_insert(code);
+        let waits = talk.waits.take();
+        drop(talk);
+        if let Some(waits) = waits {
+            waits.wake();
+        }
     }
 }

@@ -23,7 +23,7 @@
 //!
 //! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled: each
 //! method says under *Cancel safety* what a call that was dropped has done. A connection that waits
-//! owns no buffer. The defaults are those of every adapter:
+//! owns no buffer. The feature `tls` adds `wss://` URLs and servers with a certificate. The defaults are those of every adapter:
 //!
 //! | what | default | set with |
 //! |---|---|---|
@@ -57,6 +57,7 @@ mod split;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
+mod transport;
 #[cfg(feature = "hyper")]
 mod upgrade;
 mod wakers;
@@ -69,9 +70,12 @@ pub use group::{Group, Membership};
 pub use server::{Handle, Server, serve};
 pub use socket::{Reply, WebSocket};
 pub use split::{Reader, ReuniteError, Writer};
+pub use transport::Transport;
 #[cfg(feature = "hyper")]
 pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};
 
+#[cfg(feature = "tls")]
+pub use ws_http::{ServerTls, Tls, TlsError};
 // The crates whose types appear in this crate's API.
 pub use ws_proto::{
     Close, CloseCode, Config, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError,
@@ -88,16 +92,17 @@ pub use {http, ws_http, ws_proto};
 mod tests {
     use tokio::net::TcpStream;
 
-    use super::{Reader, WebSocket, Writer};
+    use super::{Reader, Transport, WebSocket, Writer};
 
     /// What a program needs for each silent connection, besides what tokio does.
     #[test]
     fn a_connection_is_small() {
         let (socket, reader, writer) = (
-            size_of::<WebSocket<TcpStream>>(),
+            size_of::<WebSocket<Transport>>(),
             size_of::<Reader<TcpStream>>(),
             size_of::<Writer<TcpStream>>(),
         );
+        assert_eq!(socket, size_of::<WebSocket<TcpStream>>());
         assert!(socket <= 400, "{socket}");
         assert!((reader, writer) <= (208, 8), "{reader}, {writer}");
     }
