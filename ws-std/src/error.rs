@@ -111,13 +111,7 @@ impl ConnectError {
             Self::Io { .. } => Ended::Io,
             Self::Timeout { .. } => Ended::TimedOut,
             Self::Refused(answer) => Ended::Status(answer.status()),
-            Self::Proxy { error, .. } => match error {
-                TunnelError::Refused(status) => Ended::Status(*status),
-                TunnelError::Eof => Ended::Eof,
-                // It could not reach the server.
-                TunnelError::Socks(_) => Ended::Io,
-                _ => Ended::Fault,
-            },
+            Self::Proxy { error, .. } => Ended::at_a_proxy(error),
             _ => Ended::Fault,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 #[cfg(feature = "tls")]
 use ws_http::TlsError;
-use ws_http::{RedirectError, Response, TunnelError};
+use ws_http::{Ended, RedirectError, Response, TunnelError};
 pub use ws_proto::Error;
 use ws_proto::handshake::{ArgumentError, ResponseError, UriError};
 
@@ -71,4 +71,24 @@ pub enum ConnectError {
     /// The operating system gave no entropy for the keys.
     #[error("system random number generator failed")]
     Entropy(#[source] io::Error),
+    /// The application's hook before an attempt failed: see
+    /// [`Reconnect::before_each`](crate::Reconnect::before_each).
+    #[error("the hook before connecting failed")]
+    Hook(#[source] io::Error),
+}
+
+impl ConnectError {
+    /// How the attempt ended: [whether it may go better the next time](Ended::is_worth_a_retry).
+    #[must_use]
+    pub fn ended(&self) -> Ended {
+        match self {
+            Self::Connect { .. } | Self::Hook(_) => Ended::Io,
+            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ended::Eof,
+            Self::Io(_) => Ended::Io,
+            Self::Timeout(_) => Ended::TimedOut,
+            Self::Refused(answer) => Ended::Status(answer.status()),
+            Self::Proxy { error, .. } => Ended::at_a_proxy(error),
+            _ => Ended::Fault,
+        }
+    }
 }

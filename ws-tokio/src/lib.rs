@@ -50,10 +50,12 @@ mod handling;
 mod home;
 mod pool;
 mod receiving;
+mod reconnect;
 mod server;
 mod sink;
 mod socket;
 mod split;
+mod stop;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
@@ -67,9 +69,11 @@ mod wire;
 pub use client::{Client, connect};
 pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
+pub use reconnect::Reconnect;
 pub use server::{Handle, Server, serve};
 pub use socket::{Reply, WebSocket};
 pub use split::{Reader, ReuniteError, Writer};
+pub use stop::StopHandle;
 pub use transport::Transport;
 #[cfg(feature = "hyper")]
 pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};

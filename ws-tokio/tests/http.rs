@@ -1,6 +1,7 @@
 //! Guests in HTTP servers: hyper over HTTP/1.1 and HTTP/2, axum, and a layer of tower's.
 #![cfg(all(feature = "axum", feature = "tower"))]
 
+mod common;
 mod guests;
 
 use std::convert::Infallible;
@@ -8,7 +9,8 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::any;
-use guests::{http2, open, serve, within};
+use common::within;
+use guests::{http2, open, serve};
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};

@@ -4,14 +4,15 @@
 
 #[path = "../../ws-std/tests/certificates/mod.rs"]
 mod certificates;
+mod common;
 
 use std::fs;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use certificates::{Authority, Certificate};
+use common::within;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -23,12 +24,6 @@ use ws_tokio::{
 
 /// Longer than anything takes that is not broken.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits for what takes no time, unless something is broken.
-async fn within<F: Future>(future: F) -> F::Output {
-    let waited = tokio::time::timeout(PATIENCE, future).await;
-    waited.expect("it hangs")
-}
 
 /// Files that are gone when this is dropped.
 struct Files {

@@ -1,12 +1,14 @@
 //! The layer of tower's: what it answers, what it leaves to the service below, and how it ends.
 #![cfg(feature = "tower")]
 
+mod common;
 mod guests;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use guests::{http2, open, serve, within};
+use common::within;
+use guests::{http2, open, serve};
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};

@@ -2,9 +2,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
@@ -16,13 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use ws_tokio::ws_proto::handshake::{Offer, Uri};
 use ws_tokio::{Config, Session, Upgraded, WebSocket};
 
-/// Waits for what takes no time, unless something is broken.
-pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    let patience = Duration::from_secs(60);
-    tokio::time::timeout(patience, future)
-        .await
-        .expect("it hangs")
-}
+use crate::common::within;
 
 /// Serves one version of HTTP at a free port.
 pub(crate) async fn serve<S>(version: Version, service: S) -> SocketAddr
