@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use tokio::time::{Instant, timeout};
 use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
 #[cfg(feature = "tls")]
 use ws_http::{Tls, TlsError};
-#[cfg(feature = "deflate")]
-use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
 use ws_proto::{Config, ConnectStep, Connecting, Limits, Timeouts};
+#[cfg(feature = "deflate")]
+use ws_proto::{Deflate, Role};
 
 use crate::error::ConnectError;
 use crate::socket::{About, WebSocket};
@@ -69,7 +70,7 @@ pub async fn connect(url: impl Into<String>) -> Result<WebSocket<Transport>, Con
 #[derive(Clone)]
 #[must_use = "call `connect`"]
 pub struct Client {
-    url: String,
+    pub(crate) url: String,
     headers: Headers,
     subprotocols: Vec<String>,
     origin: Option<String>,
@@ -77,7 +78,7 @@ pub struct Client {
     #[cfg(feature = "tls")]
     tls: Tls,
     redirects: Redirects,
-    config: Config,
+    pub(crate) config: Config,
 }
 
 impl Client {
@@ -194,10 +195,7 @@ impl Client {
     /// [`ConnectError`] says at which step it failed. If the server
     /// [refused](ConnectError::Refused), its answer comes with it.
     pub async fn connect(&self) -> Result<WebSocket<Transport>, ConnectError> {
-        let patience = self.config.handshake_timeout;
-        // In a box, because the task that has the connection later would keep its size.
-        let connected = timeout(patience, Box::pin(self.follow())).await;
-        connected.unwrap_or(Err(ConnectError::Timeout(patience)))
+        self.in_time(self.follow()).await
     }
 
     /// Opens a WebSocket over a stream that leads to the server already: through TLS, a unix socket, a
@@ -215,9 +213,18 @@ impl Client {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
+        self.in_time(self.open(&uri, stream)).await
+    }
+
+    /// Waits for an attempt as long as it may take.
+    pub(crate) async fn in_time<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
         let patience = self.config.handshake_timeout;
-        let opened = timeout(patience, Box::pin(self.open(&uri, stream))).await;
-        opened.unwrap_or(Err(ConnectError::Timeout(patience)))
+        // In a box, because the task that has the connection later would keep its size.
+        let attempt = timeout(patience, Box::pin(attempt)).await;
+        attempt.unwrap_or(Err(ConnectError::Timeout(patience)))
     }
 
     async fn follow(&self) -> Result<WebSocket<Transport>, ConnectError> {
@@ -286,7 +293,6 @@ impl Client {
     }
 
     #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "as with TLS")]
     async fn open_over_tls(
         &self,
         _: &Uri<'_>,
@@ -327,14 +333,22 @@ impl Client {
             // Three digits that are no status are a fault of whoever speaks for the server.
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             let body = body(&mut connecting, &mut stream, (status, &headers)).await;
-            let mut response = http::Response::new(body);
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            return Err(ConnectError::Refused(Box::new(Response::from(response))));
+            return Err(refused(status, headers, body));
         }
     }
 
     fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
+        self.offered(uri, |offer| {
+            Ok(Connecting::new(&offer, &self.config, entropy()?))
+        })
+    }
+
+    /// Does something with what is asked for.
+    pub(crate) fn offered<T>(
+        &self,
+        uri: &Uri<'_>,
+        then: impl FnOnce(Offer<'_>) -> Result<T, ConnectError>,
+    ) -> Result<T, ConnectError> {
         let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<_> = (self.headers.0.iter())
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -343,14 +357,34 @@ impl Client {
         if let Some(origin) = &self.origin {
             offer = offer.origin(origin)?;
         }
-        let mut entropy = [0; 48];
-        getrandom::fill(&mut entropy).map_err(|error| ConnectError::Entropy(error.into()))?;
-        Ok(Connecting::new(&offer, &self.config, entropy))
+        #[cfg(feature = "deflate")]
+        let offer = offer.compression(
+            self.config
+                .deflate
+                .as_ref()
+                .map(|own| own.bounds(Role::Client)),
+        );
+        then(offer)
     }
 }
 
+/// Bits for keys, from the operating system.
+pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
+    let mut bits = [0; N];
+    getrandom::fill(&mut bits).map_err(|error| ConnectError::Entropy(error.into()))?;
+    Ok(bits)
+}
+
+/// What the server answered in place of opening a WebSocket.
+pub(crate) fn refused(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> ConnectError {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    ConnectError::Refused(Box::new(Response::from(response)))
+}
+
 /// The time to wait for a refusal's body.
-const BODY: Duration = Duration::from_secs(2);
+pub(crate) const BODY: Duration = Duration::from_secs(2);
 
 /// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
 /// what there is to say. One whose length is not known goes on until the server closes, which it

@@ -55,6 +55,10 @@ pub enum ConnectError {
     /// The deadline passed first.
     #[error("timed out after {} s", .0.as_secs_f64())]
     Timeout(Duration),
+    /// The server does not open WebSockets over HTTP/2: it does not announce that (RFC 8441 §3).
+    #[cfg(feature = "http2")]
+    #[error("the server opens no WebSockets over HTTP/2")]
+    NoHttp2,
     /// The server answered with something other than an upgrade. It may be a redirect, a demand
     /// for credentials, or an ordinary page.
     #[error("the server refused with status {}", .0.status().as_u16())]

@@ -48,6 +48,8 @@ mod first;
 mod group;
 mod handling;
 mod home;
+#[cfg(feature = "http2")]
+mod http2;
 mod pool;
 mod receiving;
 mod reconnect;
@@ -69,6 +71,8 @@ mod wire;
 pub use client::{Client, connect};
 pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
+#[cfg(feature = "http2")]
+pub use http2::{Http2, Http2Stream};
 pub use reconnect::Reconnect;
 pub use server::{Handle, Server, serve};
 pub use socket::{Reply, WebSocket};
@@ -81,6 +85,8 @@ pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};
 #[cfg(feature = "tls")]
 pub use ws_http::{ServerTls, Tls, TlsError};
 // The crates whose types appear in this crate's API.
+#[cfg(feature = "http2")]
+pub use h2;
 pub use ws_proto::{
     Close, CloseCode, Config, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError,
     SendError, Session, TimedOut, Timeouts,

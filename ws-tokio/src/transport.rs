@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+#[cfg(all(feature = "tls", feature = "http2"))]
+use crate::http2::Http2Stream;
 #[cfg(feature = "tls")]
 use ws_http::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
@@ -24,16 +26,22 @@ enum Kind {
     /// In a box, because it is thirty times as large.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of HTTP/2, over TLS, to this address.
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    Http2(Box<Http2Stream>, SocketAddr),
 }
 
 impl Transport {
-    /// The TCP connection. What is written to it goes past TLS, if there is some.
+    /// The TCP connection, for its options; `None` over HTTP/2, where it is not this WebSocket's alone.
+    /// What is written to it goes past TLS, if there is some.
     #[must_use]
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.0 {
-            Kind::Tcp(stream) => stream,
+            Kind::Tcp(stream) => Some(stream),
             #[cfg(feature = "tls")]
-            Kind::Tls(stream) => stream.get_ref().0,
+            Kind::Tls(stream) => Some(stream.get_ref().0),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            Kind::Http2(..) => None,
         }
     }
 
@@ -43,7 +51,13 @@ impl Transport {
     ///
     /// The connection is gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp().peer_addr()
+        match &self.0 {
+            Kind::Tcp(stream) => stream.peer_addr(),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => stream.get_ref().0.peer_addr(),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            Kind::Http2(_, address) => Ok(*address),
+        }
     }
 
     /// Whether there is TLS around it.
@@ -63,6 +77,20 @@ impl Transport {
         Ok(Self(Kind::Tls(Box::new(stream.into()))))
     }
 
+    /// Whether the server has chosen HTTP/2.
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    pub(crate) fn speaks_http2(&self) -> bool {
+        match &self.0 {
+            Kind::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+            _ => false,
+        }
+    }
+
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    pub(crate) fn http2(stream: Http2Stream, address: SocketAddr) -> Self {
+        Self(Kind::Http2(Box::new(stream), address))
+    }
+
     /// Shakes hands with a client.
     #[cfg(feature = "tls")]
     pub(crate) async fn accept(config: Arc<ServerConfig>, stream: TcpStream) -> io::Result<Self> {
@@ -76,6 +104,8 @@ impl Transport {
             Kind::Tcp(stream) => Pin::new(stream),
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => Pin::new(&mut **stream),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            Kind::Http2(stream, _) => Pin::new(&mut **stream),
         }
     }
 }
@@ -123,6 +153,8 @@ impl AsyncWrite for Transport {
             Kind::Tcp(stream) => stream.is_write_vectored(),
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => stream.is_write_vectored(),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            Kind::Http2(stream, _) => stream.is_write_vectored(),
         }
     }
 
@@ -138,7 +170,7 @@ impl AsyncWrite for Transport {
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
-            .field("tcp", self.tcp())
+            .field("peer_addr", &self.peer_addr().ok())
             .field("is_secure", &self.is_secure())
             .finish()
     }
