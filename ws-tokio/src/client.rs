@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
 #[cfg(feature = "tls")]
-use ws_http::{Tls, TlsError};
+use ws_http::Tls;
+use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
 use ws_proto::handshake::{Offer, Scheme, Uri};
 use ws_proto::{Config, ConnectStep, Connecting, Limits, Timeouts};
 #[cfg(feature = "deflate")]
@@ -74,9 +73,11 @@ pub struct Client {
     headers: Headers,
     subprotocols: Vec<String>,
     origin: Option<String>,
-    proxy: Option<Proxy>,
+    pub(crate) proxy: Option<Proxy>,
     #[cfg(feature = "tls")]
-    tls: Tls,
+    pub(crate) tls: Tls,
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    pub(crate) http2: bool,
     redirects: Redirects,
     pub(crate) config: Config,
 }
@@ -92,6 +93,8 @@ impl Client {
             proxy: None,
             #[cfg(feature = "tls")]
             tls: Tls::new(),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            http2: false,
             redirects: Redirects::none(),
             config: Config::DEFAULT,
         }
@@ -256,53 +259,24 @@ impl Client {
     /// Connects to one URL.
     async fn ask(&self) -> Result<WebSocket<Transport>, ConnectError> {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
-        if uri.scheme() == Scheme::Wss && !cfg!(feature = "tls") {
-            return Err(ConnectError::NoTls);
-        }
-        let stream = dial(&uri, self.proxy.as_ref()).await?;
         match uri.scheme() {
-            Scheme::Ws => self.open(&uri, stream.into()).await,
-            Scheme::Wss => self.open_over_tls(&uri, stream).await,
+            Scheme::Ws => {
+                let stream = dial(&uri, self.proxy.as_ref()).await?;
+                self.open(&uri, stream.into()).await
+            }
+            #[cfg(feature = "tls")]
+            Scheme::Wss => self.open_over_tls(&uri).await,
+            #[cfg(not(feature = "tls"))]
+            Scheme::Wss => Err(ConnectError::NoTls),
         }
-    }
-
-    #[cfg(feature = "tls")]
-    async fn open_over_tls(
-        &self,
-        uri: &Uri<'_>,
-        stream: TcpStream,
-    ) -> Result<WebSocket<Transport>, ConnectError> {
-        let failed = |error| {
-            let host = uri.authority().into();
-            ConnectError::Tls { host, error }
-        };
-        let config = self.tls.config().map_err(failed)?;
-        let expected = self.tls.expected(uri.host()).map_err(failed)?;
-        let opened = async {
-            let stream = Transport::connect(config, expected, stream).await?;
-            self.open(uri, stream).await
-        };
-        opened.await.map_err(|error| match error {
-            // A server that does not accept our certificate says so after the handshake.
-            ConnectError::Io(error) => match TlsError::within(&error) {
-                Some(error) => failed(error),
-                None => ConnectError::Io(error),
-            },
-            error => error,
-        })
-    }
-
-    #[cfg(not(feature = "tls"))]
-    async fn open_over_tls(
-        &self,
-        _: &Uri<'_>,
-        _: TcpStream,
-    ) -> Result<WebSocket<Transport>, ConnectError> {
-        Err(ConnectError::NoTls)
     }
 
     /// Sends the request and reads the answer.
-    async fn open<S>(&self, uri: &Uri<'_>, mut stream: S) -> Result<WebSocket<S>, ConnectError>
+    pub(crate) async fn open<S>(
+        &self,
+        uri: &Uri<'_>,
+        mut stream: S,
+    ) -> Result<WebSocket<S>, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {

@@ -53,6 +53,8 @@ mod http2;
 mod pool;
 mod receiving;
 mod reconnect;
+#[cfg(feature = "tls")]
+mod secure;
 mod server;
 mod sink;
 mod socket;

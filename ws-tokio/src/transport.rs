@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+#[cfg(all(feature = "tls", feature = "http2"))]
+use crate::http2::Http2Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
-#[cfg(all(feature = "tls", feature = "http2"))]
-use crate::http2::Http2Stream;
 #[cfg(feature = "tls")]
 use ws_http::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
@@ -28,7 +28,7 @@ enum Kind {
     Tls(Box<TlsStream<TcpStream>>),
     /// A stream of HTTP/2, over TLS, to this address.
     #[cfg(all(feature = "tls", feature = "http2"))]
-    Http2(Box<Http2Stream>, SocketAddr),
+    Http2(Box<(Http2Stream, SocketAddr)>),
 }
 
 impl Transport {
@@ -41,7 +41,7 @@ impl Transport {
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => Some(stream.get_ref().0),
             #[cfg(all(feature = "tls", feature = "http2"))]
-            Kind::Http2(..) => None,
+            Kind::Http2(_) => None,
         }
     }
 
@@ -56,7 +56,7 @@ impl Transport {
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => stream.get_ref().0.peer_addr(),
             #[cfg(all(feature = "tls", feature = "http2"))]
-            Kind::Http2(_, address) => Ok(*address),
+            Kind::Http2(stream) => Ok(stream.1),
         }
     }
 
@@ -88,7 +88,7 @@ impl Transport {
 
     #[cfg(all(feature = "tls", feature = "http2"))]
     pub(crate) fn http2(stream: Http2Stream, address: SocketAddr) -> Self {
-        Self(Kind::Http2(Box::new(stream), address))
+        Self(Kind::Http2(Box::new((stream, address))))
     }
 
     /// Shakes hands with a client.
@@ -105,7 +105,7 @@ impl Transport {
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => Pin::new(&mut **stream),
             #[cfg(all(feature = "tls", feature = "http2"))]
-            Kind::Http2(stream, _) => Pin::new(&mut **stream),
+            Kind::Http2(stream) => Pin::new(&mut stream.0),
         }
     }
 }
@@ -154,7 +154,7 @@ impl AsyncWrite for Transport {
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => stream.is_write_vectored(),
             #[cfg(all(feature = "tls", feature = "http2"))]
-            Kind::Http2(stream, _) => stream.is_write_vectored(),
+            Kind::Http2(stream) => stream.0.is_write_vectored(),
         }
     }
 

@@ -172,3 +172,12 @@ async fn an_echo_as_a_layer() {
     assert_eq!(client.line().await, "hello");
     assert_eq!(client.ends().await, "closed: 1000 ");
 }
+
+#[cfg(all(feature = "http2", feature = "tower"))]
+#[tokio::test]
+async fn two_over_http_2() {
+    let (_server, url) = Example::server("tower").await;
+    let mut client = Example::start("http2", &url);
+    assert_eq!(client.line().await, "this is one");
+    assert_eq!(client.ends().await, "this is two");
+}

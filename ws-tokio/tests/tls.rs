@@ -259,7 +259,9 @@ async fn messages_of_all_lengths_go_both_ways() {
     let client = client.deflate(ws_tokio::Deflate::default());
     let mut ws = within(client.connect()).await.unwrap();
     for len in [0, 1, 125, 126, 16_383, 16_384, 16_385, 65_536, 1_000_000] {
-        let message: Vec<u8> = (0..len).map(|at| (at * 7 % 251) as u8).collect();
+        let message: Vec<u8> = (0..len)
+            .map(|at: u32| (at % 251).try_into().unwrap())
+            .collect();
         within(ws.send(&message)).await.unwrap();
         let answer = within(ws.recv()).await.unwrap();
         assert!(answer == Some(Message::Binary(&message)), "{len}");
@@ -435,4 +437,99 @@ async fn both_adapters_are_each_other_s_peers() {
     assert_eq!(ws.peer_close().unwrap().0, CloseCode::NORMAL);
     handle.shutdown();
     within(running).await.unwrap().unwrap();
+}
+
+/// A server of hyper's over TLS that has agreed on these versions of HTTP, and tells which one each
+/// request came over.
+#[cfg(all(feature = "http2", feature = "hyper"))]
+async fn hyper_server(
+    tls: ServerTls,
+    versions: &[&str],
+    has_websockets: bool,
+) -> (
+    SocketAddr,
+    tokio::sync::mpsc::UnboundedReceiver<http::Version>,
+) {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use hyper_util::server::conn::auto::Builder;
+
+    let mut config = (*tls.config()).clone();
+    config.alpn_protocols = versions
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
+        tell.send(request.version()).unwrap();
+        let (answer, upgrade) = ws_tokio::upgrade::<hyper::body::Incoming>(&mut request).unwrap();
+        let described = Request::new(http::Request::new(()), address);
+        tokio::spawn(async move { echo(upgrade.open().await?, described).await });
+        async { Ok::<_, std::convert::Infallible>(answer.map(|()| String::new())) }
+    });
+    tokio::spawn(async move {
+        let mut http = Builder::new(TokioExecutor::new());
+        if has_websockets {
+            http.http2().enable_connect_protocol();
+        }
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let stream = TokioIo::new(stream);
+            let (http, service) = (http.clone(), service.clone());
+            tokio::spawn(async move {
+                let _ = http.serve_connection_with_upgrades(stream, service).await;
+            });
+        }
+    });
+    (address, told)
+}
+
+#[cfg(all(feature = "http2", feature = "hyper"))]
+#[tokio::test]
+async fn http_2_is_spoken_where_it_is_wanted_and_there_are_websockets() {
+    use http::Version;
+
+    let ca = Authority::new("ours");
+    let certificate = ca.issue(&["127.0.0.1"]);
+    // (what the server speaks, whether it announces WebSockets over HTTP/2, whether we want that)
+    for (versions, has_websockets, wanted, spoken) in [
+        (&["h2", "http/1.1"][..], true, true, Version::HTTP_2),
+        (&["h2", "http/1.1"], true, false, Version::HTTP_11),
+        (&["h2", "http/1.1"], false, true, Version::HTTP_11),
+        (&["http/1.1"], true, true, Version::HTTP_11),
+        // One that knows nothing of ALPN.
+        (&[], true, true, Version::HTTP_11),
+    ] {
+        let tls = Files::new("http2").tls(&certificate);
+        let (address, mut told) = hyper_server(tls, versions, has_websockets).await;
+        let tls = Tls::new().ca(ca.pem().as_bytes()).unwrap();
+        let client = Client::new(format!("wss://{address}/")).tls(tls);
+        let client = match wanted {
+            true => client.http2(),
+            false => client,
+        };
+        let mut ws = within(client.connect()).await.unwrap();
+        assert_eq!(within(told.recv()).await, Some(spoken), "{versions:?}");
+        let transport = ws.get_ref().unwrap();
+        assert_eq!(transport.peer_addr().unwrap(), address);
+        assert_eq!(transport.tcp().is_none(), spoken == Version::HTTP_2);
+        assert!(transport.is_secure());
+        says_hello(&mut ws).await;
+        within(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+        assert_eq!(ws.peer_close().unwrap().0, CloseCode::NORMAL);
+    }
+    // Who is not let in learns that from TLS.
+    let tls = Files::new("http2-strict").tls(&Authority::new("other").issue(&["127.0.0.1"]));
+    let (address, _) = hyper_server(tls, &["h2"], true).await;
+    let tls = Tls::new().ca(ca.pem().as_bytes()).unwrap();
+    let client = Client::new(format!("wss://{address}/")).tls(tls).http2();
+    assert_eq!(
+        rejected(&client).await,
+        "nobody who is trusted has issued it"
+    );
 }

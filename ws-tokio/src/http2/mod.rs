@@ -107,13 +107,25 @@ impl Client {
     /// [`ConnectError::NoHttp2`] if the server does not announce it; and as
     /// [`connect_over`](Self::connect_over).
     pub async fn connect_on(&self, http2: &Http2) -> Result<WebSocket<Http2Stream>, ConnectError> {
-        self.in_time(self.open_stream(http2)).await
+        self.in_time(self.open_stream(http2, |stream| stream)).await
     }
 
-    pub(crate) async fn open_stream(
+    /// Asks a server over TLS for HTTP/2, and opens the WebSocket there if the server announces that it
+    /// does (RFC 8441); over HTTP/1.1 otherwise, on another connection if need be. Default: HTTP/1.1.
+    ///
+    /// Each attempt has a connection of its own. [`connect_on`](Self::connect_on) shares one.
+    #[cfg(feature = "tls")]
+    pub const fn http2(mut self) -> Self {
+        self.http2 = true;
+        self
+    }
+
+    /// Opens a stream, of which `over` makes what the WebSocket is over.
+    pub(crate) async fn open_stream<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         http2: &Http2,
-    ) -> Result<WebSocket<Http2Stream>, ConnectError> {
+        over: impl FnOnce(Http2Stream) -> S,
+    ) -> Result<WebSocket<S>, ConnectError> {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
         if !http2.has_websockets() {
             return Err(ConnectError::NoHttp2);
@@ -149,7 +161,7 @@ impl Client {
         };
         #[cfg(not(feature = "deflate"))]
         let _ = agreed;
-        let mut ws = WebSocket::over(Http2Stream::new(send, body), session);
+        let mut ws = WebSocket::over(over(Http2Stream::new(send, body)), session);
         ws.about = Some(Box::new(About {
             subprotocol: response.protocol().map(Into::into),
             headers: Some(head.headers.clone()),
