@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode, header};
-use ws_proto::CloseCode;
+use ws_proto::{CloseCode, Error, Failure, Outgoing, ProtocolError, State};
 
 use crate::request::only;
+use crate::tunnel::TunnelError;
 
 /// How long to wait before the next attempt.
 ///
@@ -116,6 +117,36 @@ pub enum Ended {
 }
 
 impl Ended {
+    /// How an open connection has ended, or `None` if it has not: as its sending half knows, and by
+    /// the first failure of its transport. A Close of the peer's says more than what came after it.
+    #[must_use]
+    pub fn of(outgoing: &Outgoing, failure: Option<Failure>) -> Option<Self> {
+        if let Some(close) = outgoing.peer_close() {
+            return Some(Self::Closed(close.code()));
+        }
+        match (outgoing.state(), failure.map(Error::from)) {
+            // The peer had no code, or we were the ones who closed.
+            (State::Closing | State::Closed, None) => Some(Self::Closed(CloseCode::NORMAL)),
+            (State::Failed(ProtocolError::UnexpectedEof), _) => Some(Self::Eof),
+            (State::Failed(_), _) => Some(Self::Fault),
+            (_, Some(Error::TimedOut(_))) => Some(Self::TimedOut),
+            (_, Some(_)) => Some(Self::Io),
+            (State::Open, None) => None,
+        }
+    }
+
+    /// How an attempt has ended for which a proxy did not connect.
+    #[must_use]
+    pub const fn at_a_proxy(error: &TunnelError) -> Self {
+        match error {
+            TunnelError::Refused(status) => Self::Status(*status),
+            TunnelError::Eof => Self::Eof,
+            // It could not reach the server.
+            TunnelError::Socks(_) => Self::Io,
+            _ => Self::Fault,
+        }
+    }
+
     /// Tells whether it may go better the next time with nothing changed. After 429 it may once
     /// the time is over that [`retry_after`] says.
     #[must_use]

@@ -33,6 +33,8 @@
 //!                                                      Counters ▶ Metrics
 //! ```
 //!
+//! With the feature `tls`, `Tls` and `ServerTls` say who is trusted, and hold what rustls makes of that.
+//!
 //! And for connections that are open, [`Group`]: a message for many, none of which waits for another.
 //!
 //! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
@@ -66,6 +68,8 @@ mod retry;
 mod routes;
 mod secrets;
 mod site;
+#[cfg(feature = "tls")]
+mod tls;
 mod trusted;
 mod tunnel;
 mod url;
@@ -93,6 +97,8 @@ pub use retry::Retry;
 pub use routes::{Route, RouteError};
 pub use secrets::{REDACTED, is_secret, shown_header, without_secrets};
 pub use site::Site;
+#[cfg(feature = "tls")]
+pub use tls::{ServerTls, Tls, TlsError};
 pub use trusted::{InvalidNetwork, Trusted};
 pub use tunnel::{SocksReply, Tunnel, TunnelError};
 pub use url::{InvalidUrl, Url};
@@ -101,6 +107,9 @@ pub use url::{InvalidUrl, Url};
 pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
 
 pub use http::StatusCode;
+/// What the configuration of TLS is made of.
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use ws_proto::Excess;
 /// The HTTP types that appear in this crate's API.
 pub use {http, ws_proto};

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header;
+#[cfg(feature = "tls")]
+use ws_http::Tls;
 use ws_http::{Credentials, Proxy, Redirects, Url};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
@@ -18,13 +20,13 @@ use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::error::{ConnectError, Stage};
 use crate::handshake::shake_hands;
+#[cfg(feature = "tls")]
+use crate::secure::Secure;
 use crate::shared::Setup;
 use crate::socket::WebSocket;
 use crate::stop::{Busy, StopHandle};
 use crate::stream::{Socket, Stream};
 use crate::tap::{Tap, Tapped};
-#[cfg(feature = "tls")]
-use crate::tls::Tls;
 use crate::trip::{Failed, Trip};
 use crate::way;
 
@@ -206,6 +208,15 @@ impl Client {
 
     /// Sets whom to trust and who to be over TLS, for `wss://` URLs. Default: whom the platform
     /// trusts, and nobody.
+    ///
+    /// ```no_run
+    /// use ws_std::{Client, Tls};
+    ///
+    /// // A server whose certificate an authority of one's own has issued.
+    /// let tls = Tls::new().ca(&std::fs::read("ca.pem")?)?;
+    /// let ws = Client::new("wss://chat.example/").tls(tls).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
@@ -366,7 +377,7 @@ impl Client {
         trip: &mut Trip<'_>,
     ) -> Result<Arc<Stream>, Failed> {
         trip.stage = Stage::Tls;
-        let secure = self.tls.over(stream, host)?;
+        let secure = Secure::client(&self.tls, stream, host)?;
         secure.shake_hands(trip.deadline)?;
         Ok(Arc::new(secure.into()))
     }

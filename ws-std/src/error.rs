@@ -6,13 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
+#[cfg(feature = "tls")]
+use ws_http::TlsError;
 use ws_http::{Ended, InvalidUrl, RedirectError, Response, TunnelError};
 pub use ws_proto::Error;
 pub(crate) use ws_proto::Failure;
 use ws_proto::handshake::{ArgumentError, ResponseError};
-
-#[cfg(feature = "tls")]
-use crate::tls::TlsError;
 
 /// A client could not connect.
 #[derive(Debug, Error)]
@@ -112,13 +111,7 @@ impl ConnectError {
             Self::Io { .. } => Ended::Io,
             Self::Timeout { .. } => Ended::TimedOut,
             Self::Refused(answer) => Ended::Status(answer.status()),
-            Self::Proxy { error, .. } => match error {
-                TunnelError::Refused(status) => Ended::Status(*status),
-                TunnelError::Eof => Ended::Eof,
-                // It could not reach the server.
-                TunnelError::Socks(_) => Ended::Io,
-                _ => Ended::Fault,
-            },
+            Self::Proxy { error, .. } => Ended::at_a_proxy(error),
             _ => Ended::Fault,
         }
     }

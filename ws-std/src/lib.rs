@@ -78,6 +78,8 @@ mod handshake;
 mod pool;
 mod reader;
 mod reconnect;
+#[cfg(feature = "tls")]
+mod secure;
 mod server;
 mod shared;
 mod socket;
@@ -85,8 +87,6 @@ mod stop;
 mod stream;
 mod sync;
 mod tap;
-#[cfg(feature = "tls")]
-mod tls;
 mod trip;
 mod way;
 mod writer;
@@ -104,9 +104,9 @@ pub use socket::WebSocket;
 pub use stop::StopHandle;
 pub use stream::Socket;
 pub use tap::Tapped;
-#[cfg(feature = "tls")]
-pub use tls::{ServerTls, Tls, TlsError};
 pub use writer::{Corked, Writer};
+#[cfg(feature = "tls")]
+pub use ws_http::{ServerTls, Tls, TlsError};
 
 // The crates whose types appear in this crate's API.
 /// What surrounds a WebSocket in HTTP.

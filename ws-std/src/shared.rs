@@ -21,10 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use ws_http::Ended;
-use ws_proto::{
-    Answer, Close, CloseCode, Message, Outgoing, ProtocolError, SendError, Shutdown, State,
-    Timeouts,
-};
+use ws_proto::{Answer, Close, CloseCode, Message, Outgoing, SendError, Shutdown, State, Timeouts};
 
 use crate::clock::Clock;
 use crate::error::{Error, Failure};
@@ -324,22 +321,9 @@ impl Shared {
         first.into()
     }
 
-    /// How the connection ended, if it has. A Close of the peer's says more than what came after it.
+    /// How the connection ended, if it has.
     pub(crate) fn ended(&self) -> Option<Ended> {
-        let outgoing = self.outgoing();
-        if let Some(close) = outgoing.peer_close() {
-            return Some(Ended::Closed(close.code()));
-        }
-        let failure = self.failure.get().map(|failure| Error::from(*failure));
-        match (outgoing.state(), failure) {
-            // The peer had no code, or we were the ones who closed.
-            (State::Closing | State::Closed, None) => Some(Ended::Closed(CloseCode::NORMAL)),
-            (State::Failed(ProtocolError::UnexpectedEof), _) => Some(Ended::Eof),
-            (State::Failed(_), _) => Some(Ended::Fault),
-            (_, Some(Error::TimedOut(_))) => Some(Ended::TimedOut),
-            (_, Some(_)) => Some(Ended::Io),
-            (State::Open, None) => None,
-        }
+        Ended::of(&self.outgoing(), self.failure.get().copied())
     }
 
     /// Frees the memory that is not in use.

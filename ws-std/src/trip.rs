@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use ws_http::TlsError;
 use ws_http::TunnelError;
 
 use crate::deadline::Deadline;
 use crate::error::{ConnectError, Stage, Tried};
 use crate::stop::{StopHandle, Stopped};
-#[cfg(feature = "tls")]
-use crate::tls::TlsError;
 
 /// An attempt on its way.
 pub(crate) struct Trip<'t> {

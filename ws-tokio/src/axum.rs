@@ -39,7 +39,7 @@ use ws_proto::handshake::Bootstrap;
 use ws_proto::{Limits, Timeouts};
 
 use crate::Error;
-use crate::upgrade::{Refused, Upgraded, Upgrader, judged};
+use crate::upgrade::{Refused, Upgraded, Upgrader, head_of, judged};
 
 /// A WebSocket in axum.
 pub type WebSocket = crate::WebSocket<Upgraded>;
@@ -72,13 +72,8 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
             };
             return Err(WebSocketUpgradeRejection(Refused::new(error, bootstrap)));
         }
-        let (mut own, ()) = http::Request::new(()).into_parts();
-        own.method = parts.method.clone();
-        own.uri = parts.uri.clone();
-        own.version = parts.version;
-        own.headers = parts.headers.clone();
         Ok(Self {
-            parts: own,
+            parts: head_of(parts),
             protocol,
             upgraded: parts.extensions.remove(),
             upgrader: Upgrader::new(),

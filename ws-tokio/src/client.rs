@@ -2,24 +2,27 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+#[cfg(feature = "tls")]
+use ws_http::Tls;
 use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
-#[cfg(feature = "deflate")]
-use ws_proto::Deflate;
 use ws_proto::handshake::{Offer, Scheme, Uri};
 use ws_proto::{Config, ConnectStep, Connecting, Limits, Timeouts};
+#[cfg(feature = "deflate")]
+use ws_proto::{Deflate, Role};
 
 use crate::error::ConnectError;
 use crate::socket::{About, WebSocket};
+use crate::transport::Transport;
 use crate::way::dial;
 
-/// Connects to a `ws://` URL with the defaults: see [`Client`] for more.
+/// Connects to a `ws://` URL, or with the feature `tls` to a `wss://` URL, with the defaults: see [`Client`] for more.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -41,7 +44,7 @@ use crate::way::dial;
 /// # Errors
 ///
 /// [`ConnectError`] says at which step it failed.
-pub async fn connect(url: impl Into<String>) -> Result<WebSocket<TcpStream>, ConnectError> {
+pub async fn connect(url: impl Into<String>) -> Result<WebSocket<Transport>, ConnectError> {
     Client::new(url).connect().await
 }
 
@@ -66,17 +69,21 @@ pub async fn connect(url: impl Into<String>) -> Result<WebSocket<TcpStream>, Con
 #[derive(Clone)]
 #[must_use = "call `connect`"]
 pub struct Client {
-    url: String,
+    pub(crate) url: String,
     headers: Headers,
     subprotocols: Vec<String>,
     origin: Option<String>,
-    proxy: Option<Proxy>,
+    pub(crate) proxy: Option<Proxy>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Tls,
+    #[cfg(all(feature = "tls", feature = "http2"))]
+    pub(crate) http2: bool,
     redirects: Redirects,
-    config: Config,
+    pub(crate) config: Config,
 }
 
 impl Client {
-    /// Makes a client for `ws://host[:port]/path?query`. Connecting checks the URL.
+    /// Makes a client for `ws://host[:port]/path?query`, or `wss://`. Connecting checks the URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -84,6 +91,10 @@ impl Client {
             subprotocols: Vec::new(),
             origin: None,
             proxy: None,
+            #[cfg(feature = "tls")]
+            tls: Tls::new(),
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            http2: false,
             redirects: Redirects::none(),
             config: Config::DEFAULT,
         }
@@ -115,10 +126,30 @@ impl Client {
         self
     }
 
+    /// Sets whom to trust and who to be over TLS, for `wss://` URLs. Default: whom the platform
+    /// trusts, and nobody.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ws_tokio::{Client, Tls};
+    ///
+    /// // A server whose certificate an authority of one's own has issued.
+    /// let tls = Tls::new().ca(&std::fs::read("ca.pem")?)?;
+    /// let ws = Client::new("wss://chat.example/").tls(tls).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// Follows up to five redirects, one after the other. To another origin none of the
     /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
-    /// may hold tokens, and from `wss://` to `ws://` nothing does. Default: a redirect is a
-    /// [refusal](ConnectError::Refused).
+    /// may hold tokens, nor does a certificate of ours; and from `wss://` to `ws://` nothing does.
+    /// Default: a redirect is a [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
         self
@@ -166,11 +197,8 @@ impl Client {
     ///
     /// [`ConnectError`] says at which step it failed. If the server
     /// [refused](ConnectError::Refused), its answer comes with it.
-    pub async fn connect(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
-        let patience = self.config.handshake_timeout;
-        // In a box, because the task that has the connection later would keep its size.
-        let connected = timeout(patience, Box::pin(self.follow())).await;
-        connected.unwrap_or(Err(ConnectError::Timeout(patience)))
+    pub async fn connect(&self) -> Result<WebSocket<Transport>, ConnectError> {
+        self.in_time(self.follow()).await
     }
 
     /// Opens a WebSocket over a stream that leads to the server already: through TLS, a unix socket, a
@@ -188,12 +216,21 @@ impl Client {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
-        let patience = self.config.handshake_timeout;
-        let opened = timeout(patience, Box::pin(self.open(&uri, stream))).await;
-        opened.unwrap_or(Err(ConnectError::Timeout(patience)))
+        self.in_time(self.open(&uri, stream)).await
     }
 
-    async fn follow(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+    /// Waits for an attempt as long as it may take.
+    pub(crate) async fn in_time<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let patience = self.config.handshake_timeout;
+        // In a box, because the task that has the connection later would keep its size.
+        let attempt = timeout(patience, Box::pin(attempt)).await;
+        attempt.unwrap_or(Err(ConnectError::Timeout(patience)))
+    }
+
+    async fn follow(&self) -> Result<WebSocket<Transport>, ConnectError> {
         let mut redirects = self.redirects;
         let mut client = Cow::Borrowed(self);
         loop {
@@ -211,24 +248,35 @@ impl Client {
             if !next.same_origin {
                 asked.headers.0.clear();
                 asked.subprotocols.clear();
+                #[cfg(feature = "tls")]
+                {
+                    asked.tls = asked.tls.elsewhere();
+                }
             }
         }
     }
 
     /// Connects to one URL.
-    async fn ask(&self) -> Result<WebSocket<TcpStream>, ConnectError> {
+    async fn ask(&self) -> Result<WebSocket<Transport>, ConnectError> {
         let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
         match uri.scheme() {
             Scheme::Ws => {
-                self.open(&uri, dial(&uri, self.proxy.as_ref()).await?)
-                    .await
+                let stream = dial(&uri, self.proxy.as_ref()).await?;
+                self.open(&uri, stream.into()).await
             }
+            #[cfg(feature = "tls")]
+            Scheme::Wss => self.open_over_tls(&uri).await,
+            #[cfg(not(feature = "tls"))]
             Scheme::Wss => Err(ConnectError::NoTls),
         }
     }
 
     /// Sends the request and reads the answer.
-    async fn open<S>(&self, uri: &Uri<'_>, mut stream: S) -> Result<WebSocket<S>, ConnectError>
+    pub(crate) async fn open<S>(
+        &self,
+        uri: &Uri<'_>,
+        mut stream: S,
+    ) -> Result<WebSocket<S>, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -259,14 +307,22 @@ impl Client {
             // Three digits that are no status are a fault of whoever speaks for the server.
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             let body = body(&mut connecting, &mut stream, (status, &headers)).await;
-            let mut response = http::Response::new(body);
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            return Err(ConnectError::Refused(Box::new(Response::from(response))));
+            return Err(refused(status, headers, body));
         }
     }
 
     fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
+        self.offered(uri, |offer| {
+            Ok(Connecting::new(&offer, &self.config, entropy()?))
+        })
+    }
+
+    /// Does something with what is asked for.
+    pub(crate) fn offered<T>(
+        &self,
+        uri: &Uri<'_>,
+        then: impl FnOnce(Offer<'_>) -> Result<T, ConnectError>,
+    ) -> Result<T, ConnectError> {
         let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
         let headers: Vec<_> = (self.headers.0.iter())
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -275,14 +331,34 @@ impl Client {
         if let Some(origin) = &self.origin {
             offer = offer.origin(origin)?;
         }
-        let mut entropy = [0; 48];
-        getrandom::fill(&mut entropy).map_err(|error| ConnectError::Entropy(error.into()))?;
-        Ok(Connecting::new(&offer, &self.config, entropy))
+        #[cfg(feature = "deflate")]
+        let offer = offer.compression(
+            self.config
+                .deflate
+                .as_ref()
+                .map(|own| own.bounds(Role::Client)),
+        );
+        then(offer)
     }
 }
 
+/// Bits for keys, from the operating system.
+pub(crate) fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
+    let mut bits = [0; N];
+    getrandom::fill(&mut bits).map_err(|error| ConnectError::Entropy(error.into()))?;
+    Ok(bits)
+}
+
+/// What the server answered in place of opening a WebSocket.
+pub(crate) fn refused(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> ConnectError {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    ConnectError::Refused(Box::new(Response::from(response)))
+}
+
 /// The time to wait for a refusal's body.
-const BODY: Duration = Duration::from_secs(2);
+pub(crate) const BODY: Duration = Duration::from_secs(2);
 
 /// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
 /// what there is to say. One whose length is not known goes on until the server closes, which it

@@ -4,12 +4,15 @@
 //!   server ── ask to close ──▶ Home ──▶ whoever has the connection, at its next wait
 //!   server ◀── the wire, to end it in good order ── Home ◀── dropped
 //! ```
+//!
+//! A client that connects again has homes, too, to which only the news of an end comes.
 
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use ws_http::Ended;
 use ws_proto::CloseCode;
 
 use crate::wire::Wire;
@@ -25,9 +28,19 @@ struct Talk<S: AsyncRead + AsyncWrite + Unpin> {
     back: Back<S>,
 }
 
+/// A connection that can be asked to close, whatever it is over.
+pub(crate) trait Ask: Send + Sync {
+    /// Asks whoever has the connection to close it. Only the first code counts.
+    fn ask(&self, code: CloseCode);
+}
+
 enum Back<S: AsyncRead + AsyncWrite + Unpin> {
-    /// Somebody has it.
+    /// Somebody has it, and it is to come back.
     Out,
+    /// Somebody has it, and only how it ends is to be noted.
+    Watched,
+    /// It has ended like this; `None`: it was open when it was dropped.
+    Ended(Option<Ended>),
     /// In a box: while it is out, nothing of it is here.
     Here(Box<Wire<S>>),
     Gone,
@@ -35,22 +48,20 @@ enum Back<S: AsyncRead + AsyncWrite + Unpin> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
     pub(crate) const fn new() -> Self {
+        Self::with(Back::Out)
+    }
+
+    /// One to which the connection does not come back.
+    pub(crate) const fn watching() -> Self {
+        Self::with(Back::Watched)
+    }
+
+    const fn with(back: Back<S>) -> Self {
         Self(Mutex::new(Talk {
             asked: None,
             waits: None,
-            back: Back::Out,
+            back,
         }))
-    }
-
-    /// Asks whoever has the connection to close it. Only the first code counts.
-    pub(crate) fn ask(&self, code: CloseCode) {
-        let mut talk = self.talk();
-        talk.asked.get_or_insert(code);
-        let waits = talk.waits.take();
-        drop(talk);
-        if let Some(waits) = waits {
-            waits.wake();
-        }
     }
 
     /// The code that the holder is asked to close with; it is woken when it is.
@@ -69,7 +80,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
 
     /// Takes the connection back from its holder.
     pub(crate) fn take_back(&self, wire: Wire<S>) {
-        self.no_longer_out(Back::Here(Box::new(wire)));
+        let is_watched = matches!(self.talk().back, Back::Watched);
+        match is_watched {
+            // It is dropped, and takes its leave.
+            true => self.no_longer_out(Back::Ended(wire.ended())),
+            false => self.no_longer_out(Back::Here(Box::new(wire))),
+        }
+    }
+
+    /// How the connection has ended that was watched, if it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        match self.talk().back {
+            Back::Ended(how) => how,
+            _ => None,
+        }
     }
 
     /// Learns that its holder has made something else of the connection.
@@ -93,9 +117,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
             let mut talk = self.talk();
             match std::mem::replace(&mut talk.back, Back::Gone) {
                 Back::Here(wire) => Poll::Ready(Some(wire)),
-                Back::Gone => Poll::Ready(None),
-                Back::Out => {
-                    talk.back = Back::Out;
+                Back::Gone | Back::Ended(_) => Poll::Ready(None),
+                out @ (Back::Out | Back::Watched) => {
+                    talk.back = out;
                     talk.waits = Some(cx.waker().clone());
                     Poll::Pending
                 }
@@ -106,5 +130,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
 
     fn talk(&self) -> MutexGuard<'_, Talk<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Ask for Home<S> {
+    fn ask(&self, code: CloseCode) {
+        let mut talk = self.talk();
+        talk.asked.get_or_insert(code);
+        let waits = talk.waits.take();
+        drop(talk);
+        if let Some(waits) = waits {
+            waits.wake();
+        }
     }
 }

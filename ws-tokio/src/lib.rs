@@ -1,5 +1,5 @@
-//! WebSockets on [tokio](https://docs.rs/tokio): a client, a server, guests in hyper and axum, and a
-//! connection over any stream of bytes that is a [`Stream`](futures_core::Stream) and a
+//! WebSockets on [tokio](https://docs.rs/tokio): a client, a server, guests in hyper, axum and tower,
+//! and a connection over any stream of bytes that is a [`Stream`](futures_core::Stream) and a
 //! [`Sink`](futures_sink::Sink) of messages.
 //!
 //! A client:
@@ -18,11 +18,12 @@
 //! ```
 //!
 //! A server: [`serve`] for a listener and a handler, [`Server`] for pages and WebSockets on one port,
-//! and with the features of these names `Upgrader` for hyper and `axum` for axum.
+//! and with the features of these names `Upgrader` for hyper, `axum` for axum and `tower` for what
+//! stands on tower.
 //!
 //! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled: each
 //! method says under *Cancel safety* what a call that was dropped has done. A connection that waits
-//! owns no buffer. The defaults are those of every adapter:
+//! owns no buffer. The feature `tls` adds `wss://` URLs and servers with a certificate. The defaults are those of every adapter:
 //!
 //! | what | default | set with |
 //! |---|---|---|
@@ -45,14 +46,24 @@ mod client;
 mod error;
 mod first;
 mod group;
+mod handling;
 mod home;
+#[cfg(feature = "http2")]
+mod http2;
 mod pool;
 mod receiving;
+mod reconnect;
+#[cfg(feature = "tls")]
+mod secure;
 mod server;
 mod sink;
 mod socket;
 mod split;
+mod stop;
 mod timer;
+#[cfg(feature = "tower")]
+pub mod tower;
+mod transport;
 #[cfg(feature = "hyper")]
 mod upgrade;
 mod wakers;
@@ -62,13 +73,22 @@ mod wire;
 pub use client::{Client, connect};
 pub use error::{ConnectError, Error};
 pub use group::{Group, Membership};
+#[cfg(feature = "http2")]
+pub use http2::{Http2, Http2Stream};
+pub use reconnect::Reconnect;
 pub use server::{Handle, Server, serve};
 pub use socket::{Reply, WebSocket};
 pub use split::{Reader, ReuniteError, Writer};
+pub use stop::StopHandle;
+pub use transport::Transport;
 #[cfg(feature = "hyper")]
 pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};
 
+#[cfg(feature = "tls")]
+pub use ws_http::{ServerTls, Tls, TlsError};
 // The crates whose types appear in this crate's API.
+#[cfg(feature = "http2")]
+pub use h2;
 pub use ws_proto::{
     Close, CloseCode, Config, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError,
     SendError, Session, TimedOut, Timeouts,
@@ -84,16 +104,17 @@ pub use {http, ws_http, ws_proto};
 mod tests {
     use tokio::net::TcpStream;
 
-    use super::{Reader, WebSocket, Writer};
+    use super::{Reader, Transport, WebSocket, Writer};
 
     /// What a program needs for each silent connection, besides what tokio does.
     #[test]
     fn a_connection_is_small() {
         let (socket, reader, writer) = (
-            size_of::<WebSocket<TcpStream>>(),
+            size_of::<WebSocket<Transport>>(),
             size_of::<Reader<TcpStream>>(),
             size_of::<Writer<TcpStream>>(),
         );
+        assert_eq!(socket, size_of::<WebSocket<TcpStream>>());
         assert!(socket <= 400, "{socket}");
         assert!((reader, writer) <= (208, 8), "{reader}, {writer}");
     }

@@ -8,10 +8,10 @@
 //! ```
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::request::Parts;
-use http::{Extensions, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -140,11 +140,7 @@ impl Upgrader {
         &self,
         request: &mut Request<B>,
     ) -> Result<(Response<()>, Upgrade), Box<Refused>> {
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = request.method().clone();
-        parts.uri = request.uri().clone();
-        parts.version = request.version();
-        parts.headers = request.headers().clone();
+        let parts = head(request);
         let upgraded = request.extensions_mut().remove();
         let protocol = request.extensions().get::<Protocol>();
         self.answer(&parts, protocol, upgraded)
@@ -176,7 +172,9 @@ impl Upgrader {
         let refused = |refusal| Box::new(Refused { refusal, bootstrap });
         let parsed = judged(parts, protocol).map_err(|error| refused(error.into()))?;
         let accept = parsed.accept().map_err(|error| refused(error.into()))?;
-        self.origins.check(&described(parts)).map_err(refused)?;
+        // It does not matter to them where it came from.
+        let described = ws_http::Request::new(Request::from_parts(head_of(parts), ()), NOWHERE);
+        self.origins.check(&described).map_err(refused)?;
         let subprotocol = self.choose(&parsed);
         let accept = match &subprotocol {
             Some(name) => accept.protocol(name),
@@ -228,16 +226,32 @@ pub(crate) fn judged<'b>(
     )
 }
 
-/// The request as the checks of origins know it. They do not ask where it came from.
-fn described(parts: &Parts) -> ws_http::Request {
-    let mut head = Request::new(());
-    *head.method_mut() = parts.method.clone();
-    *head.uri_mut() = parts.uri.clone();
-    *head.version_mut() = parts.version;
-    *head.headers_mut() = parts.headers.clone();
-    *head.extensions_mut() = Extensions::new();
-    ws_http::Request::new(head, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+/// A copy of a request's head, without what others have found out about it.
+pub(crate) fn head<B>(request: &Request<B>) -> Parts {
+    copied(
+        request.method(),
+        request.uri(),
+        request.version(),
+        request.headers(),
+    )
 }
+
+/// The same, of a head that is taken apart.
+pub(crate) fn head_of(parts: &Parts) -> Parts {
+    copied(&parts.method, &parts.uri, parts.version, &parts.headers)
+}
+
+fn copied(method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) -> Parts {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = method.clone();
+    head.uri = uri.clone();
+    head.version = version;
+    head.headers = headers.clone();
+    head
+}
+
+/// Where a request came from whose connection nobody here has seen.
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl Refused {
     pub(crate) fn new(error: RequestError, bootstrap: Bootstrap) -> Self {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ws_http::Ended;
 use ws_proto::{
     Buffers, CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError, Session, Shutdown,
     State,
@@ -98,6 +99,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             // Without memory for a Close, the end of the stream has to say it.
             let _ = self.outgoing.close(Some(code.into()));
         }
+    }
+
+    /// How the connection has ended, if it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        Ended::of(&self.outgoing, self.failure)
     }
 
     pub(crate) const fn stream(&self) -> Option<&S> {

@@ -147,3 +147,37 @@ async fn a_clock_and_a_counter() {
     assert_eq!(two.ends().await, "closed: 1000 ");
     assert_eq!(one.line().await, "users 1");
 }
+
+#[tokio::test]
+async fn a_client_that_comes_back() {
+    let (server, url) = Example::server("chat").await;
+    let mut client = Example::start("long_running", &format!("{url}?name=Li"));
+    assert_eq!(
+        client.line().await,
+        "connected; an empty input (Ctrl-D) closes"
+    );
+    assert_eq!(client.line().await, "Li is here, and we are 1");
+    server.ends().await;
+    assert_eq!(client.line().await, "closed: 1001 ");
+    // Now it waits for a server that does not come.
+    assert_eq!(client.ends().await, "");
+}
+
+#[cfg(feature = "tower")]
+#[tokio::test]
+async fn an_echo_as_a_layer() {
+    let (_server, url) = Example::server("tower").await;
+    let mut client = Example::client(&url).await;
+    client.says("hello").await;
+    assert_eq!(client.line().await, "hello");
+    assert_eq!(client.ends().await, "closed: 1000 ");
+}
+
+#[cfg(all(feature = "http2", feature = "tower"))]
+#[tokio::test]
+async fn two_over_http_2() {
+    let (_server, url) = Example::server("tower").await;
+    let mut client = Example::start("http2", &url);
+    assert_eq!(client.line().await, "this is one");
+    assert_eq!(client.ends().await, "this is two");
+}

@@ -1,34 +1,27 @@
-//! Guests in HTTP servers: hyper over HTTP/1.1 and HTTP/2, and axum.
-#![cfg(feature = "axum")]
+//! Guests in HTTP servers: hyper over HTTP/1.1 and HTTP/2, axum, and a layer of tower's.
+#![cfg(all(feature = "axum", feature = "tower"))]
+
+mod common;
+mod guests;
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
-use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Empty};
+use common::within;
+use guests::{http2, open, serve};
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
-use hyper::ext::Protocol;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tower::Layer;
 use ws_tokio::axum::{WebSocket as AxumSocket, WebSocketUpgrade};
-use ws_tokio::ws_proto::handshake::{Offer, Uri};
-use ws_tokio::{
-    Client, CloseCode, Config, ConnectError, Error, Message, Session, Upgraded, Upgrader,
-    WebSocket, connect,
-};
-
-/// Waits for what takes no time, unless something is broken.
-async fn within<F: Future>(future: F) -> F::Output {
-    let patience = Duration::from_secs(60);
-    tokio::time::timeout(patience, future)
-        .await
-        .expect("it hangs")
-}
+use ws_tokio::tower::WebSocketLayer;
+use ws_tokio::{Client, CloseCode, ConnectError, Error, Message, Upgrader, connect};
 
 async fn echo(mut ws: AxumSocket) -> Result<(), Error> {
     while let Some((message, mut reply)) = ws.recv_reply().await? {
@@ -50,27 +43,19 @@ async fn service(mut request: Request<Incoming>) -> Result<Response<String>, Inf
 
 /// A server of hyper's for one version.
 async fn hyper_server(version: Version) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let io = TokioIo::new(listener.accept().await.unwrap().0);
-            tokio::spawn(async move {
-                if version == Version::HTTP_2 {
-                    let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    let http = http.enable_connect_protocol();
-                    let _ = http.serve_connection(io, service_fn(service)).await;
-                } else {
-                    let http = hyper::server::conn::http1::Builder::new();
-                    let served = http
-                        .serve_connection(io, service_fn(service))
-                        .with_upgrades();
-                    let _ = served.await;
-                }
-            });
-        }
+    serve(version, service_fn(service)).await
+}
+
+/// The same as a layer, over a service where nothing is.
+async fn tower_server(version: Version) -> SocketAddr {
+    let upgrader = Upgrader::new().subprotocols(["chat"]).max_message(100_000);
+    let layer = WebSocketLayer::new("/chat", |ws, _| echo(ws)).unwrap();
+    let nothing = tower::service_fn(|_: Request<Incoming>| async {
+        let nothing = Response::builder().status(StatusCode::NOT_FOUND);
+        Ok::<_, Infallible>(nothing.body(String::new()).unwrap())
     });
-    address
+    let service = layer.upgrader(upgrader).layer(nothing);
+    serve(version, TowerToHyperService::new(service)).await
 }
 
 async fn axum_server() -> SocketAddr {
@@ -88,7 +73,11 @@ async fn axum_server() -> SocketAddr {
 
 #[tokio::test]
 async fn http_1_1() {
-    for address in [hyper_server(Version::HTTP_11).await, axum_server().await] {
+    for address in [
+        hyper_server(Version::HTTP_11).await,
+        axum_server().await,
+        tower_server(Version::HTTP_11).await,
+    ] {
         let url = format!("ws://{address}/chat");
         let client = Client::new(&url).subprotocol("other").subprotocol("chat");
         let mut ws = within(client.connect()).await.unwrap();
@@ -155,61 +144,24 @@ async fn a_refusal_is_an_answer() {
     }
 }
 
-type Sender = hyper::client::conn::http2::SendRequest<Empty<Bytes>>;
-
-/// A connection of HTTP/2, on which the server has said what it can.
-async fn http2(address: SocketAddr) -> Sender {
-    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
-    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
-    let (mut sender, connection) = within(handshake).await.unwrap();
-    tokio::spawn(connection);
-    let page = Request::get(format!("http://{address}/chat"))
-        .body(Empty::new())
-        .unwrap();
-    let answer = within(sender.send_request(page)).await.unwrap();
-    // It is no handshake, and over HTTP/2 none asks for an Upgrade.
-    assert!(answer.status().is_client_error(), "{answer:?}");
-    let _ = answer.into_body().collect().await;
-    sender
-}
-
-/// Opens a WebSocket on a stream of its own (RFC 8441 §4).
-async fn open(
-    sender: &mut Sender,
-    address: SocketAddr,
-    origin: Option<&str>,
-) -> Result<WebSocket<Upgraded>, StatusCode> {
-    let url = format!("ws://{address}/chat");
-    let uri = Uri::parse(&url).unwrap();
-    let mut offer = Offer::to(&uri).protocols(&["chat"]).unwrap();
-    if let Some(origin) = origin {
-        offer = offer.origin(origin).unwrap();
-    }
-    let mut request = offer
-        .to_http_extended("http")
-        .unwrap()
-        .map(|()| Empty::new());
-    request
-        .extensions_mut()
-        .insert(Protocol::from_static("websocket"));
-    assert_eq!(request.method(), Method::CONNECT);
-    let answer = within(sender.send_request(request)).await.unwrap();
-    if answer.status() != StatusCode::OK {
-        return Err(answer.status());
-    }
-    assert_eq!(answer.headers()["sec-websocket-protocol"], "chat");
-    let upgraded = within(hyper::upgrade::on(answer)).await.unwrap();
-    let session = Session::client(&Config::default(), [7; 32]);
-    Ok(WebSocket::over(TokioIo::new(upgraded), session))
-}
-
 #[tokio::test]
 async fn two_on_one_connection_of_http_2() {
-    for address in [hyper_server(Version::HTTP_2).await, axum_server().await] {
-        let mut sender = http2(address).await;
-        let mut one = open(&mut sender, address, None).await.unwrap();
-        let mut two = open(&mut sender, address, None).await.unwrap();
-        let foreign = open(&mut sender, address, Some("http://elsewhere.example")).await;
+    for address in [
+        hyper_server(Version::HTTP_2).await,
+        axum_server().await,
+        tower_server(Version::HTTP_2).await,
+    ] {
+        let (mut sender, page) = http2(address).await;
+        // It is no handshake, and over HTTP/2 none asks for an Upgrade.
+        assert!(page.is_client_error(), "{page}");
+        let mut one = open(&mut sender, (address, "/chat"), None).await.unwrap();
+        let mut two = open(&mut sender, (address, "/chat"), None).await.unwrap();
+        let foreign = open(
+            &mut sender,
+            (address, "/chat"),
+            Some("http://elsewhere.example"),
+        )
+        .await;
         assert_eq!(foreign.unwrap_err(), StatusCode::FORBIDDEN);
 
         let long = "x".repeat(100_000);

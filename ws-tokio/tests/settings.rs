@@ -27,11 +27,16 @@ fn settings_have_the_same_names_in_both_adapters() {
             include_str!("../src/server/mod.rs"),
             include_str!("../../ws-std/src/server/mod.rs"),
         ),
+        (
+            include_str!("../src/reconnect.rs"),
+            include_str!("../../ws-std/src/reconnect.rs"),
+        ),
     ] {
         let (ours, theirs) = (settings(ours), settings(theirs));
         let only_ours: Vec<_> = ours.difference(&theirs).collect();
         assert!(only_ours.is_empty(), "{only_ours:?} of {theirs:?}");
-        assert!(ours.contains("handshake_timeout"), "{ours:?}");
+        let known = ["backoff", "handshake_timeout"];
+        assert!(known.iter().any(|name| ours.contains(name)), "{ours:?}");
     }
 }
 

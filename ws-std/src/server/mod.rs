@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+#[cfg(feature = "tls")]
+use ws_http::ServerTls;
 use ws_http::{
     Budget, Hosts, Origins, Pace, Quota, Refusal, Request, Response, RouteError, Site, Trusted,
 };
@@ -18,10 +20,10 @@ use ws_proto::{Config, Limits, Timeouts};
 use crate::guard::Rules;
 #[cfg(feature = "deflate")]
 use crate::pool::Pool;
+#[cfg(feature = "tls")]
+use crate::secure::Secure;
 use crate::socket::WebSocket;
 use crate::stream::{Socket, Stream};
-#[cfg(feature = "tls")]
-use crate::tls::ServerTls;
 
 mod accept;
 mod answer;
@@ -399,6 +401,16 @@ impl Server {
     /// Speaks TLS, and nothing else, with this certificate. A connection whose handshake fails ends
     /// without a word, within [`handshake_timeout`](Self::handshake_timeout). What is
     /// [served over](Self::serve_over) a socket from elsewhere has its own, or none.
+    ///
+    /// ```no_run
+    /// use ws_std::{Server, ServerTls};
+    ///
+    /// Server::bind("0.0.0.0:443")?
+    ///     .tls(ServerTls::from_files("fullchain.pem", "privkey.pem")?)
+    ///     .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)))
+    ///     .run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.core.tls = Some(tls);
@@ -471,7 +483,7 @@ impl Core {
     fn over_tls(&self, stream: Stream) -> Stream {
         match &self.tls {
             None => stream,
-            Some(tls) => tls.over(stream),
+            Some(tls) => Secure::server(tls, stream),
         }
     }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use ws_http::Refusal;
 
-use super::Core;
 use super::registry::Registry;
 use super::serve::{answer_and_end, open, refused, serve};
+use super::{Core, Stream};
 use crate::first::first;
 
 /// The time to wait for descriptors or memory to become free.
@@ -25,11 +25,11 @@ const REFUSALS: usize = 64;
 /// The time that a refused client has to read its answer.
 const REFUSAL: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(
+pub(super) async fn run<S: Stream>(
     listener: TcpListener,
     address: SocketAddr,
     registry: &Arc<Registry>,
-    core: Arc<Core>,
+    core: Arc<Core<S>>,
 ) -> io::Result<()> {
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let ended = loop {
@@ -55,10 +55,10 @@ pub(super) async fn run(
 }
 
 /// Serves a connection in a task of its own, or refuses it.
-fn start(
-    core: &Arc<Core>,
+fn start<S: Stream>(
+    core: &Arc<Core<S>>,
     registry: &Arc<Registry>,
-    (mut stream, peer, address): (TcpStream, SocketAddr, SocketAddr),
+    (stream, peer, address): (TcpStream, SocketAddr, SocketAddr),
     refusals: &Arc<Semaphore>,
 ) {
     if let Some(entry) = registry.enter(core.max_connections) {
@@ -70,9 +70,12 @@ fn start(
     }
     core.log(peer, &Refusal::Full);
     if let Ok(permit) = Arc::clone(refusals).try_acquire_owned() {
+        let shaking = (core.shake)(stream);
         tokio::spawn(async move {
-            let answer = refused(&Refusal::Full);
-            answer_and_end(&mut stream, &answer, REFUSAL).await;
+            if let Ok(Ok(mut stream)) = timeout(REFUSAL, shaking).await {
+                let answer = refused(&Refusal::Full);
+                answer_and_end(&mut stream, &answer, REFUSAL).await;
+            }
             drop(permit);
         });
     }

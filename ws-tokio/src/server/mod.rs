@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,12 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+#[cfg(feature = "tls")]
+use ws_http::ServerTls;
 use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, Site, Trusted};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::{Config, Limits, Timeouts};
 
+use crate::handling::{Failure, Handler, Report, boxed, guarded};
 use crate::socket::WebSocket;
 
 mod accept;
@@ -26,16 +30,10 @@ pub use registry::Handle;
 
 use registry::Registry;
 
-/// The errors that a handler of connections may return.
-type Failure = Box<dyn StdError + Send + Sync>;
-/// What a handler does with a connection.
-type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
-type Handler = dyn Fn(WebSocket<TcpStream>, Request) -> Handling + Send + Sync;
 type Hook = dyn Fn(&mut Request) -> Option<Response> + Send + Sync;
 type Choice = dyn Fn(&Request) -> Option<String> + Send + Sync;
 type Log = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
-type Report = dyn Fn(&(dyn StdError + Send + Sync + 'static)) + Send + Sync;
 
 /// Serves WebSockets at every path, with the defaults: see [`Server`] for more, and for its end
 /// [`Server::handle`].
@@ -96,17 +94,29 @@ where
 ///
 /// Each connection has a task of its own. When a handler returns, its connection is closed: with 1000
 /// after `Ok`, with 1011 after an error or a panic, which ends nothing else.
+///
+/// `S` is what its connections are over: `TcpStream`, or [`Transport`](crate::Transport) with TLS.
 #[must_use = "call `run`"]
-pub struct Server {
+pub struct Server<S: AsyncRead + AsyncWrite + Unpin = TcpStream> {
     listener: TcpListener,
     address: SocketAddr,
     registry: Arc<Registry>,
-    core: Core,
+    core: Core<S>,
 }
 
+/// What the connections of a server can be over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+/// What makes of an accepted connection the one that is talked over.
+type Shake<S> = dyn Fn(TcpStream) -> Shaking<S> + Send + Sync;
+type Shaking<S> = Pin<Box<dyn Future<Output = io::Result<S>> + Send>>;
+
 /// The part that all connections share.
-struct Core {
-    site: Site<Box<Page>, Arc<Handler>>,
+struct Core<S: AsyncRead + AsyncWrite + Unpin> {
+    shake: Box<Shake<S>>,
+    site: Site<Box<Page>, Arc<Handler<S>>>,
     /// The first path that could not be added.
     misspelt: Option<RouteError>,
     hook: Option<Box<Hook>>,
@@ -135,11 +145,68 @@ impl Server {
     ///
     /// The listener has no address.
     pub fn over(listener: TcpListener) -> io::Result<Self> {
+        Self::with(listener, |stream| Box::pin(ready(Ok(stream))))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Server<crate::Transport> {
+    /// Listens at an address, and speaks TLS there, and nothing else, with this certificate. A
+    /// connection whose handshake fails ends without a word, within
+    /// [`handshake_timeout`](Self::handshake_timeout).
+    ///
+    /// ```no_run
+    /// use ws_tokio::{Error, Server, ServerTls};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = ServerTls::from_files("fullchain.pem", "privkey.pem")?;
+    /// Server::bind_tls("0.0.0.0:443", tls)
+    ///     .await?
+    ///     .websocket("/echo", |mut ws, _request| async move {
+    ///         while let Some((message, mut reply)) = ws.recv_reply().await? {
+    ///             reply.queue(message)?;
+    ///         }
+    ///         Ok::<_, Error>(())
+    ///     })
+    ///     .run()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound.
+    pub async fn bind_tls(address: impl ToSocketAddrs, tls: ServerTls) -> io::Result<Self> {
+        Self::over_tls(TcpListener::bind(address).await?, tls)
+    }
+
+    /// Serves what a listener accepts, over TLS.
+    ///
+    /// # Errors
+    ///
+    /// The listener has no address.
+    pub fn over_tls(listener: TcpListener, tls: ServerTls) -> io::Result<Self> {
+        let mut server = Self::with(listener, move |stream| {
+            Box::pin(crate::Transport::accept(tls.config(), stream))
+        })?;
+        server.core.site.secure = true;
+        Ok(server)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
+    fn with(
+        listener: TcpListener,
+        shake: impl Fn(TcpStream) -> Shaking<S> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         Ok(Self {
             address: listener.local_addr()?,
             listener,
             registry: Arc::default(),
             core: Core {
+                shake: Box::new(shake),
                 site: Site::new(),
                 misspelt: None,
                 hook: None,
@@ -175,7 +242,7 @@ impl Server {
     /// closed when the handler returns. A page may have the same path.
     pub fn websocket<H, F, E>(self, path: impl AsRef<str>, handler: H) -> Self
     where
-        H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
+        H: Fn(WebSocket<S>, Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Failure> + 'static,
     {
@@ -185,7 +252,7 @@ impl Server {
     /// Opens WebSockets at every path.
     fn websockets<H, F, E>(self, handler: H) -> Self
     where
-        H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
+        H: Fn(WebSocket<S>, Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Failure> + 'static,
     {
@@ -194,7 +261,7 @@ impl Server {
             .socket("/{*path}", handler)
     }
 
-    fn socket(mut self, path: &str, handler: Arc<Handler>) -> Self {
+    fn socket(mut self, path: &str, handler: Arc<Handler<S>>) -> Self {
         let added = self.core.site.websocket(path, handler);
         self.note(added)
     }
@@ -217,7 +284,7 @@ impl Server {
 
     /// Sets the subprotocols that the server speaks: the first of them that a client offers is
     /// chosen. A client that offers none of them is accepted without one.
-    pub fn subprotocols<S: Into<String>>(self, ours: impl IntoIterator<Item = S>) -> Self {
+    pub fn subprotocols<N: Into<String>>(self, ours: impl IntoIterator<Item = N>) -> Self {
         let ours: Vec<String> = ours.into_iter().map(Into::into).collect();
         self.choose_subprotocol(move |request| {
             let offered = |ours: &&String| request.subprotocols().any(|name| name == *ours);
@@ -361,32 +428,16 @@ impl Server {
     }
 }
 
-fn boxed<H, F, E>(handler: H) -> Arc<Handler>
-where
-    H: Fn(WebSocket<TcpStream>, Request) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), E>> + Send + 'static,
-    E: Into<Failure> + 'static,
-{
-    Arc::new(move |ws, request| {
-        // In a box of its own, and not in an `async` block: that would have it twice.
-        let mut handling = Box::pin(handler(ws, request));
-        Box::pin(poll_fn(move |cx| {
-            let handled = handling.as_mut().poll(cx);
-            handled.map(|result| result.map_err(Into::into))
-        }))
-    })
-}
-
-impl Core {
+impl<S: Stream> Core<S> {
     /// Tells the application of a refusal; that it panics concerns nobody else.
     fn log(&self, peer: SocketAddr, refusal: &Refusal) {
         if let Some(log) = &self.log {
-            serve::guarded(|| log(peer, refusal));
+            guarded(|| log(peer, refusal));
         }
     }
 }
 
-impl fmt::Debug for Server {
+impl<S: AsyncRead + AsyncWrite + Unpin> fmt::Debug for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use ws_proto::CloseCode;
 
-use crate::home::Home;
+use crate::home::Ask;
 
 /// Shuts a [`Server`](crate::Server) down, from any task or thread.
 #[derive(Clone, Debug)]
@@ -62,7 +61,7 @@ pub(super) enum Phase {
 #[derive(Default)]
 struct Live {
     task: Option<AbortHandle>,
-    home: Option<Weak<Home<TcpStream>>>,
+    home: Option<Weak<dyn Ask>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -164,10 +163,11 @@ impl Entry {
     }
 
     /// Notes where the connection has its home, now that it is open.
-    pub(super) fn open(&self, home: &Arc<Home<TcpStream>>) {
+    pub(super) fn open(&self, home: &Arc<impl Ask + 'static>) {
         let mut inner = self.registry.inner();
         if let Some(live) = inner.live.get_mut(&self.id) {
-            live.home = Some(Arc::downgrade(home));
+            let home: Weak<dyn Ask> = Arc::downgrade(home) as _;
+            live.home = Some(home);
         }
         if inner.phase != Phase::Running {
             home.ask(CloseCode::GOING_AWAY);

@@ -1,12 +1,10 @@
 //! One connection, from its request to its end.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,26 +12,24 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use ws_http::{Answer, Body, Hosts, ProxyHeader, ProxyHeaderError, Refusal, Request};
 use ws_proto::handshake::{self, Accept};
-use ws_proto::{AcceptStep, Accepting, CloseCode, Session, Verdict};
+use ws_proto::{AcceptStep, Accepting, Session, Verdict};
 
 use super::registry::Entry;
-use super::{Core, Handler, Handling};
+use super::{Core, Stream};
 use crate::first::first;
-use crate::home::Home;
+use crate::handling::{Handler, Handling, guarded};
 use crate::socket::{About, WebSocket};
 
 /// What a connection was opened for.
-struct Opened {
-    handler: Arc<Handler>,
+struct Opened<S: Stream> {
+    handler: Arc<Handler<S>>,
     request: Request,
     subprotocol: Option<String>,
 }
 
 /// A connection that is open, in the hands of its handler.
-pub(super) struct Open {
-    /// `None` if it panicked before there was anything to wait for.
-    handling: Option<Handling>,
-    home: Arc<Home<TcpStream>>,
+pub(super) struct Open<S: Stream> {
+    handling: Handling<S>,
     /// Its place among the server's connections.
     _entry: Entry,
 }
@@ -42,34 +38,37 @@ pub(super) struct Open {
 ///
 /// What opening takes is in a box that is freed then. The task keeps what is left for as long as the
 /// connection lives.
-pub(super) async fn serve(
-    core: Arc<Core>,
-    opening: Pin<Box<impl Future<Output = Option<Open>> + Send>>,
+pub(super) async fn serve<S: Stream>(
+    core: Arc<Core<S>>,
+    opening: Pin<Box<impl Future<Output = Option<Open<S>>> + Send>>,
 ) {
-    if let Some(Open {
-        handling,
-        home,
-        _entry,
-    }) = opening.await
-    {
-        let code = match handling {
-            Some(handling) => handle(&core, handling).await,
-            None => CloseCode::INTERNAL,
-        };
-        Box::pin(finish(home, code)).await;
+    if let Some(Open { handling, _entry }) = opening.await {
+        handling.run(core.report.as_deref()).await;
     }
 }
 
 /// Reads the request and answers it, and gives the connection to its handler if it opens a WebSocket.
 /// `peer` is where it comes from, `address` where we listen.
-pub(super) async fn open(
-    core: Arc<Core>,
-    mut stream: TcpStream,
+pub(super) async fn open<S: Stream>(
+    core: Arc<Core<S>>,
+    stream: TcpStream,
     (peer, address): (SocketAddr, SocketAddr),
     entry: Entry,
-) -> Option<Open> {
+) -> Option<Open<S>> {
+    let begun = Instant::now();
+    let _ = stream.set_nodelay(true);
+    let listener = Hosts::listener(address.ip(), || Some(stream.local_addr().ok()?.ip()));
+    let mut stream = {
+        // Over TLS there is no answer to who fails in it.
+        let shaking = timeout(core.config.handshake_timeout, (core.shake)(stream));
+        match first(pin!(shaking), pin!(entry.stopping())).await {
+            Ok(Ok(Ok(stream))) => stream,
+            _ => return None,
+        }
+    };
     let opened = {
-        let opening = pin!(shake_hands(&core, &mut stream, (peer, address), &entry));
+        let opening = shake_hands(&core, &mut stream, (peer, listener), begun, &entry);
+        let opening = pin!(opening);
         match first(opening, pin!(entry.stopping())).await {
             Ok(opened) => opened,
             Err(()) => Err(Some(unavailable())),
@@ -83,46 +82,14 @@ pub(super) async fn open(
         }
         Err(None) => return None,
     };
-    let home = Arc::new(Home::new());
     let mut ws = WebSocket::over(stream, session);
-    ws.wire.lend(Arc::clone(&home));
     ws.about = About::agreed(opened.subprotocol);
-    entry.open(&home);
-    let handler = opened.handler;
-    let handling = guarded(|| handler(ws, opened.request));
+    let lent = |home: &_| entry.open(home);
+    let handling = Handling::begin(ws, opened.request, &*opened.handler, lent);
     Some(Open {
         handling,
-        home,
         _entry: entry,
     })
-}
-
-/// Runs the handler; the code to close with.
-async fn handle(core: &Core, mut handling: Handling) -> CloseCode {
-    let handled = poll_fn(|cx| match guarded(|| handling.as_mut().poll(cx)) {
-        Some(Poll::Pending) => Poll::Pending,
-        Some(Poll::Ready(result)) => Poll::Ready(Some(result)),
-        None => Poll::Ready(None),
-    });
-    match handled.await {
-        Some(Ok(())) => CloseCode::NORMAL,
-        Some(Err(error)) => {
-            if let Some(report) = &core.report {
-                guarded(|| report(&*error));
-            }
-            CloseCode::INTERNAL
-        }
-        None => CloseCode::INTERNAL,
-    }
-}
-
-/// Ends the connection in good order, whatever the handler did with it. Whoever else has it, a task
-/// that the handler has spawned for example, is asked to close it.
-async fn finish(home: Arc<Home<TcpStream>>, code: CloseCode) {
-    home.ask(code);
-    if let Some(mut wire) = home.returned().await {
-        wire.finish(code).await;
-    }
 }
 
 /// Reads the request and answers it with 101.
@@ -130,16 +97,18 @@ async fn finish(home: Arc<Home<TcpStream>>, code: CloseCode) {
 /// # Errors
 ///
 /// Another answer, which is still to be written. `None` if there is nobody to answer.
-async fn shake_hands(
-    core: &Core,
-    stream: &mut TcpStream,
-    (mut peer, address): (SocketAddr, SocketAddr),
+///
+/// Its time began at `epoch`.
+async fn shake_hands<S: Stream>(
+    core: &Core<S>,
+    stream: &mut S,
+    (mut peer, listener): (SocketAddr, IpAddr),
+    epoch: Instant,
     entry: &Entry,
-) -> Result<(Session, Opened), Option<Vec<u8>>> {
-    let epoch = Instant::now();
+) -> Result<(Session, Opened<S>), Option<Vec<u8>>> {
     let now = || ws_proto::Instant::from_epoch(epoch.elapsed());
     let mut accepting = Accepting::new(&core.config);
-    let _ = accepting.check(now());
+    let _ = accepting.check(ws_proto::Instant::default());
     let at = |deadline: Option<ws_proto::Instant>| {
         let far = Instant::now() + Duration::from_secs(86400 * 365);
         deadline
@@ -160,7 +129,6 @@ async fn shake_hands(
         }
         Err(_) => return Err(None),
     };
-    stream.set_nodelay(true).map_err(|_| None)?;
     let mut opened = None;
     loop {
         let Verdict::Alive { wake } = accepting.check(now()) else {
@@ -178,8 +146,6 @@ async fn shake_hands(
                 }
             }
             AcceptStep::Request(asked) => {
-                let listener =
-                    Hosts::listener(address.ip(), || Some(stream.local_addr().ok()?.ip()));
                 match answer(core, listener, asked.request(), &mut peer) {
                     Ok(_) if entry.is_stopping() => return Err(Some(unavailable())),
                     Ok((accept, about)) => {
@@ -211,8 +177,11 @@ async fn shake_hands(
                 return Err(Some(answer));
             }
             AcceptStep::NeedWrite => {
-                let written = timeout_at(deadline, stream.write_all(accepting.unsent())).await;
-                written.map_err(|_| None)?.map_err(|_| None)?;
+                let written = timeout_at(deadline, async {
+                    stream.write_all(accepting.unsent()).await?;
+                    stream.flush().await
+                });
+                written.await.map_err(|_| None)?.map_err(|_| None)?;
                 accepting.sent(accepting.unsent().len());
             }
             AcceptStep::Open(session) => return opened.map(|about| (session, about)).ok_or(None),
@@ -222,10 +191,10 @@ async fn shake_hands(
 }
 
 /// Where the client is: a proxy may say so before its first byte.
-async fn introduced(
-    core: &Core,
+async fn introduced<S: Stream>(
+    core: &Core<S>,
     accepting: &mut Accepting,
-    stream: &mut TcpStream,
+    stream: &mut S,
     peer: SocketAddr,
 ) -> Result<SocketAddr, ProxyHeaderError> {
     if !core.site.trusted.sends_proxy_header(peer.ip()) {
@@ -242,7 +211,7 @@ async fn introduced(
 }
 
 /// Makes one read of the request; 0 at the end of the stream.
-async fn read(accepting: &mut Accepting, stream: &mut TcpStream) -> io::Result<usize> {
+async fn read<S: Stream>(accepting: &mut Accepting, stream: &mut S) -> io::Result<usize> {
     let len = stream.read(accepting.spare_mut()?).await?;
     accepting.filled(len);
     Ok(len)
@@ -250,12 +219,12 @@ async fn read(accepting: &mut Accepting, stream: &mut TcpStream) -> io::Result<u
 
 /// Decides about a request. `peer` is where it came from, and becomes where a trusted proxy says that
 /// it came from.
-fn answer<'b>(
-    core: &Core,
+fn answer<'b, S: Stream>(
+    core: &Core<S>,
     listener: IpAddr,
     parsed: handshake::Request<'b>,
     peer: &mut SocketAddr,
-) -> Result<(Accept<'b>, Opened), Answer> {
+) -> Result<(Accept<'b>, Opened<S>), Answer> {
     let (accept, request, handler) = core.site.decide(
         &parsed,
         (*peer, listener),
@@ -291,7 +260,7 @@ pub(super) fn refused(refusal: &Refusal) -> Vec<u8> {
 }
 
 /// Writes the last bytes of a connection, and lets the peer read them.
-pub(super) async fn answer_and_end(stream: &mut TcpStream, answer: &[u8], patience: Duration) {
+pub(super) async fn answer_and_end<S: Stream>(stream: &mut S, answer: &[u8], patience: Duration) {
     let written = timeout(patience, async {
         stream.write_all(answer).await?;
         stream.shutdown().await
@@ -310,10 +279,4 @@ pub(super) async fn answer_and_end(stream: &mut TcpStream, answer: &[u8], patien
         }
     };
     let _ = timeout(patience, ended).await;
-}
-
-/// Runs the application's code; `None` if it panicked, which has been reported by the panic hook
-/// and concerns this connection only.
-pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
-    panic::catch_unwind(AssertUnwindSafe(run)).ok()
 }

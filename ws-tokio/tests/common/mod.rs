@@ -1,12 +1,20 @@
-//! What the tests have in common: two ends over a narrow pipe, and futures that are dropped.
+//! What the tests have in common: patience, two ends over a narrow pipe, and futures that are dropped.
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::io::DuplexStream;
 use ws_tokio::{Config, Session, WebSocket};
+
+/// Waits for what takes no time, unless something is broken.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    let patience = Duration::from_secs(60);
+    let waited = tokio::time::timeout(patience, future).await;
+    waited.expect("it hangs")
+}
 
 /// An end of a connection in memory.
 pub(crate) type End = WebSocket<DuplexStream>;

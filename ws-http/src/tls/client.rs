@@ -6,21 +6,20 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::danger::AcceptAny;
-use super::secure::Secure;
 use super::{TlsError, certificates, http_1, key, provider, roots};
-use crate::stream::Stream;
 
-/// How a client speaks TLS: whom it trusts, and who it is. For [`Client::tls`](crate::Client::tls).
+/// How a client speaks TLS: whom it trusts, and who it is. For `Client::tls` of an adapter.
 ///
 /// ```no_run
-/// use ws_std::{Client, Tls};
+/// use ws_http::Tls;
 ///
 /// // A server whose certificate an authority of one's own has issued.
 /// let tls = Tls::new().ca(&std::fs::read("ca.pem")?)?;
-/// let ws = Client::new("wss://chat.example/").tls(tls).connect()?;
+/// // let ws = Client::new("wss://chat.example/").tls(tls).connect()?;
+/// # let _ = tls;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -117,7 +116,7 @@ impl Tls {
 
     /// For another server than the one that it was meant for, to which a redirect leads: who we are
     /// is none of its business.
-    pub(crate) fn elsewhere(&self) -> Self {
+    pub fn elsewhere(&self) -> Self {
         Self {
             own: None,
             name: None,
@@ -126,22 +125,29 @@ impl Tls {
         .anew()
     }
 
-    /// Puts TLS over a connection to `host`. The handshake is still to be done.
-    pub(crate) fn over(&self, stream: Arc<Stream>, host: &str) -> Result<Secure, TlsError> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => server_name(host.into())?,
-        };
-        let connection = ClientConnection::new(self.config()?, name)?;
-        Ok(Secure::new(stream, connection.into()))
-    }
-
-    fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    /// What rustls is to do, for the adapter that has it do that.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::NoRoots`]; [`TlsError::Key`].
+    pub fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
         let config = Arc::new(self.make()?);
         Ok(self.config.get_or_init(|| config).clone())
+    }
+
+    /// Whose certificate is expected of a server that was looked up as `host`.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Name`].
+    pub fn expected(&self, host: &str) -> Result<ServerName<'static>, TlsError> {
+        match &self.name {
+            Some(name) => Ok(name.clone()),
+            None => server_name(host.into()),
+        }
     }
 
     fn make(&self) -> Result<ClientConfig, TlsError> {

@@ -2,33 +2,25 @@
 
 use std::fmt;
 use std::fs;
-use std::net::Shutdown;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ServerConfig, ServerConnection};
 
-use super::secure::Secure;
 use super::{TlsError, certificates, http_1, key, provider, roots};
-use crate::stream::Stream;
-use crate::sync::lock;
 
-/// The certificate of a server and its key, from files. For [`Server::tls`](crate::Server::tls).
+/// The certificate of a server and its key, from files. For the servers of the adapters.
 ///
 /// ```no_run
-/// use ws_std::{Server, ServerTls};
+/// use ws_http::ServerTls;
 ///
 /// let tls = ServerTls::from_files("fullchain.pem", "privkey.pem")?;
-/// let renewed = tls.clone();
+/// let renewed = tls.clone(); // the server gets the other
 /// // Where a renewal is noticed, by a signal or once a day:
-/// // renewed.reload()?;
-/// # let _ = renewed;
-/// Server::bind("0.0.0.0:443")?
-///     .tls(tls)
-///     .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)))
-///     .run()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// renewed.reload()?;
+/// # let _ = tls;
+/// # Ok::<(), ws_http::TlsError>(())
 /// ```
 ///
 /// Clones are the same certificate.
@@ -75,7 +67,7 @@ impl ServerTls {
     pub fn reload(&self) -> Result<(), TlsError> {
         let files = &self.0;
         let config = read(&files.chain, &files.key, files.clients.as_deref())?;
-        *lock(&files.config) = config;
+        *files.config() = config;
         Ok(())
     }
 
@@ -89,17 +81,16 @@ impl ServerTls {
         })))
     }
 
-    /// Puts TLS over a connection. The handshake is done by whoever reads first.
-    pub(crate) fn over(&self, stream: Stream) -> Stream {
-        let config = lock(&self.0.config).clone();
-        match ServerConnection::new(config) {
-            Ok(connection) => Secure::new(Arc::new(stream), connection.into()).into(),
-            // A connection without TLS is none.
-            Err(_) => {
-                let _ = stream.shutdown(Shutdown::Both);
-                stream
-            }
-        }
+    /// What rustls is to do with the next connection, for the adapter that has it do that.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.0.config().clone()
+    }
+}
+
+impl Files {
+    fn config(&self) -> MutexGuard<'_, Arc<ServerConfig>> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

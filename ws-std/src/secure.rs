@@ -16,7 +16,8 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use rustls::Connection;
+use rustls::{ClientConnection, Connection, ServerConnection};
+use ws_http::{ServerTls, Tls, TlsError};
 
 use crate::deadline::Deadline;
 use crate::stream::{PIECES, Socket, Stream};
@@ -65,7 +66,25 @@ enum Got {
 }
 
 impl Secure {
-    pub(super) fn new(stream: Arc<Stream>, tls: Connection) -> Self {
+    /// Puts TLS over a connection to `host`. The handshake is still to be done.
+    pub(crate) fn client(tls: &Tls, stream: Arc<Stream>, host: &str) -> Result<Self, TlsError> {
+        let connection = ClientConnection::new(tls.config()?, tls.expected(host)?)?;
+        Ok(Self::new(stream, connection.into()))
+    }
+
+    /// Puts TLS over a connection. The handshake is done by whoever reads first.
+    pub(crate) fn server(tls: &ServerTls, stream: Stream) -> Stream {
+        match ServerConnection::new(tls.config()) {
+            Ok(connection) => Self::new(Arc::new(stream), connection.into()).into(),
+            // A connection without TLS is none.
+            Err(_) => {
+                let _ = stream.shutdown(Shutdown::Both);
+                stream
+            }
+        }
+    }
+
+    fn new(stream: Arc<Stream>, tls: Connection) -> Self {
         Self(Arc::new(Inner {
             stream,
             tls: Mutex::new(tls),
@@ -370,10 +389,13 @@ impl fmt::Debug for Secure {
 }
 
 #[cfg(all(test, not(target_arch = "x86")))]
+#[path = "../tests/certificates/mod.rs"]
+mod made;
+
+#[cfg(all(test, not(target_arch = "x86")))]
 mod tests {
+    use super::made::Authority;
     use super::*;
-    use crate::tls::made::Authority;
-    use crate::tls::{ServerTls, Tls};
     use std::net::{TcpListener, TcpStream};
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::thread;
@@ -447,8 +469,8 @@ mod tests {
             turn: AtomicBool::new(false),
         };
         let tls = Tls::new().ca(ca.pem().as_bytes()).unwrap();
-        let client = tls.over(Arc::new(client.into()), "chat.example").unwrap();
-        let server = server.over(listener.accept().unwrap().0.into());
+        let client = Secure::client(&tls, Arc::new(client.into()), "chat.example").unwrap();
+        let server = Secure::server(&server, listener.accept().unwrap().0.into());
         client.set_write_timeout(PATIENCE).unwrap();
         client.set_read_timeout(PATIENCE).unwrap();
         server.set_read_timeout(PATIENCE).unwrap();

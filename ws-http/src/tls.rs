@@ -1,20 +1,16 @@
-//! TLS: who is trusted (`client.rs`, `server.rs`), and the bytes (`secure.rs`).
+//! TLS: who is trusted, and who one is. Adapters move the bytes.
 
 use std::io;
+use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CertificateError, RootCertStore};
-use std::sync::Arc;
 use thiserror::Error;
 
 mod client;
 mod danger;
-#[cfg(all(test, not(target_arch = "x86")))]
-#[path = "../../tests/certificates/mod.rs"]
-mod made;
-mod secure;
 mod server;
 
 pub use client::Tls;
@@ -56,7 +52,8 @@ pub enum TlsError {
 
 impl TlsError {
     /// The one that a transport failed with, if it was one.
-    pub(crate) fn within(error: &io::Error) -> Option<Self> {
+    #[must_use]
+    pub fn within(error: &io::Error) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
         Some(error.clone().into())
     }
