@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use sio_proto::{Args, Encoded};
@@ -24,12 +25,25 @@ pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Encoded, HandlerEr
     note = "what it returns implements `Reply`, and its future is `Send`"
 )]
 pub trait Handler<Socket, Params>: Send + Sync + 'static {
-    /// Reads the arguments, and gives back what the handler does with them.
+    /// Reads the arguments, and gives back what the handler does with them: it is called when that is
+    /// first polled.
     ///
     /// # Errors
     ///
-    /// [`HandlerError::Argument`]: one is of another type. The handler was not called.
-    fn call(&self, socket: Socket, args: &Args<'_>) -> Result<Handling, HandlerError>;
+    /// [`HandlerError::Argument`]: one is of another type. The handler is not called.
+    fn call(self: Arc<Self>, socket: Socket, args: &Args<'_>) -> Result<Handling, HandlerError>;
+}
+
+/// A handler, whatever its parameters are.
+pub(crate) type Erased<Socket> =
+    Box<dyn Fn(Socket, &Args<'_>) -> Result<Handling, HandlerError> + Send + Sync>;
+
+/// Forgets the parameters.
+pub(crate) fn erase<Socket: 'static, Params>(
+    handler: impl Handler<Socket, Params>,
+) -> Erased<Socket> {
+    let handler = Arc::new(handler);
+    Box::new(move |socket, args| Arc::clone(&handler).call(socket, args))
 }
 
 macro_rules! handlers {
@@ -40,12 +54,21 @@ macro_rules! handlers {
             Function: Fn(Socket, $($params),*) -> Running + Send + Sync + 'static,
             Running: Future<Output = Returned> + Send + 'static,
             Returned: Reply,
-            $($params: DeserializeOwned,)*
+            Socket: Send + 'static,
+            $($params: DeserializeOwned + Send + 'static,)*
         {
-            fn call(&self, socket: Socket, args: &Args<'_>) -> Result<Handling, HandlerError> {
-                let _ = args; // of those without parameters
-                let running = self(socket, $(argument::<$params>(args, $index)?),*);
-                Ok(Box::pin(async move { running.await.into_answer() }))
+            #[allow(
+                non_snake_case,
+                unused_variables,
+                reason = "of types and parameters the names are the same; of none, none is read"
+            )]
+            fn call(
+                self: Arc<Self>,
+                socket: Socket,
+                args: &Args<'_>,
+            ) -> Result<Handling, HandlerError> {
+                $(let $params = argument::<$params>(args, $index)?;)*
+                Ok(Box::pin(async move { self(socket, $($params),*).await.into_answer() }))
             }
         }
     };
