@@ -20,13 +20,18 @@ impl Clock {
         Instant::from_epoch(self.epoch.elapsed())
     }
 
+    /// That moment by tokio's clock, if it can name it.
+    pub(crate) fn at(self, moment: Instant) -> Option<time::Instant> {
+        self.epoch.checked_add(moment.since_epoch())
+    }
+
     /// Waits for a deadline. Without one, and for one that no clock can name, it never ends.
     ///
     /// # Cancel safety
     ///
     /// It can be dropped and called again.
     pub(crate) async fn wait(self, deadline: Option<Instant>) {
-        match deadline.and_then(|at| self.epoch.checked_add(at.since_epoch())) {
+        match deadline.and_then(|at| self.at(at)) {
             Some(at) => time::sleep_until(at).await,
             None => std::future::pending().await,
         }

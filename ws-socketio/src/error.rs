@@ -17,6 +17,12 @@ pub enum EmitError {
         /// The limit in force, in bytes.
         limit: usize,
     },
+    /// The connect hook sent too much to a socket that it has not let in yet.
+    #[error("too many events before the socket is let in (the limit is {limit})")]
+    TooEarly {
+        /// The limit.
+        limit: usize,
+    },
     /// The name of the event is the library's own, or too long.
     #[error(transparent)]
     Name(#[from] PacketError),

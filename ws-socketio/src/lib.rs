@@ -24,6 +24,7 @@ mod handler;
 mod reason;
 mod refused;
 mod reply;
+mod server;
 
 pub use arguments::Arguments;
 pub use call::Call;
@@ -32,6 +33,12 @@ pub use handler::Handler;
 pub use reason::Reason;
 pub use refused::Refused;
 pub use reply::{Ack, Reply};
+pub use server::{
+    AnswerBody, ConnectHook, Handle, JoinError, Layer, LayerBody, Layered, Namespace, Peer, Rate,
+    Raw, Server, Service, Socket, To, Transports, Verdict, WhenFull,
+};
 
 // The crates whose types appear in this crate's API.
+pub use sio_proto::engine::Config as EngineConfig;
 pub use sio_proto::{self, Limits};
+pub use ws_http::{self, Origins, Quota};

@@ -16,6 +16,12 @@ pub enum Reason {
     /// The server stops.
     #[error("the server stops")]
     Shutdown,
+    /// The peer takes less than is sent to it.
+    #[error("the peer takes less than is sent to it")]
+    TooSlow,
+    /// The server needed the room for others.
+    #[error("gave way to others")]
+    GaveWay,
     /// The session ended.
     #[error(transparent)]
     Session(#[from] engine::Reason),
@@ -38,6 +44,7 @@ impl Reason {
             Self::PeerLeft => "client namespace disconnect",
             Self::Left => "server namespace disconnect",
             Self::Shutdown => "server shutting down",
+            Self::TooSlow | Self::GaveWay => "forced server close",
             Self::Session(reason) => reason.name(),
             Self::Violation(_) => "parse error",
         }
