@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use axum::Router;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use ws_socketio::{Arguments, Origins, Server, Socket};
+use ws_socketio::{Arguments, EmitError, Limits, Origins, Server, Socket};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -39,23 +39,23 @@ fn engine() -> Server {
 }
 
 fn socket() -> Server {
-    let io = server();
-    io.of("/")
-        .connect(async |socket: Socket, auth: Value| say_who(&socket, auth))
-        .on("message", async |socket: Socket| {
-            socket.emit("message-back", ())
-        })
-        .fallback(async |_: Socket, _: String, _: Arguments| {});
-    io.of("/custom")
-        .connect(async |socket: Socket, auth: Value| say_who(&socket, auth));
+    let mut limits = Limits::default();
+    limits.connect_timeout = Duration::from_secs(1);
+    let io = server().limits(limits);
+    io.of("/").connect(say_who).fallback(answer);
+    io.of("/custom").connect(say_who);
     io
 }
 
-fn say_who(socket: &Socket, auth: Value) -> Result<(), String> {
-    let auth = if auth.is_null() {
-        Value::Object(Default::default())
-    } else {
-        auth
-    };
+/// Tells a client what it said of itself.
+async fn say_who(socket: Socket, auth: Option<Value>) -> Result<(), String> {
+    let auth = auth.unwrap_or_else(|| json!({}));
     socket.emit("auth", auth).map_err(|error| error.to_string())
+}
+
+async fn answer(socket: Socket, event: String, args: Arguments) -> Result<Arguments, EmitError> {
+    if event == "message" {
+        socket.relay("message-back", &args)?;
+    }
+    Ok(args) // for `message-with-ack`, which asks for it
 }

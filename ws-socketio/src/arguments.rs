@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use sio_proto::Args;
+use sio_proto::{Args, Encoded};
 
 use crate::decode;
+use crate::error::{EmitError, HandlerError};
+use crate::reply::Reply;
 
 /// The arguments of an event, for handlers of events of any name. They stay the text that they came
 /// as until somebody asks.
@@ -48,10 +50,31 @@ impl Arguments {
         decode::one(self.json_at(index).unwrap_or("null"), &self.attachments)
     }
 
+    /// An event with these arguments, as they are.
+    pub(crate) fn event(&self, name: &str) -> Result<Encoded, EmitError> {
+        self.add_to(Encoded::event(name)?)
+            .map_err(EmitError::Encode)
+    }
+
+    /// Placeholders are the numbers of attachments, which stay what they are.
+    fn add_to(&self, mut to: Encoded) -> serde_json::Result<Encoded> {
+        for bytes in &self.attachments {
+            let _placeholder = to.attach(bytes.clone());
+        }
+        self.each.iter().try_fold(to, |to, json| to.arg(&**json))
+    }
+
     /// The text of the argument at `index`, if there is one.
     #[must_use]
     pub fn json_at(&self, index: usize) -> Option<&str> {
         self.each.get(index).map(|json| json.get())
+    }
+}
+
+/// The event is acknowledged with them, as they are.
+impl Reply for Arguments {
+    fn into_answer(self) -> Result<Encoded, HandlerError> {
+        self.add_to(Encoded::ack()).map_err(HandlerError::Encode)
     }
 }
 

@@ -15,12 +15,12 @@ use http_body::Body;
 use hyper::ext::Protocol;
 use sio_proto::engine::{self, Asked, Binary, Content, Refusal, Sid, Transport};
 use ws_http::Origins;
-use ws_tokio::{Timeouts, Upgrade, Upgrader};
+use ws_tokio::{CloseCode, Timeouts, Upgrade, Upgrader};
 
 use super::body::{AnswerBody, read};
 use super::config::Transports;
 use super::cors::{Cors, preflight};
-use super::drive::Driver;
+use super::drive::{Driver, hang_up};
 use super::hub::Hub;
 use super::link::{Answer, Held, Link};
 use super::receive::receive;
@@ -217,8 +217,14 @@ impl Service {
             let carrier = state.carrier();
             let taken = state.session.websocket(carrier, now);
             taken.map(|()| carrier)
-        })?;
-        tokio::spawn(arrive(link, carrier, upgrade));
+        });
+        match carrier {
+            Ok(carrier) => drop(tokio::spawn(arrive(link, carrier, upgrade))),
+            // The session has a WebSocket. As with the reference this one opens, and is closed: a
+            // refusal is an error that clients report, and a late one is none.
+            Err(Refusal::BadRequest) => drop(tokio::spawn(turn_away(upgrade))),
+            Err(why) => return Err(why),
+        }
         Ok(answer.map(|()| AnswerBody::default()))
     }
 
@@ -238,6 +244,13 @@ async fn arrive(link: Arc<Link>, carrier: engine::Carrier, upgrade: Upgrade) {
     match Box::pin(upgrade.open()).await {
         Ok(ws) => link.arrive(carrier, Box::new(ws)),
         Err(_) => link.fail(carrier),
+    }
+}
+
+/// Closes a WebSocket as soon as it has opened.
+async fn turn_away(upgrade: Upgrade) {
+    if let Ok(ws) = Box::pin(upgrade.open()).await {
+        hang_up(Box::new(ws), CloseCode::POLICY);
     }
 }
 

@@ -15,9 +15,11 @@ use super::link::Link;
 use super::members::JoinError;
 use super::namespace::{Hall, Namespace};
 use super::to::To;
+use crate::arguments::Arguments;
 use crate::call::Call;
 use crate::encode;
 use crate::error::EmitError;
+use crate::reason::Reason;
 
 /// A client in a namespace. Clones are the same socket; it can be used from any task or thread.
 #[derive(Clone)]
@@ -90,6 +92,15 @@ impl Socket {
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
         let event = encode::event(event, &args)?;
         self.0.link.emit(self, event)
+    }
+
+    /// Sends an event with arguments that have come, as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn relay(&self, event: &str, args: &Arguments) -> Result<(), EmitError> {
+        self.0.link.emit(self, args.event(event)?)
     }
 
     /// Asks, and gives back what the client answers. The question leaves when it is awaited. `R` is a
@@ -175,7 +186,7 @@ impl Socket {
 
     /// Ends the client's connection, and with it all of its namespaces.
     pub fn close(&self) {
-        self.0.link.end(crate::reason::Reason::Left);
+        self.0.link.end(Reason::Left);
     }
 
     pub(super) fn hall(&self) -> &Arc<Hall> {

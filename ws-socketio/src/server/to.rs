@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sio_proto::Encoded;
 
 use super::members::JoinError;
 use super::namespace::Hall;
 use super::socket::{Delivery, Socket};
+use crate::arguments::Arguments;
 use crate::encode;
 use crate::error::{CallError, EmitError};
 
@@ -70,12 +72,23 @@ impl To {
     ///
     /// [`EmitError::Name`] or [`EmitError::Encode`]: nobody got it.
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<usize, EmitError> {
-        let event = encode::event(event, &args)?;
+        Ok(self.deliver(&encode::event(event, &args)?))
+    }
+
+    /// Sends an event with arguments that have come, as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn relay(&self, event: &str, args: &Arguments) -> Result<usize, EmitError> {
+        Ok(self.deliver(&args.event(event)?))
+    }
+
+    fn deliver(&self, event: &Encoded) -> usize {
         let members = self.sockets();
-        let got = members
-            .iter()
-            .filter(|socket| socket.deliver(&event, self.delivery));
-        Ok(got.count())
+        let got = members.iter();
+        got.filter(|socket| socket.deliver(event, self.delivery))
+            .count()
     }
 
     /// Asks everybody, and waits until each has answered, has left, or is late: what each said, in
