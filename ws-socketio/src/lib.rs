@@ -16,6 +16,7 @@
 
 mod arguments;
 mod call;
+pub mod client;
 mod clock;
 mod decode;
 mod encode;
@@ -28,6 +29,7 @@ mod server;
 
 pub use arguments::Arguments;
 pub use call::Call;
+pub use client::Client;
 pub use error::{CallError, EmitError, HandlerError};
 pub use handler::Handler;
 pub use reason::Reason;
