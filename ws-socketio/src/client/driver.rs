@@ -14,6 +14,7 @@ use super::entry::Entry;
 use super::error::ConnectError;
 use super::link::{Link, Todo};
 use super::shared::{Outcome, Shared};
+use super::socket::Seat;
 use super::target::Target;
 use super::wire::{Arrival, Reading, Wire};
 use crate::reason::Reason;
@@ -39,7 +40,7 @@ pub(super) type First = oneshot::Sender<Result<(), ConnectError>>;
 const PACE: Duration = Duration::from_millis(100);
 
 pub(super) struct Driver {
-    shared: Arc<Shared>,
+    seat: Seat,
     plan: Plan,
     first: Option<First>,
 }
@@ -53,17 +54,15 @@ struct Ending {
 }
 
 impl Driver {
-    pub(super) const fn new(shared: Arc<Shared>, plan: Plan, first: Option<First>) -> Self {
-        Self {
-            shared,
-            plan,
-            first,
-        }
+    pub(super) const fn new(seat: Seat, plan: Plan, first: Option<First>) -> Self {
+        Self { seat, plan, first }
     }
 
     pub(super) async fn run(mut self) {
         let outcome = self.sessions().await;
-        self.shared.finish(outcome);
+        let Seat { shared, .. } = &self.seat;
+        shared.lock().end(&self.seat);
+        shared.finish(outcome);
     }
 
     async fn sessions(&mut self) -> Outcome {
@@ -76,14 +75,14 @@ impl Driver {
                 let _ = first.send(Err(ending.error));
                 return Ok(());
             }
-            if self.shared.lock().is_over() {
+            if self.seat.shared.lock().is_over() {
                 return Err(Arc::new(ending.error));
             }
             if !ending.was_in {
                 (self.plan.on_connect_error)(&ending.error);
             }
             match self.next(&ending) {
-                Ok(Some(next)) if rest(&self.shared, next).await => {}
+                Ok(Some(next)) if rest(&self.seat, next).await => {}
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) => return Err(Arc::new(ending.error)),
                 Err(error) => return Err(Arc::new(error)),
@@ -93,7 +92,7 @@ impl Driver {
 
     /// The moment of the next attempt, if there is to be one.
     fn next(&mut self, ending: &Ending) -> Result<Option<Instant>, ConnectError> {
-        let now = self.shared.clock.now();
+        let now = self.seat.shared.clock.now();
         let wait = ending.error.retry_after();
         let random = getrandom::u64().map_err(|error| ConnectError::Entropy(error.into()))?;
         let most = self.plan.attempts;
@@ -110,27 +109,28 @@ impl Driver {
     async fn session(&mut self) -> Result<(), Ending> {
         let Plan { by, config, .. } = &self.plan;
         let limits = &self.plan.limits;
-        let now = self.shared.clock.now();
+        let now = self.seat.shared.clock.now();
         let mut wire = Wire::new(
             Arc::clone(&self.plan.target),
             config.max_body,
             limits.max_packet,
         );
         let link = Link::new(*by, config, limits, now);
-        self.shared.lock().begin(link);
+        self.seat.shared.lock().begin(link);
         let mut entry = Entry::new();
         let over = self.converse(&mut wire, &mut entry).await;
 
-        let mut state = self.shared.lock();
+        let mut state = self.seat.shared.lock();
         let was_open = state.is_open();
-        state.lost(match &over {
+        let reason = match &over {
             Ok(()) => Reason::Left,
             Err(Over::Session(reason)) => Reason::Session(*reason),
             Err(Over::Error(ConnectError::Protocol(violation))) => Reason::Violation(*violation),
             Err(Over::Error(_)) => Reason::Session(engine::Reason::Closed),
-        });
+        };
+        state.lost(reason, &self.seat);
         drop(state);
-        self.shared.made_room();
+        self.seat.shared.made_room();
         over.map_err(|over| {
             let error = over.said(&mut wire);
             let how = match error.ended() {
@@ -150,17 +150,21 @@ impl Driver {
     }
 
     async fn converse(&mut self, wire: &mut Wire, entry: &mut Entry) -> Result<(), Over> {
-        let shared = Arc::clone(&self.shared);
+        let seat = self.seat.clone();
+        let shared = &seat.shared;
         let clock = shared.clock;
         // A GET that waits until more is to be read.
         let mut held = None;
         // Why the client was not let in.
         let mut refused = None;
         loop {
-            act(&shared, wire, &mut held).await;
+            act(shared, wire, &mut held).await;
             let (reading, deadline, has_entered, refusals) = {
                 let now = clock.now();
                 let mut state = shared.lock();
+                if shared.is_abandoned() {
+                    state.leave_all(&seat);
+                }
                 if let Some(reason) = state.closed() {
                     return match refused {
                         Some(error) if !state.has_left() || self.first.is_some() => {
@@ -176,7 +180,7 @@ impl Driver {
                 let is_refused = refused.is_some() || !refusals.is_empty();
                 if has_entered && is_refused && self.first.is_some() {
                     // One that lets the client into some namespaces only is no server for it.
-                    state.leave_all();
+                    state.leave_all(&seat);
                 }
                 let deadlines = [state.deadline(), entry.deadline()];
                 let deadline = deadlines.into_iter().flatten().min();
@@ -215,11 +219,11 @@ impl Driver {
     }
 
     fn arrived(&self, arrival: Arrival) -> Result<(), Violation> {
-        let now = self.shared.clock.now();
-        let mut state = self.shared.lock();
+        let now = self.seat.shared.clock.now();
+        let mut state = self.seat.shared.lock();
         match arrival {
-            Arrival::Got(body) => return state.got(&body, now),
-            Arrival::Message(message) => return state.frame(&message, now),
+            Arrival::Got(body) => return state.got(&body, (now, &self.seat)),
+            Arrival::Message(message) => return state.frame(&message, (now, &self.seat)),
             Arrival::Room => {}
             other => {
                 if let Some(Link { engine, .. }) = &mut state.link {
@@ -237,7 +241,8 @@ impl Driver {
 }
 
 /// Waits. Says whether there is still somewhere to go.
-async fn rest(shared: &Shared, until: Instant) -> bool {
+async fn rest(seat: &Seat, until: Instant) -> bool {
+    let Seat { shared, .. } = seat;
     let clock = shared.clock;
     loop {
         let deadline = {
@@ -245,6 +250,9 @@ async fn rest(shared: &Shared, until: Instant) -> bool {
             let now = clock.now();
             // Without a session it cannot fail.
             let _ = state.check(now);
+            if shared.is_abandoned() {
+                state.leave_all(seat);
+            }
             if state.is_over() || until <= now {
                 return !state.is_over();
             }

@@ -23,6 +23,7 @@ mod auth;
 mod driver;
 mod entry;
 mod error;
+mod handlers;
 mod link;
 mod namespace;
 mod polling;
@@ -47,15 +48,17 @@ use ws_http::{Backoff, Retry};
 
 use self::auth::Auth;
 use self::driver::{Driver, First, Plan};
+use self::handlers::Handlers;
 use self::namespace::Namespace;
 use self::shared::Shared;
-use self::socket::Alive;
 use self::state::State;
 use self::target::Target;
-use self::worker::{Handlers, Worker};
+use self::worker::{Failed, Worker};
+use crate::arguments::Arguments;
 use crate::error::HandlerError;
 use crate::handler::Handler;
 use crate::reason::Reason;
+use crate::reply::Reply;
 
 pub use error::{ConnectError, PollingError};
 pub use socket::{Connected, Socket};
@@ -109,7 +112,7 @@ pub struct Client {
     config: ClientConfig,
     limits: Limits,
     on_connect_error: Box<dyn Fn(&ConnectError) + Send + Sync>,
-    on_handler_error: Arc<dyn Fn(&str, &str, &HandlerError) + Send + Sync>,
+    failed: Arc<Failed>,
 }
 
 impl Client {
@@ -128,7 +131,7 @@ impl Client {
             config: ClientConfig::DEFAULT,
             limits: Limits::DEFAULT,
             on_connect_error: Box::new(|_| {}),
-            on_handler_error: Arc::new(|_, _, _| {}),
+            failed: Arc::new(|_, _, _| {}),
         }
     }
 
@@ -191,13 +194,19 @@ impl Client {
     }
 
     /// Calls `handler` for each event of that name: see [`Handler`].
-    pub fn on<P: 'static>(
-        mut self,
-        namespace: &str,
-        event: &str,
-        handler: impl Handler<Socket, P>,
-    ) -> Self {
+    pub fn on<P>(mut self, namespace: &str, event: &str, handler: impl Handler<Socket, P>) -> Self {
         self.handlers(namespace).on(event, handler);
+        self
+    }
+
+    /// Calls `handler` for the events that have none of their own, with their names.
+    pub fn fallback<F, Running, R>(mut self, namespace: &str, handler: F) -> Self
+    where
+        F: Fn(Socket, String, Arguments) -> Running + Send + Sync + 'static,
+        Running: Future<Output = R> + Send + 'static,
+        R: Reply,
+    {
+        self.handlers(namespace).fallback(handler);
         self
     }
 
@@ -232,13 +241,13 @@ impl Client {
         self
     }
 
-    /// Calls `hook` with namespace, event and error when a handler could not be called, failed or
-    /// panicked: the event is not answered.
-    pub fn on_handler_error(
+    /// Calls `hook` when a handler fails, with the name of its event: the event is not answered. A
+    /// hook that panics is called `connect` or `disconnect`.
+    pub fn failed(
         mut self,
-        hook: impl Fn(&str, &str, &HandlerError) + Send + Sync + 'static,
+        hook: impl Fn(&Socket, &str, &HandlerError) + Send + Sync + 'static,
     ) -> Self {
-        self.on_handler_error = Arc::new(hook);
+        self.failed = Arc::new(hook);
         self
     }
 
@@ -325,25 +334,23 @@ impl Client {
             Transports::PollingThenWebSocket => Upgrade::IfOffered,
             Transports::WebSocket | Transports::Polling => Upgrade::Never,
         };
-        let (mut namespaces, mut workers) = (BTreeMap::new(), Vec::new());
+        let (mut namespaces, mut to_do) = (BTreeMap::new(), Vec::new());
         for (name, handlers) in self.namespaces {
-            let (jobs, to_do) = mpsc::unbounded_channel();
+            let (sender, jobs) = mpsc::unbounded_channel();
             let name: Arc<str> = name.into();
-            namespaces.insert(Arc::clone(&name), Namespace::new(jobs, handlers.greets()));
-            workers.push((name, handlers, to_do));
+            let namespace = Namespace::new(Arc::clone(&name), handlers, sender);
+            namespaces.insert(Arc::clone(&name), namespace);
+            to_do.push((name, jobs));
         }
         let state = State::new(namespaces, self.config.max_unsent);
-        let shared = Arc::new(Shared::new(state));
-        let alive = Arc::new(Alive::new(Arc::clone(&shared)));
-        for (namespace, handlers, to_do) in workers {
+        let (connected, seat) = Connected::new(Shared::new(state));
+        for (namespace, jobs) in to_do {
             let worker = Worker {
-                shared: Arc::clone(&shared),
-                alive: Arc::downgrade(&alive),
+                seat: seat.clone(),
                 namespace,
-                handlers: Arc::new(handlers),
-                on_error: Arc::clone(&self.on_handler_error),
+                failed: Arc::clone(&self.failed),
             };
-            tokio::spawn(worker.run(to_do));
+            tokio::spawn(worker.run(jobs));
         }
         let plan = Plan {
             target: Arc::new(target),
@@ -358,8 +365,8 @@ impl Client {
             attempts: self.attempts,
             on_connect_error: self.on_connect_error,
         };
-        tokio::spawn(Driver::new(Arc::clone(&shared), plan, first).run());
-        Ok(Connected::new(shared, alive))
+        tokio::spawn(Driver::new(seat, plan, first).run());
+        Ok(connected)
     }
 
     fn handlers(&mut self, namespace: &str) -> &mut Handlers {

@@ -3,18 +3,22 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use sio_proto::{AckId, Args, Encoded, Instant, Recovery};
 use tokio::sync::mpsc;
 
+use super::handlers::{Handlers, Running};
 use super::link::Question;
+use super::socket::Seat;
+use super::state::Place;
+use crate::handler::Handling;
 use crate::reason::Reason;
 
 /// A namespace of a client.
 pub(super) struct Namespace {
+    name: Arc<str>,
     pub(super) stand: Stand,
-    /// Whether there is a hook to be run at each connect.
-    pub(super) greets: bool,
     pub(super) sid: Option<String>,
     /// Whether the last connect found the way back to the stay before.
     pub(super) recovered: bool,
@@ -22,6 +26,7 @@ pub(super) struct Namespace {
     pub(super) recovery: Option<Recovery>,
     /// What was emitted and could not be sent yet.
     pub(super) kept: VecDeque<Kept>,
+    handlers: Handlers,
     /// Absent once there will be no more.
     jobs: Option<mpsc::UnboundedSender<Job>>,
     backlog: Backlog,
@@ -49,22 +54,18 @@ pub(super) struct Kept {
 
 /// What is to be done for the application.
 pub(super) enum Job {
-    /// The namespace is joined, in this session.
-    Connect { session: u64 },
-    /// An event.
-    Event(Packet),
-    /// The namespace is left.
-    Disconnect(Reason),
-}
-
-/// An event as it came, to be taken apart when its turn has come.
-pub(super) struct Packet {
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) attachments: Vec<Vec<u8>>,
-    /// In which session it wants an answer.
-    pub(super) ack: Option<(u64, AckId)>,
-    size: usize,
+    /// The hook for a connect, in this session.
+    Connect { hook: Running, session: u64 },
+    Event {
+        name: Arc<str>,
+        handling: Handling,
+        /// In which session it wants an answer.
+        ack: Option<(u64, AckId)>,
+        /// What it keeps, in bytes.
+        size: usize,
+    },
+    /// The hook for a namespace that was left.
+    Disconnect(Running),
 }
 
 /// What waits for the handlers.
@@ -87,64 +88,76 @@ impl Backlog {
 }
 
 impl Namespace {
-    pub(super) fn new(jobs: mpsc::UnboundedSender<Job>, greets: bool) -> Self {
+    pub(super) fn new(
+        name: Arc<str>,
+        handlers: Handlers,
+        jobs: mpsc::UnboundedSender<Job>,
+    ) -> Self {
         Self {
+            name,
             stand: Stand::Outside,
-            greets,
             sid: None,
             recovered: false,
             recovery: None,
             kept: VecDeque::new(),
+            handlers,
             jobs: Some(jobs),
             backlog: Backlog::default(),
         }
     }
 
     /// The server has let the client in.
-    pub(super) fn joined(&mut self, sid: &str, pid: Option<&str>, session: u64) {
+    pub(super) fn joined(&mut self, sid: &str, pid: Option<&str>, (seat, session): (&Seat, u64)) {
         self.sid = Some(sid.into());
         let before = self.recovery.as_ref().map(Recovery::pid);
         self.recovered = pid.is_some() && pid == before;
-        self.stand = if self.greets {
-            Stand::Greeting
-        } else {
-            Stand::Joined
-        };
-        self.push(Job::Connect { session });
-    }
-
-    /// An event has come.
-    pub(super) fn received(&mut self, name: &str, args: &Args<'_>, ack: Option<(u64, AckId)>) {
-        // It had to be a valid name to come here.
-        let Ok(event) = Encoded::relay(name, args) else {
-            return;
-        };
-        let (text, attachments, size) = flat(&event);
-        self.backlog.events += 1;
-        self.backlog.bytes += size;
-        self.push(Job::Event(Packet {
-            name: name.into(),
-            text,
-            attachments: attachments.to_vec(),
-            ack,
-            size,
-        }));
-    }
-
-    /// The client is no longer there, if it was.
-    pub(super) fn left(&mut self, stand: Stand, reason: Reason) {
-        self.sid = None;
-        let was = std::mem::replace(&mut self.stand, stand);
-        if matches!(was, Stand::Greeting | Stand::Joined) {
-            self.push(Job::Disconnect(reason));
+        self.stand = Stand::Joined;
+        let socket = seat.socket(&self.name, Place::Hook);
+        if let Some(hook) = self.handlers.connect(socket) {
+            self.stand = Stand::Greeting;
+            self.push(Job::Connect { hook, session });
         }
     }
 
-    /// An event's turn has come. Says whether there is room again where there was none.
-    pub(super) fn taken(&mut self, packet: &Packet) -> bool {
+    /// An event has come.
+    pub(super) fn received(
+        &mut self,
+        (name, args): (&str, &Args<'_>),
+        ack: Option<(u64, AckId)>,
+        seat: &Seat,
+    ) {
+        let socket = seat.socket(&self.name, Place::Elsewhere);
+        let Some((name, handling)) = self.handlers.event(socket, name, args) else {
+            return;
+        };
+        let size = args.json().0.len() + total(args.attachments());
+        self.backlog.events += 1;
+        self.backlog.bytes += size;
+        self.push(Job::Event {
+            name,
+            handling,
+            ack,
+            size,
+        });
+    }
+
+    /// The client is no longer there, if it was.
+    pub(super) fn left(&mut self, stand: Stand, reason: Reason, seat: &Seat) {
+        self.sid = None;
+        let was = std::mem::replace(&mut self.stand, stand);
+        if matches!(was, Stand::Greeting | Stand::Joined) {
+            let socket = seat.socket(&self.name, Place::Elsewhere);
+            if let Some(hook) = self.handlers.disconnect(socket, reason) {
+                self.push(Job::Disconnect(hook));
+            }
+        }
+    }
+
+    /// An event of this size has had its turn. Says whether there is room again where there was none.
+    pub(super) fn handled(&mut self, size: usize) -> bool {
         let was_full = self.backlog.is_full();
         self.backlog.events -= 1;
-        self.backlog.bytes -= packet.size;
+        self.backlog.bytes -= size;
         was_full && !self.backlog.is_full()
     }
 
@@ -172,16 +185,10 @@ impl Namespace {
     }
 }
 
-/// An event as it travels, and how many bytes that is.
-fn flat(event: &Encoded) -> (String, &[Vec<u8>], usize) {
-    let (text, attachments) = event.packet("/", None);
-    let size = text.len() + attachments.iter().map(Vec::len).sum::<usize>();
-    (text, attachments, size)
-}
-
 impl Kept {
     pub(super) fn new(event: Encoded, question: Option<Question>) -> Self {
-        let (_, _, size) = flat(&event);
+        let (text, attachments) = event.packet("/", None);
+        let size = text.len() + total(attachments);
         Self {
             event,
             question,
@@ -190,10 +197,15 @@ impl Kept {
     }
 }
 
+fn total(attachments: &[Vec<u8>]) -> usize {
+    attachments.iter().map(Vec::len).sum()
+}
+
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Namespace")
             .field("stand", &self.stand)
+            .field("handlers", &self.handlers)
             .field("kept", &self.kept.len())
             .field("backlog", &self.backlog)
             .finish_non_exhaustive()

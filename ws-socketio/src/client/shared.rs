@@ -1,6 +1,7 @@
 //! What the task of a client shares with the application: one lock, held for moments, and the ways in
 //! which each wakes the other.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sio_proto::{AckId, Encoded};
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     changed: Notify,
     /// There may be room again for what is to be sent.
     room: Notify,
+    /// Whether nobody holds the client any more. Who lets go of it last may have the lock.
+    abandoned: AtomicBool,
     over: watch::Sender<Option<Outcome>>,
     pub(super) clock: Clock,
 }
@@ -29,6 +32,7 @@ impl Shared {
             state: Mutex::new(state),
             changed: Notify::new(),
             room: Notify::new(),
+            abandoned: AtomicBool::new(false),
             over: watch::Sender::new(None),
             clock: Clock::start(),
         }
@@ -67,15 +71,19 @@ impl Shared {
         }
     }
 
-    /// Leaves everything.
-    pub(super) fn disconnect(&self) {
-        self.lock().leave_all();
+    /// Nobody holds the client any more.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// Whether nobody holds the client any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
     }
 
     /// The task has ended.
     pub(super) fn finish(&self, outcome: Outcome) {
-        self.lock().end();
         self.made_room();
         self.over.send_replace(Some(outcome));
     }

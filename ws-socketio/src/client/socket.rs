@@ -1,7 +1,7 @@
 //! What the application holds of a client: the client as a whole, and a socket for each namespace.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::Serialize;
 use sio_proto::engine::Transport;
@@ -21,7 +21,7 @@ use crate::error::EmitError;
 #[derive(Clone)]
 #[must_use = "it disconnects when it is dropped"]
 pub struct Connected {
-    shared: Arc<Shared>,
+    seat: Seat,
     alive: Arc<Alive>,
 }
 
@@ -37,7 +37,7 @@ pub struct Connected {
 /// | just before a connection is lost | nobody knows; a [`call`](Self::call) that was answered has arrived |
 #[derive(Clone)]
 pub struct Socket {
-    shared: Arc<Shared>,
+    seat: Seat,
     /// Absent in handlers of a client that nobody else holds any more.
     _alive: Option<Arc<Alive>>,
     namespace: Arc<str>,
@@ -47,22 +47,56 @@ pub struct Socket {
 /// Keeps a client going.
 pub(super) struct Alive(Arc<Shared>);
 
+/// What the client's own tasks make sockets of, without keeping the client going.
+#[derive(Clone)]
+pub(super) struct Seat {
+    pub(super) shared: Arc<Shared>,
+    pub(super) alive: Weak<Alive>,
+}
+
+impl Seat {
+    pub(super) fn socket(&self, namespace: &Arc<str>, place: Place) -> Socket {
+        Socket {
+            seat: self.clone(),
+            _alive: self.alive.upgrade(),
+            namespace: Arc::clone(namespace),
+            place,
+        }
+    }
+}
+
 impl Connected {
-    pub(super) const fn new(shared: Arc<Shared>, alive: Arc<Alive>) -> Self {
-        Self { shared, alive }
+    /// A client, and what its tasks make sockets of.
+    pub(super) fn new(shared: Shared) -> (Self, Seat) {
+        let shared = Arc::new(shared);
+        let alive = Arc::new(Alive(Arc::clone(&shared)));
+        let seat = Seat {
+            shared,
+            alive: Arc::downgrade(&alive),
+        };
+        let connected = Self {
+            seat: seat.clone(),
+            alive,
+        };
+        (connected, seat)
     }
 
     /// The socket of a namespace. Of one that the client was not made with, nothing is sent.
     #[must_use]
     pub fn of(&self, namespace: &str) -> Socket {
-        let alive = Some(Arc::clone(&self.alive));
-        Socket::new(&self.shared, alive, &namespace.into(), Place::Elsewhere)
+        Socket {
+            seat: self.seat.clone(),
+            _alive: Some(Arc::clone(&self.alive)),
+            namespace: namespace.into(),
+            place: Place::Elsewhere,
+        }
     }
 
     /// Leaves all namespaces, after what was emitted, and ends the session. [`wait`](Self::wait) says
     /// when that is done.
     pub fn disconnect(&self) {
-        self.shared.disconnect();
+        self.seat.shared.lock().leave_all(&self.seat);
+        self.seat.shared.wake();
     }
 
     /// Waits until the client has ended: it disconnected, the server put it out of its last
@@ -76,32 +110,18 @@ impl Connected {
     ///
     /// It gave up: what the last attempt came to.
     pub async fn wait(&self) -> Result<(), Arc<ConnectError>> {
-        self.shared.over().await
+        self.seat.shared.over().await
     }
 
     /// What carries the session now. `None` while there is none.
     #[must_use]
     pub fn transport(&self) -> Option<Transport> {
-        let state = self.shared.lock();
+        let state = self.seat.shared.lock();
         state.link.as_ref().map(|link| link.engine.transport())
     }
 }
 
 impl Socket {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        alive: Option<Arc<Alive>>,
-        namespace: &Arc<str>,
-        place: Place,
-    ) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            _alive: alive,
-            namespace: Arc::clone(namespace),
-            place,
-        }
-    }
-
     /// Emits an event. What was kept before it leaves before it.
     ///
     /// # Errors
@@ -135,7 +155,7 @@ impl Socket {
         let event = encode::event(event, &args);
         let socket = self.clone();
         Call::new(move |timeout, waiting: Waiting| {
-            let shared = &socket.shared;
+            let shared = &socket.seat.shared;
             let until = shared.clock.now().after(timeout);
             let (namespace, place) = (&socket.namespace, socket.place);
             shared
@@ -148,8 +168,9 @@ impl Socket {
 
     /// Leaves this namespace, after what was emitted there. It is not asked for again.
     pub fn disconnect(&self) {
-        self.shared.lock().leave(&self.namespace);
-        self.shared.wake();
+        let Seat { shared, .. } = &self.seat;
+        shared.lock().leave(&self.namespace, &self.seat);
+        shared.wake();
     }
 
     /// The namespace.
@@ -181,33 +202,29 @@ impl Socket {
     }
 
     fn of_namespace<T>(&self, read: impl FnOnce(&Namespace) -> T) -> Option<T> {
-        self.shared.lock().namespace(&self.namespace).map(read)
+        let state = self.seat.shared.lock();
+        state.namespace(&self.namespace).map(read)
     }
 
     fn send(&self, event: &str, args: &impl Serialize, unsent: Unsent) -> Result<bool, EmitError> {
         let event = encode::event(event, args)?;
-        let sent = (self.shared.lock()).emit(&self.namespace, event, self.place, unsent);
-        self.shared.wake();
+        let Seat { shared, .. } = &self.seat;
+        let sent = (shared.lock()).emit(&self.namespace, event, self.place, unsent);
+        shared.wake();
         sent
-    }
-}
-
-impl Alive {
-    pub(super) const fn new(shared: Arc<Shared>) -> Self {
-        Self(shared)
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.disconnect();
+        self.0.abandon();
     }
 }
 
 impl fmt::Debug for Connected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connected")
-            .field(&*self.shared.lock())
+            .field(&*self.seat.shared.lock())
             .finish()
     }
 }

@@ -12,6 +12,7 @@ use ws_tokio::ws_proto::MessageBuf;
 use super::error::ConnectError;
 use super::link::{Link, Question, Todo};
 use super::namespace::{Kept, Namespace, Stand};
+use super::socket::Seat;
 use super::wire::Reading;
 use crate::call::{Calls, Waiting};
 use crate::error::EmitError;
@@ -125,18 +126,18 @@ impl State {
     }
 
     /// Leaves a namespace, after what is kept for it.
-    pub(super) fn leave(&mut self, namespace: &str) {
+    pub(super) fn leave(&mut self, namespace: &str, seat: &Seat) {
         self.has_left = true;
         if let Some(found) = self.namespaces.get_mut(namespace) {
-            found.left(Stand::Over, Reason::Left);
+            found.left(Stand::Over, Reason::Left, seat);
         }
     }
 
     /// Leaves all namespaces: the session ends after that.
-    pub(super) fn leave_all(&mut self) {
+    pub(super) fn leave_all(&mut self, seat: &Seat) {
         self.has_left = true;
         for found in self.namespaces.values_mut() {
-            found.left(Stand::Over, Reason::Left);
+            found.left(Stand::Over, Reason::Left, seat);
         }
     }
 
@@ -241,7 +242,11 @@ impl State {
     }
 
     /// The answer to a GET.
-    pub(super) fn got(&mut self, body: &[u8], now: Instant) -> Result<(), Violation> {
+    pub(super) fn got(
+        &mut self,
+        body: &[u8],
+        (now, seat): (Instant, &Seat),
+    ) -> Result<(), Violation> {
         let payload = self.link.as_mut().and_then(|link| link.engine.got(body));
         let Some(mut payload) = payload else {
             return Ok(());
@@ -249,18 +254,22 @@ impl State {
         while let Some(link) = &mut self.link
             && let Some(data) = link.engine.step(&mut payload, now)
         {
-            self.received(&data, now)?;
+            self.received(&data, (now, seat))?;
         }
         Ok(())
     }
 
     /// A message of the WebSocket.
-    pub(super) fn frame(&mut self, message: &MessageBuf, now: Instant) -> Result<(), Violation> {
+    pub(super) fn frame(
+        &mut self,
+        message: &MessageBuf,
+        (now, seat): (Instant, &Seat),
+    ) -> Result<(), Violation> {
         let Some(link) = &mut self.link else {
             return Ok(());
         };
         match link.engine.receive(message.as_message(), now) {
-            Some(data) => self.received(&data, now),
+            Some(data) => self.received(&data, (now, seat)),
             None => Ok(()),
         }
     }
@@ -294,7 +303,7 @@ impl State {
     }
 
     /// The session is over.
-    pub(super) fn lost(&mut self, reason: Reason) {
+    pub(super) fn lost(&mut self, reason: Reason, seat: &Seat) {
         let Some(mut link) = self.link.take() else {
             return;
         };
@@ -303,7 +312,7 @@ impl State {
                 found.recovery = Some(recovery.clone());
             }
             if found.stand != Stand::Over {
-                found.left(Stand::Outside, reason);
+                found.left(Stand::Outside, reason, seat);
             }
         }
         link.sio.close();
@@ -313,10 +322,10 @@ impl State {
     }
 
     /// Nothing will be sent any more.
-    pub(super) fn end(&mut self) {
-        self.lost(Reason::Left);
+    pub(super) fn end(&mut self, seat: &Seat) {
+        self.lost(Reason::Left, seat);
         for found in self.namespaces.values_mut() {
-            found.left(Stand::Over, Reason::Left);
+            found.left(Stand::Over, Reason::Left, seat);
             found.end();
         }
         self.forget();
@@ -364,7 +373,11 @@ impl State {
         self.link.as_ref()?.engine.closed()
     }
 
-    fn received(&mut self, data: &Data<'_>, now: Instant) -> Result<(), Violation> {
+    fn received(
+        &mut self,
+        data: &Data<'_>,
+        (now, seat): (Instant, &Seat),
+    ) -> Result<(), Violation> {
         let session = self.session;
         let (Some(link), namespaces) = (&mut self.link, &mut self.namespaces) else {
             return Ok(());
@@ -381,12 +394,12 @@ impl State {
                     if let Some(found) = namespaces.get_mut(namespace)
                         && found.stand == Stand::Outside
                     {
-                        found.joined(&sid, pid.as_deref(), session);
+                        found.joined(&sid, pid.as_deref(), (seat, session));
                     }
                 }
                 Event::Refused { namespace, why } => {
                     if let Some(found) = namespaces.get_mut(namespace) {
-                        found.left(Stand::Over, Reason::PeerLeft);
+                        found.left(Stand::Over, Reason::PeerLeft, seat);
                     }
                     self.refusals.push(ConnectError::Refused {
                         namespace: namespace.into(),
@@ -402,7 +415,8 @@ impl State {
                     if let Some(found) = namespaces.get_mut(namespace)
                         && matches!(found.stand, Stand::Greeting | Stand::Joined)
                     {
-                        found.received(&name, &args, ack.map(|ack| (session, ack)));
+                        let ack = ack.map(|ack| (session, ack));
+                        found.received((&name, &args), ack, seat);
                     }
                 }
                 Event::Acked { token, args, .. } => {
@@ -412,7 +426,7 @@ impl State {
                 }
                 Event::Left { namespace } => {
                     if let Some(found) = namespaces.get_mut(namespace) {
-                        found.left(Stand::Over, Reason::PeerLeft);
+                        found.left(Stand::Over, Reason::PeerLeft, seat);
                     }
                 }
                 // Of servers only.
