@@ -18,7 +18,7 @@ use ws_socketio::sio_proto::engine::Transport;
 use ws_socketio::{Ack, Reason};
 
 /// How long a peer may take. Nothing takes a tenth of it on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A server of theirs.
 struct Theirs {
@@ -334,6 +334,10 @@ async fn who_comes_back_to_the_reference_is_who_it_was() {
         let io = soon(io).await.expect("a connection");
         let (id, recovered) = soon(came.recv()).await.unwrap();
         assert!(id.is_some() && !recovered);
+        // It knows only of those who have received an event where they were.
+        io.of("/").emit("back", ()).unwrap();
+        let echo = io.of("/").call::<u32>("echo", 7);
+        assert_eq!(soon(echo.into_future()).await.unwrap(), 7);
         soon(upgraded(&io, by)).await;
         io.of("/").emit("drop", ()).unwrap();
         assert_eq!(soon(came.recv()).await, Some((id, true)), "{by:?}");
