@@ -68,14 +68,7 @@ impl Driver {
         if let Some(arriving) = state.arriving.take() {
             self.socket = Some(arriving);
         }
-        if state.session.deadline().is_some_and(|at| at <= now) {
-            state.session.check(now);
-        }
-        if state.connection.deadline().is_some_and(|at| at <= now)
-            && let Err(violation) = state.connection.check(now)
-        {
-            state.violate(violation, now);
-        }
+        state.check(now);
     }
 
     /// Reads what has come on the WebSocket, as far as there is room for it.
@@ -110,9 +103,13 @@ impl Driver {
         cx.waker().wake_by_ref();
     }
 
-    /// Has the handlers do what they can.
+    /// Takes what requests have brought, and has the handlers do what they can.
     fn handle(&mut self, cx: &mut Context<'_>) {
-        let jobs = mem::take(&mut self.link.lock().inbox);
+        let now = self.link.clock.now();
+        let mut state = self.link.lock();
+        state.show_gets(now);
+        let jobs = mem::take(&mut state.inbox);
+        drop(state);
         for (socket, job) in jobs {
             let found = self.desks.iter_mut().position(|desk| desk.is_of(&socket));
             let index = found.unwrap_or_else(|| {
@@ -171,7 +168,8 @@ impl Driver {
             link.room.notify_waiters();
             return Turn::Again;
         }
-        if !state.inbox.is_empty() || state.arriving.is_some() {
+        let has_come = !state.gets.is_empty() || state.arriving.is_some();
+        if has_come || !state.inbox.is_empty() {
             return Turn::Again;
         }
         let deadline = state.session.deadline();

@@ -13,12 +13,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use sio_proto::engine::{Carrier, Refusal, Session, Sid, Transport};
+use sio_proto::engine::{Carrier, Content, Refusal, Session, Sid, Transport};
 use sio_proto::{AckId, Connection, Encoded, Instant, Violation};
 use tokio::sync::{Notify, oneshot};
 use ws_http::Request;
@@ -64,6 +65,9 @@ pub(super) struct State {
     pub(super) arriving: Option<(Carrier, Box<WebSocket<Upgraded>>)>,
     /// WebSockets that were given up before they had opened.
     pub(super) unwanted: Vec<(Carrier, CloseCode)>,
+    /// GETs that the session has not seen. The driver shows them to it after it has read: a WebSocket
+    /// takes the session over before a GET that was sent after that.
+    pub(super) gets: Vec<Carrier>,
     /// Requests that wait for their answers.
     requests: Vec<(Carrier, oneshot::Sender<Answer>)>,
     last_carrier: u32,
@@ -114,6 +118,7 @@ impl Link {
             load: Load::default(),
             arriving: None,
             unwanted: Vec::new(),
+            gets: Vec::new(),
             requests: Vec::new(),
             last_carrier: 0,
             reason: None,
@@ -150,15 +155,24 @@ impl Link {
         result
     }
 
-    /// Takes a request that may have to wait for its answer.
-    pub(super) fn ask_for(
-        self: &Arc<Self>,
-        take: impl FnOnce(&mut Session, Carrier, Instant),
-    ) -> Held {
+    /// Takes a GET.
+    pub(super) fn get(self: &Arc<Self>) -> Held {
         self.with(|state, now| {
+            state.check(now);
+            let carrier = state.carrier();
+            state.gets.push(carrier);
+            self.hold(state, carrier)
+        })
+    }
+
+    /// Takes a POST.
+    pub(super) fn post(self: &Arc<Self>, len: Option<u64>, content: Content) -> Held {
+        self.with(|state, now| {
+            // The timer may be late, and the request for a session that is over.
+            state.check(now);
             let carrier = state.carrier();
             let held = self.hold(state, carrier);
-            take(&mut state.session, carrier, now);
+            state.session.post(carrier, len, content, now);
             held
         })
     }
@@ -414,6 +428,18 @@ impl State {
         self.session.close(now);
     }
 
+    /// Does what is due.
+    pub(super) fn check(&mut self, now: Instant) {
+        if self.session.deadline().is_some_and(|at| at <= now) {
+            self.session.check(now);
+        }
+        if self.connection.deadline().is_some_and(|at| at <= now)
+            && let Err(violation) = self.connection.check(now)
+        {
+            self.violate(violation, now);
+        }
+    }
+
     /// The peer broke the rules.
     pub(super) fn violate(&mut self, violation: Violation, now: Instant) {
         self.end(violation.into(), now);
@@ -427,8 +453,18 @@ impl State {
         }
     }
 
-    fn forget(&mut self, request: Carrier) {
+    /// Shows the session the GETs that have come.
+    pub(super) fn show_gets(&mut self, now: Instant) {
+        for get in mem::take(&mut self.gets) {
+            self.session.get(get, now);
+        }
+    }
+
+    /// The client of a request has hung up.
+    fn hung_up(&mut self, request: Carrier, now: Instant) {
         self.requests.retain(|(carrier, _)| *carrier != request);
+        self.show_gets(now);
+        self.session.gone(request, now);
     }
 }
 
@@ -459,10 +495,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         if self.answered.is_some() {
             let carrier = self.carrier;
-            self.link.with(|state, now| {
-                state.forget(carrier);
-                state.session.gone(carrier, now);
-            });
+            self.link.with(|state, now| state.hung_up(carrier, now));
         }
     }
 }

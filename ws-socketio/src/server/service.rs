@@ -133,8 +133,7 @@ impl Service {
     }
 
     async fn get(self, sid: &Sid) -> Result<Response<AnswerBody>, Refusal> {
-        let held = self.find(sid)?.ask_for(engine::Session::get);
-        polled(held).await
+        polled(self.find(sid)?.get()).await
     }
 
     async fn post<B: Body>(
@@ -150,7 +149,7 @@ impl Service {
             false => Content::Text,
         };
         let len = body.size_hint().exact();
-        let mut held = link.ask_for(|session, post, now| session.post(post, len, content, now));
+        let mut held = link.post(len, content);
         let body = tokio::select! {
             biased;
             answer = &mut held => return answered(answer),
