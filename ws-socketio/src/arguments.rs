@@ -29,6 +29,16 @@ impl Arguments {
         }
     }
 
+    /// These without the first ones, to be relayed.
+    #[must_use]
+    pub fn skip(&self, count: usize) -> Self {
+        Self {
+            each: self.each.iter().skip(count).cloned().collect(),
+            // Those that remain are known by their numbers.
+            attachments: self.attachments.clone(),
+        }
+    }
+
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
