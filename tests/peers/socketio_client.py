@@ -98,7 +98,7 @@ async def the_server_asks_and_the_client_answers():
         return [value, value] if isinstance(value, list) else (value, b"bytes")
 
     async with client(handlers={"question": question}) as sio:
-        expect("answers", await sio.call("ask", 1, timeout=TIMEOUT), [1, b"bytes"])
+        expect("answers", await sio.call("ask", 1, timeout=TIMEOUT), (1, b"bytes"))
 
 
 @check
@@ -196,7 +196,7 @@ async def the_blocking_client_does_the_same():
 
         sio.connect(url, transports=transports, wait_timeout=TIMEOUT)
         try:
-            expect("echo", sio.call("echo", ("a", b"b"), timeout=TIMEOUT), ["a", b"b"])
+            expect("echo", sio.call("echo", ("a", b"b"), timeout=TIMEOUT), ("a", b"b"))
             sio.emit("back", {"b": b"\x01"})
             if not here.wait(TIMEOUT):
                 raise AssertionError("nothing came back")

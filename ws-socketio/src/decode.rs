@@ -539,7 +539,7 @@ mod tests {
             assert!(all::<u8>(args).is_err());
         });
         with("31[[1,2]]", |args| {
-            assert_eq!(all::<Vec<u8>>(args).unwrap(), [1, 2])
+            assert_eq!(all::<Vec<u8>>(args).unwrap(), [1, 2]);
         });
     }
 

@@ -194,7 +194,7 @@ async fn a_socket_is_in_rooms_and_events_go_to_whom_they_are_meant_for() {
             socket.join(room)
         })
         .on("leave", async |socket: Socket, room: String| {
-            socket.leave(&room)
+            socket.leave(&room);
         })
         .on("say", async |socket: Socket, room: String| {
             socket.to(room).emit("said", ()).map(|_| ())

@@ -27,7 +27,7 @@ fn set_up(namespace: &Namespace) {
             socket.join(room)
         })
         .on("leave", async |socket: Socket, room: String| {
-            socket.leave(&room)
+            socket.leave(&room);
         })
         .on("rooms", async |socket: Socket| socket.rooms())
         .on("who", async |socket: Socket| {

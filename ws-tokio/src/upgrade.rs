@@ -240,6 +240,7 @@ fn described(parts: &Parts) -> ws_http::Request {
 }
 
 impl Refused {
+    #[cfg(feature = "axum")]
     pub(crate) fn new(error: RequestError, bootstrap: Bootstrap) -> Self {
         let refusal = error.into();
         Self { refusal, bootstrap }

@@ -107,9 +107,6 @@ enum Socket {
     Unwanted,
 }
 
-/// The most packets of a POST: servers in Python refuse more, and the session is over then.
-const MAX_PACKETS: usize = 16;
-
 const CLOSE: &str = "1";
 const PROBE: &str = "2probe";
 const PROBED: &str = "3probe";
@@ -330,7 +327,7 @@ impl Client {
                 if self.post == Flight::Home && !self.outbox.is_empty() =>
             {
                 self.post = Flight::Away;
-                let body = self.outbox.join(self.max_payload(), MAX_PACKETS);
+                let body = self.outbox.join(self.max_payload(), Outbox::MAX_PACKETS);
                 self.lent = Queued::Text(body.into());
                 Some(Action::Post {
                     query: &self.queries[0],

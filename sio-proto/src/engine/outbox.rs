@@ -57,6 +57,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// The most packets of a payload: servers and clients in Python refuse more, and the session is
+    /// over then.
+    pub(super) const MAX_PACKETS: usize = 16;
+
     pub(super) const fn new(limit: usize) -> Self {
         Self {
             packets: VecDeque::new(),

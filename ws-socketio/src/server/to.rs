@@ -130,11 +130,13 @@ impl To {
     ///
     /// The first that cannot, and why; the others have joined.
     pub fn join(&self, room: &str) -> Result<(), (Socket, JoinError)> {
-        let joined = self.sockets().into_iter().map(|socket| {
-            let joined = socket.join(room);
-            joined.map_err(|error| (socket, error))
-        });
-        joined.fold(Ok(()), |first, joined| first.and(joined))
+        let mut failed = Ok(());
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(room) {
+                failed = failed.and(Err((socket, error)));
+            }
+        }
+        failed
     }
 
     /// Takes all of them out of a room.
