@@ -10,8 +10,8 @@ const { Server } = createRequire(new URL('../../target/peers/', import.meta.url)
 
 const http = createServer();
 const io = new Server(http, {
-  pingInterval: 5000,
-  pingTimeout: 5000,
+  pingInterval: 300_000,
+  pingTimeout: 20_000,
   maxHttpBufferSize: 10_000_000,
   connectionStateRecovery: {},
 });

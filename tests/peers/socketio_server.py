@@ -7,7 +7,7 @@ Prints `listening PORT`, then serves until it is ended.
 /         `echo` is acknowledged with its arguments
           `back` comes back as `forth`, with its arguments
           `ask` with a value is asked back as `question`; the answer is sent as `answered`
-          `drop` breaks the connection off
+          `drop` ends the connection
 /imchat   `chat` is kept, and `list` acknowledged with all that was, once
           `leave` puts the client out
 /private  lets nobody in who has not the token `secret`
@@ -19,7 +19,8 @@ import sys
 import socketio
 import uvicorn
 
-sio = socketio.AsyncServer(async_mode="asgi", ping_interval=5, ping_timeout=5, max_http_buffer_size=10_000_000)
+# Nobody is woken by a ping who should have been woken by something else.
+sio = socketio.AsyncServer(async_mode="asgi", ping_interval=300, ping_timeout=20, max_http_buffer_size=10_000_000)
 kept = []
 
 
@@ -44,8 +45,7 @@ async def ask(sid, value):
 
 @sio.event
 async def drop(sid):
-    eio_sid = sio.manager.eio_sid_from_sid(sid, "/")
-    await sio.eio.sockets[eio_sid].close(wait=False, abort=True)
+    await sio.eio.disconnect(sio.manager.eio_sid_from_sid(sid, "/"))
 
 
 @sio.event(namespace="/imchat")

@@ -18,7 +18,7 @@ use ws_socketio::sio_proto::engine::Transport;
 use ws_socketio::{Ack, Reason};
 
 /// How long a peer may take. Nothing takes a tenth of it on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server of theirs.
 struct Theirs {

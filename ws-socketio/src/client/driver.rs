@@ -158,13 +158,10 @@ impl Driver {
         // Why the client was not let in.
         let mut refused = None;
         loop {
+            self.enter(entry, &mut refused)?;
             act(shared, wire, &mut held).await;
-            let (reading, deadline, has_entered, refusals) = {
-                let now = clock.now();
-                let mut state = shared.lock();
-                if shared.is_abandoned() {
-                    state.leave_all(&seat);
-                }
+            let (reading, deadline) = {
+                let state = shared.lock();
                 if let Some(reason) = state.closed() {
                     return match refused {
                         Some(error) if !state.has_left() || self.first.is_some() => {
@@ -174,35 +171,9 @@ impl Driver {
                         _ => Err(Over::Session(reason)),
                     };
                 }
-                let timing = (now, self.plan.limits.connect_timeout);
-                let has_entered = entry.step(&mut state, &self.plan.auth, timing)?;
-                let refusals = state.take_refusals();
-                let is_refused = refused.is_some() || !refusals.is_empty();
-                if has_entered && is_refused && self.first.is_some() {
-                    // One that lets the client into some namespaces only is no server for it.
-                    state.leave_all(&seat);
-                }
                 let deadlines = [state.deadline(), entry.deadline()];
-                let deadline = deadlines.into_iter().flatten().min();
-                (state.reading(), deadline, has_entered, refusals)
+                (state.reading(), deadlines.into_iter().flatten().min())
             };
-            for refusal in refusals {
-                if self.first.is_none() {
-                    (self.plan.on_connect_error)(&refusal);
-                }
-                refused.get_or_insert(refusal);
-            }
-            if has_entered {
-                self.plan.retry.opened(clock.now());
-                if refused.is_none()
-                    && let Some(first) = self.first.take()
-                {
-                    // Who waited may have gone; then the last handle has, too.
-                    let _ = first.send(Ok(()));
-                }
-                // Something may be to be left now.
-                shared.wake();
-            }
             if reading == Reading::On
                 && let Some(query) = held.take()
             {
@@ -216,6 +187,47 @@ impl Driver {
             }
             shared.lock().check(clock.now())?;
         }
+    }
+
+    /// Goes on into the namespaces.
+    fn enter(
+        &mut self,
+        entry: &mut Entry,
+        refused: &mut Option<ConnectError>,
+    ) -> Result<(), ConnectError> {
+        let Seat { shared, .. } = &self.seat;
+        let now = shared.clock.now();
+        let (has_entered, refusals) = {
+            let mut state = shared.lock();
+            if shared.is_abandoned() {
+                state.leave_all(&self.seat);
+            }
+            let timing = (now, self.plan.limits.connect_timeout);
+            let has_entered = entry.step(&mut state, &self.plan.auth, timing)?;
+            let refusals = state.take_refusals();
+            let is_refused = refused.is_some() || !refusals.is_empty();
+            if has_entered && is_refused && self.first.is_some() {
+                // One that lets the client into some namespaces only is no server for it.
+                state.leave_all(&self.seat);
+            }
+            (has_entered, refusals)
+        };
+        for refusal in refusals {
+            if self.first.is_none() {
+                (self.plan.on_connect_error)(&refusal);
+            }
+            refused.get_or_insert(refusal);
+        }
+        if has_entered {
+            self.plan.retry.opened(now);
+            if refused.is_none()
+                && let Some(first) = self.first.take()
+            {
+                // Who waited may have gone; then the last handle has, too.
+                let _ = first.send(Ok(()));
+            }
+        }
+        Ok(())
     }
 
     fn arrived(&self, arrival: Arrival) -> Result<(), Violation> {
