@@ -56,19 +56,34 @@ impl<R: DeserializeOwned + Send + 'static> IntoFuture for Call<R> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            let waiting = move |said: Result<&Args<'_>, Silence>| {
-                let said = match said {
-                    Ok(args) => decode::all(args).map_err(CallError::Decode),
-                    Err(why) => Err(why.into()),
-                };
-                // Nobody waits any longer: then nobody wants to know.
-                drop(answer.send(said));
-            };
-            (self.ask)(self.timeout, Box::new(waiting))?;
-            // Dropped unanswered: the connection is gone.
-            answered.await.unwrap_or(Err(CallError::Disconnected))
+            let (waiting, answered) = Answered::new();
+            (self.ask)(self.timeout, waiting)?;
+            answered.wait().await
         })
+    }
+}
+
+/// The answer to a question that has left.
+pub(crate) struct Answered<R>(oneshot::Receiver<Result<R, CallError>>);
+
+impl<R: DeserializeOwned + Send + 'static> Answered<R> {
+    /// And who waits for it.
+    pub(crate) fn new() -> (Waiting, Self) {
+        let (answer, answered) = oneshot::channel();
+        let waiting = move |said: Result<&Args<'_>, Silence>| {
+            let said = match said {
+                Ok(args) => decode::all(args).map_err(CallError::Decode),
+                Err(why) => Err(why.into()),
+            };
+            // Nobody waits any longer: then nobody wants to know.
+            drop(answer.send(said));
+        };
+        (Box::new(waiting), Self(answered))
+    }
+
+    pub(crate) async fn wait(self) -> Result<R, CallError> {
+        // Dropped unanswered: the connection is gone.
+        self.0.await.unwrap_or(Err(CallError::Disconnected))
     }
 }
 

@@ -10,10 +10,10 @@ use http::Request;
 use http_body_util::{Empty, Full};
 use tokio::sync::mpsc;
 use ws_socketio::{
-    EngineConfig, Limits, Namespace, Origins, Quota, Rate, Reason, Server, Socket, Transports,
+    EngineConfig, Limits, Namespace, Origins, Quota, Rate, Raw, Reason, Server, Socket, Transports,
     WhenFull,
 };
-use ws_tokio::ConnectError;
+use ws_tokio::{ConnectError, Message};
 
 type Told = mpsc::UnboundedReceiver<Reason>;
 
@@ -354,6 +354,89 @@ async fn events_that_wait_for_their_handlers_are_bounded_and_not_lost() {
     }
     let expected: Vec<_> = (0..300).map(|n| format!("43{n}[{n}]")).collect();
     assert_eq!(answers, expected);
+
+    // The same by WebSocket: it is read on when there is room.
+    go.send(false).unwrap();
+    let (mut ws, _) = net.join().await;
+    for event in events {
+        ws.say(&event).await;
+    }
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    go.send(true).unwrap();
+    for answer in expected {
+        assert_eq!(ws.next().await, answer);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_is_not_read_is_given_up() {
+    let (net, io, mut told) = serve(|io| io, |_| {});
+    let (_ws, _) = net.join().await;
+    let text = "x".repeat(100_000);
+    while io.emit("news", &text).unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(told.recv().await, Some(Reason::TooSlow));
+    assert_eq!(io.of("/").sockets().len(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answers_is_not_read() {
+    let (net, io, _) = serve(
+        |io| io,
+        |io| {
+            io.on("echo", async |_: Socket, text: String| text);
+        },
+    );
+    let (mut ws, _) = net.join().await;
+    let text = "x".repeat(100_000);
+    let mut asked = 0;
+    // More than both ways hold together; a client that goes on is made to wait.
+    let asking = async {
+        for id in 0..100 {
+            ws.say(&format!("42{id}[\"echo\",\"{text}\"]")).await;
+            asked += 1;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = asking => panic!("everything was read"),
+        () = async { for _ in 0..10_000 { tokio::task::yield_now().await } } => {}
+    }
+    assert_eq!(io.of("/").sockets().len(), 1);
+    assert!(asked < 50, "{asked}");
+    for id in 0..asked {
+        assert!(ws.next().await.starts_with(&format!("43{id}[")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_by_polling_that_joins_nothing_is_told_so() {
+    let (net, _) = plain(|io| io);
+    let start = tokio::time::Instant::now();
+    let polling = net.poll().await;
+    assert_eq!(polling.get().await.is(), (200, "2"));
+    assert_eq!(polling.post("3").await.is(), OK);
+    assert_eq!(polling.get().await.is(), (200, "1"));
+    assert_eq!(start.elapsed().as_secs(), 45);
+}
+
+fn echo(session: &mut Raw<'_>, message: Message<'_>) {
+    session.send(message).expect("it is open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_alone_asks_for_no_namespace() {
+    let (net, _) = plain(|io| io.raw(echo));
+    let mut ws = net.open().await;
+    for _ in 0..4 {
+        assert_eq!(ws.next().await, "2");
+        ws.say("3").await;
+    }
+    ws.say("4hello").await;
+    assert_eq!(ws.next().await, "4hello");
 }
 
 #[tokio::test]

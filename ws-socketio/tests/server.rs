@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -241,7 +242,8 @@ async fn everybody_is_asked_and_each_answers_for_itself() {
         let all = io.of("/").all();
         let mut answers = all
             .call_each::<String>("vote", (), Duration::from_secs(60))
-            .await;
+            .await
+            .unwrap();
         answers.sort_by_key(|(socket, _)| socket.id() != yes_id);
         answers
     });
@@ -503,4 +505,34 @@ async fn a_server_uses_its_handle_from_anywhere_and_a_layer_leaves_other_paths_a
     assert_eq!(event, common::owned(r#"42["price",7]"#));
     *seen.lock().unwrap() += handle.of("/").sockets().len();
     assert_eq!(*seen.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn events_that_come_together_are_answered_with_one_write() {
+    let io = Server::new();
+    io.of("/").on("echo", async |_: Socket, n: u32| n);
+    let service = io.service();
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let theirs = common::Counted(theirs, Arc::clone(&writes));
+    tokio::spawn(async move {
+        let http = hyper::server::conn::http1::Builder::new();
+        let io = hyper_util::rt::TokioIo::new(theirs);
+        http.serve_connection(io, service).with_upgrades().await
+    });
+    let url = "ws://a/socket.io/?EIO=4&transport=websocket";
+    let mut ws = ws_tokio::Client::new(url).connect_over(ours).await.unwrap();
+    ws.recv().await.unwrap();
+    ws.send("40").await.unwrap();
+    ws.recv().await.unwrap();
+    let before = writes.load(Ordering::Relaxed);
+    for n in 0..16 {
+        ws.feed(&format!("42{n}[\"echo\",{n}]")).await.unwrap();
+    }
+    ws.flush().await.unwrap();
+    for n in 0..16 {
+        let answer = ws.recv_owned().await.unwrap().unwrap();
+        assert_eq!(answer, common::owned(&format!("43{n}[{n}]")));
+    }
+    assert_eq!(writes.load(Ordering::Relaxed) - before, 1);
 }

@@ -29,6 +29,8 @@ pub(super) struct Driver {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The moment at which it wakes us.
     set_to: Instant,
+    /// Whether the WebSocket was not read, because too much waits.
+    is_paused: bool,
     /// Whether the end was noticed.
     is_over: bool,
 }
@@ -55,6 +57,7 @@ impl Driver {
             desks: Vec::new(),
             sleep: None,
             set_to: Instant::default(),
+            is_paused: false,
             is_over: false,
         }
     }
@@ -73,13 +76,16 @@ impl Driver {
 
     /// Reads what has come on the WebSocket, as far as there is room for it.
     fn read(&mut self, cx: &mut Context<'_>) {
+        self.is_paused = false;
         for _ in 0..TURN {
             let Some((carrier, socket)) = &mut self.socket else {
                 return;
             };
             let now = self.link.clock.now();
             let state = self.link.lock();
-            if !state.has_room() || state.pace.pause(now).is_some() {
+            // A client that does not take its answers asks nothing more.
+            if !state.can_read(now) || !socket.has_room() {
+                self.is_paused = true;
                 return;
             }
             drop(state);
@@ -130,7 +136,10 @@ impl Driver {
         let now = link.clock.now();
         let mut state = link.lock();
         let state = &mut *state;
-        while self.socket.as_ref().is_none_or(|(_, ws)| ws.has_room()) {
+        // A session that is over hangs up, whether the WebSocket takes anything or not.
+        while state.session.closed().is_some()
+            || self.socket.as_ref().is_none_or(|(_, ws)| ws.has_room())
+        {
             let (session, socket) = (&mut state.session, &mut self.socket);
             let (to, answer) = match session.poll_transmit() {
                 None => break,
@@ -169,7 +178,9 @@ impl Driver {
             return Turn::Again;
         }
         let has_come = !state.gets.is_empty() || state.arriving.is_some();
-        if has_come || !state.inbox.is_empty() {
+        let has_room = self.socket.as_ref().is_some_and(|(_, ws)| ws.has_room());
+        let can_read_on = self.is_paused && has_room && state.can_read(now);
+        if has_come || can_read_on || !state.inbox.is_empty() {
             return Turn::Again;
         }
         let deadline = state.session.deadline();
@@ -177,7 +188,7 @@ impl Driver {
             return Turn::Over;
         }
         let reading = self.socket.as_ref().and_then(|_| state.pace.pause(now));
-        let connection = state.connection.deadline();
+        let connection = state.connection_deadline();
         let deadline = [deadline, connection, reading].into_iter().flatten().min();
         state.waker = Some(cx.waker().clone());
         if self.is_due(deadline, cx) {

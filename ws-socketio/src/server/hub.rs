@@ -108,6 +108,10 @@ impl Hub {
         let mut sessions = self.sessions();
         sessions.numbers.insert(number, sid);
         sessions.links.insert(sid, Arc::clone(&link));
+        if self.config.raw.is_some() {
+            // There is no namespace that it could be in.
+            let _ = sessions.admission.open(number);
+        }
         self.count.send_replace(sessions.links.len());
         drop(sessions);
         // Admitted before the server was told to stop, and opened after that.

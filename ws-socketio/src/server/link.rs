@@ -110,7 +110,11 @@ impl Link {
         let now = clock.now();
         let state = State {
             session,
-            connection: Connection::server(&hub.config.limits, now),
+            connection: match hub.config.raw {
+                None => Connection::server(&hub.config.limits, now),
+                // It is not used, and wants nobody to join anything.
+                Some(_) => Connection::client(&hub.config.limits),
+            },
             calls: Calls::default(),
             pace: Pace::new(hub.config.rate, now),
             seats: Vec::new(),
@@ -359,11 +363,11 @@ impl Link {
                 if state.session.closed().is_some() {
                     return;
                 }
-                let pause = state.pace.pause(self.clock.now());
-                if pause.is_none() && state.has_room() {
+                let now = self.clock.now();
+                if state.can_read(now) {
                     return;
                 }
-                pause
+                state.pace.pause(now)
             };
             tokio::select! {
                 () = room => {}
@@ -393,9 +397,11 @@ impl State {
         self.inbox.push((socket, job));
     }
 
-    /// Whether another event can be taken before one is done.
-    pub(super) const fn has_room(&self) -> bool {
-        self.load.events < Config::MAX_WAITING && self.load.bytes < Config::MAX_WAITING_BYTES
+    /// Whether another event can be taken now: before one is done, and at the rate.
+    pub(super) fn can_read(&self, now: Instant) -> bool {
+        let has_room =
+            self.load.events < Config::MAX_WAITING && self.load.bytes < Config::MAX_WAITING_BYTES;
+        has_room && self.pace.pause(now).is_none()
     }
 
     fn emit(&mut self, socket: &Socket, event: &Encoded) -> Result<(), EmitError> {
@@ -433,11 +439,17 @@ impl State {
         if self.session.deadline().is_some_and(|at| at <= now) {
             self.session.check(now);
         }
-        if self.connection.deadline().is_some_and(|at| at <= now)
+        if self.connection_deadline().is_some_and(|at| at <= now)
             && let Err(violation) = self.connection.check(now)
         {
             self.violate(violation, now);
         }
+    }
+
+    /// When the connection has something to do. One that is ending waits for the session alone.
+    pub(super) fn connection_deadline(&self) -> Option<Instant> {
+        let is_ending = self.reason.is_some();
+        self.connection.deadline().filter(|_| !is_ending)
     }
 
     /// The peer broke the rules.

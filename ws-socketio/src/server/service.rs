@@ -166,7 +166,7 @@ impl Service {
                 is_read = link.with(|state, now| {
                     while let Some(data) = state.session.step(&mut payload, now) {
                         receive(&link, state, data.as_message(), now);
-                        if !state.has_room() || state.pace.pause(now).is_some() {
+                        if !state.can_read(now) {
                             return false;
                         }
                     }

@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ use super::members::JoinError;
 use super::namespace::{Hall, Namespace};
 use super::to::To;
 use crate::arguments::Arguments;
-use crate::call::Call;
+use crate::call::{Call, Waiting};
 use crate::encode;
 use crate::error::EmitError;
 use crate::reason::Reason;
@@ -115,10 +116,7 @@ impl Socket {
     pub fn call<R: DeserializeOwned>(&self, event: &str, args: impl Serialize) -> Call<R> {
         let event = encode::event(event, &args);
         let socket = self.clone();
-        Call::new(move |timeout, waiting| {
-            let event = event?;
-            socket.0.link.ask(&socket, &event, timeout, waiting)
-        })
+        Call::new(move |timeout, waiting| socket.ask(&event?, timeout, waiting))
     }
 
     /// Selects a room, or the socket with that id, and never this socket.
@@ -200,6 +198,16 @@ impl Socket {
     /// Sends an event that is for many; whether it was queued.
     pub(super) fn deliver(&self, event: &Encoded, delivery: Delivery) -> bool {
         self.0.link.deliver(self, event, delivery)
+    }
+
+    /// Sends a question.
+    pub(super) fn ask(
+        &self,
+        event: &Encoded,
+        timeout: Duration,
+        waiting: Waiting,
+    ) -> Result<(), EmitError> {
+        self.0.link.ask(self, event, timeout, waiting)
     }
 
     fn values(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Any + Send + Sync>>> {

@@ -12,6 +12,7 @@ use super::members::JoinError;
 use super::namespace::Hall;
 use super::socket::{Delivery, Socket};
 use crate::arguments::Arguments;
+use crate::call::Answered;
 use crate::encode;
 use crate::error::{CallError, EmitError};
 
@@ -92,30 +93,39 @@ impl To {
     }
 
     /// Asks everybody, and waits until each has answered, has left, or is late: what each said, in
-    /// no order.
+    /// no order. The question is encoded once.
     ///
     /// # Cancel safety
     ///
-    /// If it is dropped, the questions have left, and their answers are ignored.
+    /// The questions leave when this is first polled. If it is dropped after that, their answers are
+    /// ignored.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit): nobody was asked.
     pub async fn call_each<R: DeserializeOwned + Send + 'static>(
         &self,
         event: &str,
         args: impl Serialize,
         timeout: Duration,
-    ) -> Vec<(Socket, Result<R, CallError>)> {
-        let mut calls = Vec::new();
-        for socket in self.sockets() {
-            let call = socket.call::<R>(event, &args).timeout(timeout);
-            // Each leaves when it is first polled: all of them do now.
-            calls.push(tokio::spawn(async move { (socket, call.await) }));
+    ) -> Result<Vec<(Socket, Result<R, CallError>)>, EmitError> {
+        let event = encode::event(event, &args)?;
+        let ask = |socket: Socket| {
+            let (waiting, answered) = Answered::new();
+            let asked = socket.ask(&event, timeout, waiting);
+            (socket, asked.map(|()| answered))
+        };
+        // All of them, before the first is waited for.
+        let asked: Vec<_> = self.sockets().into_iter().map(ask).collect();
+        let mut answers = Vec::with_capacity(asked.len());
+        for (socket, asked) in asked {
+            let answer = match asked {
+                Ok(answered) => answered.wait().await,
+                Err(error) => Err(error.into()),
+            };
+            answers.push((socket, answer));
         }
-        let mut answers = Vec::with_capacity(calls.len());
-        for call in calls {
-            if let Ok(answer) = call.await {
-                answers.push(answer);
-            }
-        }
-        answers
+        Ok(answers)
     }
 
     /// The sockets that are meant.
