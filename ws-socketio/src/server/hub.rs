@@ -27,8 +27,8 @@ pub(super) struct Hub {
 
 struct Sessions {
     links: HashMap<Sid, Arc<Link>>,
-    /// The ids of sessions by the numbers that they were admitted with.
-    numbers: HashMap<u64, Sid>,
+    /// The ids of sessions by the numbers that they were admitted with, once they are open.
+    numbers: HashMap<u64, Option<Sid>>,
     admission: Admission,
 }
 
@@ -71,9 +71,10 @@ impl Hub {
         let entered = sessions.admission.enter(peer.map(|peer| peer.ip()));
         let entered = entered.map_err(|_| Refusal::TooMany)?;
         let gives_way = entered.gives_way.and_then(|number| {
-            let sid = sessions.numbers.remove(&number)?;
+            let sid = sessions.numbers.remove(&number)??;
             sessions.links.get(&sid).cloned()
         });
+        sessions.numbers.insert(entered.id, None);
         drop(sessions);
         if let Some(link) = gives_way {
             link.end(Reason::GaveWay);
@@ -89,7 +90,9 @@ impl Hub {
 
     /// A client that was admitted did not open its session.
     pub(super) fn withdraw(&self, number: u64) {
-        self.sessions().admission.leave(number);
+        let mut sessions = self.sessions();
+        sessions.numbers.remove(&number);
+        sessions.admission.leave(number);
     }
 
     /// Opens a session for a client that was admitted.
@@ -106,7 +109,13 @@ impl Hub {
         let link = Link::new(Arc::clone(self), sid, number, request, clock, session);
         let link = Arc::new(link);
         let mut sessions = self.sessions();
-        sessions.numbers.insert(number, sid);
+        let gave_way = match sessions.numbers.get_mut(&number) {
+            Some(admitted) => {
+                *admitted = Some(sid);
+                false
+            }
+            None => true,
+        };
         sessions.links.insert(sid, Arc::clone(&link));
         if self.config.raw.is_some() {
             // There is no namespace that it could be in.
@@ -117,6 +126,8 @@ impl Hub {
         // Admitted before the server was told to stop, and opened after that.
         if self.halls.is_stopping() {
             link.end(Reason::Shutdown);
+        } else if gave_way {
+            link.end(Reason::GaveWay);
         }
         link
     }

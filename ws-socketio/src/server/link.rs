@@ -12,11 +12,9 @@
 //! changes in a row are one write. No code of the application runs under the lock, but `Deserialize`.
 
 use std::fmt;
-use std::future::Future;
 use std::mem;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use sio_proto::engine::{Carrier, Content, Refusal, Session, Sid, Transport};
@@ -28,6 +26,7 @@ use ws_tokio::{CloseCode, Upgraded, WebSocket};
 use super::config::{Config, WhenFull};
 use super::desk::Job;
 use super::drive::hang_up;
+use super::held::Held;
 use super::hub::Hub;
 use super::pace::Pace;
 use super::socket::{Delivery, Socket};
@@ -189,11 +188,7 @@ impl Link {
     fn hold(self: &Arc<Self>, state: &mut State, carrier: Carrier) -> Held {
         let (answer, answered) = oneshot::channel();
         state.requests.push((carrier, answer));
-        Held {
-            link: Arc::clone(self),
-            carrier,
-            answered: Some(answered),
-        }
+        Held::new(Arc::clone(self), carrier, answered)
     }
 
     /// A WebSocket that may take the session over has opened.
@@ -473,42 +468,10 @@ impl State {
     }
 
     /// The client of a request has hung up.
-    fn hung_up(&mut self, request: Carrier, now: Instant) {
+    pub(super) fn hung_up(&mut self, request: Carrier, now: Instant) {
         self.requests.retain(|(carrier, _)| *carrier != request);
         self.show_gets(now);
         self.session.gone(request, now);
-    }
-}
-
-/// A request that waits for its answer. If it is dropped before, its client has hung up.
-pub(super) struct Held {
-    pub(super) link: Arc<Link>,
-    pub(super) carrier: Carrier,
-    /// `None` once it has come.
-    answered: Option<oneshot::Receiver<Answer>>,
-}
-
-impl Future for Held {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        let Some(answered) = &mut self.answered else {
-            return Poll::Ready(Answer::Refused(Refusal::UnknownSid));
-        };
-        let Poll::Ready(answer) = Pin::new(answered).poll(cx) else {
-            return Poll::Pending;
-        };
-        self.answered = None;
-        Poll::Ready(answer.unwrap_or(Answer::Refused(Refusal::UnknownSid)))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.answered.is_some() {
-            let carrier = self.carrier;
-            self.link.with(|state, now| state.hung_up(carrier, now));
-        }
     }
 }
 

@@ -6,6 +6,7 @@ mod cors;
 mod desk;
 mod drive;
 mod halls;
+mod held;
 mod hooks;
 mod hub;
 mod layer;

@@ -21,8 +21,9 @@ use super::body::{AnswerBody, read};
 use super::config::Transports;
 use super::cors::{Cors, preflight};
 use super::drive::{Driver, hang_up};
+use super::held::Held;
 use super::hub::Hub;
-use super::link::{Answer, Held, Link};
+use super::link::{Answer, Link};
 use super::receive::receive;
 
 /// Where a connection came from. Put it into the extensions of requests: hooks see it, and sessions
