@@ -321,13 +321,14 @@ async fn events_that_wait_for_their_handlers_are_bounded_and_not_lost() {
     let (net, _, _) = serve(
         |io| io,
         |io| {
+            // The first waits, and with it all that come after.
             io.on("wait", move |_: Socket, n: u32| {
                 let mut gate = gate.clone();
                 async move {
-                    gate.wait_for(|open| *open)
-                        .await
-                        .map(|_| ())
-                        .map_err(|error| error.to_string())?;
+                    if n == 0 {
+                        let open = gate.wait_for(|open| *open).await;
+                        drop(open.map_err(|error| error.to_string())?);
+                    }
                     Ok::<_, String>(n)
                 }
             });
@@ -421,6 +422,12 @@ async fn a_session_by_polling_that_joins_nothing_is_told_so() {
     assert_eq!(polling.post("3").await.is(), OK);
     assert_eq!(polling.get().await.is(), (200, "1"));
     assert_eq!(start.elapsed().as_secs(), 45);
+    // One that does not ask at that time hears it later.
+    let polling = net.poll().await;
+    assert_eq!(polling.get().await.is(), (200, "2"));
+    assert_eq!(polling.post("3").await.is(), OK);
+    tokio::time::sleep(Duration::from_secs(22)).await;
+    assert_eq!(polling.get().await.is(), (200, "1"));
 }
 
 fn echo(session: &mut Raw<'_>, message: Message<'_>) {
