@@ -1,15 +1,18 @@
 //! What the client does, with our server at the other end, or with one that says what a test wants.
 
+mod client_common;
+
 use std::future::{Future, ready};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use client_common::{log, note, soon};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::{Instant, timeout};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 use ws_socketio::client::{Client, ConnectError, Connected, Socket, Transports};
 use ws_socketio::sio_proto::Violation;
 use ws_socketio::{
@@ -17,24 +20,11 @@ use ws_socketio::{
 };
 use ws_tokio::{CloseCode, Message};
 
-/// How long anything may take. Nothing takes a tenth of it on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 const EVERY: [Transports; 3] = [
     Transports::Polling,
     Transports::WebSocket,
     Transports::PollingThenWebSocket,
 ];
-
-async fn soon<T>(what: impl IntoFuture<Output = T>) -> T {
-    let what = what.into_future();
-    timeout(PATIENCE, what).await.expect("in time")
-}
-
-/// Where handlers say what they were called with.
-fn log<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-    mpsc::unbounded_channel()
-}
 
 /// A server of ours, and where it is.
 struct Ours {
@@ -76,7 +66,7 @@ fn chat(said: UnboundedSender<String>) -> impl Fn(&Server) {
             .on("echo", async |_: ws_socketio::Socket, n: u32| n);
         io.of("/chat")
             .on("say", move |_: ws_socketio::Socket, text: String| {
-                ready(said.send(text).unwrap())
+                note(&said, text)
             });
     }
 }
@@ -107,7 +97,7 @@ async fn what_is_emitted_while_the_server_restarts_arrives_in_order_after_the_co
             .on_connect("/chat", async |socket: Socket| {
                 socket.emit("say", "hello").unwrap();
             })
-            .on_disconnect("/chat", move |_, why| ready(left.send(why).unwrap()))
+            .on_disconnect("/chat", move |_, why| note(&left, why))
             .connect();
         let io = soon(io).await.unwrap();
         assert_eq!(soon(heard.recv()).await.unwrap(), "hello");
@@ -142,7 +132,7 @@ async fn the_hook_of_a_connect_may_ask_and_what_others_emit_waits_for_it() {
         io.of("/")
             .on("echo", async |_: ws_socketio::Socket, n: u32| n)
             .on("say", move |_: ws_socketio::Socket, text: String| {
-                ready(said.send(text).unwrap())
+                note(&said, text)
             });
     });
     let server = server.await;
@@ -199,7 +189,7 @@ async fn credentials_are_asked_for_each_time_and_a_refusal_is_final() {
             };
             ready(Ok(Token { token }))
         })
-        .on_disconnect("/", move |_, why| ready(left.send(why).unwrap()))
+        .on_disconnect("/", move |_, why| note(&left, why))
         .on_connect_error(move |error| refused.send(error.to_string()).unwrap())
         .connect();
     let io = soon(io).await.unwrap();
@@ -258,7 +248,7 @@ async fn who_is_put_out_of_all_namespaces_does_not_come_back() {
         let server = Ours::start(|io| {
             for name in ["/", "/b"] {
                 io.of(name).on("out", async |socket: ws_socketio::Socket| {
-                    socket.disconnect()
+                    socket.disconnect();
                 });
             }
         });
@@ -282,7 +272,7 @@ async fn a_client_that_nobody_holds_leaves() {
         let (left, mut went) = log();
         let server = Ours::start(|io| {
             io.of("/")
-                .disconnect(move |_: ws_socketio::Socket, why| ready(left.send(why).unwrap()));
+                .disconnect(move |_: ws_socketio::Socket, why| note(&left, why));
         });
         let server = server.await;
         let io = soon(server.client(by).connect()).await.unwrap();
@@ -343,10 +333,10 @@ async fn a_handler_that_panics_fails_alone() {
         })
         .on("/", "text", async |_: Socket, _: String| {})
         .on("/", "fine", move |_: Socket, n: u32| {
-            ready(fine.send(n.to_string()).unwrap())
+            note(&fine, n.to_string())
         })
         .fallback("/", move |_: Socket, name: String, args: Arguments| {
-            ready(fallen.send(format!("{name} {}", args.len())).unwrap())
+            note(&fallen, format!("{name} {}", args.len()))
         })
         .failed(move |socket: &Socket, name: &str, error: &HandlerError| {
             let said = format!("{} {name}: {error}", socket.namespace());
@@ -483,15 +473,45 @@ async fn what_is_kept_has_a_limit_that_names_itself() {
         .max_unsent(100)
         .start()
         .unwrap();
-    io.of("/").emit("e", "x".repeat(50)).unwrap();
-    let full = io.of("/b").emit("e", "x".repeat(50)).unwrap_err();
+    soon(io.of("/b").room()).await.unwrap();
+    io.of("/").emit("e", "x".repeat(100)).unwrap();
+    let full = io.of("/b").emit("e", "x").unwrap_err();
     assert_eq!(
         full.to_string(),
         "send queue is full (max_unsent is 100 bytes)"
     );
-    io.of("/b").emit("e", "x").unwrap();
+    let full = io.of("/").call::<()>("e", "x").await.unwrap_err();
+    assert!(matches!(full, CallError::Emit(EmitError::Full { .. })));
+    // It is given up, and there is room.
+    io.of("/").disconnect();
+    soon(io.of("/b").room()).await.unwrap();
+    let gone = soon(io.of("/").room()).await.unwrap_err();
+    assert!(matches!(gone, EmitError::Disconnected));
     let unknown = io.of("/c").emit("e", "x").unwrap_err();
     assert!(matches!(unknown, EmitError::Disconnected));
+}
+
+#[tokio::test]
+async fn who_emits_more_than_the_server_takes_waits_for_room() {
+    for by in EVERY {
+        let (said, mut heard) = log();
+        let server = Ours::start(chat(said)).await;
+        let client = server.client(by).namespaces(["/chat"]).max_unsent(1000);
+        let io = soon(client.connect()).await.unwrap();
+        let chat_room = io.of("/chat");
+        let emits = async {
+            for number in 0..500 {
+                chat_room.room().await.unwrap();
+                chat_room.emit("say", format!("{number:0>100}")).unwrap();
+            }
+        };
+        soon(emits).await;
+        for number in 0..500 {
+            let said = soon(heard.recv()).await.unwrap();
+            assert_eq!(said, format!("{number:0>100}"), "{by:?}");
+        }
+        leave(io).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -596,7 +616,7 @@ async fn after(frames: &'static [&'static str]) -> String {
     });
     let (failed, mut errors) = log();
     let client = client.await.attempts(0);
-    let client = client.on_disconnect("/", move |_, why| ready(failed.send(why).unwrap()));
+    let client = client.on_disconnect("/", move |_, why| note(&failed, why));
     let io = match soon(client.connect()).await {
         Ok(io) => io,
         Err(error) => return error.to_string(),
@@ -663,9 +683,7 @@ async fn a_policy_is_the_same_the_next_time_and_any_other_close_is_none() {
             }
         });
         let (joined, mut joins) = log();
-        let client = client
-            .await
-            .on_connect("/", move |_| ready(joined.send(()).unwrap()));
+        let client = client.await.on_connect("/", move |_| note(&joined, ()));
         let io = client.start().unwrap();
         soon(joins.recv()).await.unwrap();
         if again {

@@ -2,23 +2,20 @@
 //! is written at their tops, in `tests/peers`.
 #![cfg(unix)]
 
-use std::future::ready;
+mod client_common;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use client_common::{log, note, soon};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 use ws_socketio::client::{Client, ConnectError, Connected, Socket, Transports};
 use ws_socketio::sio_proto::engine::Transport;
 use ws_socketio::{Ack, Reason};
-
-/// How long a peer may take. Nothing takes a tenth of it on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server of theirs.
 struct Theirs {
@@ -72,6 +69,24 @@ impl Theirs {
         Client::new(format!("http://127.0.0.1:{}", self.port)).transports(by)
     }
 
+    /// The tasks that have come, until there are as many.
+    async fn tasks(&self, count: usize) -> Vec<u32> {
+        #[derive(Deserialize)]
+        struct Task {
+            foo: String,
+        }
+        let client = self.client(Transports::WebSocket).namespaces(["/imchat"]);
+        let io = soon(client.connect()).await.unwrap();
+        let mut tasks = Vec::new();
+        while tasks.len() < count {
+            let list = io.of("/imchat").call::<Vec<Task>>("list", ());
+            let list = soon(list).await.unwrap();
+            tasks.extend(list.iter().map(|task| task.foo.parse::<u32>().unwrap()));
+        }
+        leave(io).await;
+        tasks
+    }
+
     /// Ends it as a machine ends that loses its power, and starts it again.
     async fn restart(self, between: impl Future<Output = ()>) -> Self {
         let Self {
@@ -96,10 +111,6 @@ const ALL: [(Make, Transports); 6] = [
     (Make::Reference, Transports::PollingThenWebSocket),
 ];
 
-async fn soon<T>(what: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, what).await.expect("in time")
-}
-
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 struct Picture {
     name: String,
@@ -111,15 +122,13 @@ struct Picture {
 async fn what_is_sent_comes_back_text_and_binary_by_every_transport() {
     for (make, by) in ALL {
         let server = make.serve(0).await;
-        let (forth, mut came) = mpsc::unbounded_channel();
+        let (forth, mut came) = log();
         let io = server
             .client(by)
             .on(
                 "/",
                 "forth",
-                move |_: Socket, text: String, picture: Picture| {
-                    ready(forth.send((text, picture)).unwrap())
-                },
+                move |_: Socket, text: String, picture: Picture| note(&forth, (text, picture)),
             )
             .connect();
         let io = soon(io).await.expect("a connection");
@@ -138,7 +147,7 @@ async fn what_is_sent_comes_back_text_and_binary_by_every_transport() {
                 "{make:?} {by:?} {len}"
             );
             let call = socket.call::<(String, Picture)>("echo", &sent);
-            assert_eq!(soon(call.into_future()).await.unwrap(), sent);
+            assert_eq!(soon(call).await.unwrap(), sent);
         }
         soon(upgraded(&io, by)).await;
         leave(io).await;
@@ -166,11 +175,11 @@ async fn leave(io: Connected) {
 async fn a_flood_comes_through_the_upgrade_in_order() {
     for (make, by) in ALL {
         let server = make.serve(0).await;
-        let (forth, mut came) = mpsc::unbounded_channel();
+        let (forth, mut came) = log();
         let io = server
             .client(by)
             .on("/", "forth", move |_: Socket, number: u32, _: ByteBuf| {
-                ready(forth.send(number).unwrap())
+                note(&forth, number)
             })
             .connect();
         let io = soon(io).await.expect("a connection");
@@ -190,7 +199,7 @@ async fn a_flood_comes_through_the_upgrade_in_order() {
 async fn a_server_asks_and_the_handlers_return_value_answers() {
     for (make, by) in ALL {
         let server = make.serve(0).await;
-        let (answered, mut came) = mpsc::unbounded_channel();
+        let (answered, mut came) = log();
         let io = server
             .client(by)
             .on("/", "question", async |socket: Socket, number: u32| {
@@ -199,7 +208,7 @@ async fn a_server_asks_and_the_handlers_return_value_answers() {
                 Ack(echoed * 2)
             })
             .on("/", "answered", move |_: Socket, answer: u32| {
-                ready(answered.send(answer).unwrap())
+                note(&answered, answer)
             })
             .connect();
         let io = soon(io).await.expect("a connection");
@@ -242,7 +251,7 @@ async fn several_namespaces_share_a_connection_and_one_may_refuse() {
         assert!(ids[0] != ids[1] && ids[1] != ids[2]);
         io.of("/imchat").emit("chat", "hello").unwrap();
         let list = io.of("/imchat").call::<Vec<String>>("list", ());
-        assert_eq!(soon(list.into_future()).await.unwrap(), ["hello"]);
+        assert_eq!(soon(list).await.unwrap(), ["hello"]);
         leave(io).await;
     }
 }
@@ -252,11 +261,11 @@ async fn several_namespaces_share_a_connection_and_one_may_refuse() {
 async fn who_is_put_out_of_one_namespace_stays_in_the_others() {
     for (make, by) in ALL {
         let server = make.serve(0).await;
-        let (left, mut came) = mpsc::unbounded_channel();
+        let (left, mut came) = log();
         let io = server
             .client(by)
             .namespaces(["/"])
-            .on_disconnect("/imchat", move |_, why| ready(left.send(why).unwrap()))
+            .on_disconnect("/imchat", move |_, why| note(&left, why))
             .connect();
         let io = soon(io).await.expect("a connection");
         io.of("/imchat").emit("leave", ()).unwrap();
@@ -268,7 +277,7 @@ async fn who_is_put_out_of_one_namespace_stays_in_the_others() {
         assert!(io.of("/imchat").emit("chat", 1).is_err());
         assert!(!io.of("/imchat").is_connected());
         let echo = io.of("/").call::<u32>("echo", 7);
-        assert_eq!(soon(echo.into_future()).await.unwrap(), 7);
+        assert_eq!(soon(echo).await.unwrap(), 7);
         leave(io).await;
     }
 }
@@ -278,7 +287,7 @@ async fn who_is_put_out_of_one_namespace_stays_in_the_others() {
 async fn what_is_emitted_while_it_reconnects_arrives_in_order_after_the_connect_hook() {
     for (make, by) in ALL {
         let server = make.serve(0).await;
-        let (left, mut went) = mpsc::unbounded_channel();
+        let (left, mut went) = log();
         let io = server
             .client(by)
             .namespaces(["/"])
@@ -286,11 +295,11 @@ async fn what_is_emitted_while_it_reconnects_arrives_in_order_after_the_connect_
             .on_connect("/imchat", async |socket: Socket| {
                 socket.emit("chat", "I am here").unwrap();
             })
-            .on_disconnect("/imchat", move |_, why| ready(left.send(why).unwrap()))
+            .on_disconnect("/imchat", move |_, why| note(&left, why))
             .connect();
         let io = soon(io).await.expect("a connection");
         let chat = io.of("/imchat");
-        let list = || soon(chat.call::<Vec<String>>("list", ()).into_future());
+        let list = || soon(chat.call::<Vec<String>>("list", ()));
         assert_eq!(list().await.unwrap(), ["I am here"]);
         soon(upgraded(&io, by)).await;
 
@@ -323,12 +332,12 @@ async fn who_comes_back_to_the_reference_is_who_it_was() {
             continue; // it forgets
         }
         let server = make.serve(0).await;
-        let (joined, mut came) = mpsc::unbounded_channel();
+        let (joined, mut came) = log();
         let io = server
             .client(by)
             .reconnect_after(Duration::ZERO)
             .on_connect("/", move |socket: Socket| {
-                ready(joined.send((socket.id(), socket.recovered())).unwrap())
+                note(&joined, (socket.id(), socket.recovered()))
             })
             .connect();
         let io = soon(io).await.expect("a connection");
@@ -337,7 +346,7 @@ async fn who_comes_back_to_the_reference_is_who_it_was() {
         // It knows only of those who have received an event where they were.
         io.of("/").emit("back", ()).unwrap();
         let echo = io.of("/").call::<u32>("echo", 7);
-        assert_eq!(soon(echo.into_future()).await.unwrap(), 7);
+        assert_eq!(soon(echo).await.unwrap(), 7);
         soon(upgraded(&io, by)).await;
         io.of("/").emit("drop", ()).unwrap();
         assert_eq!(soon(came.recv()).await, Some((id, true)), "{by:?}");
@@ -350,13 +359,11 @@ async fn who_comes_back_to_the_reference_is_who_it_was() {
 async fn a_connection_that_the_server_breaks_off_is_made_again() {
     for (make, by) in ALL {
         let server = make.serve(0).await;
-        let (joined, mut came) = mpsc::unbounded_channel();
+        let (joined, mut came) = log();
         let io = server
             .client(by)
             .reconnect_after(Duration::ZERO)
-            .on_connect("/", move |socket: Socket| {
-                ready(joined.send(socket.id()).unwrap())
-            })
+            .on_connect("/", move |socket: Socket| note(&joined, socket.id()))
             .connect();
         let io = soon(io).await.expect("a connection");
         soon(came.recv()).await.expect("it is there");
@@ -364,11 +371,55 @@ async fn a_connection_that_the_server_breaks_off_is_made_again() {
         io.of("/").emit("drop", ()).unwrap();
         soon(came.recv()).await.expect("it is there again");
         let echo = io.of("/").call::<u32>("echo", 7);
-        assert_eq!(
-            soon(echo.into_future()).await.unwrap(),
-            7,
-            "{make:?} {by:?}"
-        );
+        assert_eq!(soon(echo).await.unwrap(), 7, "{make:?} {by:?}");
         leave(io).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the peers of tests/peers/install.sh"]
+async fn the_example_keeps_its_tasks_while_it_reconnects() {
+    for make in [Make::Python, Make::Reference] {
+        let server = make.serve(0).await;
+        // target/<profile>/deps/<this test>
+        let mut path = std::env::current_exe().unwrap();
+        path.pop();
+        path.pop();
+        path.push("examples/tasks");
+        let mut example = Command::new(path)
+            .arg(format!("http://127.0.0.1:{}", server.port))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("it is built with the tests");
+        let mut input = example.stdin.take().expect("piped");
+        let mut lines = BufReader::new(example.stdout.take().expect("piped")).lines();
+        let mut line = async || soon(lines.next_line()).await.unwrap().expect("a line");
+        assert_eq!(line().await, "connected");
+        for number in 0..20 {
+            let task = format!("{number}\n");
+            input.write_all(task.as_bytes()).await.unwrap();
+        }
+        assert_eq!(
+            server.tasks(20).await,
+            (0..20).collect::<Vec<_>>(),
+            "{make:?}"
+        );
+        let server = server.restart(async {
+            let said = line().await;
+            assert!(said.starts_with("disconnected: "), "{said}");
+            for number in 20..40 {
+                let task = format!("{number}\n");
+                input.write_all(task.as_bytes()).await.unwrap();
+            }
+        });
+        let server = server.await;
+        assert_eq!(line().await, "connected");
+        assert_eq!(
+            server.tasks(20).await,
+            (20..40).collect::<Vec<_>>(),
+            "{make:?}"
+        );
     }
 }

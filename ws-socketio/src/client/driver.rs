@@ -262,6 +262,7 @@ async fn rest(seat: &Seat, until: Instant) -> bool {
             let now = clock.now();
             // Without a session it cannot fail.
             let _ = state.check(now);
+            shared.made_room();
             if shared.is_abandoned() {
                 state.leave_all(seat);
             }

@@ -42,10 +42,11 @@ impl Link {
         question: Option<Question>,
     ) -> Result<(), EmitError> {
         let Self { engine, sio } = self;
-        Ok(match question {
+        match question {
             None => sio.emit(namespace, event, engine)?,
             Some((token, until)) => sio.ask(namespace, event, token, until, engine)?,
-        })
+        }
+        Ok(())
     }
 
     /// The next thing to do.

@@ -8,8 +8,9 @@ use sio_proto::{AckId, Encoded};
 use tokio::sync::{Notify, watch};
 
 use super::error::ConnectError;
-use super::state::State;
+use super::state::{Place, State};
 use crate::clock::Clock;
+use crate::error::EmitError;
 
 /// How a client ended: `Err` if it gave up.
 pub(super) type Outcome = Result<(), Arc<ConnectError>>;
@@ -57,6 +58,17 @@ impl Shared {
     /// Wakes those who wait for room.
     pub(super) fn made_room(&self) {
         self.room.notify_waiters();
+    }
+
+    /// Waits until an event would be sent or kept.
+    pub(super) async fn room(&self, namespace: &str, place: Place) -> Result<(), EmitError> {
+        loop {
+            let room = self.room.notified();
+            if self.lock().has_room(namespace, place)? {
+                return Ok(());
+            }
+            room.await;
+        }
     }
 
     /// Answers an event, as soon as there is room.

@@ -32,7 +32,7 @@ pub struct Connected {
 /// | emitted | what becomes of it |
 /// |---|---|
 /// | while connected | it leaves at once |
-/// | while not | it is kept, up to [`max_unsent`](super::Client::max_unsent) bytes in all, and leaves in order, after what the connect hook emits |
+/// | while not | it is kept, until there are [`max_unsent`](super::Client::max_unsent) bytes of them, and leaves in order, after what the connect hook emits |
 /// | as [volatile](Self::emit_volatile), while not | it is dropped |
 /// | just before a connection is lost | nobody knows; a [`call`](Self::call) that was answered has arrived |
 #[derive(Clone)]
@@ -140,6 +140,20 @@ impl Socket {
     /// As [`emit`](Self::emit).
     pub fn emit_volatile(&self, event: &str, args: impl Serialize) -> Result<bool, EmitError> {
         self.send(event, &args, Unsent::Dropped)
+    }
+
+    /// Waits until there is room for an event: until then [`emit`](Self::emit) says
+    /// [`Full`](EmitError::Full). Of several tasks that wait, each has to find some.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`](EmitError::Disconnected), as of [`emit`](Self::emit).
+    pub async fn room(&self) -> Result<(), EmitError> {
+        self.seat.shared.room(&self.namespace, self.place).await
     }
 
     /// Asks a question: an event that the server is to answer. It is kept as other events are, and

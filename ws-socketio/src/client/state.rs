@@ -28,7 +28,7 @@ pub(super) struct State {
     calls: Calls,
     /// What is kept in all namespaces, in bytes.
     kept: usize,
-    /// The most that waits to be sent, in bytes: in the session, and again here.
+    /// The high-water mark of what waits to be sent, in bytes: in the session, and again here.
     max_unsent: usize,
     /// Who did not let the client in, until somebody asks.
     refusals: Vec<ConnectError>,
@@ -101,6 +101,19 @@ impl State {
         Ok(())
     }
 
+    /// Whether an event would be sent or kept now.
+    ///
+    /// # Errors
+    ///
+    /// None ever will be.
+    pub(super) fn has_room(&self, namespace: &str, place: Place) -> Result<bool, EmitError> {
+        let direct = self.is_direct(namespace, place)?;
+        Ok(match &self.link {
+            Some(Link { engine, .. }) if direct => engine.unsent() < self.max_unsent,
+            _ => self.kept < self.max_unsent,
+        })
+    }
+
     /// Answers an event of the session that it came in; of another one nobody waits for it. Says
     /// whether that was possible: if not, there is no room.
     pub(super) fn answer(
@@ -167,22 +180,27 @@ impl State {
         question: Option<Question>,
         place: Place,
     ) -> Result<bool, EmitError> {
-        let found = self.namespaces.get(namespace);
-        let found = found.ok_or(EmitError::Disconnected)?;
-        let can = match found.stand {
-            Stand::Over => return Err(EmitError::Disconnected),
-            Stand::Outside => false,
-            Stand::Greeting => place == Place::Hook,
-            Stand::Joined => found.kept.is_empty(),
-        };
+        let direct = self.is_direct(namespace, place)?;
         match &mut self.link {
-            Some(link) if can => match link.put(namespace, event, question) {
+            Some(link) if direct => match link.put(namespace, event, question) {
                 Ok(()) => Ok(true),
                 // The session has just ended; another one may come.
                 Err(EmitError::Disconnected) => Ok(false),
                 Err(error) => Err(error),
             },
             _ => Ok(false),
+        }
+    }
+
+    /// Whether an event goes into the session, and not to those that are kept.
+    fn is_direct(&self, namespace: &str, place: Place) -> Result<bool, EmitError> {
+        let found = self.namespaces.get(namespace);
+        let found = found.ok_or(EmitError::Disconnected)?;
+        match found.stand {
+            Stand::Over => Err(EmitError::Disconnected),
+            Stand::Outside => Ok(false),
+            Stand::Greeting => Ok(place == Place::Hook),
+            Stand::Joined => Ok(found.kept.is_empty()),
         }
     }
 
@@ -195,11 +213,11 @@ impl State {
         let limit = self.max_unsent;
         let found = self.namespaces.get_mut(namespace);
         let found = found.ok_or(EmitError::Disconnected)?;
-        let kept = Kept::new(event, question);
-        if self.kept.saturating_add(kept.size) > limit {
+        if self.kept >= limit {
             return Err(EmitError::Full { limit });
         }
-        self.kept += kept.size;
+        let kept = Kept::new(event, question);
+        self.kept = self.kept.saturating_add(kept.size);
         found.kept.push_back(kept);
         Ok(())
     }
