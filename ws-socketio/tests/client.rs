@@ -557,6 +557,41 @@ async fn what_is_set_wrongly_is_said_before_anybody_is_asked() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_cannot_be_asked_for_is_not_asked_for_again() {
+    let server = Ours::start(|io| drop(io.of("/"))).await;
+    let client = server.client(Transports::Polling).namespaces(["chat"]);
+    let io = client.start().unwrap();
+    let error = soon(io.wait()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot ask for the namespace chat: invalid namespace"
+    );
+}
+
+#[tokio::test]
+async fn who_is_refused_in_one_namespace_comes_back_to_the_others() {
+    let server = Ours::start(|io| {
+        io.of("/")
+            .on("end", async |socket: ws_socketio::Socket| socket.close());
+        io.of("/no")
+            .connect(async |_: ws_socketio::Socket| Err::<(), _>("no"));
+    });
+    let server = server.await;
+    let (joined, mut joins) = log();
+    let io = server
+        .client(Transports::WebSocket)
+        .namespaces(["/no"])
+        .reconnect_after(Duration::ZERO)
+        .on_connect("/", move |socket: Socket| note(&joined, socket.id()))
+        .start()
+        .unwrap();
+    let first = soon(joins.recv()).await.unwrap();
+    io.of("/").emit("end", ()).unwrap();
+    assert_ne!(soon(joins.recv()).await.unwrap(), first);
+    leave(io).await;
+}
+
+#[tokio::test]
 async fn an_error_says_what_the_server_said() {
     let server = Ours::start(|io| drop(io.of("/"))).await;
     let error = soon(

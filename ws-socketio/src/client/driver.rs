@@ -133,13 +133,16 @@ impl Driver {
         self.seat.shared.made_room();
         over.map_err(|over| {
             let error = over.said(&mut wire);
-            let how = match error.ended() {
-                _ if matches!(&error, ConnectError::Protocol(Violation::EarlierRevision)) => {
-                    Ended::Fault
+            let how = match (&error, error.ended()) {
+                (ConnectError::Protocol(Violation::EarlierRevision), how) => how,
+                // A server that opened a session may open another one, which goes better.
+                (ConnectError::Protocol(_) | ConnectError::Session(_), Ended::Fault)
+                | (_, Ended::Status(_))
+                    if was_open =>
+                {
+                    Ended::Io
                 }
-                // A server that opened a session may open another one.
-                Ended::Status(_) | Ended::Fault if was_open => Ended::Io,
-                how => how,
+                (_, how) => how,
             };
             Ending {
                 error,
@@ -164,11 +167,11 @@ impl Driver {
                 let state = shared.lock();
                 if let Some(reason) = state.closed() {
                     return match refused {
+                        _ if !state.is_over() => Err(Over::Session(reason)),
                         Some(error) if !state.has_left() || self.first.is_some() => {
                             Err(Over::Error(error))
                         }
-                        _ if state.is_over() => Ok(()),
-                        _ => Err(Over::Session(reason)),
+                        _ => Ok(()),
                     };
                 }
                 let deadlines = [state.deadline(), entry.deadline()];

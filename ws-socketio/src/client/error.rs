@@ -18,7 +18,7 @@ pub enum ConnectError {
     /// The URL, or the path of the server, is none.
     #[error("invalid URL")]
     Url(#[source] InvalidUrl),
-    /// The URL has a path. Namespaces are named with [`namespace`](super::Client::namespace), and
+    /// The URL has a path. Namespaces are named with [`namespaces`](super::Client::namespaces), and
     /// where the server is mounted with [`path`](super::Client::path).
     #[error("a URL with a path: namespaces, and the path of the server, are set apart from it")]
     Path,
