@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use ws_socketio::client::{Client, ConnectError, Connected, Socket, Transports};
 use ws_socketio::sio_proto::Violation;
 use ws_socketio::{
-    Ack, Arguments, CallError, EmitError, Handle, HandlerError, Limits, Reason, Refused, Server,
+    Arguments, CallError, EmitError, Handle, HandlerError, Limits, Reason, Refused, Server,
 };
 use ws_tokio::{CloseCode, Message};
 
@@ -38,7 +38,8 @@ impl Ours {
     }
 
     async fn at(address: SocketAddr, setup: impl FnOnce(&Server)) -> Self {
-        let io = Server::new();
+        // No ping wakes whom something else should have woken.
+        let io = Server::new().ping_interval(Duration::from_secs(600));
         setup(&io);
         let handle = io.handle();
         let listener = TcpListener::bind(address).await.unwrap();
@@ -396,50 +397,56 @@ async fn handlers_that_do_not_keep_up_stop_the_reading_and_nothing_is_lost() {
 async fn an_answer_of_a_session_that_is_gone_is_given_to_nobody() {
     let (asked, mut answers) = log();
     let server = Ours::start(|io| {
-        let asked = asked.clone();
-        io.of("/").on("ask", move |socket: ws_socketio::Socket| {
-            let asked = asked.clone();
-            async move {
-                tokio::spawn(async move {
-                    let answer = socket.call::<u32>("question", ()).await;
-                    asked
-                        .send(answer.map_err(|error| error.to_string()))
-                        .unwrap();
-                });
-            }
-        });
         io.of("/")
+            .on("ask", move |socket: ws_socketio::Socket, n: u32| {
+                let asked = asked.clone();
+                async move {
+                    tokio::spawn(async move {
+                        let answer = socket.call::<u32>("question", n).await;
+                        note(&asked, answer.map_err(|error| error.to_string()));
+                    });
+                }
+            })
+            .on("echo", async |_: ws_socketio::Socket, n: u32| n)
             .on("end", async |socket: ws_socketio::Socket| socket.close());
     });
     let server = server.await;
     let (began, mut begins) = log();
-    let (go, gone) = tokio::sync::watch::channel(0);
+    let (go, gone) = tokio::sync::watch::channel(false);
     let io = server
         .client(Transports::WebSocket)
         .reconnect_after(Duration::ZERO)
-        .on("/", "question", move |_: Socket| {
+        .on("/", "question", move |_: Socket, n: u32| {
             let mut gone = gone.clone();
-            began.send(()).unwrap();
-            async move { Ack(*gone.wait_for(|gone| *gone != 0).await.unwrap()) }
+            note(&began, n);
+            async move {
+                gone.wait_for(|gone| *gone).await.unwrap();
+                n
+            }
         })
         .connect();
     let io = soon(io).await.unwrap();
-    let id = io.of("/").id();
-    io.of("/").emit("ask", ()).unwrap();
-    soon(begins.recv()).await.unwrap();
-    io.of("/").emit("end", ()).unwrap();
+    let socket = io.of("/");
+    let id = socket.id();
+    socket.emit("ask", 1).unwrap();
+    assert_eq!(soon(begins.recv()).await, Some(1));
+    socket.emit("end", ()).unwrap();
     let error = soon(answers.recv()).await.unwrap().unwrap_err();
     assert_eq!(error, CallError::Disconnected.to_string());
     // What is emitted before the client has noticed it is lost. The hooks wait for the handler.
     soon(async {
-        while io.of("/").id() == id {
+        while socket.id() == id {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    io.of("/").emit("ask", ()).unwrap();
-    go.send(7).unwrap();
-    assert_eq!(soon(answers.recv()).await.unwrap(), Ok(7));
+    // Both questions have the first id of their connection. This one is there when that is answered.
+    socket.emit("ask", 2).unwrap();
+    for n in 0..2 {
+        assert_eq!(soon(socket.call::<u32>("echo", n)).await.unwrap(), n);
+    }
+    go.send(true).unwrap();
+    assert_eq!(soon(answers.recv()).await.unwrap(), Ok(2));
     leave(io).await;
 }
 
