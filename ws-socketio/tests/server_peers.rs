@@ -1,5 +1,5 @@
-//! Clients of others against our server: python-socketio, async and blocking. What their program does,
-//! and wants, is written at its top, in `tests/peers`.
+//! Clients of others against our server: python-socketio, async and blocking, and socket.io-client. What
+//! they want is written at the top of `tests/peers/socketio_client.py`.
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};
@@ -79,15 +79,26 @@ async fn serve() -> (String, Handle) {
     (format!("http://{address}"), handle)
 }
 
-async fn passes_with_python(transports: &str) {
+#[derive(Clone, Copy)]
+enum Make {
+    Python,
+    Reference,
+}
+
+async fn passes(make: Make, transports: &str) {
     let (url, io) = serve().await;
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let python: PathBuf = repository.join("target/peers/venv/bin/python");
-    assert!(python.exists(), "run tests/peers/install.sh");
-    let mut client = Command::new(python);
-    client.arg(repository.join("tests/peers/socketio_client.py"));
+    let peers = repository.join("target/peers");
+    assert!(peers.join("venv").exists(), "run tests/peers/install.sh");
+    let (program, script): (PathBuf, _) = match make {
+        Make::Python => (peers.join("venv/bin/python"), "socketio_client.py"),
+        Make::Reference => ("node".into(), "socketio_client.js"),
+    };
+    let mut client = Command::new(program);
+    client.arg(repository.join("tests/peers").join(script));
     client.args([transports, &url]).env("PYTHONUTF8", "1");
-    let ended = tokio::time::timeout(PATIENCE, client.kill_on_drop(true).output());
+    client.current_dir(repository).kill_on_drop(true);
+    let ended = tokio::time::timeout(PATIENCE, client.output());
     let output = ended.await.expect("it ends").expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     let complaints = String::from_utf8_lossy(&output.stderr);
@@ -98,20 +109,21 @@ async fn passes_with_python(transports: &str) {
     io.ended().await;
 }
 
-#[tokio::test]
-#[ignore = "needs the peers of tests/peers/install.sh"]
-async fn python_by_polling() {
-    passes_with_python("polling").await;
+macro_rules! peers {
+    ($($name:ident: $make:ident by $transports:literal;)*) => {$(
+        #[tokio::test]
+        #[ignore = "needs the peers of tests/peers/install.sh"]
+        async fn $name() {
+            passes(Make::$make, $transports).await;
+        }
+    )*};
 }
 
-#[tokio::test]
-#[ignore = "needs the peers of tests/peers/install.sh"]
-async fn python_by_websocket() {
-    passes_with_python("websocket").await;
-}
-
-#[tokio::test]
-#[ignore = "needs the peers of tests/peers/install.sh"]
-async fn python_from_polling_to_websocket() {
-    passes_with_python("polling,websocket").await;
+peers! {
+    python_by_polling: Python by "polling";
+    python_by_websocket: Python by "websocket";
+    python_from_polling_to_websocket: Python by "polling,websocket";
+    the_reference_by_polling: Reference by "polling";
+    the_reference_by_websocket: Reference by "websocket";
+    the_reference_from_polling_to_websocket: Reference by "polling,websocket";
 }

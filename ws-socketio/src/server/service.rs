@@ -194,7 +194,8 @@ impl Service {
             match Box::pin(upgrade.open()).await {
                 Ok(ws) => {
                     let link = hub.open(number, Transport::WebSocket, binary, described);
-                    Driver::new(link, Some(Box::new(ws))).await;
+                    // A task of its own, because this one would keep its size.
+                    tokio::spawn(Driver::new(link, Some(Box::new(ws))));
                 }
                 Err(_) => hub.withdraw(number),
             }
