@@ -88,7 +88,7 @@ impl Halls {
             return;
         }
         let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |made: &Arc<Hall>| std::ptr::eq(&raw const **made, hall);
+        let is_it = |made: &Arc<Hall>| std::ptr::eq(Arc::as_ptr(made), hall);
         if named.made.get(&*hall.name).is_some_and(is_it) && hall.members().len() == 0 {
             named.made.remove(&*hall.name);
         }
