@@ -103,7 +103,7 @@ impl Namespace {
         self
     }
 
-    /// Is called when a handler fails, with the name of its event.
+    /// Is called when a handler fails, with the name of its event. Without it nobody hears of that.
     pub fn failed(
         &self,
         hook: impl Fn(&Socket, &str, &HandlerError) + Send + Sync + 'static,
