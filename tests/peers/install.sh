@@ -51,7 +51,7 @@ npm install --prefix "$out" --no-audit --no-fund --no-package-lock --silent
 version() {
     echo "$1 $(node -p "require('./$out/node_modules/$1/package.json').version")"
 }
-echo "peers: node $(node --version), $(version ws), $(version undici), $(version socket.io-parser)"
+echo "peers: node $(node --version), $(version ws), $(version undici), $(version socket.io), $(version socket.io-parser)"
 
 need "openssl version" openssl
 

@@ -254,6 +254,7 @@ fn copied(method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) -> 
 pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl Refused {
+    #[cfg(feature = "axum")]
     pub(crate) fn new(error: RequestError, bootstrap: Bootstrap) -> Self {
         let refusal = error.into();
         Self { refusal, bootstrap }

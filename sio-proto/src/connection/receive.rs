@@ -54,10 +54,11 @@ pub(super) fn by_server<'b>(
         Packet::Connect {
             namespace, data, ..
         } => {
+            // Those of an earlier revision do so without having been asked.
+            let (sid, pid) = data.and_then(admission).ok_or(Violation::EarlierRevision)?;
             let Ok(asked) = namespaces.connecting(namespace) else {
                 return Ok(None);
             };
-            let (sid, pid) = data.and_then(admission).ok_or(Violation::EarlierRevision)?;
             asked.membership = Membership::Joined;
             asked.recovery = pid.as_deref().and_then(Recovery::new);
             // What came before was received all the same.

@@ -327,7 +327,8 @@ impl Client {
                 if self.post == Flight::Home && !self.outbox.is_empty() =>
             {
                 self.post = Flight::Away;
-                self.lent = Queued::Text(self.outbox.join(self.max_payload()).into());
+                let body = self.outbox.join(self.max_payload(), Outbox::MAX_PACKETS);
+                self.lent = Queued::Text(body.into());
                 Some(Action::Post {
                     query: &self.queries[0],
                     body: self.lent.as_message().as_text().unwrap_or_default(),

@@ -57,6 +57,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// The most packets of a payload: servers and clients in Python refuse more, and the session is
+    /// over then.
+    pub(super) const MAX_PACKETS: usize = 16;
+
     pub(super) const fn new(limit: usize) -> Self {
         Self {
             packets: VecDeque::new(),
@@ -113,10 +117,14 @@ impl Outbox {
         })
     }
 
-    /// The next packets as one payload of at most `limit` bytes, or of one packet that is longer.
-    pub(super) fn join(&mut self, limit: u64) -> String {
+    /// The next packets as one payload: of at most `limit` bytes, or of one packet that is longer, and
+    /// of at most `most` packets.
+    pub(super) fn join(&mut self, limit: u64, most: usize) -> String {
         let mut payload = String::new();
-        while let Some(packet) = self.packets.front() {
+        for _ in 0..most {
+            let Some(packet) = self.packets.front() else {
+                break;
+            };
             let len = payload.len() + usize::from(!payload.is_empty()) + packet.text_len();
             if !payload.is_empty() && len as u64 > limit {
                 break;

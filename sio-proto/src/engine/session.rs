@@ -322,7 +322,7 @@ impl Session {
         match self.state {
             State::Polling | State::Probing(_) if !self.outbox.is_empty() => {
                 let to = self.held.take()?;
-                let body = self.outbox.join(u64::MAX);
+                let body = self.outbox.join(u64::MAX, Outbox::MAX_PACKETS);
                 Some(self.lend(Reply::Answer(to, body.into())))
             }
             State::WebSocket(on) | State::Closing(Some(on), _) => {

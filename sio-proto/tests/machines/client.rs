@@ -181,3 +181,24 @@ fn an_answer_over_the_limit_ends_the_session() {
         "answer too long (ClientConfig::max_body is 100 bytes)"
     );
 }
+
+#[test]
+fn a_post_has_no_more_packets_than_servers_in_python_take() {
+    let now = Instant::default();
+    let mut client = Client::open(Transport::Polling, &ClientConfig::default(), now);
+    assert!(client.poll().is_some());
+    let open = br#"0{"sid":"S","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
+    let mut payload = client.got(open).expect("a body");
+    assert_eq!(client.step(&mut payload, now), None);
+    for _ in 0..40 {
+        client.send("a").expect("room");
+    }
+    let mut packets = Vec::new();
+    while let Some(action) = client.poll() {
+        if let Action::Post { body, .. } = action {
+            packets.push(body.split('\u{1e}').count());
+            client.posted();
+        }
+    }
+    assert_eq!(packets, [16, 16, 8]);
+}

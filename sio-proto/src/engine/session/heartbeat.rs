@@ -60,7 +60,10 @@ impl Heartbeat {
     pub(super) fn check(&mut self, now: Instant, pings: Pings) -> Due {
         match self.phase {
             Phase::Quiet(at) if at <= now && pings == Pings::Leave => {
-                self.phase = Phase::Waiting(now.after(self.timeout));
+                // Counted from when it was due: timers are late by a little. One that is late by much
+                // takes half of the time from the client at most.
+                let until = at.after(self.timeout).max(now.after(self.timeout / 2));
+                self.phase = Phase::Waiting(until);
                 Due::Ping
             }
             Phase::Waiting(until) if until <= now => Due::Dead,

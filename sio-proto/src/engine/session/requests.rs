@@ -27,7 +27,7 @@ impl Session {
             State::WebSocket(_) => self.refuse(request, Refusal::BadRequest),
             State::Closing(None, _) => {
                 self.outbox.push_control(CLOSE);
-                let body = self.outbox.join(u64::MAX);
+                let body = self.outbox.join(u64::MAX, usize::MAX);
                 self.replies.push_back(Reply::Answer(request, body.into()));
                 self.end(Reason::Closed, now);
             }

@@ -1,0 +1,399 @@
+//! The client: several namespaces over one session, which it begins again when it is lost.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use ws_socketio::client::{Client, Socket, Transports};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let io = Client::new("http://127.0.0.1:5000")
+//!     .namespaces(["/", "/imchat"])
+//!     .transports(Transports::WebSocket)
+//!     .reconnect_after(Duration::ZERO)
+//!     .on("/imchat", "message", async |_: Socket, text: String| println!("{text}"))
+//!     .connect()
+//!     .await?;
+//! io.of("/imchat").emit("chat", "hello")?; // kept while it reconnects
+//! let sum: i64 = io.of("/").call("add", (1, 2)).await?;
+//! io.wait().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod auth;
+mod driver;
+mod entry;
+mod error;
+mod handlers;
+mod link;
+mod namespace;
+mod polling;
+mod shared;
+mod socket;
+mod state;
+mod target;
+mod wire;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use sio_proto::Limits;
+use sio_proto::engine::{ClientConfig, Transport, Upgrade};
+use tokio::sync::{mpsc, oneshot};
+use ws_http::{Backoff, Retry};
+
+use self::auth::Auth;
+use self::driver::{Driver, First, Plan};
+use self::handlers::Handlers;
+use self::namespace::Namespace;
+use self::shared::Shared;
+use self::state::State;
+use self::target::Target;
+use self::worker::{Failed, Worker};
+use crate::arguments::Arguments;
+use crate::error::HandlerError;
+use crate::handler::Handler;
+use crate::reason::Reason;
+use crate::reply::Reply;
+
+pub use error::{ConnectError, PollingError};
+pub use socket::{Connected, Socket};
+
+/// What carries a client's sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transports {
+    /// Polling, and a WebSocket as soon as one works: what gets through everywhere.
+    #[default]
+    PollingThenWebSocket,
+    /// A WebSocket and nothing else: fewer round trips, and no need of a balancer that sends all
+    /// requests of a client to one node.
+    WebSocket,
+    /// Polling and nothing else.
+    Polling,
+}
+
+/// Configures a client, and connects it.
+///
+/// | what | default | set with |
+/// |---|---|---|
+/// | namespaces | those with handlers; `/` if there are none | [`namespaces`](Self::namespaces) |
+/// | transports | polling, then WebSocket | [`transports`](Self::transports) |
+/// | the path of the server | `/socket.io/` | [`path`](Self::path) |
+/// | opening a session; the upgrade | 20 s; 10 s | [`config`](Self::config) |
+/// | being let in, in all namespaces | 45 s | [`limits`](Self::limits) |
+/// | the wait before it connects again | within 1 s, doubling to 5 s, half as long again or as short | [`reconnect`](Self::reconnect), [`reconnect_after`](Self::reconnect_after) |
+/// | attempts to connect again | without end | [`attempts`](Self::attempts) |
+/// | what waits to be sent | 1 MiB in the session, and 1 MiB while there is none | [`max_unsent`](Self::max_unsent) |
+/// | a packet with its attachments; attachments | 10,000,000 bytes; 64 | [`limits`](Self::limits) |
+/// | questions that wait, in each namespace | 1,024 | [`limits`](Self::limits) |
+/// | events that wait for a namespace's handlers | 256, or 1 MiB; then no more is read | |
+///
+/// It connects again after a connection was lost, and after an attempt that may go better the next
+/// time. It does not after it was refused (the namespace, or the request with a status such as 401),
+/// after the server put it out of all namespaces, or closed the WebSocket with 1008. All namespaces
+/// are asked for again that were neither left nor refused.
+///
+/// Handlers of one namespace run one after the other, in the order of their events; reading goes on
+/// meanwhile, so a handler may ask the server something and wait for the answer.
+#[must_use = "call `connect`"]
+pub struct Client {
+    url: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    transports: Transports,
+    namespaces: BTreeMap<String, Handlers>,
+    auth: Auth,
+    retry: Retry,
+    attempts: Option<u32>,
+    config: ClientConfig,
+    limits: Limits,
+    on_connect_error: Box<dyn Fn(&ConnectError) + Send + Sync>,
+    failed: Arc<Failed>,
+}
+
+impl Client {
+    /// Makes a client for `http://host[:port][?query]`. The query goes into each request; `ws://` is
+    /// taken, too. [`connect`](Self::connect) checks it.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            path: "/socket.io/".into(),
+            headers: Vec::new(),
+            transports: Transports::default(),
+            namespaces: BTreeMap::new(),
+            auth: Auth::default(),
+            retry: Retry::new(backoff(Backoff::DEFAULT.first)),
+            attempts: None,
+            config: ClientConfig::DEFAULT,
+            limits: Limits::DEFAULT,
+            on_connect_error: Box::new(|_| {}),
+            failed: Arc::new(|_, _, _| {}),
+        }
+    }
+
+    /// Adds namespaces to be in, whether or not there are handlers for them.
+    pub fn namespaces<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        for name in names {
+            self.handlers(name.as_ref());
+        }
+        self
+    }
+
+    /// Sets what carries the sessions.
+    pub const fn transports(mut self, transports: Transports) -> Self {
+        self.transports = transports;
+        self
+    }
+
+    /// Sets the path that the server answers at.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Adds a header to every request: Cookie, Authorization.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Shows credentials, a struct or a map, in every namespace for which there are no
+    /// [others](Self::auth_of).
+    pub fn auth(mut self, auth: impl Serialize) -> Self {
+        self.auth.set(None, &auth);
+        self
+    }
+
+    /// Shows credentials in one namespace.
+    pub fn auth_of(mut self, namespace: &str, auth: impl Serialize) -> Self {
+        self.auth.set(Some(namespace), &auth);
+        self
+    }
+
+    /// Asks `ask` for credentials each time a namespace is asked for, with its name: for a fresh token.
+    /// If it fails, that is a failed attempt, and worth another.
+    ///
+    /// ```no_run
+    /// # use std::collections::HashMap;
+    /// # async fn token() -> std::io::Result<String> { Ok(String::new()) }
+    /// let client = ws_socketio::client::Client::new("http://127.0.0.1:5000")
+    ///     .auth_with(async |_namespace| Ok(HashMap::from([("token", token().await?)])));
+    /// ```
+    pub fn auth_with<F, Running, A>(mut self, ask: F) -> Self
+    where
+        F: Fn(String) -> Running + Send + Sync + 'static,
+        Running: Future<Output = io::Result<A>> + Send + 'static,
+        A: Serialize + 'static,
+    {
+        self.auth.set_with(ask);
+        self
+    }
+
+    /// Calls `handler` for each event of that name: see [`Handler`].
+    pub fn on<P>(mut self, namespace: &str, event: &str, handler: impl Handler<Socket, P>) -> Self {
+        self.handlers(namespace).on(event, handler);
+        self
+    }
+
+    /// Calls `handler` for the events that have none of their own, with their names.
+    pub fn fallback<F, Running, R>(mut self, namespace: &str, handler: F) -> Self
+    where
+        F: Fn(Socket, String, Arguments) -> Running + Send + Sync + 'static,
+        Running: Future<Output = R> + Send + 'static,
+        R: Reply,
+    {
+        self.handlers(namespace).fallback(handler);
+        self
+    }
+
+    /// Calls `hook` each time the client has come into the namespace. What it emits leaves first:
+    /// what others emit is kept until it has ended.
+    pub fn on_connect<F, Running>(mut self, namespace: &str, hook: F) -> Self
+    where
+        F: Fn(Socket) -> Running + Send + Sync + 'static,
+        Running: Future<Output = ()> + Send + 'static,
+    {
+        self.handlers(namespace).on_connect(hook);
+        self
+    }
+
+    /// Calls `hook` each time the client is no longer in the namespace, and says why.
+    pub fn on_disconnect<F, Running>(mut self, namespace: &str, hook: F) -> Self
+    where
+        F: Fn(Socket, Reason) -> Running + Send + Sync + 'static,
+        Running: Future<Output = ()> + Send + 'static,
+    {
+        self.handlers(namespace).on_disconnect(hook);
+        self
+    }
+
+    /// Calls `hook` for each attempt that failed, and for each namespace that was refused, after the
+    /// first that [`connect`](Self::connect) waits for.
+    pub fn on_connect_error(
+        mut self,
+        hook: impl Fn(&ConnectError) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_connect_error = Box::new(hook);
+        self
+    }
+
+    /// Calls `hook` when a handler fails, with the name of its event: the event is not answered. A
+    /// hook that panics is called `connect` or `disconnect`.
+    pub fn failed(
+        mut self,
+        hook: impl Fn(&Socket, &str, &HandlerError) + Send + Sync + 'static,
+    ) -> Self {
+        self.failed = Arc::new(hook);
+        self
+    }
+
+    /// Sets after what it connects again, and when.
+    pub fn reconnect(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Sets within which time it connects again first; the wait is doubled then, up to 5 s. With zero
+    /// it always connects at once, but for a tenth of a second after each attempt that failed.
+    pub fn reconnect_after(mut self, first: Duration) -> Self {
+        self.retry.set_backoff(backoff(first));
+        self
+    }
+
+    /// Sets how many attempts in a row may fail until it gives up; with 0 it never connects again.
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = Some(attempts);
+        self
+    }
+
+    /// Sets what may wait to be sent, in bytes: in the session, and again while there is none.
+    pub const fn max_unsent(mut self, bytes: usize) -> Self {
+        self.config.max_unsent = bytes;
+        self
+    }
+
+    /// Sets what sessions may use, and how long they may take. [`transports`](Self::transports) says
+    /// whether there is an upgrade.
+    pub const fn config(mut self, config: ClientConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets what namespaces, packets and questions may use.
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Connects, and waits until the client is in all its namespaces. This makes one attempt; what
+    /// is lost later is connected again.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped leaves no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says how far it came. If the server refused one namespace of several, there
+    /// is no connection.
+    pub async fn connect(self) -> Result<Connected, ConnectError> {
+        let (first, entered) = oneshot::channel();
+        let connected = self.begin(Some(first))?;
+        // The task says something, unless the runtime ends.
+        let entered = entered.await.unwrap_or(Err(ConnectError::Disconnected));
+        entered.map(|()| connected)
+    }
+
+    /// Connects, and does not wait for it: what is emitted is kept, and attempts that fail are made
+    /// again, the first as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`]: what was set is invalid.
+    pub fn start(self) -> Result<Connected, ConnectError> {
+        self.begin(None)
+    }
+
+    fn begin(mut self, first: Option<First>) -> Result<Connected, ConnectError> {
+        let target = Target::parse(&self.url, &self.path, &self.headers)?;
+        if self.namespaces.is_empty() {
+            self.handlers("/");
+        }
+        let limit = self.limits.max_namespaces;
+        if let Some(namespace) = self.namespaces.keys().nth(limit) {
+            return Err(ConnectError::Namespace {
+                namespace: namespace.clone(),
+                error: sio_proto::EmitError::TooManyNamespaces { limit },
+            });
+        }
+        self.config.upgrade = match self.transports {
+            Transports::PollingThenWebSocket => Upgrade::IfOffered,
+            Transports::WebSocket | Transports::Polling => Upgrade::Never,
+        };
+        let (mut namespaces, mut to_do) = (BTreeMap::new(), Vec::new());
+        for (name, handlers) in self.namespaces {
+            let (sender, jobs) = mpsc::unbounded_channel();
+            let name: Arc<str> = name.into();
+            let namespace = Namespace::new(Arc::clone(&name), handlers, sender);
+            namespaces.insert(Arc::clone(&name), namespace);
+            to_do.push((name, jobs));
+        }
+        let state = State::new(namespaces, self.config.max_unsent);
+        let (connected, seat) = Connected::new(Shared::new(state));
+        for (namespace, jobs) in to_do {
+            let worker = Worker {
+                seat: seat.clone(),
+                namespace,
+                failed: Arc::clone(&self.failed),
+            };
+            tokio::spawn(worker.run(jobs));
+        }
+        let plan = Plan {
+            target: Arc::new(target),
+            by: match self.transports {
+                Transports::WebSocket => Transport::WebSocket,
+                Transports::PollingThenWebSocket | Transports::Polling => Transport::Polling,
+            },
+            config: self.config,
+            limits: self.limits,
+            auth: self.auth,
+            retry: self.retry,
+            attempts: self.attempts,
+            on_connect_error: self.on_connect_error,
+        };
+        tokio::spawn(Driver::new(seat, plan, first).run());
+        Ok(connected)
+    }
+
+    fn handlers(&mut self, namespace: &str) -> &mut Handlers {
+        self.namespaces.entry(namespace.into()).or_default()
+    }
+}
+
+/// The waits of the reference, with this as the first.
+fn backoff(first: Duration) -> Backoff {
+    let mut backoff = Backoff::DEFAULT;
+    backoff.first = first;
+    backoff.most = Duration::from_secs(5);
+    backoff
+}
+
+/// Shows no query, no header and no credentials: they may be secrets.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("path", &self.path)
+            .field("transports", &self.transports)
+            .field("namespaces", &self.namespaces)
+            .field("auth", &self.auth)
+            .field("retry", &self.retry)
+            .field("attempts", &self.attempts)
+            .field("config", &self.config)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,251 @@
+//! What the application holds of a client: the client as a whole, and a socket for each namespace.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use serde::Serialize;
+use sio_proto::engine::Transport;
+
+use super::error::ConnectError;
+use super::namespace::{Namespace, Stand};
+use super::shared::Shared;
+use super::state::{Place, Unsent};
+use crate::call::{Call, Waiting};
+use crate::encode;
+use crate::error::EmitError;
+
+/// A client that is connected, or comes back: from [`Client::connect`](super::Client::connect).
+///
+/// It goes on until it, its clones and the sockets that come from [`of`](Self::of) are dropped, or
+/// [`disconnect`](Self::disconnect) is called.
+#[derive(Clone)]
+#[must_use = "it disconnects when it is dropped"]
+pub struct Connected {
+    seat: Seat,
+    alive: Arc<Alive>,
+}
+
+/// A client in one of its namespaces. Cheap to clone, and for any task.
+///
+/// It outlives the connections: what it emits while there is none is kept, and leaves with the next.
+///
+/// | emitted | what becomes of it |
+/// |---|---|
+/// | while connected | it leaves at once |
+/// | while not | it is kept, until there are [`max_unsent`](super::Client::max_unsent) bytes of them, and leaves in order, after what the connect hook emits |
+/// | as [volatile](Self::emit_volatile), while not | it is dropped |
+/// | just before a connection is lost | nobody knows; a [`call`](Self::call) that was answered has arrived |
+#[derive(Clone)]
+pub struct Socket {
+    seat: Seat,
+    /// Absent in handlers of a client that nobody else holds any more.
+    _alive: Option<Arc<Alive>>,
+    namespace: Arc<str>,
+    place: Place,
+}
+
+/// Keeps a client going.
+pub(super) struct Alive(Arc<Shared>);
+
+/// What the client's own tasks make sockets of, without keeping the client going.
+#[derive(Clone)]
+pub(super) struct Seat {
+    pub(super) shared: Arc<Shared>,
+    pub(super) alive: Weak<Alive>,
+}
+
+impl Seat {
+    pub(super) fn socket(&self, namespace: &Arc<str>, place: Place) -> Socket {
+        Socket {
+            seat: self.clone(),
+            _alive: self.alive.upgrade(),
+            namespace: Arc::clone(namespace),
+            place,
+        }
+    }
+}
+
+impl Connected {
+    /// A client, and what its tasks make sockets of.
+    pub(super) fn new(shared: Shared) -> (Self, Seat) {
+        let shared = Arc::new(shared);
+        let alive = Arc::new(Alive(Arc::clone(&shared)));
+        let seat = Seat {
+            shared,
+            alive: Arc::downgrade(&alive),
+        };
+        let connected = Self {
+            seat: seat.clone(),
+            alive,
+        };
+        (connected, seat)
+    }
+
+    /// The socket of a namespace. Of one that the client was not made with, nothing is sent.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Socket {
+        Socket {
+            seat: self.seat.clone(),
+            _alive: Some(Arc::clone(&self.alive)),
+            namespace: namespace.into(),
+            place: Place::Elsewhere,
+        }
+    }
+
+    /// Leaves all namespaces, after what was emitted, and ends the session. [`wait`](Self::wait) says
+    /// when that is done.
+    pub fn disconnect(&self) {
+        self.seat.shared.lock().leave_all(&self.seat);
+        self.seat.shared.wake();
+    }
+
+    /// Waits until the client has ended: it disconnected, the server put it out of its last
+    /// namespace, or it gave up.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again.
+    ///
+    /// # Errors
+    ///
+    /// It gave up: what the last attempt came to.
+    pub async fn wait(&self) -> Result<(), Arc<ConnectError>> {
+        self.seat.shared.over().await
+    }
+
+    /// What carries the session now. `None` while there is none.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        let state = self.seat.shared.lock();
+        state.link.as_ref().map(|link| link.engine.transport())
+    }
+}
+
+impl Socket {
+    /// Emits an event. What was kept before it leaves before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](EmitError::Full) if too much waits already;
+    /// [`Disconnected`](EmitError::Disconnected) if the namespace was left or refused, or is none of
+    /// this client's; otherwise what is wrong with the event. Nothing was sent or kept.
+    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
+        self.send(event, &args, Unsent::Kept).map(drop)
+    }
+
+    /// Emits an event if that can be done now, and says whether it was. It is not kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_volatile(&self, event: &str, args: impl Serialize) -> Result<bool, EmitError> {
+        self.send(event, &args, Unsent::Dropped)
+    }
+
+    /// Waits until there is room for an event: until then [`emit`](Self::emit) says
+    /// [`Full`](EmitError::Full). Of several tasks that wait, each has to find some.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`](EmitError::Disconnected), as of [`emit`](Self::emit).
+    pub async fn room(&self) -> Result<(), EmitError> {
+        self.seat.shared.room(&self.namespace, self.place).await
+    }
+
+    /// Asks a question: an event that the server is to answer. It is kept as other events are, and
+    /// its time goes on meanwhile.
+    ///
+    /// ```no_run
+    /// # async fn sum(socket: ws_socketio::client::Socket) -> Result<(), ws_socketio::CallError> {
+    /// let sum: u32 = socket.call("add", (1, 2)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call<R>(&self, event: &str, args: impl Serialize) -> Call<R> {
+        let event = encode::event(event, &args);
+        let socket = self.clone();
+        Call::new(move |timeout, waiting: Waiting| {
+            let shared = &socket.seat.shared;
+            let until = shared.clock.now().after(timeout);
+            let (namespace, place) = (&socket.namespace, socket.place);
+            shared
+                .lock()
+                .ask(namespace, event?, until, waiting, place)?;
+            shared.wake();
+            Ok(())
+        })
+    }
+
+    /// Leaves this namespace, after what was emitted there. It is not asked for again.
+    pub fn disconnect(&self) {
+        let Seat { shared, .. } = &self.seat;
+        shared.lock().leave(&self.namespace, &self.seat);
+        shared.wake();
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// What the server knows this client by in this namespace: another one for each connection, unless
+    /// it [came back](Self::recovered). `None` while there is none.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.of_namespace(|found| found.sid.clone()).flatten()
+    }
+
+    /// Whether the client is in this namespace now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        let is_in = |found: &Namespace| matches!(found.stand, Stand::Greeting | Stand::Joined);
+        self.of_namespace(is_in).unwrap_or_default()
+    }
+
+    /// Whether the last connect found the way back: with the same id and rooms, and with the events
+    /// that were missed.
+    #[must_use]
+    pub fn recovered(&self) -> bool {
+        self.of_namespace(|found| found.recovered)
+            .unwrap_or_default()
+    }
+
+    fn of_namespace<T>(&self, read: impl FnOnce(&Namespace) -> T) -> Option<T> {
+        let state = self.seat.shared.lock();
+        state.namespace(&self.namespace).map(read)
+    }
+
+    fn send(&self, event: &str, args: &impl Serialize, unsent: Unsent) -> Result<bool, EmitError> {
+        let event = encode::event(event, args)?;
+        let Seat { shared, .. } = &self.seat;
+        let sent = (shared.lock()).emit(&self.namespace, event, self.place, unsent);
+        shared.wake();
+        sent
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connected")
+            .field(&*self.seat.shared.lock())
+            .finish()
+    }
+}
+
+/// Shows the namespace: an id is for the server.
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Socket").field(&self.namespace).finish()
+    }
+}

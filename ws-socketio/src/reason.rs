@@ -1,0 +1,52 @@
+//! Why a socket is no longer connected.
+
+use sio_proto::{Violation, engine};
+use thiserror::Error;
+
+/// Why a socket is no longer connected to its namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The peer left the namespace.
+    #[error("the peer left the namespace")]
+    PeerLeft,
+    /// This side left it, or put the peer out of it.
+    #[error("disconnected by this side")]
+    Left,
+    /// The server stops.
+    #[error("the server stops")]
+    Shutdown,
+    /// The peer takes less than is sent to it.
+    #[error("the peer takes less than is sent to it")]
+    TooSlow,
+    /// The server needed the room for others.
+    #[error("gave way to others")]
+    GaveWay,
+    /// The session ended.
+    #[error(transparent)]
+    Session(#[from] engine::Reason),
+    /// The peer broke the rules of Socket.IO.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+}
+
+impl Reason {
+    /// The words that servers of other makes, and programs written for them, know this by.
+    ///
+    /// ```
+    /// use ws_socketio::Reason;
+    ///
+    /// assert_eq!(Reason::PeerLeft.name(), "client namespace disconnect");
+    /// ```
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PeerLeft => "client namespace disconnect",
+            Self::Left => "server namespace disconnect",
+            Self::Shutdown => "server shutting down",
+            Self::TooSlow | Self::GaveWay => "forced server close",
+            Self::Session(reason) => reason.name(),
+            Self::Violation(_) => "parse error",
+        }
+    }
+}

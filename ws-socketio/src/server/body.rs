@@ -1,0 +1,106 @@
+//! Bodies: of requests, read whole and bounded, and of answers.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+
+/// The body of an answer.
+#[derive(Debug, Default)]
+pub struct AnswerBody(Bytes);
+
+impl AnswerBody {
+    pub(super) fn new(bytes: impl Into<Bytes>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = std::mem::take(&mut self.0);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
+}
+
+/// Reads a body, but not on when it has more than `limit` bytes: then it is too long, as the session
+/// sees. `None` if it breaks off.
+pub(super) async fn read<B: Body>(body: B, limit: u64) -> Option<Vec<u8>> {
+    let mut body = pin!(body);
+    let mut read = Vec::new();
+    while let Some(frame) = next(body.as_mut()).await {
+        let Ok(mut data) = frame.ok()?.into_data() else {
+            continue; // trailers
+        };
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            let len = chunk.len();
+            read.extend_from_slice(chunk);
+            data.advance(len);
+        }
+        if read.len() as u64 > limit {
+            break;
+        }
+    }
+    Some(read)
+}
+
+async fn next<B: Body>(mut body: Pin<&mut B>) -> Option<Result<Frame<B::Data>, B::Error>> {
+    std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await
+}
+
+/// The body of an answer: ours, or that of the service that a layer stands before.
+#[derive(Debug)]
+pub enum LayerBody<B> {
+    /// Ours.
+    Own(AnswerBody),
+    /// That of the service.
+    Inner(B),
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for LayerBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.get_mut() {
+            Self::Own(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+            Self::Inner(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Inner(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Inner(body) => body.size_hint(),
+        }
+    }
+}

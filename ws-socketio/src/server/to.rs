@@ -1,0 +1,175 @@
+//! Everybody that a selection means: rooms, ids, and exceptions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sio_proto::Encoded;
+
+use super::members::JoinError;
+use super::namespace::Hall;
+use super::socket::{Delivery, Socket};
+use crate::arguments::Arguments;
+use crate::call::Answered;
+use crate::encode;
+use crate::error::{CallError, EmitError};
+
+/// Everybody that a selection means. Rooms add up; a selection of nothing is everybody.
+///
+/// ```
+/// # fn news(socket: &ws_socketio::Socket) -> Result<(), ws_socketio::EmitError> {
+/// socket.to("news").to("sport").except("asleep").emit("headline", "rain")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "call `emit`"]
+pub struct To {
+    hall: Arc<Hall>,
+    rooms: Vec<String>,
+    except: Vec<String>,
+    delivery: Delivery,
+}
+
+impl To {
+    pub(super) const fn everybody(hall: Arc<Hall>) -> Self {
+        Self {
+            hall,
+            rooms: Vec::new(),
+            except: Vec::new(),
+            delivery: Delivery::Sure,
+        }
+    }
+
+    /// And a room, or the socket with that id.
+    pub fn to(mut self, room: impl Into<String>) -> Self {
+        self.rooms.push(room.into());
+        self
+    }
+
+    /// But nobody in a room, or the socket with that id.
+    pub fn except(mut self, room: impl Into<String>) -> Self {
+        self.except.push(room.into());
+        self
+    }
+
+    /// Only to those for whom nothing else waits to be sent: for what the next event outdates.
+    pub const fn volatile(mut self) -> Self {
+        self.delivery = Delivery::Volatile;
+        self
+    }
+
+    /// Only to the sockets of this server. It is what happens as long as there is one.
+    pub const fn local(self) -> Self {
+        self
+    }
+
+    /// Sends an event, encoded once for everybody. How many sockets of this server it was queued for.
+    /// One that takes less than is sent is dealt with as [`WhenFull`](super::WhenFull) says.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Name`] or [`EmitError::Encode`]: nobody got it.
+    pub fn emit(&self, event: &str, args: impl Serialize) -> Result<usize, EmitError> {
+        Ok(self.deliver(&encode::event(event, &args)?))
+    }
+
+    /// Sends an event with arguments that have come, as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn relay(&self, event: &str, args: &Arguments) -> Result<usize, EmitError> {
+        Ok(self.deliver(&args.event(event)?))
+    }
+
+    fn deliver(&self, event: &Encoded) -> usize {
+        let members = self.sockets();
+        let got = members.iter();
+        got.filter(|socket| socket.deliver(event, self.delivery))
+            .count()
+    }
+
+    /// Asks everybody, and waits until each has answered, has left, or is late: what each said, in
+    /// no order. The question is encoded once.
+    ///
+    /// # Cancel safety
+    ///
+    /// The questions leave when this is first polled. If it is dropped after that, their answers are
+    /// ignored.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit): nobody was asked.
+    pub async fn call_each<R: DeserializeOwned + Send + 'static>(
+        &self,
+        event: &str,
+        args: impl Serialize,
+        timeout: Duration,
+    ) -> Result<Vec<(Socket, Result<R, CallError>)>, EmitError> {
+        let event = encode::event(event, &args)?;
+        let ask = |socket: Socket| {
+            let (waiting, answered) = Answered::new();
+            let asked = socket.ask(&event, timeout, waiting);
+            (socket, asked.map(|()| answered))
+        };
+        // All of them, before the first is waited for.
+        let asked: Vec<_> = self.sockets().into_iter().map(ask).collect();
+        let mut answers = Vec::with_capacity(asked.len());
+        for (socket, asked) in asked {
+            let answer = match asked {
+                Ok(answered) => answered.wait().await,
+                Err(error) => Err(error.into()),
+            };
+            answers.push((socket, answer));
+        }
+        Ok(answers)
+    }
+
+    /// The sockets that are meant.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.hall.members().select(&self.rooms, &self.except)
+    }
+
+    /// Has all of them join a room.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot, and why; the others have joined.
+    pub fn join(&self, room: &str) -> Result<(), (Socket, JoinError)> {
+        let mut failed = Ok(());
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(room) {
+                failed = failed.and(Err((socket, error)));
+            }
+        }
+        failed
+    }
+
+    /// Takes all of them out of a room.
+    pub fn leave(&self, room: &str) {
+        for socket in self.sockets() {
+            socket.leave(room);
+        }
+    }
+
+    /// Disconnects all of them from this namespace.
+    pub fn disconnect(&self) {
+        for socket in self.sockets() {
+            socket.disconnect();
+        }
+    }
+}
+
+impl fmt::Debug for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("To")
+            .field("namespace", &self.hall.name)
+            .field("rooms", &self.rooms)
+            .field("except", &self.except)
+            .finish_non_exhaustive()
+    }
+}
