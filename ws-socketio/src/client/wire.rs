@@ -5,9 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::net::TcpStream;
 use ws_tokio::ws_proto::MessageBuf;
-use ws_tokio::{CloseCode, Limits, Timeouts, WebSocket};
+use ws_tokio::{CloseCode, Limits, Timeouts, Transport, WebSocket};
 
 use super::error::{ConnectError, PollingError};
 use super::polling::Polling;
@@ -23,8 +22,8 @@ pub(super) struct Wire {
     max_message: u64,
     get: Pending<Result<Vec<u8>, PollingError>>,
     post: Pending<Result<Vec<u8>, PollingError>>,
-    opening: Pending<Result<WebSocket<TcpStream>, ws_tokio::ConnectError>>,
-    socket: Option<WebSocket<TcpStream>>,
+    opening: Pending<Result<WebSocket<Transport>, ws_tokio::ConnectError>>,
+    socket: Option<WebSocket<Transport>>,
     /// What the last transport that failed said.
     failure: Option<ConnectError>,
 }
