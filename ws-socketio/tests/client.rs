@@ -403,7 +403,7 @@ async fn an_answer_of_a_session_that_is_gone_is_given_to_nobody() {
                 async move {
                     tokio::spawn(async move {
                         let answer = socket.call::<u32>("question", n).await;
-                        note(&asked, answer.map_err(|error| error.to_string()));
+                        drop(note(&asked, answer.map_err(|error| error.to_string())));
                     });
                 }
             })
@@ -418,7 +418,7 @@ async fn an_answer_of_a_session_that_is_gone_is_given_to_nobody() {
         .reconnect_after(Duration::ZERO)
         .on("/", "question", move |_: Socket, n: u32| {
             let mut gone = gone.clone();
-            note(&began, n);
+            drop(note(&began, n));
             async move {
                 gone.wait_for(|gone| *gone).await.unwrap();
                 n

@@ -93,12 +93,7 @@ impl ConnectError {
         match self {
             Self::Polling(PollingError::Refused { status, .. }) => Ended::Status(*status),
             Self::Polling(PollingError::Url) => Ended::Fault,
-            Self::WebSocket(error) => match error {
-                ws_tokio::ConnectError::Refused(answer) => Ended::Status(answer.status()),
-                ws_tokio::ConnectError::Timeout(_) => Ended::TimedOut,
-                ws_tokio::ConnectError::Connect { .. } | ws_tokio::ConnectError::Io(_) => Ended::Io,
-                _ => Ended::Fault,
-            },
+            Self::WebSocket(error) => error.ended(),
             // Its policy is the same the next time. Any other code says that a transport ended.
             Self::Closed { code } if *code == CloseCode::POLICY => Ended::Closed(*code),
             Self::Closed { .. } => Ended::Eof,
