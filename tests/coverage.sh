@@ -14,7 +14,7 @@ cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked cargo-llvm-co
 cargo +nightly llvm-cov clean --workspace
 cargo +nightly llvm-cov --no-report --branch --all-features --tests -p ws-proto -p ws-tests
 report() {
-    cargo +nightly llvm-cov report --branch --ignore-filename-regex '/(tests|benches|sio-proto|ws-http|ws-std|ws-tokio|ws-loop|ws-command)/' "$@"
+    cargo +nightly llvm-cov report --branch --ignore-filename-regex '/(tests|benches|sio-proto|ws-http|ws-std|ws-tokio|ws-loop|ws-socketio|ws-command)/' "$@"
 }
 [[ ${1-} != --html ]] || report --html
 report --lcov | cargo xtask coverage

@@ -149,7 +149,7 @@ fn a_message_in_thousands_of_fragments_is_echoed() {
             .max_message(64 << 20)
             .connect()
             .unwrap();
-        let message: Vec<u8> = (0..len).map(|at| b'a' + (at % 23) as u8).collect();
+        let message: Vec<u8> = (b'a'..=b'w').cycle().take(len).collect();
         let mut pieces = message.chunks(len / fragments).peekable();
         while let Some(piece) = pieces.next() {
             let part = match pieces.peek() {
