@@ -354,6 +354,12 @@ impl Session {
         self.outgoing.deadline()
     }
 
+    /// Counts the time of the closing handshake, if one has begun, and judges no peer whose Close is
+    /// awaited: see [`Outgoing::time_close`]. [`check`](Self::check) does both.
+    pub fn time_close(&mut self, now: Instant) -> Verdict {
+        self.outgoing.time_close(now)
+    }
+
     /// Returns what to do about the transport (RFC 6455 §7.1.1).
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
