@@ -4,8 +4,8 @@
 //!
 //! ```text
 //!   wire      held while bytes are written, however long that takes: they leave in order
-//!   outgoing  held for the moment in which a message is queued, an event answered, or the clock
-//!             or the state of the connection looked at
+//!   outgoing  held for the moment in which a message is queued or an event answered; and, on the
+//!             part of a reader, when a check is due, after a silence, and at the end
 //! ```
 //!
 //! So a reader can answer and go on reading while a writer waits for the peer; what takes long when
