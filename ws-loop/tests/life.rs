@@ -306,6 +306,24 @@ fn who_does_not_end_its_stream_is_dropped_in_time() {
 }
 
 #[test]
+fn lingering_has_the_rest_of_the_close_timeout() {
+    let clock = Clock::default();
+    let server = run(clock.of(server()));
+    let mut raw = Raw::connect(server.addr);
+    raw.write(upgrade("/closing", ""));
+    raw.head();
+    raw.send(TEXT, "now");
+    assert_eq!(raw.next_close().0, 1000);
+    clock.advance(&server, 6_000);
+    raw.close(1000, "");
+    server.closed();
+    let stream = raw.stream.try_clone().unwrap();
+    raw.ends();
+    clock.advance(&server, 4_200);
+    until("it is dropped", || (&stream).read_is_reset());
+}
+
+#[test]
 fn a_slow_opening_is_told_408_and_dropped() {
     let clock = Clock::default();
     let server = run(clock.of(server()));

@@ -8,6 +8,9 @@
 //!                 └──── or ours has failed ─┴──▶ Write ── shut down ──▶ Drain ── it ends ──┘
 //! ```
 //!
+//! From `AwaitPeer` and `Drain` the socket also goes to `Now` with the time of the closing handshake
+//! ([`liveness`](crate::Liveness)), or when more than enough was read.
+//!
 //! Nothing is stored twice, so no two answers can contradict each other.
 
 use crate::close_code::CloseCode;
@@ -32,7 +35,8 @@ pub enum State {
 ///
 /// A socket that is closed while bytes lie unread in it is reset, and the reset destroys what the
 /// peer has not read yet: our Close, which says why. So the side that closes first shuts down its
-/// sending side, and then reads and drops what still comes.
+/// sending side, and then reads and drops what still comes: for the rest of the [close
+/// timeout](crate::Timeouts::close_timeout), and at most 16 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
     /// Nothing yet: something is left to receive or to send.
@@ -86,7 +90,7 @@ impl Linger {
         self.0 = (self.0 & Self::WRITE_SHUT) | sum.min(Self::MAX);
     }
 
-    /// Notes that the stream has ended: nothing more will come.
+    /// Notes that nothing more will come, because the stream has ended or its time is over.
     pub(crate) const fn ended(&mut self) {
         self.0 = (self.0 & Self::WRITE_SHUT) | Self::MAX;
     }
@@ -95,7 +99,7 @@ impl Linger {
         self.0 & !Self::WRITE_SHUT >= Self::MAX
     }
 
-    const fn is_write_shut(self) -> bool {
+    pub(crate) const fn is_write_shut(self) -> bool {
         self.0 & Self::WRITE_SHUT != 0
     }
 }
@@ -112,7 +116,8 @@ pub(crate) const fn state(peer: Peer, sender: &Sender) -> State {
 
 /// Computes what to do about the transport, once everything that was queued is written.
 pub(crate) const fn shutdown(peer: Peer, sender: &Sender, linger: Linger) -> Shutdown {
-    if !sender.is_closed() {
+    // A stream that ends without a Close, for want of memory, ends in the same way.
+    if !sender.is_closed() && !linger.is_write_shut() {
         return Shutdown::NotYet;
     }
     match peer {

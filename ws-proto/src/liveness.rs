@@ -99,9 +99,10 @@ pub struct Timeouts {
     ///
     /// Default: 20 s.
     pub pong_timeout: Duration,
-    /// The time that the closing handshake may take after our Close has left, whatever still comes.
-    /// The same holds while the Close cannot leave and the peer takes none of the bytes before it;
-    /// progress is then looked at every quarter of this.
+    /// The time that the closing handshake may take after our Close has left, whatever still comes,
+    /// and the end of the transport [after it](crate::Shutdown) with it. The same holds while the
+    /// Close cannot leave and the peer takes none of the bytes before it; progress is then looked at
+    /// every quarter of this.
     ///
     /// Default: 10 s.
     pub close_timeout: Duration,
@@ -215,7 +216,7 @@ pub enum TimedOut {
     /// It did not complete the opening handshake.
     #[error("the peer did not complete the opening handshake in time")]
     Handshake,
-    /// It did not complete the closing handshake.
+    /// It did not complete the closing handshake, or end its stream after that.
     #[error("the peer did not complete the closing handshake in time")]
     Close,
 }
@@ -353,11 +354,12 @@ impl Liveness {
     }
 
     /// Counts the time of a Close that was queued or has left since the last check, without a
-    /// verdict on the peer.
+    /// verdict on the peer. Returns whether that time is over.
     #[cfg(feature = "alloc")]
-    pub(crate) fn time_close(&mut self, now: Instant) {
+    pub(crate) fn time_close(&mut self, now: Instant) -> bool {
         let begins_to_close = self.go_on(false, now);
         self.wake = if begins_to_close { now } else { self.next(now) };
+        self.is_overdue(now)
     }
 
     /// The body of [`deadline`](Self::deadline).

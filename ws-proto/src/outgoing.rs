@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::deflate::Deflater;
 use crate::error::{ProtocolError, SendError};
 use crate::header::Opcode;
-use crate::liveness::{Instant, Liveness, Timeouts, Verdict};
+use crate::liveness::{Instant, Liveness, TimedOut, Timeouts, Verdict};
 use crate::outbox::{Outbox, Taken};
 use crate::quiet::show;
 use crate::role::Role;
@@ -214,12 +214,20 @@ impl Outgoing {
     }
 
     /// Counts the time of the closing handshake from `now`, if one has begun: for a thread that
-    /// closes while the one that checks sleeps.
-    pub fn time_close(&mut self, now: Instant) -> Option<Instant> {
-        if !self.is_open() {
-            self.liveness.time_close(now);
+    /// closes while the one that checks sleeps, and for one that ends the transport.
+    ///
+    /// It does not judge a peer whose Close is still awaited:
+    /// [`check`](crate::Incoming::check) does. Once only the transport is to be ended,
+    /// [`Dead`](Verdict::Dead) says that the time of this is over, too; what can leave at once was
+    /// to be written before.
+    pub fn time_close(&mut self, now: Instant) -> Verdict {
+        if !self.is_open() && self.liveness.time_close(now) && self.lingers() {
+            self.linger.ended();
+            return Verdict::Dead(TimedOut::Close);
         }
-        self.deadline()
+        Verdict::Alive {
+            wake: self.deadline(),
+        }
     }
 
     /// Returns what to do about the transport (§7.1.1).
@@ -395,11 +403,21 @@ impl Outgoing {
         }
         let is_open = self.is_open();
         let sender = &mut self.sender;
-        self.liveness.look(now, is_open, || sender.keep_alive())
+        let verdict = self.liveness.look(now, is_open, || sender.keep_alive());
+        if matches!(verdict, Verdict::Dead(_)) && self.lingers() {
+            self.linger.ended();
+        }
+        verdict
     }
 
+    /// Whether the peer is pinged. A stream that ends without a Close, for want of memory, is closed.
     fn is_open(&self) -> bool {
-        self.state() == State::Open
+        self.state() == State::Open && !self.linger.is_write_shut()
+    }
+
+    /// Whether only the transport is to be ended: nothing that the peer says counts any more.
+    const fn lingers(&self) -> bool {
+        self.linger.is_write_shut() || !matches!(self.peer, Peer::Open)
     }
 
     /// Moves control frames from their slots to the outbox.

@@ -31,7 +31,7 @@ use crate::header::{Kind, Part};
 use crate::incoming::Incoming;
 #[cfg(feature = "deflate")]
 use crate::inflate::Inflater;
-use crate::liveness::{Instant, Verdict};
+use crate::liveness::{Instant, Timeouts, Verdict};
 use crate::message::{Event, Message, MessageBuf};
 use crate::outgoing::Outgoing;
 use crate::prepared::Prepared;
@@ -354,6 +354,18 @@ impl Session {
         self.outgoing.deadline()
     }
 
+    /// Counts the time of the closing handshake, if one has begun, and judges no peer whose Close is
+    /// awaited: see [`Outgoing::time_close`]. [`check`](Self::check) does both.
+    pub fn time_close(&mut self, now: Instant) -> Verdict {
+        self.outgoing.time_close(now)
+    }
+
+    /// The timeouts of the connection.
+    #[must_use]
+    pub const fn timeouts(&self) -> Timeouts {
+        self.outgoing.timeouts()
+    }
+
     /// Returns what to do about the transport (RFC 6455 §7.1.1).
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
@@ -394,6 +406,20 @@ impl Session {
     pub fn release(&mut self) {
         self.incoming.release();
         self.outgoing.release();
+    }
+
+    /// The memory that it holds, in bytes: see [`Incoming::memory`] and [`Outgoing::memory`].
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.incoming
+            .memory()
+            .saturating_add(self.outgoing.memory())
+    }
+
+    /// Whether a message was begun to be received and is not handed out.
+    #[must_use]
+    pub const fn is_within_message(&self) -> bool {
+        self.incoming.is_within_message()
     }
 
     /// Whether there is no memory to read into: see [`Incoming::is_released`].

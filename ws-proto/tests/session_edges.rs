@@ -430,14 +430,14 @@ fn timing_a_close_judges_nobody() {
     assert_eq!(session.check(at(0)), until(20));
     session.close(None).expect("open");
     let (_, outgoing) = session.halves();
-    assert_eq!(outgoing.time_close(at(3)), Some(at(3)), "write first");
+    assert_eq!(outgoing.time_close(at(3)), until(3), "write first");
     let len = session.unsent().len();
     session.sent(len);
     let (_, outgoing) = session.halves();
-    assert_eq!(outgoing.time_close(at(4)), Some(at(14)));
-    assert_eq!(outgoing.time_close(at(15)), Some(at(14)));
+    assert_eq!(outgoing.time_close(at(4)), until(14));
+    assert_eq!(outgoing.time_close(at(15)), until(14));
     assert_eq!(session.check(at(15)), Verdict::LastCall);
     let (_, outgoing) = session.halves();
-    assert_eq!(outgoing.time_close(at(15)), Some(at(14)));
+    assert_eq!(outgoing.time_close(at(15)), until(14));
     assert_eq!(session.check(at(15)), Verdict::Dead(TimedOut::Close));
 }

@@ -6,6 +6,7 @@
 mod support;
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use support::End;
 use support::session::{drain, step};
@@ -224,6 +225,7 @@ fn the_sending_half_says_what_is_left_to_do() {
         (End::Server, Session::server(&config)),
         (End::Client, Session::client(&config, [7; 32])),
     ] {
+        assert_eq!(session.timeouts(), config.timeouts);
         let (mut incoming, mut outgoing) = session.split();
         assert_eq!(outgoing.timeouts(), config.timeouts);
         assert_eq!(outgoing.shutdown(), Shutdown::NotYet);
@@ -281,6 +283,51 @@ fn the_first_failure_is_that_of_both_halves() {
         let _ = incoming.eof(&mut outgoing);
         assert_eq!(outgoing.failed(), Some(error), "{end:?}");
         assert_eq!(incoming.step(&mut outgoing), Err(error));
+    }
+}
+
+/// The questions of a half that a session does not answer: an adapter that lends compressors lends
+/// them to the half.
+const LEFT_TO_THE_HALVES: [&str; 2] = ["suits_compressor", "wants_compressor"];
+
+/// The questions in the source of a type: its public methods that change nothing.
+fn questions(source: &str) -> impl Iterator<Item = &str> {
+    source.split("\n    pub ").skip(1).filter_map(|item| {
+        let (name, rest) = item.split_once("fn ")?.1.split_once('(')?;
+        rest.trim_start().starts_with("&self").then_some(name)
+    })
+}
+
+#[test]
+fn a_session_answers_all_questions_that_its_halves_answer() {
+    let session: BTreeSet<_> = questions(include_str!("../src/session.rs")).collect();
+    let halves: BTreeSet<_> = [
+        include_str!("../src/incoming.rs"),
+        include_str!("../src/incoming/steps.rs"),
+        include_str!("../src/outgoing.rs"),
+        include_str!("../src/outgoing/messages.rs"),
+    ]
+    .into_iter()
+    .flat_map(questions)
+    .collect();
+    assert!(halves.contains("memory") && halves.contains("compresses"));
+    let unanswered: BTreeSet<_> = halves.difference(&session).copied().collect();
+    assert_eq!(unanswered, BTreeSet::from(LEFT_TO_THE_HALVES));
+}
+
+#[test]
+fn a_session_holds_what_its_halves_hold() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        assert_eq!((session.memory(), session.is_within_message()), (0, false));
+        session.push(&end.peer_part(TEXT, b"a part"));
+        assert_eq!(session.step(), Ok(Step::NeedData));
+        assert!(session.is_within_message(), "{end:?}");
+        session.send("hello").expect("open");
+        let memory = session.memory();
+        let (incoming, outgoing) = session.halves();
+        assert!(incoming.memory() > 0 && outgoing.memory() > 0);
+        assert_eq!(memory, incoming.memory() + outgoing.memory());
     }
 }
 

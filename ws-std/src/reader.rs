@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ws_proto::{
     Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready,
-    SendError, State, Step, Verdict,
+    SendError, Step, Verdict,
 };
 
 use crate::error::{Error, Failure};
@@ -30,6 +30,8 @@ pub struct Reader {
     wake: Option<Instant>,
     /// The transport has failed, and was read to its end.
     lost: bool,
+    /// The closing handshake has begun, as far as it is known.
+    closing: bool,
     on_pong: OnPong,
     /// Watches the peer, on a server that asks something of it.
     guard: Option<Box<Guard>>,
@@ -71,6 +73,7 @@ impl Reader {
             // At once: the first look begins the time of a connection.
             wake: Some(Instant::default()),
             lost: false,
+            closing: false,
             on_pong: OnPong(None),
         }
     }
@@ -274,7 +277,7 @@ impl Reader {
             return Err(excess.into());
         }
         // In the closing handshake it need not talk.
-        if self.shared.outgoing().state() != State::Open {
+        if self.closing {
             return Ok(None);
         }
         guard.check(now, &rules.counters).map_err(|excess| {
@@ -313,7 +316,9 @@ impl Reader {
     /// Looks at the clock when that is due: pings the peer, or gives it up.
     fn check(&mut self, now: Instant) -> Result<(), Error> {
         let is_due = self.wake.is_some_and(|wake| wake <= now);
-        if !self.shared.take_closing() && !is_due {
+        let is_closing = self.shared.take_closing();
+        self.closing |= is_closing;
+        if !is_closing && !is_due {
             return Ok(());
         }
         let mut again = false;
@@ -490,18 +495,36 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::sync::atomic::Ordering;
 
+    use ws_http::Budget;
     use ws_proto::{Config, Session};
 
     use crate::clock::Clock;
+    use crate::guard::Rules;
     use crate::shared::Setup;
 
     /// A server's reader that has begun, and its peer.
     fn reader(session: Session) -> (Reader, TcpStream) {
+        ruled(session, None)
+    }
+
+    /// One whose server asks something of its connections: that they talk, and their share of its
+    /// memory.
+    fn guarded(session: Session) -> (Reader, TcpStream) {
+        let mut rules = Rules::default();
+        rules.pace.max_idle = Some(Duration::from_secs(3600));
+        rules.budget = Some(Budget::new(1 << 30));
+        ruled(session, Some(rules))
+    }
+
+    fn ruled(session: Session, rules: Option<Rules>) -> (Reader, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, address) = listener.accept().unwrap();
         let (incoming, outgoing) = session.split();
-        let setup = Setup::new(Clock::system());
+        let setup = Setup {
+            rules,
+            ..Setup::new(Clock::system())
+        };
         let shared = Shared::new(Arc::new(stream.into()), address, outgoing, setup);
         let mut reader = Reader::new(incoming, shared.unwrap());
         // The first look at the clock, which takes the lock.
@@ -518,21 +541,50 @@ mod tests {
         locked(reader) - before
     }
 
-    #[test]
-    fn messages_are_received_without_the_lock_of_the_sending_half() {
-        let (mut reader, mut peer) = reader(Session::server(&Config::default()));
+    /// Says so many messages to a server, in one write.
+    fn say(mut peer: &TcpStream, count: usize) {
         let mut client = Session::client(&Config::default(), [7; 32]);
-        for at in 0..1000 {
+        for at in 0..count {
             client.send(&*format!("message {at}")).unwrap();
         }
         peer.write_all(client.unsent()).unwrap();
-        let locks = locks(&mut reader, |reader| {
-            for at in 0..1000 {
-                let message = reader.recv().unwrap().unwrap();
-                assert_eq!(message, Message::Text(&format!("message {at}")));
-            }
-        });
-        assert_eq!(locks, 0);
+    }
+
+    #[test]
+    fn messages_are_received_without_the_lock_of_the_sending_half() {
+        for begin in [reader, guarded] {
+            let (mut reader, peer) = begin(Session::server(&Config::default()));
+            say(&peer, 1000);
+            let locks = locks(&mut reader, |reader| {
+                for at in 0..1000 {
+                    let message = reader.recv().unwrap().unwrap();
+                    assert_eq!(message, Message::Text(&format!("message {at}")));
+                }
+            });
+            assert_eq!(locks, 0);
+        }
+    }
+
+    #[test]
+    fn each_answer_takes_the_lock_of_the_sending_half_once() {
+        // All of them come with one read.
+        const COUNT: usize = 100;
+        for begin in [reader, guarded] {
+            let (mut reader, peer) = begin(Session::server(&Config::default()));
+            say(&peer, COUNT);
+            let shared = Arc::clone(reader.shared());
+            let mut locked = Vec::new();
+            let over = reader.for_each(|message, ws| {
+                ws.send(message)?;
+                locked.push(shared.locked.load(Ordering::SeqCst));
+                match locked.len() {
+                    COUNT => Err(Error::from(SendError::Closed)),
+                    _ => Ok(()),
+                }
+            });
+            assert!(matches!(over, Err(Error::Send(SendError::Closed))));
+            assert_eq!(locked[COUNT - 1] - locked[0], COUNT - 1);
+        }
     }
 
     /// A server's reader, and what a message of 64 MiB is on its way to it.

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //!   wire      held while bytes are written, however long that takes: they leave in order
-//!   outgoing  held for the moment in which a message is queued, an event answered, or the clock
-//!             or the state of the connection looked at
+//!   outgoing  held for the moment in which a message is queued or an event answered; and, on the
+//!             part of a reader, when a check is due, after a silence, and at the end
 //! ```
 //!
 //! So a reader can answer and go on reading while a writer waits for the peer; what takes long when
@@ -21,7 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use ws_http::Ended;
-use ws_proto::{Answer, Close, CloseCode, Message, Outgoing, SendError, Shutdown, State, Timeouts};
+use ws_proto::{
+    Answer, Close, CloseCode, Instant, Message, Outgoing, SendError, Shutdown, State, Timeouts,
+    Verdict,
+};
 
 use crate::clock::Clock;
 use crate::error::{Error, Failure};
@@ -235,7 +238,8 @@ impl Shared {
     /// Begins the time of the closing handshake with the Close, and again when that has left, and
     /// not at the reader's next look at the clock.
     fn time_close(&self) {
-        self.outgoing().time_close(self.setup.clock.now());
+        // The reader judges the peer.
+        let _ = self.outgoing().time_close(self.setup.clock.now());
         self.closing.store(true, Ordering::SeqCst);
     }
 
@@ -274,7 +278,7 @@ impl Shared {
     }
 
     /// Ends the connection from our side, whatever state it is in, and waits for the peer to see
-    /// it: until it closes its side, within the close timeout.
+    /// it: until it ends its side, within the close timeout.
     pub(crate) fn finish(&self, code: CloseCode) {
         // A `Closed` error means that a Close is on its way, or that nobody is left to read one. If
         // there is no memory for one, the stream ends without it: it is shut below in any case.
@@ -288,6 +292,7 @@ impl Shared {
         if self.hung_up.swap(true, Ordering::SeqCst) {
             return;
         }
+        self.time_close();
         // If it cannot be written, the peer is gone: what brought us here says more.
         let _ = self.flush();
         let waits = match self.outgoing().shutdown() {
@@ -298,13 +303,30 @@ impl Shared {
         };
         if waits {
             self.outgoing().write_shut();
-            self.stream.linger(self.close_timeout(), |len| {
-                let mut outgoing = self.outgoing();
-                outgoing.dropped(len);
-                outgoing.shutdown() != Shutdown::Now
-            });
+            self.linger();
         }
         self.abort();
+    }
+
+    /// Reads and drops what still comes, for as long as the core says.
+    fn linger(&self) {
+        let mut until = Instant::default();
+        self.stream.linger(|dropped| {
+            let mut now = self.clock().now();
+            if dropped.is_none() {
+                // The read has waited until then, whatever the clock shows.
+                now = now.max(until);
+            }
+            let mut outgoing = self.outgoing();
+            outgoing.dropped(dropped.unwrap_or(0));
+            match outgoing.time_close(now) {
+                Verdict::Alive { wake } if outgoing.shutdown() != Shutdown::Now => {
+                    until = wake.unwrap_or_else(|| now.after(Duration::MAX));
+                    Some(until.saturating_duration_since(now))
+                }
+                _ => None,
+            }
+        });
     }
 
     /// Drops the connection at once: every thread that waits on it wakes with an error.
@@ -402,14 +424,15 @@ impl Drop for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
+    use std::io::{IoSlice, Read};
     use std::net::{TcpListener, TcpStream};
     use std::thread;
-    use ws_proto::{Config, Incoming, Instant, Prepared, Role, Session, TimedOut};
+    use ws_proto::{Config, Incoming, Prepared, Role, Session, TimedOut};
     use ws_testkit::faults::{Fails, Fault, Plan};
 
     use crate::faulty::Faulty;
     use crate::reader::{Next, Reader};
+    use crate::stream::Socket;
 
     fn pair() -> (Arc<Shared>, TcpStream) {
         let (tcp, peer) = sockets();
@@ -624,6 +647,54 @@ mod tests {
             let error = reader.recv_timeout(Duration::ZERO).unwrap_err();
             assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
             drop(wire);
+        }
+    }
+
+    /// A peer that says something each second, and never ends its stream.
+    struct Talks(TcpStream, Clock);
+
+    impl Socket for Talks {
+        fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+            self.1.advance(Duration::from_secs(1));
+            room[0] = 0;
+            Ok(1)
+        }
+
+        fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            Socket::write(&self.0, pieces)
+        }
+
+        fn write_at_once(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.write_at_once(pieces)
+        }
+
+        fn set_read_timeout(&self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn set_write_timeout(&self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn shutdown(&self, how: How) -> io::Result<()> {
+            Socket::shutdown(&self.0, how)
+        }
+    }
+
+    #[test]
+    fn alive_lingering_has_the_rest_of_the_close_timeout() {
+        for role in ROLES {
+            let (tcp, mut peer) = sockets();
+            let clock = Clock::manual();
+            let stream = Talks(tcp, clock.clone()).into();
+            let shared = halves(role, stream, Setup::new(clock.clone())).1;
+            clock.advance(Duration::from_secs(3));
+            shared.close(CloseCode::NORMAL.into()).unwrap();
+            clock.advance(Duration::from_secs(4));
+            shared.finish(CloseCode::NORMAL);
+            let deadline = Instant::from_epoch(Duration::from_secs(13));
+            assert_eq!(clock.now(), deadline, "{role:?}");
+            peer.read_to_end(&mut Vec::new()).unwrap();
         }
     }
 

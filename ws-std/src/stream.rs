@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 mod system;
 
@@ -214,25 +214,23 @@ impl Stream {
         self.0.local_addr()
     }
 
-    /// Reads and drops what still comes, until the peer has ended its side, for at most `limit`,
-    /// and while `goes_on` allows it.
-    pub(crate) fn linger(&self, limit: Duration, mut goes_on: impl FnMut(usize) -> bool) {
-        // A limit too long to be added never comes.
-        let deadline = Instant::now().checked_add(limit);
+    /// Reads and drops what still comes, until the peer has ended its side. Before each read
+    /// `patience` says how long it may wait, or ends it, and is given how many bytes were dropped
+    /// since; `None` if the last read waited in vain.
+    pub(crate) fn linger(&self, mut patience: impl FnMut(Option<usize>) -> Option<Duration>) {
         let mut scratch = vec![0; 16 << 10];
-        loop {
-            let left = deadline.map_or(limit, |deadline| {
-                deadline.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() || self.set_read_timeout(left).is_err() {
+        let mut dropped = Some(0);
+        while let Some(left) = patience(dropped) {
+            if self.set_read_timeout(left).is_err() {
                 return;
             }
-            match self.read(&mut scratch) {
+            dropped = match self.read(&mut scratch) {
                 Ok(0) => return,
-                Ok(len) if goes_on(len) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(_) | Err(_) => return,
-            }
+                Ok(len) => Some(len),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(0),
+                Err(error) if is_timeout(&error) => None,
+                Err(_) => return,
+            };
         }
     }
 }
@@ -336,16 +334,16 @@ mod tests {
         peer.shutdown(Shutdown::Write).unwrap();
         let stream = Stream::from(Interrupted(tcp, AtomicBool::new(true)));
         let mut dropped = 0;
-        stream.linger(minute, |len| {
-            dropped += len;
-            true
+        stream.linger(|len| {
+            dropped += len?;
+            Some(minute)
         });
         assert_eq!(dropped, 60_000);
 
         let (tcp, mut peer) = pair();
         peer.write_all(&[0; 100_000]).unwrap();
         let stream = Stream::from(tcp);
-        stream.linger(minute, |_| false);
+        stream.linger(|len| (len == Some(0)).then_some(minute));
         assert!(stream.read(&mut [0]).unwrap() == 1);
     }
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use ws_http::Request;
 use ws_proto::CloseCode;
 
 use crate::home::{Ask, Home};
+use crate::receiving;
 use crate::socket::WebSocket;
 
 /// The errors that a handler of connections may return.
@@ -44,6 +46,8 @@ pub(crate) struct Handling<S: AsyncRead + AsyncWrite + Unpin> {
     /// `None` if it panicked before there was anything to wait for.
     doing: Option<Doing>,
     home: Arc<Home<S>>,
+    /// The moment from which the core counts.
+    epoch: Instant,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Handling<S> {
@@ -55,10 +59,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Handling<S> {
         lent: impl FnOnce(&Arc<Home<S>>),
     ) -> Self {
         let home = Arc::new(Home::new());
+        let epoch = ws.receiving.epoch();
         ws.wire.lend(Arc::clone(&home));
         lent(&home);
         let doing = guarded(|| handler(ws, request));
-        Self { doing, home }
+        Self { doing, home, epoch }
     }
 
     /// Waits until the handler is done, and ends the connection: with 1000 after `Ok`, with 1011 after
@@ -68,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Handling<S> {
             Some(doing) => handle(doing, report).await,
             None => CloseCode::INTERNAL,
         };
-        Box::pin(finish(self.home, code)).await;
+        Box::pin(finish(self.home, self.epoch, code)).await;
     }
 }
 
@@ -93,10 +98,14 @@ async fn handle(mut doing: Doing, report: Option<&Report>) -> CloseCode {
 
 /// Ends the connection in good order, whatever the handler did with it. Whoever else has it, a task
 /// that the handler has spawned for example, is asked to close it.
-async fn finish<S: AsyncRead + AsyncWrite + Unpin + Send>(home: Arc<Home<S>>, code: CloseCode) {
+async fn finish<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    home: Arc<Home<S>>,
+    epoch: Instant,
+    code: CloseCode,
+) {
     home.ask(code);
     if let Some(mut wire) = home.returned().await {
-        wire.finish(code).await;
+        receiving::finish(&mut wire, epoch, code).await;
     }
 }
 

@@ -17,9 +17,9 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task;
+use tokio::{task, time};
 use ws_proto::{
-    Answer, Close, Config, Error, Event, Incoming, Instant, Message, MessageBuf, Outgoing,
+    Answer, Close, CloseCode, Config, Error, Event, Incoming, Message, MessageBuf, Outgoing,
     ProtocolError, Ready, SendError, Session, Shutdown, Verdict,
 };
 
@@ -94,19 +94,6 @@ pub(crate) struct Waiting {
     lent: bool,
     /// Something was answered that is not written yet.
     answered: bool,
-    end: End,
-}
-
-/// How far the transport's end has come.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    /// It has not begun.
-    NotYet,
-    /// The peer has this long to take our last word, and as long again for each part of it that it
-    /// takes, of which so many bytes are left.
-    Until(Instant, usize),
-    /// Nothing is left to be done.
-    Over,
 }
 
 /// The application's handler of Pongs.
@@ -138,14 +125,13 @@ impl Receiving {
     pub(crate) fn new(incoming: Incoming) -> Self {
         Self {
             incoming,
-            waiting: Waiting {
-                timer: Timer::new(),
-                on_pong: OnPong(None),
-                lent: false,
-                answered: false,
-                end: End::NotYet,
-            },
+            waiting: Waiting::new(Timer::new()),
         }
+    }
+
+    /// The moment from which the core counts.
+    pub(crate) const fn epoch(&self) -> time::Instant {
+        self.waiting.timer.epoch()
     }
 
     /// Begins the time of a connection.
@@ -401,53 +387,49 @@ impl Receiving {
 }
 
 impl Waiting {
+    fn new(timer: Timer) -> Self {
+        Self {
+            timer,
+            on_pong: OnPong(None),
+            lent: false,
+            answered: false,
+        }
+    }
+
     /// Writes our last word, and ends the transport as RFC 6455 §7.1.1 wants it: the peer has closed,
     /// or reads why we do. Whatever fails meanwhile, what brought us here says more.
     pub(crate) fn poll_hang_up<L: Lane>(&mut self, lane: &mut L, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if let End::Over = self.end {
-                return Poll::Ready(());
+        // The time of a Close begins when it is queued, and again when it has left.
+        let _ = self.time_close(lane);
+        while lane.poll(cx, poll_last_word).is_pending() {
+            match self.time_close(lane) {
+                Verdict::Alive { wake } => ready!(self.timer.poll(cx, wake)),
+                Verdict::LastCall | Verdict::Dead(_) => break,
             }
-            let is_late = self.is_late(lane, cx);
-            match lane.poll(cx, poll_last_word) {
-                Poll::Pending if is_late => {}
-                Poll::Pending if self.goes_on(lane) => continue,
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) => {}
-            }
-            lane.with(Wire::end);
-            self.end = End::Over;
         }
+        lane.with(Wire::end);
+        Poll::Ready(())
     }
 
-    /// Whether the peer has taken some of our last word, and so has its time again.
-    fn goes_on<L: Lane>(&mut self, lane: &mut L) -> bool {
-        let left = lane.with(|wire| wire.outgoing.unsent_len());
-        match self.end {
-            End::Until(_, before) if left < before => {
-                self.end = End::NotYet;
-                true
-            }
-            _ => false,
-        }
+    fn time_close<L: Lane>(&self, lane: &mut L) -> Verdict {
+        let now = self.timer.now();
+        lane.with(|wire| wire.outgoing.time_close(now))
     }
+}
 
-    /// Whether its time is over.
-    fn is_late<L: Lane>(&mut self, lane: &mut L, cx: &mut Context<'_>) -> bool {
-        let until = match self.end {
-            End::Until(until, _) => until,
-            _ => {
-                let (timeout, left) = lane.with(|wire| {
-                    let timeout = wire.outgoing.timeouts().close_timeout;
-                    (timeout, wire.outgoing.unsent_len())
-                });
-                let until = self.timer.now().after(timeout);
-                self.end = End::Until(until, left);
-                until
-            }
-        };
-        self.timer.poll(cx, Some(until)).is_ready()
+/// Ends a connection from our side, whatever state it is in, and waits for the peer to see it: until
+/// it ends its side, within the close timeout. `epoch` is the moment from which the core counts.
+pub(crate) async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
+    wire: &mut Wire<S>,
+    epoch: time::Instant,
+    code: CloseCode,
+) {
+    if wire.outgoing.close(Some(code.into())) == Err(SendError::OutOfMemory) {
+        // The end of the stream has to say it.
+        return wire.end();
     }
+    let mut waiting = Waiting::new(Timer::since(epoch));
+    poll_fn(|cx| waiting.poll_hang_up(wire, cx)).await;
 }
 
 /// Writes what is left, shuts our side, and reads until the peer has shut its own.
@@ -463,13 +445,13 @@ fn poll_last_word<S: AsyncRead + AsyncWrite + Unpin>(
             Shutdown::AwaitPeer | Shutdown::Drain => {
                 matches!(ready!(wire.poll_drop(cx)), Ok(Read::Something))
             }
-            Shutdown::Write => {
+            // A peer that has not closed either sees our Close and the end of the stream.
+            Shutdown::Write | Shutdown::NotYet => {
                 let shut = ready!(wire.poll_shutdown(cx));
                 wire.outgoing.write_shut();
                 shut.is_ok()
             }
-            // Without memory for a Close, the end of the stream has to say it.
-            Shutdown::NotYet | Shutdown::Now => false,
+            Shutdown::Now => false,
         };
         if !went_on {
             return Poll::Ready(());

@@ -41,12 +41,21 @@ impl Task {
 
 impl Timer {
     pub(crate) fn new() -> Self {
+        Self::since(time::Instant::now())
+    }
+
+    /// One that counts from `epoch`.
+    pub(crate) fn since(epoch: time::Instant) -> Self {
         Self {
-            epoch: time::Instant::now(),
+            epoch,
             sleep: None,
             set_to: Instant::default(),
             wakes: Task::NONE,
         }
+    }
+
+    pub(crate) const fn epoch(&self) -> time::Instant {
+        self.epoch
     }
 
     /// The time now.

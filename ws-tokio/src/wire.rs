@@ -1,7 +1,6 @@
 //! The sending half of a connection and its stream: the way of the bytes, in and out.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_http::Ended;
 use ws_proto::{
-    Buffers, CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError, Session, Shutdown,
-    State,
+    Buffers, CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError, Session, State,
 };
 
 use crate::home::Home;
@@ -275,26 +273,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let _ = self.poll_shutdown(&mut Context::from_waker(Waker::noop()));
         self.stream = None;
         self.held_back = false;
-    }
-
-    /// Ends the connection from our side, whatever state it is in, and waits for the peer to see
-    /// it: until it closes its side, within the close timeout.
-    pub(crate) async fn finish(&mut self, code: CloseCode) {
-        let _ = self.outgoing.close(Some(code.into()));
-        let timeout = self.outgoing.timeouts().close_timeout;
-        let last_word = poll_fn(|cx| {
-            let _ = ready!(self.poll_flush(cx));
-            let _ = ready!(self.poll_shutdown(cx));
-            self.outgoing.write_shut();
-            loop {
-                match ready!(self.poll_drop(cx)) {
-                    Ok(Read::Something) if self.outgoing.shutdown() != Shutdown::Now => {}
-                    _ => return Poll::Ready(()),
-                }
-            }
-        });
-        let _ = tokio::time::timeout(timeout, last_word).await;
-        self.end();
     }
 
     /// Says goodbye, if that takes no waiting: the peer of a connection that is dropped while open

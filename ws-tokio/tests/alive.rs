@@ -228,3 +228,41 @@ async fn two_of_ours_stay_together_for_an_hour() {
     client.close(CloseCode::NORMAL, "").await.unwrap();
     serving.await.unwrap();
 }
+
+/// What the peer of a server or of a client writes to close.
+const CLOSES: [&[u8]; 2] = [b"\x88\x82\0\0\0\0\x03\xe8", b"\x88\x02\x03\xe8"];
+
+#[tokio::test(start_paused = true)]
+async fn lingering_has_the_rest_of_the_close_timeout() {
+    for (end, closes) in [server, client].into_iter().zip(CLOSES) {
+        let (mut peer, mut ws) = end(100);
+        let begun = Instant::now();
+        let peering = async {
+            tokio::time::sleep(secs(6)).await;
+            peer.write_all(closes).await.unwrap();
+        };
+        let (closed, ()) = tokio::join!(ws.close(CloseCode::NORMAL, ""), peering);
+        closed.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_told_of_its_error_has_one_close_timeout() {
+    for end in [server, client] {
+        let (mut peer, mut ws) = end(100);
+        let begun = Instant::now();
+        let peering = async {
+            tokio::time::sleep(secs(3)).await;
+            peer.write_all(&[0xFF; 2]).await.unwrap();
+            // It does not listen, and goes on.
+            for _ in 0..9 {
+                tokio::time::sleep(secs(1)).await;
+                peer.write_all(&[0xFF; 50]).await.unwrap();
+            }
+        };
+        let (received, ()) = tokio::join!(ws.recv(), peering);
+        assert!(matches!(received, Err(Error::Protocol(_))));
+        assert_eq!(begun.elapsed().as_secs(), 13);
+    }
+}

@@ -49,10 +49,12 @@ impl LastWord {
             .write(stream, &self.bytes)
             .and_then(|()| stream.shutdown(Shutdown::Write));
         if written.is_ok() {
+            let deadline = Deadline::after(&clock, self.patience);
             let mut dropped = 0;
-            stream.linger(self.patience, |len| {
-                dropped += len;
-                dropped < Answer::DROPPED
+            stream.linger(|len| {
+                dropped += len?;
+                let left = deadline.left().ok();
+                left.filter(|_| dropped < Answer::DROPPED)
             });
         }
     }
