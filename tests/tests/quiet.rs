@@ -3,7 +3,6 @@
 
 #[path = "../../ws-std/tests/common/mod.rs"]
 mod common;
-mod uses;
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
@@ -541,6 +540,17 @@ const OPEN: [(&str, &[&str]); 4] = [
     ),
 ];
 
+/// The source files in a folder, and in those within it.
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let files = paths.flat_map(|path| match path.is_dir() {
+        true => sources(&path),
+        false => vec![fs::read_to_string(path).expect("text")],
+    });
+    files.collect()
+}
+
 /// A type that is added is either formatted here or has nothing to hide, and somebody has said so.
 #[test]
 fn quiet_every_public_type_is_accounted_for() {
@@ -555,10 +565,7 @@ fn quiet_every_public_type_is_accounted_for() {
     let open: BTreeSet<_> = OPEN.iter().flat_map(|(_, types)| *types).copied().collect();
     let mut public = BTreeSet::new();
     for name in ["ws-proto", "ws-http", "ws-std"] {
-        let folder = root.join(name).join("src");
-        let files = uses::uses(|file| fs::read_to_string(folder.join(file)).ok());
-        for file in files.keys() {
-            let source = fs::read_to_string(folder.join(file)).expect("text");
+        for source in sources(&root.join(name).join("src")) {
             for line in source.lines().map(str::trim_start) {
                 let item = ["pub struct ", "pub enum "].map(|item| line.strip_prefix(item));
                 let rest = item.into_iter().flatten().next();
