@@ -217,9 +217,8 @@ impl Outgoing {
     /// closes while the one that checks sleeps, and for one that ends the transport.
     ///
     /// It does not judge a peer whose Close is still awaited:
-    /// [`check`](crate::Incoming::check) does. Once only the transport is to be ended,
-    /// [`Dead`](Verdict::Dead) says that the time of this is over, too; what can leave at once was
-    /// to be written before.
+    /// [`check`](crate::Incoming::check) does. Once only the transport is left to be ended, it says
+    /// [`Dead`](Verdict::Dead) when the time for that is over.
     pub fn time_close(&mut self, now: Instant) -> Verdict {
         if !self.is_open() && self.liveness.time_close(now) && self.lingers() {
             self.linger.ended();
