@@ -9,7 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::danger::AcceptAny;
-use super::{TlsError, certificates, http_1, key, provider, roots};
+use super::error::TlsError;
+use super::parts::{certificates, http_1, key, provider, roots};
 
 /// How a client speaks TLS: whom it trusts, and who it is. For `Client::tls` of an adapter.
 ///

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 
-use super::{TlsError, certificates, http_1, key, provider, roots};
+use super::error::TlsError;
+use super::parts::{certificates, http_1, key, provider, roots};
 
 /// The certificate of a server and its key, from files. For the servers of the adapters.
 ///

@@ -101,7 +101,12 @@ impl Handler for Echo {
         if data == "/room" {
             others.publish("room", "somebody has gone");
         }
-        let _ = self.0.send(Told::Closed(id, format!("{why:?}")));
+        // With its reason, which `Debug` keeps to itself.
+        let why = match why {
+            Closed::Done(Some(close)) => format!("Done(Some({close}))"),
+            why => format!("{why:?}"),
+        };
+        let _ = self.0.send(Told::Closed(id, why));
     }
 }
 
