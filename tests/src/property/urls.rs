@@ -94,6 +94,11 @@ fn resolved(base: &Uri<'_>, reference: &str) -> String {
         Some(own) if own.eq_ignore_ascii_case("https") => "wss".into(),
         Some(own) => own.into(),
     };
+    // Without an authority two slashes at the start of a path would be taken for one (§3.3).
+    let path = match authority {
+        None if path.starts_with("//") => format!("/.{path}"),
+        _ => path,
+    };
     let authority = authority.map_or(String::new(), |authority| format!("//{authority}"));
     let query = query.map_or(String::new(), |query| format!("?{query}"));
     format!("{scheme}:{authority}{path}{query}")
