@@ -37,7 +37,8 @@ pub enum Route<'s, P, S> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// It is not `/path`, with `{name}` for a parameter and `{*name}` for the rest.
+    /// It is not `/path`, with `{name}` for a parameter, at the end of a segment, and `{*name}` for
+    /// the rest.
     #[error("`{path}` is not a path: /rooms/{{room}} and /files/{{*rest}} are")]
     Path {
         /// What was given.
@@ -127,8 +128,11 @@ impl<P, S> Routes<P, S> {
         if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
             return Err(invalid());
         }
-        // One that was opened and not closed, or closed twice.
-        let is_unclear = |(name, rest): (&str, &str)| name.contains('{') || rest.starts_with('}');
+        // One that was opened and not closed, or closed twice; or something comes after it in its
+        // segment: of `/{a}/` and `/{b}0/d` only the second would be looked at for `/10/`.
+        let is_unclear = |(name, rest): (&str, &str)| {
+            name.contains('{') || !(rest.is_empty() || rest.starts_with('/'))
+        };
         if parameters(path).any(is_unclear) {
             return Err(invalid());
         }
@@ -347,6 +351,8 @@ mod tests {
             ("/x/{a}}", "`/x/{a}}` is not a path"),
             ("/x/{a}}b}", "`/x/{a}}b}` is not a path"),
             ("/x/{*a}/b", "`/x/{*a}/b` is not a path"),
+            ("/x/{a}.json", "`/x/{a}.json` is not a path"),
+            ("/x/{a}{b}", "`/x/{a}{b}` is not a path"),
             (
                 "/rooms/{id}",
                 "`/rooms/{id}` and `/rooms/{room}` match the same requests",
