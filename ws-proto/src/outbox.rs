@@ -763,6 +763,25 @@ mod tests {
 
     /// A payload that many have is where it was.
     #[test]
+    fn memory_counts_all_that_is_kept() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.memory(), 0);
+        let header = Header::new(Opcode::Binary, 10).unwrap();
+        outbox.add_frame(&header, &[7; 10]).unwrap();
+        let own = outbox.memory();
+        assert!(own >= 12, "{own}");
+        let len = Outbox::SHARES;
+        let payload: Arc<[u8]> = alloc::vec![7; len].into();
+        let header = Header::new(Opcode::Binary, len as u64).unwrap();
+        outbox.add_payload(&header, &payload).unwrap();
+        let shared = outbox.memory() - own;
+        assert!((len..len + 100).contains(&shared), "{shared}");
+        outbox.make_room_for_control().unwrap();
+        let control = outbox.memory() - own - shared;
+        assert!(control >= Transmit::MAX_LEN, "{control}");
+    }
+
+    #[test]
     fn outbox_shares_a_large_payload_and_copies_a_small_one() {
         let header = Header::new(Opcode::Binary, Outbox::SHARES as u64).unwrap();
         let payload: Arc<[u8]> = alloc::vec![7; Outbox::SHARES].into();
