@@ -56,25 +56,37 @@ impl<'de, I> Attached<'de, I> {
     }
 }
 
-/// Methods that take nothing but a visitor.
+/// The methods of a deserializer that both of ours hand on, with what they take besides a visitor.
 macro_rules! for_each_kind {
     ($macro:ident) => {
         $macro! {
-            deserialize_any deserialize_bool
-            deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-            deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
-            deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string
-            deserialize_option deserialize_seq deserialize_map
-            deserialize_identifier deserialize_ignored_any
+            deserialize_any() deserialize_bool()
+            deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+            deserialize_i128()
+            deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64()
+            deserialize_u128()
+            deserialize_f32() deserialize_f64()
+            deserialize_char() deserialize_str() deserialize_string()
+            deserialize_option() deserialize_seq() deserialize_map()
+            deserialize_unit_struct(name: &'static str)
+            deserialize_newtype_struct(name: &'static str)
+            deserialize_tuple_struct(name: &'static str, len: usize)
+            deserialize_struct(name: &'static str, fields: &'static [&'static str])
+            deserialize_enum(name: &'static str, variants: &'static [&'static str])
+            deserialize_identifier() deserialize_ignored_any()
         }
     };
 }
 
 macro_rules! attached {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+    ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($name: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, D::Error> {
             let visitor = self.with(visitor);
-            self.inner.$method(visitor)
+            self.inner.$method($($name,)* visitor)
         }
     )*};
 }
@@ -84,7 +96,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Attached<'de, D> {
 
     for_each_kind!(attached);
 
-    attached!(deserialize_unit);
+    attached!(deserialize_unit() deserialize_tuple(len: usize));
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         let bytes = Bytes(self.with(visitor));
@@ -93,63 +105,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Attached<'de, D> {
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.deserialize_bytes(visitor)
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        let visitor = self.with(visitor);
-        self.inner.deserialize_unit_struct(name, visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        let visitor = self.with(visitor);
-        self.inner.deserialize_newtype_struct(name, visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        let visitor = self.with(visitor);
-        self.inner.deserialize_tuple(len, visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        let visitor = self.with(visitor);
-        self.inner.deserialize_tuple_struct(name, len, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        let visitor = self.with(visitor);
-        self.inner.deserialize_struct(name, fields, visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        let visitor = self.with(visitor);
-        self.inner.deserialize_enum(name, variants, visitor)
     }
 }
 
@@ -347,26 +302,19 @@ struct All<'a, 'de> {
     next: usize,
 }
 
-impl<'de> All<'_, 'de> {
-    fn first(
-        &self,
-    ) -> (
-        serde_json::Deserializer<serde_json::de::StrRead<'de>>,
-        &'de [Vec<u8>],
-    ) {
-        let json = self.args.json_at(0).unwrap_or("null");
-        (
-            serde_json::Deserializer::from_str(json),
-            self.args.attachments(),
-        )
-    }
-}
-
 macro_rules! first {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-            let (mut json, attachments) = self.first();
-            Attached { inner: &mut json, attachments }.$method(visitor)
+    ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($name: $type,)*
+            visitor: V,
+        ) -> serde_json::Result<V::Value> {
+            let json = self.args.json_at(0).unwrap_or("null");
+            let first = Attached {
+                inner: &mut serde_json::Deserializer::from_str(json),
+                attachments: self.args.attachments(),
+            };
+            first.$method($($name,)* visitor)
         }
     )*};
 }
@@ -376,7 +324,7 @@ impl<'de> Deserializer<'de> for All<'_, 'de> {
 
     for_each_kind!(first);
 
-    first!(deserialize_bytes deserialize_byte_buf);
+    first!(deserialize_bytes() deserialize_byte_buf());
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
         visitor.visit_unit()
@@ -388,59 +336,6 @@ impl<'de> Deserializer<'de> for All<'_, 'de> {
         visitor: V,
     ) -> serde_json::Result<V::Value> {
         visitor.visit_seq(self)
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> serde_json::Result<V::Value> {
-        let (mut inner, attachments) = self.first();
-        let inner = &mut inner;
-        Attached { inner, attachments }.deserialize_unit_struct(name, visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> serde_json::Result<V::Value> {
-        let (mut inner, attachments) = self.first();
-        let inner = &mut inner;
-        Attached { inner, attachments }.deserialize_newtype_struct(name, visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> serde_json::Result<V::Value> {
-        let (mut inner, attachments) = self.first();
-        let inner = &mut inner;
-        Attached { inner, attachments }.deserialize_tuple_struct(name, len, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> serde_json::Result<V::Value> {
-        let (mut inner, attachments) = self.first();
-        let inner = &mut inner;
-        Attached { inner, attachments }.deserialize_struct(name, fields, visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> serde_json::Result<V::Value> {
-        let (mut inner, attachments) = self.first();
-        let inner = &mut inner;
-        Attached { inner, attachments }.deserialize_enum(name, variants, visitor)
     }
 }
 
