@@ -59,6 +59,7 @@ mod clock;
 mod decode;
 mod encode;
 mod error;
+mod events;
 mod handler;
 mod reason;
 mod refused;

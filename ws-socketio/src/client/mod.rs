@@ -195,7 +195,7 @@ impl Client {
 
     /// Calls `handler` for each event of that name: see [`Handler`].
     pub fn on<P>(mut self, namespace: &str, event: &str, handler: impl Handler<Socket, P>) -> Self {
-        self.handlers(namespace).on(event, handler);
+        self.handlers(namespace).events.on(event, handler);
         self
     }
 
@@ -206,7 +206,7 @@ impl Client {
         Running: Future<Output = R> + Send + 'static,
         R: Reply,
     {
-        self.handlers(namespace).fallback(handler);
+        self.handlers(namespace).events.fallback(handler);
         self
     }
 

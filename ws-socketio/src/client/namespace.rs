@@ -127,7 +127,7 @@ impl Namespace {
         seat: &Seat,
     ) {
         let socket = seat.socket(&self.name, Place::Elsewhere);
-        let Some((name, handling)) = self.handlers.event(socket, name, args) else {
+        let Some((name, handling)) = self.handlers.events.find(socket, name, args) else {
             return;
         };
         let size = args.json().0.len() + total(args.attachments());

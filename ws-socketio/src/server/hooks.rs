@@ -1,20 +1,16 @@
 //! What an application does in a namespace: its handlers and hooks, registered once for all sockets.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::de::DeserializeOwned;
-use sio_proto::Args;
 
 use super::socket::Socket;
-use crate::arguments::Arguments;
 use crate::error::HandlerError;
-use crate::handler::{Erased, Handling};
+use crate::events::Events;
 use crate::reason::Reason;
 use crate::refused::Refused;
-use crate::reply::Reply;
 
 /// Whether a client comes in.
 pub(super) type Entering = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>>;
@@ -22,7 +18,6 @@ pub(super) type Entering = Pin<Box<dyn Future<Output = Result<(), Refused>> + Se
 pub(super) type Leaving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Connect = dyn Fn(Socket, &str) -> Entering + Send + Sync;
-type Fallback = dyn Fn(Socket, String, Arguments) -> Handling + Send + Sync;
 type Disconnect = dyn Fn(Socket, Reason) -> Leaving + Send + Sync;
 type Failed = dyn Fn(&Socket, &str, &HandlerError) + Send + Sync;
 
@@ -33,8 +28,7 @@ pub(super) struct Hooks(RwLock<Registered>);
 #[derive(Default)]
 pub(super) struct Registered {
     pub(super) connect: Option<Box<Connect>>,
-    pub(super) events: HashMap<Arc<str>, Erased<Socket>>,
-    pub(super) fallback: Option<Box<Fallback>>,
+    pub(super) events: Events<Socket>,
     pub(super) disconnect: Option<Box<Disconnect>>,
     pub(super) failed: Option<Arc<Failed>>,
 }
@@ -46,25 +40,6 @@ impl Hooks {
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Registered> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is to be done about an event, and its name. `None`: nobody wants it.
-    pub(super) fn event(
-        &self,
-        socket: &Socket,
-        name: &str,
-        args: &Args<'_>,
-    ) -> Option<(Arc<str>, Handling)> {
-        let registered = self.read();
-        if let Some((name, handler)) = registered.events.get_key_value(name) {
-            let handling = handler(socket.clone(), args);
-            let handling =
-                handling.unwrap_or_else(|error| Box::pin(std::future::ready(Err(error))));
-            return Some((Arc::clone(name), handling));
-        }
-        let fallback = registered.fallback.as_ref()?;
-        let handling = fallback(socket.clone(), name.into(), Arguments::new(args));
-        Some((name.into(), handling))
     }
 }
 
@@ -133,20 +108,6 @@ where
             Err(_) => Box::pin(std::future::ready(Err(Refused::new("invalid credentials")))),
         }
     }
-}
-
-/// An async function for events that have no handler of their own.
-pub(super) fn fallback<F, Running, R>(handler: F) -> Box<Fallback>
-where
-    F: Fn(Socket, String, Arguments) -> Running + Send + Sync + 'static,
-    Running: Future<Output = R> + Send + 'static,
-    R: Reply,
-{
-    let handler = Arc::new(handler);
-    Box::new(move |socket, name, args| {
-        let handler = Arc::clone(&handler);
-        Box::pin(async move { handler(socket, name, args).await.into_answer() })
-    })
 }
 
 /// An async function for sockets that have left.

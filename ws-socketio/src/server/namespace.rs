@@ -12,7 +12,7 @@ use super::socket::Socket;
 use super::to::To;
 use crate::arguments::Arguments;
 use crate::error::{EmitError, HandlerError};
-use crate::handler::{Handler, erase};
+use crate::handler::Handler;
 use crate::reason::Reason;
 use crate::reply::Reply;
 
@@ -75,9 +75,7 @@ impl Namespace {
 
     /// Handles the events of a name: see [`Handler`]. A later handler of that name replaces it.
     pub fn on<P>(&self, event: &str, handler: impl Handler<Socket, P>) -> &Self {
-        let mut hooks = self.hall.hooks.write();
-        hooks.events.insert(event.into(), erase(handler));
-        drop(hooks);
+        self.hall.hooks.write().events.on(event, handler);
         self
     }
 
@@ -88,7 +86,7 @@ impl Namespace {
         Running: Future<Output = R> + Send + 'static,
         R: Reply,
     {
-        self.hall.hooks.write().fallback = Some(hooks::fallback(handler));
+        self.hall.hooks.write().events.fallback(handler);
         self
     }
 

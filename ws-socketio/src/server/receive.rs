@@ -38,7 +38,9 @@ pub(super) fn receive(link: &Arc<Link>, state: &mut State, message: Message<'_>,
             let Some(socket) = seat.map(|seat| &seat.socket) else {
                 return;
             };
-            let Some((name, handling)) = socket.hall().hooks.event(socket, &name, &args) else {
+            let hooks = &socket.hall().hooks;
+            let found = hooks.read().events.find(socket.clone(), &name, &args);
+            let Some((name, handling)) = found else {
                 return; // nobody wants it
             };
             let attachments = args.attachments().iter().map(Vec::len);
