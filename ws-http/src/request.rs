@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::{Extensions, HeaderMap, Method, Uri, header};
+use http::{Extensions, HeaderMap, Method, Uri, Version, header};
 use percent_encoding::percent_decode_str;
 use ws_proto::handshake::{self, Accept, RequestError};
 
@@ -59,6 +59,28 @@ impl Request {
             answer: HeaderMap::new(),
         }
     }
+
+    /// Copies the head of a request that stays with another HTTP server, without what others have
+    /// found out about it. `peer` is where its connection came from:
+    /// [`NOWHERE`](Self::NOWHERE) if nobody has said.
+    #[must_use]
+    pub fn copied(
+        method: &Method,
+        uri: &Uri,
+        version: Version,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> Self {
+        let mut head = http::Request::new(());
+        *head.method_mut() = method.clone();
+        *head.uri_mut() = uri.clone();
+        *head.version_mut() = version;
+        *head.headers_mut() = headers.clone();
+        Self::new(head, peer)
+    }
+
+    /// The address of a peer that is not known: `0.0.0.0:0`.
+    pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
     /// Takes a request that the core has read.
     ///
@@ -218,8 +240,8 @@ impl Request {
         &mut self.answer
     }
 
-    /// The same as [`complete`](Self::complete) wants them; `None` if one of them is no
-    /// text.
+    /// Returns the [headers of the answer](Self::answer_headers) as [`complete`](Self::complete)
+    /// wants them; `None` if one of them is no text.
     #[must_use]
     pub fn answer_fields(&self) -> Option<Vec<(&str, &str)>> {
         let fields = self.answer.iter();

@@ -39,7 +39,7 @@ use ws_proto::handshake::Bootstrap;
 use ws_proto::{Limits, Timeouts};
 
 use crate::Error;
-use crate::upgrade::{Refused, Upgraded, Upgrader, head_of, judged};
+use crate::upgrade::{Refused, Upgraded, Upgrader, described_by, judged};
 
 /// A WebSocket in axum.
 pub type WebSocket = crate::WebSocket<Upgraded>;
@@ -49,7 +49,7 @@ pub type WebSocket = crate::WebSocket<Upgraded>;
 #[derive(Debug)]
 #[must_use = "call `on_upgrade`"]
 pub struct WebSocketUpgrade {
-    parts: Parts,
+    request: ws_http::Request,
     protocol: Option<Protocol>,
     upgraded: Option<OnUpgrade>,
     upgrader: Upgrader,
@@ -64,7 +64,8 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let protocol = parts.extensions.get::<Protocol>().cloned();
-        let judged = judged(parts, protocol.as_ref()).and_then(|request| request.accept());
+        let request = described_by(parts);
+        let judged = judged(&request, protocol.as_ref()).and_then(|request| request.accept());
         if let Err(error) = judged {
             let bootstrap = match protocol {
                 Some(_) => Bootstrap::ExtendedConnect,
@@ -73,7 +74,7 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
             return Err(WebSocketUpgradeRejection(Refused::new(error, bootstrap)));
         }
         Ok(Self {
-            parts: head_of(parts),
+            request,
             protocol,
             upgraded: parts.extensions.remove(),
             upgrader: Upgrader::new(),
@@ -148,7 +149,7 @@ impl WebSocketUpgrade {
     {
         let answer = self
             .upgrader
-            .answer(&self.parts, self.protocol.as_ref(), self.upgraded);
+            .answer(&self.request, self.protocol.as_ref(), self.upgraded);
         let (answer, upgrade) = match answer {
             Ok(upgraded) => upgraded,
             Err(refused) => return WebSocketUpgradeRejection(*refused).into_response(),

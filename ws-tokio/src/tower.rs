@@ -49,7 +49,7 @@ use ws_http::{Route, RouteError, Site};
 
 use crate::WebSocket;
 use crate::handling::{Failure, Handler, Handling, Report, boxed};
-use crate::upgrade::{NOWHERE, Upgrade, Upgraded, Upgrader, head};
+use crate::upgrade::{Upgrade, Upgraded, Upgrader, described};
 
 /// Opens WebSockets at a path, over a service that answers everything else: a plain request for the
 /// same path, too.
@@ -147,8 +147,7 @@ impl WebSocketLayer {
             return None;
         }
         let peer = request.extensions().get::<SocketAddr>().copied();
-        let asked = Request::from_parts(head(request), ());
-        let mut asked = ws_http::Request::new(asked, peer.unwrap_or(NOWHERE));
+        let mut asked = described(request, peer.unwrap_or(ws_http::Request::NOWHERE));
         if !asked.wants_upgrade() {
             return None;
         }
@@ -156,7 +155,9 @@ impl WebSocketLayer {
             return None;
         };
         let handler = Arc::clone(handler);
-        let (answer, upgrade) = match self.upgrader.upgrade(request) {
+        let upgraded = request.extensions_mut().remove();
+        let protocol = request.extensions().get::<Protocol>();
+        let (answer, upgrade) = match self.upgrader.answer(&asked, protocol, upgraded) {
             Ok(upgraded) => upgraded,
             Err(refused) => return Some(refused.response()),
         };

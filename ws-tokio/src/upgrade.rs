@@ -8,14 +8,14 @@
 //! ```
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{Request, Response};
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use ws_http::{Origins, Refusal};
+use ws_http::{Origins, Refusal, Request as Described};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
 use ws_proto::handshake::{self, Bootstrap, RequestError};
@@ -140,10 +140,9 @@ impl Upgrader {
         &self,
         request: &mut Request<B>,
     ) -> Result<(Response<()>, Upgrade), Box<Refused>> {
-        let parts = head(request);
         let upgraded = request.extensions_mut().remove();
         let protocol = request.extensions().get::<Protocol>();
-        self.answer(&parts, protocol, upgraded)
+        self.answer(&described(request, Described::NOWHERE), protocol, upgraded)
     }
 
     /// The same for a request whose body is elsewhere.
@@ -156,12 +155,13 @@ impl Upgrader {
         parts: &mut Parts,
     ) -> Result<(Response<()>, Upgrade), Box<Refused>> {
         let upgraded = parts.extensions.remove();
-        self.answer(parts, parts.extensions.get::<Protocol>(), upgraded)
+        let protocol = parts.extensions.get::<Protocol>();
+        self.answer(&described_by(parts), protocol, upgraded)
     }
 
     pub(crate) fn answer(
         &self,
-        parts: &Parts,
+        request: &Described,
         protocol: Option<&Protocol>,
         upgraded: Option<OnUpgrade>,
     ) -> Result<(Response<()>, Upgrade), Box<Refused>> {
@@ -170,11 +170,9 @@ impl Upgrader {
             None => Bootstrap::Http1,
         };
         let refused = |refusal| Box::new(Refused { refusal, bootstrap });
-        let parsed = judged(parts, protocol).map_err(|error| refused(error.into()))?;
+        let parsed = judged(request, protocol).map_err(|error| refused(error.into()))?;
         let accept = parsed.accept().map_err(|error| refused(error.into()))?;
-        // It does not matter to them where it came from.
-        let described = ws_http::Request::new(Request::from_parts(head_of(parts), ()), NOWHERE);
-        self.origins.check(&described).map_err(refused)?;
+        self.origins.check(request).map_err(refused)?;
         let subprotocol = self.choose(&parsed);
         let accept = match &subprotocol {
             Some(name) => accept.protocol(name),
@@ -214,44 +212,41 @@ impl Upgrader {
 
 /// What the core says of a request.
 pub(crate) fn judged<'b>(
-    parts: &'b Parts,
+    request: &'b Described,
     protocol: Option<&'b Protocol>,
 ) -> Result<handshake::Request<'b>, RequestError> {
+    let head = request.as_http();
     handshake::Request::from_http(
-        &parts.method,
-        &parts.uri,
-        parts.version,
-        &parts.headers,
+        head.method(),
+        head.uri(),
+        head.version(),
+        head.headers(),
         protocol.map(Protocol::as_str),
     )
 }
 
-/// A copy of a request's head, without what others have found out about it.
-pub(crate) fn head<B>(request: &Request<B>) -> Parts {
-    copied(
+/// A copy of a request's head.
+pub(crate) fn described<B>(request: &Request<B>, peer: SocketAddr) -> Described {
+    Described::copied(
         request.method(),
         request.uri(),
         request.version(),
         request.headers(),
+        peer,
     )
 }
 
-/// The same, of a head that is taken apart.
-pub(crate) fn head_of(parts: &Parts) -> Parts {
-    copied(&parts.method, &parts.uri, parts.version, &parts.headers)
+/// The same, of a head that is taken apart, from nobody knows where.
+pub(crate) fn described_by(parts: &Parts) -> Described {
+    let (method, uri) = (&parts.method, &parts.uri);
+    Described::copied(
+        method,
+        uri,
+        parts.version,
+        &parts.headers,
+        Described::NOWHERE,
+    )
 }
-
-fn copied(method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) -> Parts {
-    let (mut head, ()) = Request::new(()).into_parts();
-    head.method = method.clone();
-    head.uri = uri.clone();
-    head.version = version;
-    head.headers = headers.clone();
-    head
-}
-
-/// Where a request came from whose connection nobody here has seen.
-pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl Refused {
     #[cfg(feature = "axum")]

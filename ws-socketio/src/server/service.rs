@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -63,7 +63,9 @@ impl Service {
         let path = request.uri().path();
         if !self.is_endpoint(path) {
             return match &self.hub.config.client_file {
-                Some(file) if self.is_file(path) => script(file.clone()),
+                Some(file) if self.is_file(path) => {
+                    content("text/javascript; charset=utf-8", file.clone())
+                }
                 _ => with_status(StatusCode::NOT_FOUND),
             };
         }
@@ -263,9 +265,7 @@ fn answered(answer: Answer) -> Result<Response<AnswerBody>, Refusal> {
     match answer {
         Answer::Refused(why) => Err(why),
         Answer::Body(body) => {
-            let mut answer = Response::new(AnswerBody::new(body));
-            let text = HeaderValue::from_static("text/plain; charset=UTF-8");
-            answer.headers_mut().insert(header::CONTENT_TYPE, text);
+            let mut answer = content("text/plain; charset=UTF-8", body);
             not_to_be_stored(&mut answer);
             Ok(answer)
         }
@@ -281,12 +281,11 @@ fn refusal(why: Refusal, method: engine::Method) -> Response<AnswerBody> {
         true => ("text/plain; charset=UTF-8", why.to_string()),
     };
     let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut answer = Response::new(AnswerBody::new(body));
+    let mut answer = content(kind, body);
     *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if is_upgrade {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
     }
     not_to_be_stored(&mut answer);
     answer
@@ -297,10 +296,10 @@ fn not_to_be_stored(answer: &mut Response<AnswerBody>) {
     answer.headers_mut().insert(header::CACHE_CONTROL, no_store);
 }
 
-fn script(file: Bytes) -> Response<AnswerBody> {
-    let mut answer = Response::new(AnswerBody::new(file));
-    let script = HeaderValue::from_static("text/javascript; charset=utf-8");
-    answer.headers_mut().insert(header::CONTENT_TYPE, script);
+fn content(kind: &'static str, content: impl Into<Bytes>) -> Response<AnswerBody> {
+    let mut answer = Response::new(AnswerBody::new(content));
+    let kind = HeaderValue::from_static(kind);
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     answer
 }
 
@@ -328,23 +327,18 @@ fn method<B>(request: &Request<B>) -> engine::Method {
 
 /// A request as hooks see it.
 fn describe<B>(request: &Request<B>) -> ws_http::Request {
-    let mut head = Request::new(());
-    *head.method_mut() = request.method().clone();
-    *head.uri_mut() = request.uri().clone();
-    *head.version_mut() = request.version();
-    *head.headers_mut() = request.headers().clone();
     let peer = request.extensions().get::<Peer>();
-    let peer = peer.map_or_else(nobody, |peer| peer.0);
-    ws_http::Request::new(head, peer)
-}
-
-/// The address of a peer that is not known.
-fn nobody() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
+    ws_http::Request::copied(
+        request.method(),
+        request.uri(),
+        request.version(),
+        request.headers(),
+        peer.map_or(ws_http::Request::NOWHERE, |peer| peer.0),
+    )
 }
 
 fn peer_of(request: &ws_http::Request) -> Option<SocketAddr> {
-    Some(request.peer_addr()).filter(|peer| *peer != nobody())
+    Some(request.peer_addr()).filter(|peer| *peer != ws_http::Request::NOWHERE)
 }
 
 impl<B> hyper::service::Service<Request<B>> for Service
