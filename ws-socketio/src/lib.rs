@@ -53,6 +53,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bounded;
 mod call;
 pub mod client;
 mod clock;

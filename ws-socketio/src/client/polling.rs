@@ -1,18 +1,15 @@
 //! Polling: requests over hyper's client, which keeps connections alive.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use ws_http::retry_after;
 
 use super::error::PollingError;
+use crate::bounded::read;
 
 /// The requests of one session.
 pub(super) struct Polling {
@@ -70,7 +67,7 @@ impl Polling {
         async move {
             let (head, body) = answered.await?.into_parts();
             if head.status == StatusCode::OK {
-                return read(body, limit).await;
+                return read(body, limit).await.map_err(PollingError::Body);
             }
             // What the server says about it is for people: less of it will do.
             let said = read(body, MAX_SAID).await.unwrap_or_default();
@@ -85,20 +82,3 @@ impl Polling {
 
 /// The most of a refusal's body that is kept, and of an answer that nobody reads, in bytes.
 const MAX_SAID: u64 = 1024;
-
-/// Reads a body, until it is over the limit.
-async fn read(body: Incoming, limit: u64) -> Result<Vec<u8>, PollingError> {
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        if let Ok(data) = frame.map_err(PollingError::Body)?.into_data() {
-            let most = (limit + 1).saturating_sub(bytes.len() as u64);
-            let len = usize::try_from(most).unwrap_or(usize::MAX).min(data.len());
-            bytes.extend_from_slice(data.get(..len).unwrap_or_default());
-        }
-        if bytes.len() as u64 > limit {
-            break;
-        }
-    }
-    Ok(bytes)
-}

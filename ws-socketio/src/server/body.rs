@@ -1,10 +1,10 @@
-//! Bodies: of requests, read whole and bounded, and of answers.
+//! Bodies of answers.
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 /// The body of an answer.
@@ -36,32 +36,6 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.0.len() as u64)
     }
-}
-
-/// Reads a body, but not on when it has more than `limit` bytes: then it is too long, as the session
-/// sees. `None` if it breaks off.
-pub(super) async fn read<B: Body>(body: B, limit: u64) -> Option<Vec<u8>> {
-    let mut body = pin!(body);
-    let mut read = Vec::new();
-    while let Some(frame) = next(body.as_mut()).await {
-        let Ok(mut data) = frame.ok()?.into_data() else {
-            continue; // trailers
-        };
-        while data.has_remaining() {
-            let chunk = data.chunk();
-            let len = chunk.len();
-            read.extend_from_slice(chunk);
-            data.advance(len);
-        }
-        if read.len() as u64 > limit {
-            break;
-        }
-    }
-    Some(read)
-}
-
-async fn next<B: Body>(mut body: Pin<&mut B>) -> Option<Result<Frame<B::Data>, B::Error>> {
-    std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await
 }
 
 /// The body of an answer: ours, or that of the service that a layer stands before.

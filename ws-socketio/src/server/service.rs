@@ -17,7 +17,7 @@ use sio_proto::engine::{self, Asked, Binary, Content, Refusal, Sid, Transport};
 use ws_http::Origins;
 use ws_tokio::{CloseCode, Timeouts, Upgrade, Upgrader};
 
-use super::body::{AnswerBody, read};
+use super::body::AnswerBody;
 use super::config::Transports;
 use super::cors::{Cors, preflight};
 use super::drive::{Driver, hang_up};
@@ -25,6 +25,7 @@ use super::held::Held;
 use super::hub::Hub;
 use super::link::{Answer, Link};
 use super::receive::receive;
+use crate::bounded::read;
 
 /// Where a connection came from. Put it into the extensions of requests: hooks see it, and sessions
 /// are counted by it. [`Server::run`](super::Server::run) does.
@@ -159,7 +160,7 @@ impl Service {
             body = read(body, self.hub.config.engine.max_payload) => body,
         };
         // A client that breaks off hears nothing; dropping what is held ends its session.
-        let body = body.ok_or(Refusal::BadRequest)?;
+        let body = body.map_err(|_| Refusal::BadRequest)?;
         let post = held.carrier;
         let payload = link.with(|state, now| state.session.body(post, &body, now));
         if let Some(mut payload) = payload {
