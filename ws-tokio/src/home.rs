@@ -102,8 +102,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
     }
 
     fn no_longer_out(&self, back: Back<S>) {
+        self.tell(|talk| talk.back = back);
+    }
+
+    /// Changes what is said, and wakes who waits for that.
+    fn tell(&self, change: impl FnOnce(&mut Talk<S>)) {
         let mut talk = self.talk();
-        talk.back = back;
+        change(&mut talk);
         let waits = talk.waits.take();
         drop(talk);
         if let Some(waits) = waits {
@@ -135,12 +140,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Home<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Ask for Home<S> {
     fn ask(&self, code: CloseCode) {
-        let mut talk = self.talk();
-        talk.asked.get_or_insert(code);
-        let waits = talk.waits.take();
-        drop(talk);
-        if let Some(waits) = waits {
-            waits.wake();
-        }
+        self.tell(|talk| _ = talk.asked.get_or_insert(code));
     }
 }
