@@ -70,8 +70,8 @@ impl<P, S> Site<P, S> {
         }
     }
 
-    /// Adds a page: for one method and for one path, in which `{name}`, at the end of a segment, stands
-    /// for a parameter and `{*name}` for the rest. A page for GET is one for HEAD, too.
+    /// Adds a page: for one method and for one path, in which `{name}`, at the end of a segment,
+    /// stands for a parameter and `{*name}` for the rest. A page for GET is one for HEAD, too.
     ///
     /// # Errors
     ///

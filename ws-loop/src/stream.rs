@@ -208,7 +208,8 @@ impl Listener {
         }
     }
 
-    /// The address that a connection came in by, as [`Hosts`] wants to know it. No browser connects to the socket of a path: what is true of a public address is true of it.
+    /// The address that a connection came in by, as [`Hosts`] wants to know it. No browser connects
+    /// to the socket of a path: what is true of a public address is true of it.
     pub(crate) fn address_of(&self, stream: &Stream) -> IpAddr {
         let Some(own) = self.local_addr().map(|own| own.ip()) else {
             return Ipv4Addr::UNSPECIFIED.into();

@@ -38,7 +38,7 @@ use crate::transport::Transport;
 /// while let Some(ws) = ticker.next().await {
 ///     let mut ws = ws?;
 ///     while let Ok(Some(message)) = ws.recv().await {
-///         println!("{message:?}");
+///         println!("{}", message.as_text().unwrap_or("(bytes)"));
 ///     }
 /// }
 /// # Ok(())

@@ -25,7 +25,7 @@ use crate::home::Ask;
 /// while let Some(ws) = connections.next().await {
 ///     let mut ws = ws?;
 ///     while let Ok(Some(message)) = ws.recv().await {
-///         println!("{message:?}");
+///         println!("{}", message.as_text().unwrap_or("(bytes)"));
 ///     }
 /// }
 /// # Ok(())
