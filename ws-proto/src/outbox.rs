@@ -227,6 +227,12 @@ impl Outbox {
         self.add_shared(header, payload)
     }
 
+    fn append(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.room(bytes.len())?[..bytes.len()].copy_from_slice(bytes);
+        self.add(bytes.len());
+        Ok(())
+    }
+
     /// Makes sure that a control frame can be added without asking for memory.
     pub(crate) fn make_room_for_control(&mut self) -> Result<(), SendError> {
         self.controls
@@ -240,13 +246,10 @@ impl Outbox {
     }
 
     fn add_shared(&mut self, header: &Header, payload: &Arc<[u8]>) -> Result<(), SendError> {
-        let header = header.encode();
-        let header = header.as_ref();
         self.shared
             .try_reserve(1)
             .map_err(|_| SendError::OutOfMemory)?;
-        self.room(header.len())?[..header.len()].copy_from_slice(header);
-        self.add(header.len());
+        self.append(header.encode().as_ref())?;
         self.shared.push_back(Shared {
             at: self.end,
             payload: payload.clone(),
@@ -295,8 +298,7 @@ impl Outbox {
     pub(crate) fn add_control(&mut self, control: &Transmit) -> Result<(), SendError> {
         let frame = control.as_ref();
         if self.has_controls_only() {
-            self.room(frame.len())?[..frame.len()].copy_from_slice(frame);
-            self.add(frame.len());
+            self.append(frame)?;
             self.controls_end = self.end;
             return Ok(());
         }
@@ -307,16 +309,12 @@ impl Outbox {
 
     /// Adds a Close, after all messages.
     pub(crate) fn add_close(&mut self, close: &Transmit) -> Result<(), SendError> {
-        let frame = close.as_ref();
-        self.room(frame.len())?[..frame.len()].copy_from_slice(frame);
-        self.add(frame.len());
-        Ok(())
+        self.append(close.as_ref())
     }
 
     /// Takes bytes that come before everything, perhaps from the middle of a frame.
     pub(crate) fn resume(&mut self, unsent: &[u8]) -> Result<(), SendError> {
-        self.room(unsent.len())?[..unsent.len()].copy_from_slice(unsent);
-        self.add(unsent.len());
+        self.append(unsent)?;
         // Where a frame begins in them is not known: at their end.
         self.cursor.boundary = self.end;
         Ok(())
@@ -325,10 +323,8 @@ impl Outbox {
     /// Takes what is unsent in `other`, which comes before what is here. Only into an empty one.
     pub(crate) fn take_over(&mut self, other: &mut Self) -> Result<(), SendError> {
         debug_assert!(self.is_empty(), "a queue has an order");
-        let (boundary, start) = (
-            other.find_boundary(&mut { other.cursor }),
-            other.cursor.start,
-        );
+        let start = other.cursor.start;
+        let boundary = other.find_boundary(&mut { other.cursor });
         let len = other.end - start;
         self.room(len)?[..len].copy_from_slice(&other.bytes[start..other.end]);
         self.end = len;
@@ -553,8 +549,7 @@ mod tests {
 
     impl Outbox {
         fn put(&mut self, bytes: &[u8]) {
-            self.room(bytes.len()).unwrap()[..bytes.len()].copy_from_slice(bytes);
-            self.add(bytes.len());
+            self.append(bytes).unwrap();
         }
 
         fn put_control(&mut self, control: &Transmit) {
