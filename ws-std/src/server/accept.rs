@@ -84,8 +84,9 @@ fn start(core: &Arc<Core>, stream: Stream, peer: SocketAddr, refused: &mut Refus
     let started = entered
         .and_then(|entry| spawn(core, stream.clone(), peer, entry).map_err(|_| Refusal::Full));
     if let Err(refusal) = started {
-        turn_away(&stream, &refusal);
+        // Who has heard it finds it counted.
         core.log(peer, &refusal);
+        turn_away(&stream, &refusal);
         refused.keep(stream, Instant::now());
     }
 }
