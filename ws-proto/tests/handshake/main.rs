@@ -6,3 +6,4 @@ mod negotiation;
 mod parts;
 mod tables;
 mod two_ends;
+mod wire;

@@ -23,3 +23,4 @@ mod parts;
 mod receiving;
 mod sending;
 mod transcripts;
+mod watched;

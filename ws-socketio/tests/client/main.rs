@@ -4,3 +4,4 @@ mod client_common;
 
 mod ours;
 mod peers;
+mod scripted;
