@@ -39,11 +39,13 @@ panics() {
 
 miri() {
     # Unit tests, and those files whose cases are few and short; Miri would take hours for the others.
-    local file tests=()
-    for file in header_table liveness rfc rfc7692 session_edges words; do
-        tests+=(--test "$file")
+    local file files=()
+    for file in frames/{header_table,rfc,rfc7692,words} session/{edges,liveness}; do
+        ls "ws-proto/tests/$file.rs" >/dev/null
+        files+=("${file#*/}::")
     done
-    cargo +nightly miri test --package ws-proto --all-features --lib "${tests[@]}" --target "$1"
+    cargo +nightly miri test --package ws-proto --all-features --lib --target "$1"
+    cargo +nightly miri test --package ws-proto --all-features --test frames --test session --target "$1" -- "${files[@]}"
 }
 
 case ${1-} in
@@ -82,7 +84,7 @@ tsan)
     nightly rust-src
     # Each file of tests of its own is not worth a minute: these are about halves, groups and ends.
     RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu \
-        --package ws-std --test threads --test closing --test messages
+        --package ws-std --test connection -- threads:: closing:: messages::
     ;;
 *)
     echo "usage: tests/proofs.sh panics | utf8 [SLICE/OF] | miri [TARGET] | i686 | tsan" >&2

@@ -6,7 +6,7 @@
 //! or, with `--role client`, a client that echoes connects there, for each case anew. FILTER is a
 //! part of the names of the cases to run.
 
-#[path = "../tests/adversary/mod.rs"]
+#[path = "../tests/conversations/adversary/mod.rs"]
 mod adversary;
 
 use std::collections::BTreeMap;

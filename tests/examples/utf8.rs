@@ -6,7 +6,7 @@
 //! Works on all processors for some minutes, says how many strings agreed, and fails at the first
 //! that does not. `3/10` checks every tenth group of 256 strings, from the fourth on.
 
-#[path = "../tests/utf8/mod.rs"]
+#[path = "../tests/conversations/utf8.rs"]
 mod utf8;
 
 use std::num::{NonZeroU32, NonZeroUsize};

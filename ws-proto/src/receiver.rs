@@ -24,8 +24,8 @@
 //! the long one, `receive_any`.
 //!
 //! A frame that is anything else, or wrong, or not whole yet, takes the long way. That one takes
-//! common frames too and says the same of them: `tests/header_table.rs` holds the two together for
-//! all first two bytes and every cut.
+//! common frames too and says the same of them: `tests/frames/header_table.rs` holds the two together
+//! for all first two bytes and every cut.
 
 use crate::close::Close;
 use crate::closing::Peer;

@@ -84,7 +84,7 @@ fn search(target: &str, seconds: &str, folder: &Path) -> Outcome {
     let mut search = build("run");
     search.arg(target).arg(&found).arg(&seeds);
     search.args(["--", &format!("-max_total_time={seconds}")]);
-    // Inputs may be long enough to pass every limit: `tests/tests/corpus.rs` looks.
+    // Inputs may be long enough to pass every limit: `tests/tests/conversations/corpus.rs` looks.
     search.args(["-max_len=4096", "-timeout=10", "-print_final_stats=1"]);
     succeeds(search.stdout(log).stderr(errors))
 }

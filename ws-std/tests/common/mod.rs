@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ws_proto::Limits;
 use ws_proto::handshake;
-use ws_std::{Handle, Hosts, Server, Timeouts, WebSocket};
+use ws_std::{Handle, Hosts, Response, Server, Timeouts, WebSocket};
 use ws_testkit::{CLOSE, Frame, KEY};
 
 /// How long an event may take that is sure to come. Only a broken program waits so long.
@@ -42,6 +42,19 @@ pub(crate) fn server() -> Server {
 /// Echoes at `/`.
 pub(crate) fn echo() -> Server {
     server().websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message)))
+}
+
+/// A page at `/`, a page and a socket at `/both`, a socket at `/socket`.
+pub(crate) fn site() -> Server {
+    server()
+        .get("/", |request| {
+            let name = request.param("name").unwrap_or_else(|| "world".into());
+            Response::html(format!("<h1>hello {name}</h1>")).header("cache-control", "no-store")
+        })
+        .get("/both", |_| Response::text("the page"))
+        .get("/panics", |_| panic!("as the test wants"))
+        .websocket("/both", |mut ws, _| ws.send("the socket"))
+        .websocket("/socket", |mut ws, _| ws.send("the socket"))
 }
 
 impl Running {

@@ -1,0 +1,4 @@
+//! Compressed messages (RFC 7692): what they come to, and which are compressed.
+
+mod messages;
+mod policy;
