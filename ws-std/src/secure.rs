@@ -368,6 +368,11 @@ impl Socket for Secure {
         self.0.stream.shutdown(how)
     }
 
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.0.stream.descriptor()
+    }
+
     fn prepare(&self) -> io::Result<()> {
         self.0.stream.prepare()
     }

@@ -10,7 +10,8 @@
 //!
 //! So a reader can answer and go on reading while a writer waits for the peer; what takes long when
 //! a message is received (unmasking, inflating) needs neither. A thread that finds the wire taken
-//! leaves what it queued to the holder, which looks again after letting go of it.
+//! leaves what it queued to the holder, which looks again after letting go of it. What a peer does
+//! not take at once is left to one thread for all connections, the pump, by those that must not wait.
 
 use std::io;
 use std::net::{Shutdown as How, SocketAddr};
@@ -35,12 +36,17 @@ use crate::stream::Stream;
 use crate::sync::lock;
 use crate::tap::{Tap, Tapped};
 
+#[cfg(unix)]
+mod pump;
 mod wire;
 
 use wire::{Wire, write_once};
 
 /// From here on a message is written from where it lies, after its header.
 pub(crate) const BY_REFERENCE: usize = 32 << 10;
+
+/// The stack of a thread that only writes.
+const PUMP_STACK: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -58,6 +64,12 @@ pub(crate) struct Shared {
     hung_up: AtomicBool,
     /// Something was queued that no thread writes yet.
     queued: AtomicBool,
+    /// The peer takes no more, and the pump writes what is queued when it does. Changed with the
+    /// wire taken, and when the connection is lost.
+    stalled: AtomicBool,
+    /// The pump found that the peer takes something. Set with `outgoing` taken, so that the thread
+    /// that has the wire sees it when it looks again.
+    retry: AtomicBool,
     /// The closing handshake has begun, so the reader's idea of the time no longer holds.
     closing: AtomicBool,
     /// The number of times that the outgoing half was locked.
@@ -121,6 +133,8 @@ impl Shared {
             failure: OnceLock::new(),
             hung_up: AtomicBool::new(false),
             queued: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+            retry: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             #[cfg(test)]
             locked: AtomicUsize::new(0),
@@ -182,8 +196,8 @@ impl Shared {
         }
     }
 
-    /// Queues something of `len` bytes and writes as much as the peer takes at once. A thread that
-    /// lives for as long as it takes writes the rest.
+    /// Queues something of `len` bytes and writes as much as the peer takes at once. The pump writes
+    /// the rest.
     pub(crate) fn queue(
         self: &Arc<Self>,
         len: usize,
@@ -266,9 +280,10 @@ impl Shared {
         self.flush_if_free()
     }
 
-    /// Writes everything that is queued, unless another thread is writing: it will.
+    /// Writes everything that is queued, unless another thread is writing, or waits for the peer:
+    /// it will.
     pub(crate) fn flush_if_free(&self) -> Result<(), Error> {
-        while self.wants_write() {
+        while self.wants_flush() {
             let Some(mut wire) = self.free_wire() else {
                 return Ok(());
             };
@@ -340,6 +355,7 @@ impl Shared {
     pub(crate) fn lost(&self, failure: impl Into<Failure>) -> Error {
         let first = *self.failure.get_or_init(|| failure.into());
         self.abort();
+        self.settle();
         first.into()
     }
 
@@ -391,8 +407,11 @@ impl Shared {
         }
     }
 
-    fn wants_write(&self) -> bool {
-        self.outgoing().wants_write()
+    /// Whether there is something to write that is not left to the pump.
+    fn wants_flush(&self) -> bool {
+        let outgoing = self.outgoing();
+        let is_stalled = self.stalled.load(Ordering::SeqCst);
+        self.retry.load(Ordering::SeqCst) || (!is_stalled && outgoing.wants_write())
     }
 
     fn free_wire(&self) -> Option<MutexGuard<'_, Wire>> {
@@ -518,13 +537,13 @@ mod tests {
         let wire = lock(&shared.wire);
         let hi = Message::Text("hi");
         shared.queue(2, |outgoing| outgoing.send(hi)).unwrap();
-        assert!(shared.wants_write());
+        assert!(shared.wants_flush());
         drop(wire);
         shared.flush_if_free().unwrap();
         let mut frame = [0; 4];
         peer.read_exact(&mut frame).unwrap();
         assert_eq!(&frame, b"\x81\x02hi");
-        assert!(!shared.wants_write());
+        assert!(!shared.wants_flush());
     }
 
     #[test]
@@ -606,17 +625,106 @@ mod tests {
         }
     }
 
+    /// One whose peer has taken all that it takes, so that the pump has it.
+    #[cfg(unix)]
+    fn with_the_pump(clock: &Clock) -> (Arc<Shared>, TcpStream) {
+        let (tcp, peer) = sockets();
+        let end = socket2::SockRef::from(&peer);
+        end.set_recv_buffer_size(32 << 10).unwrap();
+        let shared = over(tcp.into(), Setup::new(clock.clone()));
+        let message = Message::Binary(&[7; 8 << 20]);
+        shared
+            .queue(8 << 20, |outgoing| outgoing.send(message))
+            .unwrap();
+        assert!(shared.stalled.load(Ordering::SeqCst));
+        (shared, peer)
+    }
+
+    #[cfg(unix)]
+    const PONG: Duration = Timeouts::DEFAULT.pong_timeout;
+
+    #[cfg(unix)]
+    #[test]
+    fn alive_the_pump_gives_up_a_peer_that_takes_nothing() {
+        let clock = Clock::manual();
+        let (shared, _peer) = with_the_pump(&clock);
+        // Once it has taken all that the system does.
+        until("a full system", || shared.judge() == Some(PONG));
+        clock.advance(PONG - Duration::from_nanos(1));
+        let left = shared.judge();
+        assert!(left == Some(Duration::from_nanos(1)), "{left:?}");
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(shared.judge(), None);
+        let error = shared.check_transport().unwrap_err();
+        assert!(matches!(error, Error::TimedOut(TimedOut::Pong)), "{error}");
+        assert!(!shared.stalled.load(Ordering::SeqCst));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn alive_the_pump_goes_on_while_something_is_taken() {
+        let clock = Clock::manual();
+        let (shared, mut peer) = with_the_pump(&clock);
+        for _ in 0..4 {
+            clock.advance(PONG - Duration::from_secs(1));
+            peer.read_exact(&mut vec![0; 1 << 20]).unwrap();
+            until("its progress", || shared.judge() == Some(PONG));
+        }
+        drop(shared);
+        // The pump has the last of it.
+        let mut rest = Vec::new();
+        peer.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest.len(), 10 + (4 << 20) + 4);
+        assert!(rest.ends_with(b"\x88\x02\x03\xE9"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_peer_takes_while_the_wire_is_taken_is_seen_by_who_has_it() {
+        for look_again in [
+            |shared: &Arc<Shared>| shared.flush_soon(),
+            |shared: &Arc<Shared>| shared.flush_if_free(),
+            |shared: &Arc<Shared>| {
+                shared.release();
+                Ok(())
+            },
+        ] {
+            let (shared, mut peer) = with_the_pump(&Clock::system());
+            let wire = lock(&shared.wire);
+            let mut all = vec![0; 10 + (8 << 20)];
+            let mut read = 0;
+            peer.set_nonblocking(true).unwrap();
+            until("the pump", || {
+                read += peer.read(&mut all[read..]).unwrap_or(0);
+                shared.retry.load(Ordering::SeqCst)
+            });
+            peer.set_nonblocking(false).unwrap();
+            drop(wire);
+            thread::scope(|scope| {
+                // One of them waits for the peer.
+                scope.spawn(|| look_again(&shared).unwrap());
+                peer.read_exact(&mut all[read..]).unwrap();
+            });
+            assert!(all[10..] == vec![7; 8 << 20]);
+        }
+    }
+
+    #[track_caller]
+    fn until(what: &str, mut so: impl FnMut() -> bool) {
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        while !so() {
+            assert!(std::time::Instant::now() < patience, "{what}");
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn alive_a_close_that_cannot_leave_has_one_close_timeout() {
         for role in ROLES {
             let clock = Clock::manual();
             let (shared, _peer) = stalled(role, Fails::All, &clock);
             shared.close(CloseCode::NORMAL.into()).unwrap();
-            let patience = std::time::Instant::now() + Duration::from_secs(60);
-            while shared.check_transport().is_ok() {
-                assert!(std::time::Instant::now() < patience, "it is not given up");
-                thread::yield_now();
-            }
+            until("it is given up", || shared.check_transport().is_err());
             let error = shared.check_transport().unwrap_err();
             assert!(matches!(error, Error::TimedOut(TimedOut::Close)), "{error}");
             assert_eq!(clock.now().since_epoch(), Timeouts::DEFAULT.close_timeout);

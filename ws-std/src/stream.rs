@@ -5,6 +5,8 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 mod system;
@@ -147,6 +149,14 @@ pub trait Socket: Send + Sync + 'static {
         Ok(())
     }
 
+    /// The descriptor that becomes writable when [`write_at_once`](Self::write_at_once) can go on,
+    /// after it took nothing: then one thread of the process waits for all peers that are slow.
+    /// `None`, the default: each such peer has a thread of its own, in [`write`](Self::write).
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// The address of the peer. `None` if it has none of IP, which is the default.
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
@@ -201,6 +211,12 @@ impl Stream {
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.0.shutdown(how)
+    }
+
+    /// The descriptor to wait at, until it takes more.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.0.descriptor()
     }
 
     /// The address of the peer, or `0.0.0.0:0`.

@@ -2,13 +2,18 @@
 //! write that failed.
 
 use std::io;
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use ws_proto::{Buffers, Instant, Message, SendError, State, TimedOut};
 
-use super::Shared;
+#[cfg(unix)]
+use super::pump;
+use super::{PUMP_STACK, Shared};
 use crate::error::Error;
 use crate::stream::{PIECES, Stream, is_timeout};
 use crate::sync::lock;
@@ -20,8 +25,8 @@ pub(super) struct Wire {
     pub(super) buffers: Buffers,
     /// The number of those at the front that a tap has seen.
     shown: usize,
-    /// A thread waits for the peer to take them.
-    pumping: bool,
+    /// When a peer that takes nothing is given up, if nobody waits for it in a write.
+    until: Option<Instant>,
     /// The timeout that the socket has: how long a write may wait.
     limit: Duration,
 }
@@ -94,41 +99,111 @@ impl Shared {
         Ok(taken.map(drop)?)
     }
 
-    /// Writes what the peer takes at once, unless another thread is writing. A thread that lives
-    /// for as long as it takes writes the rest.
+    /// Writes what the peer takes at once, unless another thread is writing. The pump writes the
+    /// rest.
     pub(crate) fn flush_soon(self: &Arc<Self>) -> Result<(), Error> {
-        while self.wants_write() {
+        while self.wants_flush() {
             let Some(mut wire) = self.free_wire() else {
                 return Ok(());
             };
             if let Drained::Part = self.drain_at_once(&mut wire)? {
-                return self.start_pump(&mut wire);
+                self.stall(&wire)?;
             }
         }
         Ok(())
     }
 
-    fn start_pump(self: &Arc<Self>, wire: &mut Wire) -> Result<(), Error> {
-        if wire.pumping {
+    /// Leaves it to the pump to write what is left, with the wire taken.
+    fn stall(self: &Arc<Self>, wire: &Wire) -> Result<(), Error> {
+        if self.stalled.swap(true, Ordering::SeqCst) {
+            // It sees when the peer takes something.
+            return Ok(());
+        }
+        let now = self.clock().now();
+        let until = wire.until.unwrap_or(now);
+        if self.watch(until.saturating_duration_since(now)).is_ok() {
             return Ok(());
         }
         let shared = Arc::clone(self);
-        let pump = thread::Builder::new()
+        let own = thread::Builder::new()
             .name("ws-pump".into())
             .stack_size(PUMP_STACK)
-            .spawn(move || shared.pump());
-        match pump {
-            Ok(_) => wire.pumping = true,
-            Err(error) => return Err(self.lost(error)),
-        }
-        Ok(())
+            .spawn(move || shared.wait_alone());
+        own.map(drop).map_err(|error| self.lost(error))
     }
 
-    /// Waits for the peer in place of a thread that must not.
-    fn pump(&self) {
+    #[cfg(unix)]
+    fn watch(self: &Arc<Self>, left: Duration) -> io::Result<()> {
+        let descriptor = self.descriptor().ok_or(io::ErrorKind::Unsupported)?;
+        pump::watch(self, descriptor, left)
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<RawFd> {
+        self.stream.descriptor().map(|fd| fd.as_raw_fd())
+    }
+
+    #[cfg(not(unix))]
+    fn watch(self: &Arc<Self>, _: Duration) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Takes a connection from the pump again: all is written, or it is lost.
+    pub(super) fn settle(&self) {
+        if self.stalled.swap(false, Ordering::SeqCst) {
+            #[cfg(unix)]
+            if let Some(descriptor) = self.descriptor() {
+                pump::forget(descriptor);
+            }
+        }
+    }
+
+    /// Goes on, for the pump: the peer has taken something, or the stream has ended.
+    #[cfg(unix)]
+    pub(super) fn resume(self: &Arc<Self>) {
+        let outgoing = self.outgoing();
+        // The thread that has the wire now, if any, sees it when it looks again.
+        self.retry.store(true, Ordering::SeqCst);
+        drop(outgoing);
+        if self.flush_soon().is_err()
+            && let Some(descriptor) = self.descriptor()
+        {
+            pump::forget(descriptor);
+        }
+    }
+
+    /// Gives up a peer that took nothing in time, for the pump: how long it has otherwise. `None` if
+    /// the pump has nothing to write any more.
+    #[cfg(unix)]
+    pub(super) fn judge(self: &Arc<Self>) -> Option<Duration> {
+        /// A thread that waits for the peer itself judges it.
+        const AGAIN: Duration = Duration::from_secs(1);
+        let until = || match self.free_wire() {
+            Some(wire) => wire.until.ok_or(None),
+            None => Err(Some(AGAIN)),
+        };
+        let left = |until: Instant| until.saturating_duration_since(self.clock().now());
+        let first = match until() {
+            Ok(first) if left(first).is_zero() => first,
+            Ok(first) => return Some(left(first)),
+            Err(again) => return again,
+        };
+        // This process may have been stopped meanwhile.
+        self.resume();
+        match until() {
+            Ok(same) if same == first => {
+                let _ = self.lost(self.patience().1);
+                None
+            }
+            Ok(later) => Some(left(later)),
+            Err(again) => again,
+        }
+    }
+
+    /// Waits for the peer in place of a thread that must not, where the pump cannot.
+    fn wait_alone(&self) {
         let mut wire = lock(&self.wire);
         let drained = self.drain(&mut wire);
-        wire.pumping = false;
         drop(wire);
         if drained.is_ok() {
             // What a thread that found the wire taken has queued. The next thread that uses the
@@ -140,9 +215,11 @@ impl Shared {
     /// Writes everything that is queued, waiting for the peer to take it. What other threads queue
     /// meanwhile is written too: they found the wire taken, and left it to this one.
     pub(super) fn drain(&self, wire: &mut Wire) -> Result<(), Error> {
+        self.retry.store(false, Ordering::SeqCst);
         loop {
             self.finish_write(wire)?;
             if !self.refill(wire) {
+                self.settle();
                 return Ok(());
             }
         }
@@ -212,6 +289,7 @@ impl Shared {
         match written {
             Ok(0) => Err(self.lost(io::ErrorKind::WriteZero)),
             Ok(len) => {
+                wire.until = None;
                 wire.shown -= len;
                 wire.buffers.sent(len);
                 self.outgoing().on_written(wire.buffers.unsent_len());
@@ -230,12 +308,7 @@ impl Shared {
     /// (this process may have been stopped meanwhile), and given up. A peer that takes nothing for
     /// the pong timeout is as good as dead; while closing, for the close timeout.
     fn wait(&self, wire: &mut Wire, patience: Patience) -> Result<Patience, Error> {
-        let is_open = self.outgoing().state() == State::Open;
-        let (limit, timed_out) = if is_open {
-            (self.timeouts.pong_timeout, TimedOut::Pong)
-        } else {
-            (self.timeouts.close_timeout, TimedOut::Close)
-        };
+        let (limit, timed_out) = self.patience();
         let now = self.clock().now();
         let until = match patience {
             Patience::None => now.after(limit),
@@ -253,8 +326,17 @@ impl Shared {
         Ok(Patience::Until(until))
     }
 
+    /// How long a peer that takes nothing is waited for, and what it is given up with.
+    fn patience(&self) -> (Duration, TimedOut) {
+        match self.outgoing().state() {
+            State::Open => (self.timeouts.pong_timeout, TimedOut::Pong),
+            _ => (self.timeouts.close_timeout, TimedOut::Close),
+        }
+    }
+
     fn drain_at_once(&self, wire: &mut Wire) -> Result<Drained, Error> {
         self.check_transport()?;
+        self.retry.store(false, Ordering::SeqCst);
         loop {
             while wire.is_pending() {
                 let mut pieces = [&[][..]; PIECES];
@@ -263,10 +345,14 @@ impl Shared {
                 let shown = self.tap_sent(pieces, wire.shown, len);
                 let written = self.stream.write_at_once(pieces, len);
                 if let Wrote::Blocked = self.wrote(wire, shown, written)? {
+                    if wire.until.is_none() {
+                        wire.until = Some(self.clock().now().after(self.patience().0));
+                    }
                     return Ok(Drained::Part);
                 }
             }
             if !self.refill(wire) {
+                self.settle();
                 return Ok(Drained::All);
             }
         }
@@ -329,6 +415,3 @@ pub(super) fn write_once(stream: &Stream, bytes: &[u8]) -> Option<usize> {
     }
     None
 }
-
-/// A pump only writes.
-const PUMP_STACK: usize = 64 << 10;

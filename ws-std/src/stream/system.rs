@@ -3,6 +3,8 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 #[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ impl Socket for TcpStream {
         Write::write_vectored(&mut &*self, pieces)
     }
 
-    /// Elsewhere a pump thread does all the writing.
+    /// Elsewhere a thread of its own does all the writing.
     #[cfg(unix)]
     fn write_at_once(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         SockRef::from(self).send_vectored_with_flags(pieces, AT_ONCE)
@@ -47,6 +49,11 @@ impl Socket for TcpStream {
         #[cfg(any(target_os = "android", target_os = "linux"))]
         SockRef::from(self).set_tcp_notsent_lowat(UNSENT)?;
         Ok(())
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {
@@ -88,6 +95,10 @@ impl Socket for UnixStream {
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.shutdown(how)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
     }
 }
 

@@ -282,3 +282,50 @@ fn who_says_nothing_in_time_is_not() {
     let (code, reason) = ws.peer_close().unwrap();
     assert_eq!((code, &*reason), (CloseCode::POLICY, "not logged in"));
 }
+
+/// Before, each of them had a thread that waited for it to take something.
+#[cfg(target_os = "linux")]
+#[test]
+fn five_hundred_stalled_members_cost_one_writer_and_delay_nobody() {
+    const STALLED: usize = 500;
+    let pumps = || {
+        let names = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = names.filter_map(|task| std::fs::read(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name == b"ws-pump\n").count()
+    };
+    let everyone = Group::new();
+    let joined = everyone.clone();
+    let server = run(server().websocket("/", move |mut ws, _| {
+        let _member = joined.join(ws.writer());
+        ws.for_each(|_, _| Ok::<_, ws_std::Error>(()))
+    }));
+    let mut stalled: Vec<_> = (0..STALLED)
+        .map(|_| {
+            let mut raw = Raw::connect_small(server.addr);
+            raw.upgrade();
+            raw
+        })
+        .collect();
+    let mut live = server.connect();
+    until("all of them", || everyone.len() == STALLED + 1);
+    // More than the system keeps for one that reads nothing, and less than we do.
+    let line = |at: u8| vec![at; 200_000];
+    for at in 0..4 {
+        assert_eq!(everyone.send(&line(at)[..]), STALLED + 1);
+        assert_eq!(live.recv().unwrap(), Some(Message::Binary(&line(at))));
+    }
+    // One of another test may be ending.
+    until("one writer", || pumps() == 1);
+    // When they read, each gets all of it, from the one.
+    for raw in &mut stalled {
+        for at in 0..4 {
+            assert_eq!(raw.next(), (BINARY, line(at)));
+        }
+    }
+    assert_eq!(everyone.send("on"), STALLED + 1);
+    assert_eq!(live.recv().unwrap(), Some(Message::Text("on")));
+    for raw in &mut stalled {
+        assert_eq!(raw.next().1, b"on");
+    }
+    until("nobody who stalls", || pumps() == 0);
+}
