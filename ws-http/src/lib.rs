@@ -35,7 +35,8 @@
 //!
 //! With the feature `tls`, `Tls` and `ServerTls` say who is trusted, and hold what rustls makes of that.
 //!
-//! And for connections that are open, [`Group`]: a message for many, none of which waits for another.
+//! And for connections that are open, [`Group`] and [`Rooms`]: a message for many, none of which waits
+//! for another.
 //!
 //! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
 //! limit that it names, and fails with a reason of its own type.
@@ -55,6 +56,7 @@ mod budget;
 mod fields;
 mod group;
 mod host;
+mod member;
 mod metrics;
 mod origins;
 mod pace;
@@ -65,6 +67,7 @@ mod refusal;
 mod request;
 mod response;
 mod retry;
+mod rooms;
 mod routes;
 mod secrets;
 mod site;
@@ -82,8 +85,9 @@ pub use backoff::{Backoff, Ended, retry_after};
 pub use body::{BodyError, BodyReader};
 pub use budget::{Budget, Charge};
 pub use fields::header_map;
-pub use group::{Group, Member, Membership};
+pub use group::{Group, Membership, RoomMetrics, RoomPolicy, Slow};
 pub use host::{Hosts, InvalidHost};
+pub use member::Member;
 pub use metrics::{Counters, Metrics};
 pub use origins::{InvalidOrigin, Origins};
 pub use pace::{Pace, Watch};
@@ -94,6 +98,7 @@ pub use refusal::Refusal;
 pub use request::Request;
 pub use response::{Body, Response};
 pub use retry::Retry;
+pub use rooms::{Presence, Rooms};
 pub use routes::{Route, RouteError};
 pub use secrets::{REDACTED, is_secret, shown_header, without_secrets};
 pub use site::Site;

@@ -96,7 +96,7 @@ pub use call::CallError;
 pub use client::{Client, connect};
 pub use clock::Clock;
 pub use error::{ConnectError, Error, Stage, Tried};
-pub use group::{Group, Membership};
+pub use group::{Group, Membership, Presence, Rooms};
 pub use reader::{Next, Reader};
 pub use reconnect::Reconnect;
 pub use server::{Handle, Login, Server};
@@ -113,8 +113,8 @@ pub use ws_http::{ServerTls, Tls, TlsError};
 pub use ws_http::{
     Backoff, Basic, Bearer, Credentials, Ended, Excess, Hosts, InvalidCredentials, InvalidHost,
     InvalidNetwork, InvalidOrigin, InvalidProxy, InvalidUrl, Metrics, Origins, Pace, Proxies,
-    Proxy, Quota, RedirectError, Refusal, Request, Response, RouteError, StatusCode, Trusted,
-    TunnelError, Url,
+    Proxy, Quota, RedirectError, Refusal, Request, Response, RoomMetrics, RoomPolicy, RouteError,
+    Slow, StatusCode, Trusted, TunnelError, Url,
 };
 /// The types that a [`ConnectError`] holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};

@@ -14,11 +14,13 @@
 //! not take at once is left to one thread for all connections, the pump, by those that must not wait.
 
 use std::io;
+use std::mem;
 use std::net::{Shutdown as How, SocketAddr};
 #[cfg(test)]
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use ws_http::Ended;
@@ -70,6 +72,10 @@ pub(crate) struct Shared {
     /// The pump found that the peer takes something. Set with `outgoing` taken, so that the thread
     /// that has the wire sees it when it looks again.
     retry: AtomicBool,
+    /// Those who wait for room in the queue.
+    wakers: Mutex<Vec<Waker>>,
+    /// Whether there are any.
+    is_awaited: AtomicBool,
     /// The closing handshake has begun, so the reader's idea of the time no longer holds.
     closing: AtomicBool,
     /// The number of times that the outgoing half was locked.
@@ -135,6 +141,8 @@ impl Shared {
             queued: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             retry: AtomicBool::new(false),
+            wakers: Mutex::default(),
+            is_awaited: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             #[cfg(test)]
             locked: AtomicUsize::new(0),
@@ -289,7 +297,42 @@ impl Shared {
             };
             self.drain(&mut wire)?;
         }
+        self.made_room();
         Ok(())
+    }
+
+    /// Whether a message would be queued, or the connection is over; otherwise the waker is called
+    /// when that may have changed.
+    pub(crate) fn poll_room(&self, waker: &Waker) -> Poll<()> {
+        let mut wakers = lock(&self.wakers);
+        wakers.retain(|known| !known.will_wake(waker));
+        wakers.push(waker.clone());
+        self.is_awaited.store(true, Ordering::SeqCst);
+        drop(wakers);
+        // After that, so that who makes room now sees it.
+        let is_full = {
+            let outgoing = self.outgoing();
+            outgoing.state() == State::Open && !outgoing.has_room()
+        };
+        if is_full && self.failure.get().is_none() {
+            return Poll::Pending;
+        }
+        lock(&self.wakers).retain(|known| !known.will_wake(waker));
+        Poll::Ready(())
+    }
+
+    /// Calls those who wait for room, if there is some, while the wire is free.
+    fn made_room(&self) {
+        if self.is_awaited.load(Ordering::SeqCst) && self.outgoing().has_room() {
+            self.wake_all();
+        }
+    }
+
+    fn wake_all(&self) {
+        if self.is_awaited.swap(false, Ordering::SeqCst) {
+            let wakers = mem::take(&mut *lock(&self.wakers));
+            wakers.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// Ends the connection from our side, whatever state it is in, and waits for the peer to see
@@ -347,6 +390,7 @@ impl Shared {
     /// Drops the connection at once: every thread that waits on it wakes with an error.
     pub(crate) fn abort(&self) {
         let _ = self.stream.shutdown(How::Both);
+        self.wake_all();
     }
 
     /// Drops the connection, because the transport failed or the peer was given up. The first

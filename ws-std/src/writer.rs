@@ -62,6 +62,18 @@ impl Writer {
             .queue(len, |outgoing| outgoing.send_prepared(prepared))
     }
 
+    /// Sends a message that was prepared for many, waiting until the transport has taken it: see
+    /// [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
+        let len = prepared.message().as_bytes().len();
+        self.shared
+            .queue_and_wait(len, |outgoing| outgoing.send_prepared(prepared))
+    }
+
     /// Sends a message without waiting. What the peer does not take at once is kept, up to
     /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and written when the peer takes it.
     /// For sending to many, of which one may have stalled: see [`Group`](crate::Group).
@@ -113,6 +125,10 @@ impl Writer {
     /// thread that waits on the connection wakes with an error.
     pub fn abort(&self) {
         self.shared.abort();
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// How the connection ended, if it has.

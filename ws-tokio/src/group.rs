@@ -1,5 +1,7 @@
 //! Sending to many.
 
+use std::task::{Context, Poll};
+
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use ws_proto::{CloseCode, Error, Prepared};
@@ -31,9 +33,38 @@ pub type Group<S = TcpStream> = ws_http::Group<Writer<S>>;
 /// A place in a [`Group`], given up when it is dropped.
 pub type Membership<S = TcpStream> = ws_http::Membership<Writer<S>>;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> ws_http::Member for Writer<S> {
+/// Rooms by name, with what the application knows of each connection: see [`ws_http::Rooms`].
+/// [`Slow::Wait`](ws_http::Slow::Wait) is as `Close`, because nothing may wait here.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ws_tokio::Error> {
+/// use ws_tokio::{Message, WebSocket, ws_http::Rooms};
+///
+/// let rooms = Rooms::new();
+/// let (mut client, server) = WebSocket::pair();
+/// let (reader, writer) = server.split();
+/// let guest = rooms.enter(writer, "Ada"); // until it is dropped
+/// guest.join("tea");
+/// assert_eq!(*rooms.members("tea")[0], "Ada");
+/// assert_eq!(rooms.send("tea", "hello"), 1);
+/// assert_eq!(client.recv().await?, Some(Message::Text("hello")));
+/// # drop(reader);
+/// # Ok(())
+/// # }
+/// ```
+pub type Rooms<T = (), S = TcpStream> = ws_http::Rooms<Writer<S>, T>;
+
+/// A connection among [`Rooms`], which leaves them when this is dropped.
+pub type Presence<T = (), S = TcpStream> = ws_http::Presence<Writer<S>, T>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ws_http::Member for Writer<S> {
     fn queue_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
         Self::queue_prepared(self, prepared)
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        Self::poll_room(self, cx)
     }
 
     fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {

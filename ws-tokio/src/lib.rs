@@ -72,7 +72,7 @@ mod wire;
 
 pub use client::{Client, connect};
 pub use error::{ConnectError, Error};
-pub use group::{Group, Membership};
+pub use group::{Group, Membership, Presence, Rooms};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
 pub use reconnect::Reconnect;

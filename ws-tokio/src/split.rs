@@ -398,6 +398,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.shared.wire().outgoing.unsent_len()
     }
 
+    /// Whether the next message is queued without waiting, or the connection is over.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let room = self.shared.run_for_writer(cx.waker(), Wire::poll_room);
+        room.map(drop)
+    }
+
     fn queue_now(
         &self,
         len: usize,

@@ -20,8 +20,8 @@ use ws_proto::{
 };
 use ws_std::ws_http::{BodyReader, Redirected, Redirects, Tunnel};
 use ws_std::{
-    App, Basic, Bearer, Client, ConnectError, Credentials, Group, Proxies, Proxy, Reader,
-    Reconnect, StatusCode, Tapped, Url, Writer, http,
+    App, Basic, Bearer, Client, ConnectError, Credentials, Group, Presence, Proxies, Proxy, Reader,
+    Reconnect, RoomPolicy, Rooms, StatusCode, Tapped, Url, Writer, http,
 };
 
 /// A secret, a payload, a key: no other text has it in it.
@@ -360,6 +360,12 @@ fn quiet_the_blocking_adapter_shows_nothing() {
     let member = group.join(writer);
     quiet(&group);
     quiet(&member);
+    let rooms = Rooms::with(|_| RoomPolicy::new().history(1));
+    let guest: Presence<&str> = rooms.enter(ws.writer(), MARK);
+    guest.join(MARK);
+    quiet(&rooms);
+    quiet(&guest);
+    drop(guest);
     let (mut reader, writer) = ws.split();
     writer.close(CloseCode::NORMAL, MARK).expect("open");
     while let Ok(Some(_)) = reader.recv() {}
@@ -461,10 +467,12 @@ const OPEN: [(&str, &[&str]); 4] = [
             "Quota",
             "Ready",
             "Retry",
+            "RoomMetrics",
             "Route",
             "Scan",
             "Scheme",
             "Shutdown",
+            "Slow",
             "SocksReply",
             "Stage",
             "State",

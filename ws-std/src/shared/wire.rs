@@ -110,6 +110,7 @@ impl Shared {
                 self.stall(&wire)?;
             }
         }
+        self.made_room();
         Ok(())
     }
 

@@ -9,11 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use ws_tokio::http::HeaderValue;
-use ws_tokio::ws_http::{Proxy, Request, Response, StatusCode};
+use ws_tokio::ws_http::{Proxy, Request, Response, RoomPolicy, Slow, StatusCode};
 use ws_tokio::ws_proto::{AcceptStep, Accepting};
 use ws_tokio::{
-    Client, CloseCode, Config, ConnectError, Error, Group, Handle, Message, Server, WebSocket,
-    connect,
+    Client, CloseCode, Config, ConnectError, Error, Group, Handle, Message, Server, Session,
+    WebSocket, connect,
 };
 
 /// A server that runs.
@@ -322,6 +322,33 @@ async fn a_client_that_is_too_slow_gets_408() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     drop(stream);
     server.end().await;
+}
+
+#[tokio::test]
+async fn the_latest_wait_for_a_member_that_stalls_and_come_when_it_reads() {
+    let (near, far) = tokio::io::duplex(1000);
+    let mut config = Config::DEFAULT;
+    config.limits.max_unsent = 1000;
+    let server = WebSocket::over(near, Session::server(&config));
+    let mut client = WebSocket::over(far, Session::client(&Config::DEFAULT, [7; 32]));
+    let (mut reader, writer) = server.split();
+    let group = Group::with(RoomPolicy::new().slow(Slow::Latest(3)));
+    let _member = group.join(writer);
+    let line = |number: u32| format!("{number} {}", "x".repeat(500));
+    let mut sent = 0;
+    while group.metrics().dropped < 5 {
+        assert_eq!(group.send(&*line(sent)), 1);
+        sent += 1;
+    }
+    let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.recv().await {} });
+    // Nobody sends any more: what had left, then the last three.
+    for number in (0..sent - 8).chain(sent - 3..sent) {
+        let message = within(client.recv()).await.unwrap();
+        assert_eq!(message, Some(Message::Text(&line(number))));
+    }
+    assert_eq!(group.metrics().closed, 0);
+    drop(client);
+    within(reading).await.unwrap();
 }
 
 #[tokio::test]
