@@ -30,6 +30,8 @@ pub struct Metrics {
     pub refused: u64,
     /// Refusals that no log was told of, because too many waited for it.
     pub unlogged: u64,
+    /// Tries to accept a connection that failed, because there were no descriptors or no memory.
+    pub short: u64,
     /// Closed with 1008: a message arrived too slowly.
     pub slow: u64,
     /// Closed with 1008: there was no message for too long.
@@ -50,6 +52,7 @@ pub struct Counters {
     crowd: AtomicU64,
     refused: AtomicU64,
     unlogged: AtomicU64,
+    short: AtomicU64,
     slow: AtomicU64,
     idle: AtomicU64,
     frames: AtomicU64,
@@ -82,6 +85,11 @@ impl Counters {
         add(&self.unlogged);
     }
 
+    /// There was nothing to accept a connection with.
+    pub fn short(&self) {
+        add(&self.short);
+    }
+
     /// A connection was closed.
     pub fn exceeded(&self, excess: Excess) {
         add(match excess {
@@ -104,6 +112,7 @@ impl Counters {
             crowd: of(&self.crowd),
             refused: of(&self.refused),
             unlogged: of(&self.unlogged),
+            short: of(&self.short),
             slow: of(&self.slow),
             idle: of(&self.idle),
             frames: of(&self.frames),
@@ -127,6 +136,7 @@ mod tests {
         counters.accepted();
         counters.opened();
         counters.unlogged();
+        counters.short();
         let refusals = [
             Refusal::Full,
             Refusal::Displaced,
@@ -148,6 +158,7 @@ mod tests {
             crowd: 1,
             refused: 2,
             unlogged: 1,
+            short: 1,
             slow: 1,
             idle: 1,
             frames: 1,

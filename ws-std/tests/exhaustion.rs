@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::TcpStream;
 
-use common::{PATIENCE, echo, run, until, with_few_descriptors};
+use common::{PATIENCE, echo, run, said, until, with_few_descriptors};
 use ws_std::{Client, Message};
 
 mod common;
@@ -13,16 +13,16 @@ mod common;
 #[test]
 #[ignore = "run by the other test, with few descriptors"]
 fn child() {
-    let server = run(echo());
+    let server = echo().on_shortage(|error| println!("short: {error}"));
+    let server = run(server);
     println!("\nlistening at {}", server.addr);
     std::io::stdin().lines().for_each(drop);
+    println!("tries: {}", server.handle.metrics().short);
 }
 
 #[test]
 fn accepting_goes_on_when_descriptors_are_there_again() {
-    let (mut child, addr, lines) = with_few_descriptors();
-    // It says more, to nobody.
-    std::thread::spawn(move || lines.count());
+    let (mut child, addr, mut lines) = with_few_descriptors();
     let fds = format!("/proc/{}/fd", child.id());
     let open = || fs::read_dir(&fds).unwrap().count();
     let before = open();
@@ -31,6 +31,9 @@ fn accepting_goes_on_when_descriptors_are_there_again() {
         .map(|_| TcpStream::connect(addr).unwrap())
         .collect();
     until("no descriptor left", || open() >= 64);
+    // Once, and it says why.
+    let why = said(&mut lines, "short: ");
+    assert!(why.contains("open files"), "{why}");
     drop(clients);
 
     until("service", || {
@@ -43,5 +46,12 @@ fn accepting_goes_on_when_descriptors_are_there_again() {
     });
     until("as many descriptors as before", || open() == before);
     drop(child.stdin.take());
+    let rest: Vec<_> = lines.map_while(Result::ok).collect();
     assert!(child.wait().unwrap().success());
+    assert!(
+        !rest.iter().any(|line| line.contains("short: ")),
+        "{rest:?}"
+    );
+    let tries = rest.iter().find_map(|line| line.strip_prefix("tries: "));
+    assert!(tries.is_some_and(|tries| tries != "0"), "{rest:?}");
 }

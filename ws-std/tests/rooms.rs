@@ -119,7 +119,7 @@ fn the_latest_wait_for_one_that_stalls_and_come_when_it_reads() {
     let mut sent = 0;
     while group.metrics().dropped < 10 {
         assert_eq!(group.send(&numbered(sent)[..]), 2);
-        assert_eq!(live.recv().unwrap(), Some(Message::Binary(&numbered(sent))));
+        assert!(live.recv().unwrap() == Some(Message::Binary(&numbered(sent))));
         sent += 1;
     }
     // Nobody sends any more: what had left, then the last three.
@@ -148,7 +148,7 @@ fn who_may_miss_messages_stays() {
     let mut sent = 0;
     while group.metrics().skipped < 10 {
         group.send(&numbered(sent)[..]);
-        assert_eq!(live.recv().unwrap(), Some(Message::Binary(&numbered(sent))));
+        assert!(live.recv().unwrap() == Some(Message::Binary(&numbered(sent))));
         sent += 1;
     }
     for expected in 0..sent - 10 {
@@ -169,8 +169,7 @@ fn all_wait_for_one_that_may_miss_nothing() {
         done.send(reached.collect::<Vec<_>>())
     });
     let reading = thread::spawn(move || {
-        (0..COUNT)
-            .for_each(|at| assert_eq!(live.recv().unwrap().unwrap().as_bytes(), numbered(at)));
+        (0..COUNT).for_each(|at| assert!(live.recv().unwrap().unwrap().as_bytes() == numbered(at)));
     });
     // More than the system and the queue keep for one that reads nothing.
     for expected in 0..COUNT {

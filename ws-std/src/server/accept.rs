@@ -49,7 +49,7 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     // Not every system has it for accept; there the connection to ourselves wakes us.
     let _ = SockRef::from(&listener).set_read_timeout(Some(LOOK));
-    let mut refused = Refused::default();
+    let (mut refused, mut shortage) = (Refused::default(), Shortage::default());
     let ended = loop {
         if core.registry.is_stopping() {
             break Ok(());
@@ -64,7 +64,13 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::Interrupted => {}
                 // No descriptors or no memory: they become free when connections end.
-                _ => thread::sleep(EXHAUSTED),
+                _ => {
+                    core.registry.counters().short();
+                    if shortage.begins(Instant::now()) {
+                        core.log.shortage(error);
+                    }
+                    thread::sleep(EXHAUSTED);
+                }
             },
         }
     };
@@ -72,6 +78,23 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     drop((listener, refused));
     core.registry.wind_down(core.grace);
     ended
+}
+
+/// A time in which there are no descriptors, or no memory: told once, however often it is tried.
+#[derive(Default)]
+struct Shortage {
+    last: Option<Instant>,
+}
+
+impl Shortage {
+    /// The time without one after which the next is another.
+    const OVER: Duration = Duration::from_secs(10);
+
+    /// Whether this is the first try that failed.
+    fn begins(&mut self, now: Instant) -> bool {
+        let last = self.last.replace(now);
+        last.is_none_or(|last| now.saturating_duration_since(last) >= Self::OVER)
+    }
 }
 
 /// Serves a connection on a thread of its own, or refuses it.
@@ -123,5 +146,23 @@ impl Refused {
         while self.0.front().is_some_and(|(since, _)| is_over(since)) {
             self.0.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_told_once_until_it_was_over() {
+        let (mut shortage, start) = (Shortage::default(), Instant::now());
+        let mut begins = |millis| shortage.begins(start + Duration::from_millis(millis));
+        assert!(begins(0));
+        // Now and then one is accepted: it goes on.
+        for tenth in 1..200 {
+            assert!(!begins(tenth * 100));
+        }
+        assert!(!begins(19_900 + 9_999));
+        assert!(begins(19_900 + 9_999 + 10_000));
     }
 }

@@ -1,4 +1,4 @@
-//! The way of refusals to the application's log, which nobody waits for.
+//! The way of refusals, and of shortages, to the application's log, which nobody waits for.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,19 +11,23 @@ use ws_http::Refusal;
 
 use super::serve::guarded;
 
-/// The application's function that logs.
-type Write = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
+/// The application's functions that log.
+type Refused = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
+type Short = dyn Fn(&io::Error) + Send + Sync;
 
 /// What is to be logged, on its way to a thread that may wait as long as it likes.
+#[derive(Default)]
 pub(super) struct Log {
-    write: Arc<Write>,
-    /// From the first refusal on; `None` if no thread was to be had.
+    refused: Option<Arc<Refused>>,
+    short: Option<Arc<Short>>,
+    /// From the first line on; `None` if no thread was to be had.
     lines: OnceLock<Option<SyncSender<Line>>>,
 }
 
 /// What is said to the thread.
 enum Line {
     Refusal(SocketAddr, Refusal),
+    Shortage(io::Error),
     /// All before it was logged.
     Done(SyncSender<()>),
 }
@@ -35,17 +39,37 @@ const WAITING: usize = 1024;
 const LAST: Duration = Duration::from_millis(500);
 
 impl Log {
-    pub(super) fn new(write: impl Fn(SocketAddr, &Refusal) + Send + Sync + 'static) -> Self {
-        Self {
-            write: Arc::new(write),
-            lines: OnceLock::new(),
-        }
+    /// Logs refusals with this from now on.
+    pub(super) fn on_refusal(
+        &mut self,
+        log: impl Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
+    ) {
+        self.refused = Some(Arc::new(log));
+    }
+
+    /// Logs shortages with this from now on.
+    pub(super) fn on_shortage(&mut self, log: impl Fn(&io::Error) + Send + Sync + 'static) {
+        self.short = Some(Arc::new(log));
     }
 
     /// Logs a refusal, or says that too many wait.
-    pub(super) fn push(&self, peer: SocketAddr, refusal: &Refusal) -> Result<(), Full> {
+    pub(super) fn refusal(&self, peer: SocketAddr, refusal: &Refusal) -> Result<(), Full> {
+        match self.refused {
+            Some(_) => self.push(Line::Refusal(peer, refusal.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Logs that there is nothing to accept connections with.
+    pub(super) fn shortage(&self, error: io::Error) {
+        if self.short.is_some() {
+            // If too many lines wait, it is one of many troubles.
+            let _ = self.push(Line::Shortage(error));
+        }
+    }
+
+    fn push(&self, line: Line) -> Result<(), Full> {
         let lines = self.lines.get_or_init(|| self.start().ok());
-        let line = Line::Refusal(peer, refusal.clone());
         let lines = lines.as_ref().ok_or(Full)?;
         lines.try_send(line).map_err(|_| Full)
     }
@@ -53,15 +77,19 @@ impl Log {
     /// Begins the thread that logs.
     fn start(&self) -> io::Result<SyncSender<Line>> {
         let (lines, waiting) = mpsc::sync_channel(WAITING);
-        let write = self.write.clone();
+        let (refused, short) = (self.refused.clone(), self.short.clone());
         thread::Builder::new()
             .name("ws-log".into())
             .spawn(move || {
                 // Until all of them have ended who have something to say.
                 for line in waiting {
-                    match line {
-                        Line::Refusal(peer, refusal) => drop(guarded(|| write(peer, &refusal))),
-                        Line::Done(done) => drop(done.send(())),
+                    match (line, &refused, &short) {
+                        (Line::Refusal(peer, refusal), Some(log), _) => {
+                            guarded(|| log(peer, &refusal));
+                        }
+                        (Line::Shortage(error), _, Some(log)) => drop(guarded(|| log(&error))),
+                        (Line::Done(done), _, _) => drop(done.send(())),
+                        _ => {}
                     }
                 }
             })?;

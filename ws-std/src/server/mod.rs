@@ -79,7 +79,7 @@ struct Core {
     hook: Option<Box<Hook>>,
     choice: Option<Box<Choice>>,
     report: Option<Box<Report>>,
-    log: Option<Log>,
+    log: Log,
     config: Config,
     rules: Rules,
     grace: Duration,
@@ -109,7 +109,7 @@ impl Server {
                 hook: None,
                 choice: None,
                 report: None,
-                log: None,
+                log: Log::default(),
                 config: Config::DEFAULT,
                 rules: Rules {
                     counters: registry.counters().clone(),
@@ -282,7 +282,29 @@ impl Server {
     where
         F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
     {
-        self.core.log = Some(Log::new(log));
+        self.core.log.on_refusal(log);
+        self
+    }
+
+    /// Calls `log` when no connection can be accepted, because the process has no descriptors left or
+    /// the system no memory: when that begins, and not again before ten seconds without it. The
+    /// clients wait meanwhile, and are accepted when other connections end. Each failed try is
+    /// [counted](ws_http::Metrics::short). It runs on the thread of [`on_refusal`](Self::on_refusal).
+    ///
+    /// ```no_run
+    /// use ws_std::Server;
+    ///
+    /// Server::bind("127.0.0.1:9001")?
+    ///     .on_shortage(|error| eprintln!("clients have to wait: {error}"))
+    ///     .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)))
+    ///     .run()
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_shortage<F>(mut self, log: F) -> Self
+    where
+        F: Fn(&io::Error) + Send + Sync + 'static,
+    {
+        self.core.log.on_shortage(log);
         self
     }
 
@@ -470,9 +492,7 @@ impl Server {
         }
         let core = Arc::new(self.core);
         let ended = accept::run(self.listener, &core);
-        if let Some(log) = &core.log {
-            log.end();
-        }
+        core.log.end();
         ended
     }
 }
@@ -516,9 +536,7 @@ impl Core {
     fn log(&self, peer: SocketAddr, refusal: &Refusal) {
         let counters = self.registry.counters();
         counters.refused(refusal);
-        if let Some(log) = &self.log
-            && log.push(peer, refusal).is_err()
-        {
+        if self.log.refusal(peer, refusal).is_err() {
             counters.unlogged();
         }
     }

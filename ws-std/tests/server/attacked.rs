@@ -5,7 +5,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use crate::common::{
-    PATIENCE, Raw, Running, answer, ask, echo, frame, get, run, server, until, upgrade,
+    PATIENCE, Raw, Running, answer, ask, echo, frame, get, run, server, timeouts, until, upgrade,
 };
 use ws_std::{
     CloseCode, ConnectError, Group, Login, Message, Pace, Quota, Request, Response, Server, Trusted,
@@ -295,7 +295,9 @@ fn five_hundred_stalled_members_cost_one_writer_and_delay_nobody() {
     };
     let everyone = Group::new();
     let joined = everyone.clone();
-    let server = run(server().websocket("/", move |mut ws, _| {
+    // However slow the machine is, nobody is pinged or given up.
+    let server = server().timeouts(timeouts(None, 600_000, 10_000));
+    let server = run(server.websocket("/", move |mut ws, _| {
         let _member = joined.join(ws.writer());
         ws.for_each(|_, _| Ok::<_, ws_std::Error>(()))
     }));
@@ -312,14 +314,14 @@ fn five_hundred_stalled_members_cost_one_writer_and_delay_nobody() {
     let line = |at: u8| vec![at; 200_000];
     for at in 0..4 {
         assert_eq!(everyone.send(&line(at)[..]), STALLED + 1);
-        assert_eq!(live.recv().unwrap(), Some(Message::Binary(&line(at))));
+        assert!(live.recv().unwrap() == Some(Message::Binary(&line(at))));
     }
     // One of another test may be ending.
     until("one writer", || pumps() == 1);
     // When they read, each gets all of it, from the one.
     for raw in &mut stalled {
         for at in 0..4 {
-            assert_eq!(raw.next(), (BINARY, line(at)));
+            assert!(raw.next() == (BINARY, line(at)));
         }
     }
     assert_eq!(everyone.send("on"), STALLED + 1);
