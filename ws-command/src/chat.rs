@@ -13,14 +13,18 @@
 //! `you` and `members` are in the first message that a member gets, about itself: which name it has,
 //! because one that is taken gets a suffix, and who is there. The others are only told who came: if
 //! each were told all names, a request of 300 bytes would cause 38 MB of answers in a room of 400.
-//! To the server every text message is a line.
+//! To the server every text message is a line. How long one may be, how many a second, and how many
+//! members a room may have, is bounded, because each line goes to all of them.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time;
 
 use serde::Serialize;
-use ws_std::{CloseCode, Error, Message, Prepared, Request, SendError, WebSocket, Writer};
+use ws_std::ws_http::{Group, Member as Seat, Membership, Watch};
+use ws_std::ws_proto::Instant;
+use ws_std::{CloseCode, Error, Message, Pace, Prepared, Request, WebSocket, Writer};
 
 use crate::text::is_control;
 use crate::utc::Utc;
@@ -42,10 +46,22 @@ pub(crate) struct BadName {
     wrong: &'static str,
 }
 
+/// What a member may ask of the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The most members of a room; the next is closed with 1013.
+    pub(crate) members: usize,
+    /// The longest line, in bytes; who sends a longer one is closed with 1009.
+    pub(crate) line: usize,
+    /// The most lines a second, and twice as many at once; who sends more is closed with 1008.
+    pub(crate) lines: Option<u32>,
+}
+
 /// All rooms that somebody is in. Clones are the same rooms.
 #[derive(Debug)]
 pub(crate) struct Rooms<S: Seat = Writer> {
     open: Arc<Mutex<HashMap<String, Shared<S>>>>,
+    bounds: Bounds,
 }
 
 /// A place taken in a room, given up when it is dropped.
@@ -56,21 +72,18 @@ pub(crate) struct Member<S: Seat> {
     room: Shared<S>,
     room_name: String,
     name: String,
-}
-
-/// The way to reach a member.
-pub(crate) trait Seat {
-    /// Gives the member an event, the same for all. Never waits for it.
-    fn hand(&self, event: &mut Prepared);
+    /// Until it leaves.
+    membership: Option<Membership<S>>,
 }
 
 /// Never locked while the map of rooms is: a busy room holds up nobody in another.
 type Shared<S> = Arc<Mutex<Room<S>>>;
 
-/// The members of a room, in the order in which they joined.
+/// A room, and the names of its members in the order in which they joined.
 #[derive(Debug)]
-struct Room<S> {
-    members: Vec<(String, S)>,
+struct Room<S: Seat> {
+    names: Vec<String>,
+    group: Group<S>,
     /// The last member has left: who comes now makes a room anew.
     forgotten: bool,
 }
@@ -103,20 +116,41 @@ enum Event<'a> {
 ///
 /// The connection broke, or the place cannot be taken.
 pub(crate) fn talk(rooms: &Rooms, mut ws: WebSocket, place: Place) -> Result<(), Error> {
-    let member = rooms.join(place, ws.writer());
+    let bounds = rooms.bounds;
+    let Some(member) = rooms.join(place, ws.writer()) else {
+        return ws.close(CloseCode::TRY_AGAIN_LATER, "the room is full");
+    };
+    let begun = time::Instant::now();
+    let mut watch = bounds.watch();
     let mut refused = false;
     ws.for_each(|message, tx| {
-        match message {
-            // What the member sent before it saw our Close is dropped.
-            _ if refused => {}
-            Message::Text(text) => member.say(text),
-            Message::Binary(_) => {
-                refused = true;
-                tx.close(CloseCode::UNSUPPORTED, "a line is text")?;
-            }
+        // What the member sent before it saw our Close is dropped.
+        if refused {
+            return Ok(());
         }
-        Ok(())
+        let now = Instant::from_epoch(begun.elapsed());
+        watch.frames(1, now);
+        let (code, reason) = match message {
+            _ if watch.check(now).is_err() => (CloseCode::POLICY, "too many lines"),
+            Message::Text(text) if text.len() <= bounds.line => {
+                member.say(text);
+                return Ok(());
+            }
+            Message::Text(_) => (CloseCode::TOO_BIG, "too long a line"),
+            Message::Binary(_) => (CloseCode::UNSUPPORTED, "a line is text"),
+        };
+        refused = true;
+        tx.close(code, reason)
     })
+}
+
+impl Bounds {
+    /// Watches the lines of one member.
+    fn watch(self) -> Watch {
+        let mut pace = Pace::default();
+        pace.max_frames = self.lines;
+        Watch::new(pace, Instant::default())
+    }
 }
 
 impl Place {
@@ -143,14 +177,15 @@ impl fmt::Display for BadName {
 }
 
 impl<S: Seat> Rooms<S> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             open: Arc::default(),
+            bounds,
         }
     }
 
-    /// Takes a place, and tells everyone in the room.
-    pub(crate) fn join(&self, place: Place, seat: S) -> Member<S> {
+    /// Takes a place, and tells everyone in the room. `None` if there is none.
+    pub(crate) fn join(&self, place: Place, seat: S) -> Option<Member<S>> {
         let Place { room, name } = place;
         loop {
             let shared = lock(&self.open).entry(room.clone()).or_default().clone();
@@ -161,14 +196,18 @@ impl<S: Seat> Rooms<S> {
                 self.forget(&room, &shared);
                 continue;
             }
-            let name = members.join(name, seat);
+            if members.names.len() >= self.bounds.members {
+                return None;
+            }
+            let (name, membership) = members.join(name, seat);
             drop(members);
-            return Member {
+            return Some(Member {
                 rooms: self.clone(),
                 room: shared,
                 room_name: room,
                 name,
-            };
+                membership: Some(membership),
+            });
         }
     }
 
@@ -185,6 +224,7 @@ impl<S: Seat> Clone for Rooms<S> {
     fn clone(&self) -> Self {
         Self {
             open: self.open.clone(),
+            bounds: self.bounds,
         }
     }
 }
@@ -199,8 +239,9 @@ impl<S: Seat> Member<S> {
 impl<S: Seat> Drop for Member<S> {
     fn drop(&mut self) {
         let mut room = lock(&self.room);
+        self.membership = None;
         room.leave(&self.name);
-        room.forgotten = room.members.is_empty();
+        room.forgotten = room.names.is_empty();
         let forgotten = room.forgotten;
         drop(room);
         if forgotten {
@@ -209,26 +250,10 @@ impl<S: Seat> Drop for Member<S> {
     }
 }
 
-impl Seat for Writer {
-    fn hand(&self, event: &mut Prepared) {
-        let reason = match self.queue_prepared(event) {
-            Err(Error::Send(SendError::Full { .. })) => "too slow",
-            Err(Error::Send(SendError::OutOfMemory)) => "out of memory",
-            // Any other error means that it is closing or gone: its own thread will see.
-            _ => return,
-        };
-        // What waits goes first, and has the time of a closing handshake to leave.
-        let closed = self.close(CloseCode::TRY_AGAIN_LATER, reason);
-        if let Err(Error::Send(SendError::OutOfMemory)) = closed {
-            self.abort();
-        }
-    }
-}
-
 impl<S: Seat> Room<S> {
-    fn join(&mut self, name: String, seat: S) -> String {
+    fn join(&mut self, name: String, seat: S) -> (String, Membership<S>) {
         let name = self.unused(name);
-        self.members.push((name.clone(), seat));
+        self.names.push(name.clone());
         let time = Utc::now().millis();
         let event = |members, you| Event::Joined {
             name: &name,
@@ -236,16 +261,12 @@ impl<S: Seat> Room<S> {
             you,
             time,
         };
-        let mut newcomer = event(Some(self.names()), Some(true)).encode();
-        let mut others = event(None, None).encode();
-        for (member, seat) in &self.members {
-            seat.hand(if *member == name {
-                &mut newcomer
-            } else {
-                &mut others
-            });
-        }
-        name
+        let names = self.names.iter().map(String::as_str).collect();
+        // If it is gone already, its own thread will see.
+        let _ = seat.queue_prepared(&Prepared::new(&*event(Some(names), Some(true)).encode()));
+        let membership = self.group.join(seat);
+        membership.send_to_others(&*event(None, None).encode());
+        (name, membership)
     }
 
     fn say(&self, name: &str, text: &str) {
@@ -254,25 +275,19 @@ impl<S: Seat> Room<S> {
     }
 
     fn leave(&mut self, name: &str) {
-        self.members.retain(|(member, _)| member != name);
+        self.names.retain(|own| own != name);
         let time = Utc::now().millis();
         self.tell(&Event::Left { name, time });
     }
 
+    /// Tells everyone. Who is too slow is closed with 1013.
     fn tell(&self, event: &Event<'_>) {
-        let mut event = event.encode();
-        for (_, seat) in &self.members {
-            seat.hand(&mut event);
-        }
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.members.iter().map(|(name, _)| name.as_str()).collect()
+        self.group.send(&*event.encode());
     }
 
     /// The name, with a suffix if it is taken.
     fn unused(&self, name: String) -> String {
-        let taken = |name: &str| self.members.iter().any(|(member, _)| member == name);
+        let taken = |name: &str| self.names.iter().any(|own| own == name);
         if !taken(&name) {
             return name;
         }
@@ -289,19 +304,20 @@ impl<S: Seat> Room<S> {
     }
 }
 
-impl<S> Default for Room<S> {
+impl<S: Seat> Default for Room<S> {
     fn default() -> Self {
         Self {
-            members: Vec::new(),
+            names: Vec::new(),
+            group: Group::new(),
             forgotten: false,
         }
     }
 }
 
 impl Event<'_> {
-    /// The event as it travels, encoded and compressed once for all members.
-    fn encode(&self) -> Prepared {
-        Prepared::new(&serde_json::to_string(self).unwrap_or_default())
+    /// The event as it travels.
+    fn encode(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
@@ -325,6 +341,8 @@ fn checked(parameter: &'static str, value: Option<&str>, default: &str) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll};
+
     use super::*;
 
     /// Keeps what it is given, for the test to look at.
@@ -332,11 +350,28 @@ mod tests {
     struct Ears(Arc<Mutex<Vec<String>>>);
 
     impl Seat for Ears {
-        fn hand(&self, event: &mut Prepared) {
+        fn queue_prepared(&self, event: &Prepared) -> Result<(), Error> {
             let text = event.message().as_text().expect("events are text");
             lock(&self.0).push(text.into());
+            Ok(())
         }
+
+        fn poll_room(&self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        fn close(&self, _: CloseCode, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn abort(&self) {}
     }
+
+    const BOUNDS: Bounds = Bounds {
+        members: 10,
+        line: 100,
+        lines: Some(10),
+    };
 
     impl Ears {
         /// The events since, without the times.
@@ -358,12 +393,12 @@ mod tests {
             room: room.into(),
             name: name.into(),
         };
-        (rooms.join(place, ears.clone()), ears)
+        (rooms.join(place, ears.clone()).expect("room"), ears)
     }
 
     #[test]
     fn everyone_hears_the_same_in_the_same_order() {
-        let rooms = Rooms::new();
+        let rooms = Rooms::new(BOUNDS);
         let (ada, ada_hears) = join(&rooms, "tea", "Ada");
         assert_eq!(
             ada_hears.heard(),
@@ -390,7 +425,7 @@ mod tests {
 
     #[test]
     fn rooms_are_apart_and_forgotten_when_empty() {
-        let rooms = Rooms::new();
+        let rooms = Rooms::new(BOUNDS);
         let (tea, tea_hears) = join(&rooms, "tea", "Ada");
         let (pub_, pub_hears) = join(&rooms, "pub", "Ada");
         tea_hears.heard();
@@ -409,7 +444,7 @@ mod tests {
     /// Who waits for a room that is busy has nothing that another room needs.
     #[test]
     fn a_busy_room_holds_up_no_other() {
-        let rooms = Rooms::new();
+        let rooms = Rooms::new(BOUNDS);
         let (tea, _) = join(&rooms, "tea", "Ada");
         let busy = lock(&tea.room);
         let looked = Arc::strong_count(&tea.room);
@@ -425,7 +460,7 @@ mod tests {
                 drop(join(&others, "pub", "Eve"));
                 done.send(())
             });
-            let minute = std::time::Duration::from_secs(60);
+            let minute = time::Duration::from_secs(60);
             let joined = is_done.recv_timeout(minute);
             drop(busy);
             joined.expect("the other room is free");
@@ -435,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_gets_a_suffix() {
-        let rooms = Rooms::new();
+        let rooms = Rooms::new(BOUNDS);
         let name = |member: &Member<Ears>| member.name.clone();
         let (first, _) = join(&rooms, "tea", "Ada");
         let (second, _) = join(&rooms, "tea", "Ada");
@@ -454,6 +489,22 @@ mod tests {
         let (_first, _) = join(&rooms, "tea", &long);
         let (second, _) = join(&rooms, "tea", &long);
         assert_eq!(name(&second), format!("{}-2", "é".repeat(MAX_NAME - 2)));
+    }
+
+    #[test]
+    fn a_room_has_so_many_members_and_another_as_many() {
+        let rooms = Rooms::new(BOUNDS);
+        let mut members: Vec<_> = (0..10).map(|_| join(&rooms, "tea", "Ada")).collect();
+        let place = |room: &str| Place {
+            room: room.into(),
+            name: "Eve".into(),
+        };
+        assert!(rooms.join(place("tea"), Ears::default()).is_none());
+        let (pub_, _) = join(&rooms, "pub", "Eve");
+        members.pop();
+        let eve = rooms.join(place("tea"), Ears::default());
+        assert_eq!(eve.expect("a place").name, "Eve");
+        drop(pub_);
     }
 
     #[test]
@@ -487,7 +538,7 @@ mod tests {
     /// member has left, no room remains.
     #[test]
     fn many_at_a_time() {
-        let rooms = Rooms::new();
+        let rooms = Rooms::new(BOUNDS);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {

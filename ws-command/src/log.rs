@@ -58,8 +58,12 @@ impl Lines {
 
     /// Writes a line, with the time, unless too many wait.
     pub(crate) fn say(&self, line: fmt::Arguments<'_>) {
-        let line = Line::Text(format!("{} {line}", Utc::now()));
-        if self.0.lines.try_send(line).is_err() {
+        self.add(format!("{} {line}", Utc::now()));
+    }
+
+    /// Writes a line as it is, unless too many wait.
+    pub(crate) fn add(&self, line: String) {
+        if self.0.lines.try_send(Line::Text(line)).is_err() {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

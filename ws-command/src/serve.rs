@@ -12,7 +12,7 @@ use ws_std::{
 };
 
 use crate::args::{DeflateArgs, bytes, plain, seconds, unless_zero};
-use crate::chat::{self, Place, Rooms};
+use crate::chat::{self, Bounds, Place, Rooms};
 use crate::fail;
 use crate::log::Lines;
 use crate::signals::on_signal;
@@ -77,6 +77,19 @@ pub(crate) struct Args {
     /// [default: none]
     #[arg(long, value_name = "BYTES")]
     min_rate: Option<u32>,
+
+    /// The longest line of the chat; who sends a longer one is closed (1009)
+    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = bytes)]
+    max_line: u64,
+
+    /// The most lines a second of a member of the chat; who sends more is closed (1008); 0 for no
+    /// bound
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    max_lines: u32,
+
+    /// The most members of a room of the chat; the next is closed (1013)
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    max_members: usize,
 
     /// Answer for this host, such as chat.example, or for `any`; repeatable; IP addresses and
     /// localhost always are [default: any, unless it listens on a loopback or a private address]
@@ -179,9 +192,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let _ = writeln!(stdout, "listening on http://{}/", server.local_addr());
     let _ = stdout.flush();
     let ended = server.run();
-    if args.verbose {
-        Lines::standard().end();
-    }
+    Lines::standard().end();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, format_args!("the listener failed: {}", plain(&error))),
@@ -236,11 +247,20 @@ impl Args {
             .grace(self.grace)
     }
 
+    /// What a member of the chat may ask of the others.
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            members: self.max_members,
+            line: usize::try_from(self.max_line).unwrap_or(usize::MAX),
+            lines: Some(self.max_lines).filter(|lines| *lines > 0),
+        }
+    }
+
     fn routes(&self, server: Server) -> Server {
         let log = Log {
             verbose: self.verbose,
         };
-        let rooms = Rooms::new();
+        let rooms = Rooms::new(self.bounds());
         let server = PAGE
             .into_iter()
             .fold(server, |server, (path, kind, content)| {
@@ -270,6 +290,10 @@ impl Args {
                 }
             })
             .on_refusal(move |peer, refusal| log.refusal(peer, refusal))
+            .on_shortage(|error| {
+                // Whoever runs it wants to know, verbose or not.
+                say(format_args!("clients have to wait: {}", plain(error)));
+            })
             .on_error(move |request, error| log.failure(request, error))
     }
 }

@@ -14,6 +14,7 @@ use ws_std::{
 };
 
 use crate::args::{DeflateArgs, bytes, seconds, unless_zero, without_number};
+use crate::log::Lines;
 use crate::signals::on_signal;
 use crate::text::{Escaped, chain};
 
@@ -176,6 +177,13 @@ impl Args {
             failure: Arc::default(),
         };
         Ok((reader, link))
+    }
+
+    /// Waits for the last of the trace, but for nobody who does not read it.
+    fn end_trace(&self) {
+        if self.verbose {
+            Lines::standard().end();
+        }
     }
 
     /// The reason why there is no connection, on one line.

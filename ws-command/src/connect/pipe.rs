@@ -9,13 +9,17 @@ use ws_std::{CloseCode, Message};
 use super::{Args, Link};
 use crate::args::plain;
 use crate::fail;
+use crate::log::Lines;
 use crate::text::{Escaped, Hex, OneLine};
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let trace = |line: String| drop(writeln!(io::stderr(), "{line}"));
+    let trace = |line| Lines::standard().add(line);
     let (mut reader, link) = match args.connect(trace, |_| {}) {
         Ok(connected) => connected,
-        Err(why) => return fail(2, why),
+        Err(why) => {
+            args.end_trace();
+            return fail(2, why);
+        }
     };
     if let Err(error) = link.close_on_signal(|| {}) {
         link.close_failed(format!("cannot handle signals: {}", plain(&error)));
@@ -44,6 +48,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         stdout.write_all(line.as_bytes())?;
         stdout.flush()
     });
+    args.end_trace();
     match link.verdict(&reader, ended) {
         Ok(_) => ExitCode::SUCCESS,
         Err(why) => fail(1, why),

@@ -9,6 +9,10 @@ use super::lock;
 /// The number of lines that may wait to be shown before the receiver waits too.
 const WAITING: usize = 256;
 
+/// The number of lines with which a trace has to wait for nobody: more are counted, and one line says
+/// how many.
+const TRACED: usize = 1024;
+
 /// The lines that wait to be shown.
 #[derive(Clone, Debug)]
 pub(super) struct Screen {
@@ -32,6 +36,8 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     lines: VecDeque<String>,
+    /// Lines of the trace that were too many.
+    missed: usize,
     is_over: bool,
 }
 
@@ -50,6 +56,15 @@ impl Screen {
     /// Adds a line, and does not wait.
     pub(super) fn add(&self, line: String) {
         self.change(|waiting| waiting.lines.push_back(line));
+    }
+
+    /// Adds a line of the trace, unless too many wait: on a terminal that is stopped, nobody takes
+    /// them.
+    pub(super) fn trace(&self, line: String) {
+        self.change(|waiting| match waiting.lines.len() < TRACED {
+            true => waiting.lines.push_back(line),
+            false => waiting.missed += 1,
+        });
     }
 
     /// Adds a line, and waits while many are there, so that the server has to wait as well.
@@ -79,6 +94,11 @@ impl Screen {
         } else {
             Next::More
         };
+        let missed = std::mem::take(&mut waiting.missed);
+        if missed > 0 {
+            let line = format!("{missed} lines of the trace were not shown");
+            waiting.lines.push_back(line);
+        }
         (std::mem::take(&mut waiting.lines), next)
     }
 
@@ -98,5 +118,26 @@ impl Screen {
         if was_idle {
             let _ = (&self.queue.wake).write_all(&[0]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_that_nobody_takes_is_bounded_and_says_what_it_lost() {
+        let (screen, _woken) = Screen::new().unwrap();
+        for number in 0..TRACED + 500 {
+            screen.trace(format!("> {number}"));
+        }
+        // What is no trace is always shown.
+        screen.add("a message".into());
+        let (lines, _) = screen.take();
+        assert_eq!(lines.len(), TRACED + 2);
+        assert_eq!(lines[TRACED], "a message");
+        assert_eq!(lines[TRACED + 1], "500 lines of the trace were not shown");
+        screen.trace("> on".into());
+        assert_eq!(screen.take().0, ["> on"]);
     }
 }

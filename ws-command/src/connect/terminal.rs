@@ -28,6 +28,7 @@ use super::screen::{Next, Screen};
 use super::{Args, Link, lock};
 use crate::args::plain;
 use crate::fail;
+use crate::log::Lines;
 use crate::text::{Escaped, Hex};
 
 /// The number of bytes of a binary message that are shown.
@@ -51,8 +52,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let on_screen = io::stderr().is_terminal();
     let connected = args.connect(
         move |line| match on_screen {
-            true => trace.add(line),
-            false => drop(writeln!(io::stderr(), "{line}")),
+            true => trace.trace(line),
+            false => Lines::standard().add(line),
         },
         move |payload| {
             let ours = |(sent, _): &mut (String, _)| sent.as_bytes() == payload;
@@ -68,6 +69,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(connected) => connected,
         Err(why) => {
             screen.print_rest();
+            args.end_trace();
             return fail(2, why);
         }
     };
@@ -92,6 +94,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let _ = started.join();
     raw.restore();
     screen.print_rest();
+    args.end_trace();
     match link.verdict(&reader, ended) {
         Ok(closed) => {
             let _ = writeln!(io::stdout(), "{closed}");

@@ -149,7 +149,12 @@ fn a_line_is_text() {
 /// is shown out when too much waits for it.
 #[test]
 fn a_stalled_member_delays_nobody() {
-    let served = Served::start(&["--ping-interval", "1", "--close-timeout", "1"]);
+    let served = Served::start(&[
+        "--ping-interval=1",
+        "--close-timeout=1",
+        "--max-line=1MiB",
+        "--max-lines=0",
+    ]);
     let (mut ada, _) = join(&served, "?name=Ada");
     let (stalled, _) = join(&served, "?name=Stalled");
     event(&mut ada);
@@ -186,4 +191,59 @@ fn a_stalled_member_delays_nobody() {
         }
     }
     drop(stalled);
+}
+
+#[test]
+fn a_line_has_a_longest() {
+    let served = Served::start(&["--max-line", "10"]);
+    let (mut ada, _) = join(&served, "?name=Ada");
+    ada.send("0123456789").unwrap();
+    assert_eq!(event(&mut ada)["text"], "0123456789");
+    ada.send("0123456789x").unwrap();
+    assert_eq!(closed(&mut ada), 1009);
+    let served = Served::start(&[]);
+    let (mut ada, _) = join(&served, "?name=Ada");
+    ada.send(&*"x".repeat((64 << 10) + 1)).unwrap();
+    assert_eq!(closed(&mut ada), 1009);
+}
+
+#[test]
+fn who_says_too_much_is_closed_and_the_others_go_on() {
+    let served = Served::start(&["--max-lines", "5"]);
+    let (mut ada, _) = join(&served, "?name=Ada");
+    let (mut bob, _) = join(&served, "?name=Bob");
+    event(&mut ada);
+    // However slowly the test goes on, it cannot earn a thousand lines.
+    for _ in 0..1000 {
+        if bob.send("and another thing").is_err() {
+            break;
+        }
+    }
+    assert_eq!(closed(&mut bob), 1008);
+    let mut lines = 0;
+    loop {
+        let event = event(&mut ada);
+        match event["type"].as_str() {
+            Some("line") => lines += 1,
+            other => break assert_eq!(other, Some("left"), "{event}"),
+        }
+    }
+    assert!((10..1000).contains(&lines), "{lines}");
+    ada.send("peace").unwrap();
+    assert_eq!(event(&mut ada)["text"], "peace");
+}
+
+#[test]
+fn a_room_has_so_many_members() {
+    let served = Served::start(&["--max-members", "2"]);
+    let (mut ada, _) = join(&served, "?room=tea&name=Ada");
+    let (bob, _) = join(&served, "?room=tea&name=Bob");
+    event(&mut ada);
+    let mut eve = served.connect("/chat?room=tea&name=Eve");
+    assert_eq!(closed(&mut eve), 1013);
+    let _other = join(&served, "?room=pub&name=Eve");
+    drop(bob);
+    assert_eq!(event(&mut ada)["type"], "left");
+    let (_eve, joined) = join(&served, "?room=tea&name=Eve");
+    assert_eq!(joined["members"], json!(["Ada", "Eve"]));
 }

@@ -358,6 +358,23 @@ fn the_request_says_what_was_asked_for() {
     );
 }
 
+/// A pipe holds some thousand lines of it.
+#[test]
+fn a_trace_that_nobody_reads_stops_nothing() {
+    const LINES: usize = 20_000;
+    let served = Served::start(&[]);
+    let mut child = ws(&["connect", "-v", &served.url("/echo")])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let unread = child.stderr.take();
+    let mut stdin = child.stdin.take().unwrap();
+    thread::spawn(move || stdin.write_all("hello\n".repeat(LINES).as_bytes()));
+    let (status, out, _) = parts(&finish(child));
+    assert_eq!((status, out.lines().count()), (Some(0), LINES));
+    drop(unread);
+}
+
 #[test]
 fn the_trace_shows_frames_and_no_secrets() {
     let served = Served::start(&[]);

@@ -5,6 +5,5 @@ mod common;
 mod bench;
 mod chat;
 mod connect;
-mod figures;
 mod serve;
 mod terminal;

@@ -168,6 +168,28 @@ fn messages_that_do_not_end_leave_memory_for_the_others() {
     until("all of it again", || server.handle.metrics().memory == 0);
 }
 
+/// A few bytes each on the way, and 900,000 here.
+#[cfg(feature = "deflate")]
+#[test]
+fn messages_that_inflate_leave_memory_for_the_others() {
+    use ws_std::{Client, Deflate, Kind, Part};
+    let server = run(echo().deflate(Deflate::default()).max_memory(4 << 20));
+    let greedy: Vec<_> = (0..12)
+        .map(|_| {
+            let client = Client::new(server.url("/")).deflate(Deflate::default());
+            let ws = client.connect().unwrap();
+            // One that is closed takes no more.
+            let _ = (ws.writer()).send_part(Kind::Binary, &[0; 900_000], Part::More);
+            ws
+        })
+        .collect();
+    until("some closed", || server.handle.metrics().out_of_memory >= 4);
+    assert!(server.handle.metrics().memory <= 4 << 20);
+    assert_served(&server);
+    drop(greedy);
+    until("all of it again", || server.handle.metrics().memory == 0);
+}
+
 #[test]
 fn members_that_do_not_read_leave_memory_for_the_others() {
     let everyone = Group::new();

@@ -6,3 +6,4 @@ mod common;
 mod attacked;
 mod http;
 mod life;
+mod rooms;

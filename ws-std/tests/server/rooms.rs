@@ -3,11 +3,9 @@
 use std::sync::mpsc;
 use std::thread;
 
-use common::{Raw, Running, UPGRADE, pattern, run, server, timeouts, until, within};
+use crate::common::{Raw, Running, UPGRADE, pattern, run, server, timeouts, until, within};
 use ws_std::{CloseCode, Error, Group, Message, RoomPolicy, Rooms, Slow, WebSocket};
 use ws_testkit::BINARY;
-
-mod common;
 
 /// Each line goes to the room of the path; `all: ` before it, to everyone.
 fn chat(rooms: &Rooms<String>) -> Running {

@@ -1,11 +1,4 @@
-//! What an attack costs the others, as figures:
-//!
-//! ```text
-//! cargo test --release -p ws-command --test command figures -- --ignored --nocapture --test-threads 1
-//! ```
-//!
-//! Nothing is asserted about times: a busy machine has others.
-#![cfg(target_os = "linux")]
+//! The attacks, and the honest clients beside them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::Served;
-use ws_std::{Client, WebSocket};
+use ws_std::{Client, Message, WebSocket};
 
 /// The times of many tries, in milliseconds: half of them, 99 of 100, and the longest.
 fn percentiles(mut times: Vec<Duration>) -> String {
@@ -23,6 +16,13 @@ fn percentiles(mut times: Vec<Duration>) -> String {
     let [half, most, all] = [at(50), at(99), at(100)].map(|time| time.as_secs_f64() * 1e3);
     format!("p50 {half:.2} ms, p99 {most:.2} ms, longest {all:.2} ms")
 }
+
+/// A chat without the bounds that would end the attack.
+const BUSY: [&str; 3] = [
+    "--max-connections=4096",
+    "--max-members=2000",
+    "--max-lines=0",
+];
 
 fn chat(address: SocketAddr, room: &str, name: &str) -> WebSocket {
     let url = format!("ws://{address}/chat?room={room}&name={name}");
@@ -34,10 +34,8 @@ fn drain(mut ws: WebSocket) {
 }
 
 /// One busy room: 500 members, 4 who talk in lines of 20 KB, 4 who come and go.
-#[test]
-#[ignore = "a measurement"]
-fn joins_of_other_rooms_beside_a_busy_one() {
-    let served = Served::start(&["--max-connections", "2048"]);
+pub(crate) fn joins_of_other_rooms_beside_a_busy_one() {
+    let served = Served::start(&BUSY);
     let address = served.address;
     (0..500).for_each(|at| drain(chat(address, "busy", &format!("m{at}"))));
     let over = AtomicBool::new(false);
@@ -69,9 +67,7 @@ fn joins_of_other_rooms_beside_a_busy_one() {
 }
 
 /// A full server, and 1,000 sockets that were refused and stay.
-#[test]
-#[ignore = "a measurement"]
-fn the_503_beside_a_thousand_that_were_refused() {
+pub(crate) fn the_503_beside_a_thousand_that_were_refused() {
     let served = Served::start(&["--max-connections", "1"]);
     let _full = ws_std::connect(format!("ws://{}/echo", served.address)).unwrap();
     let _refused: Vec<_> = (0..1000)
@@ -89,9 +85,7 @@ fn the_503_beside_a_thousand_that_were_refused() {
 }
 
 /// 1,100 sockets that say nothing, and come again when they are dropped; 200 honest clients.
-#[test]
-#[ignore = "a measurement"]
-fn honest_clients_beside_silent_ones_that_come_again() {
+pub(crate) fn honest_clients_beside_silent_ones_that_come_again() {
     let served = Served::start(&[]);
     let address = served.address;
     let over = AtomicBool::new(false);
@@ -145,9 +139,7 @@ fn honest_clients_beside_silent_ones_that_come_again() {
 
 /// 600 MiB of address space, and 208 clients with 900 KB of a message each. With `MALLOC_ARENA_MAX=1`:
 /// the arenas of glibc reserve more than that, each 64 MiB.
-#[test]
-#[ignore = "a measurement"]
-fn service_without_memory() {
+pub(crate) fn service_without_memory() {
     // `prlimit` is a call of the system, and a program of most.
     let served = Served::start(&["--max-memory", "64MiB"]);
     let pid = served.child.as_ref().unwrap().id().to_string();
@@ -184,4 +176,45 @@ fn service_without_memory() {
         "{kept} of 208 took it all; {} of 50 honest clients served",
         echoed.count()
     );
+}
+
+/// A room of 1,000 who read or do not, and one who talks and waits for its own lines.
+pub(crate) fn a_live_member_beside_a_thousand_stalled() {
+    for (who, reads) in [("who read", true), ("who have stalled", false)] {
+        let served = Served::start(&BUSY);
+        let address = served.address;
+        let mut stalled = Vec::new();
+        for at in 0..1000 {
+            let ws = chat(address, "busy", &format!("m{at}"));
+            match reads {
+                true => drain(ws),
+                false => stalled.push(ws),
+            }
+        }
+        let mut live = chat(address, "busy", "live");
+        let mut own = |line: &str| {
+            let begun = Instant::now();
+            live.send(line).unwrap();
+            while let Some(Message::Text(event)) = live.recv().unwrap() {
+                if event.starts_with("{\"type\":\"line\"") {
+                    break;
+                }
+            }
+            begun.elapsed()
+        };
+        // More than the system keeps for one that does not read, and less than the server does.
+        let fill = "x".repeat(60_000);
+        for _ in 0..16 {
+            own(&fill);
+        }
+        let times = (0..300).map(|_| own("hello")).collect();
+        let pid = served.child.as_ref().unwrap().id();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let names = tasks.filter_map(|task| std::fs::read(task.ok()?.path().join("comm")).ok());
+        let pumps = names.filter(|name| name == b"ws-pump\n").count();
+        println!(
+            "own line beside 1,000 {who}: {}; {pumps} pumps",
+            percentiles(times)
+        );
+    }
 }
