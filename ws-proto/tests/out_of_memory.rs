@@ -29,10 +29,10 @@ use ws_proto::{
 };
 #[cfg(feature = "deflate")]
 use ws_proto::{Kind, Part, SendError};
-use ws_testkit::Got;
 #[cfg(feature = "deflate")]
 use ws_testkit::counting::short_of_memory;
 use ws_testkit::counting::{Counting, Failing, failing, usage};
+use ws_testkit::{Got, Inlet, Script, Step, assert_ends_softly, hostile};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -155,6 +155,36 @@ fn whatever_allocation_fails_is_an_error_or_gone_without() {
     }
     println!("{} scenarios, {cases} cases", scenarios.len());
     assert_ne!(cases, 0, "nothing has failed");
+}
+
+/// Every conversation of the tables, by each inlet; what hostile peers say after the opening handshake,
+/// too.
+#[test]
+fn no_memory_at_any_allocation_of_any_conversation() {
+    let actions = |step: &Step| match step {
+        Step::Do(action) => Some(action.clone()),
+        Step::Expect(_) => None,
+    };
+    let scripts = Script::all().into_iter().map(|script| {
+        let name = format!("{}, {}", script.file, script.name);
+        let lines = script.lines.iter();
+        let actions: Vec<_> = lines.filter_map(|line| actions(&line.step)).collect();
+        (name, script.setup, actions)
+    });
+    let cases = hostile::Case::all().into_iter();
+    let cases = cases.filter(|case| !case.is_long()).filter_map(|case| {
+        let mut setup = case.setup;
+        setup.echo = true;
+        Some((case.name.clone(), setup, case.after_the_opening()?))
+    });
+    let mut count = 0;
+    for (name, setup, actions) in scripts.chain(cases) {
+        for inlet in Inlet::ALL {
+            count += assert_ends_softly(&name, &setup, &actions, inlet);
+        }
+    }
+    println!("{count} conversations");
+    assert_ne!(count, 0, "nothing was held");
 }
 
 /// Its drivers keep what they receive and what they answer: where there is no memory for either,

@@ -7,7 +7,8 @@ use ws_proto::Role;
 use ws_proto::handshake::{Compression, Direction, Request, RequestError};
 
 use crate::frame::Frame;
-use crate::hostile::{Act, Case, Move, Reaction};
+use crate::hostile::{Case, Reaction};
+use crate::script::{Action, Step};
 
 /// A peer of an endpoint of any make, which echoes.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub struct Adversary {
     /// Where a server echoes.
     path: String,
     /// What is still to happen, with its line.
-    steps: VecDeque<(usize, Step)>,
+    steps: VecDeque<(usize, Task)>,
     /// That of the last step that began.
     line: usize,
     /// What the endpoint has written and no step has looked at.
@@ -32,10 +33,10 @@ pub struct Adversary {
 }
 
 #[derive(Debug)]
-enum Step {
+enum Task {
     /// A client speaks first.
     Meet,
-    Do(Act),
+    Do(Action),
     /// A server accepts, and agrees to compression or not.
     Accepted(bool),
     Expect(Reaction),
@@ -126,19 +127,19 @@ impl Adversary {
     pub fn new(case: Case, path: &str) -> Self {
         let mut steps = VecDeque::new();
         if case.setup.role == Role::Client {
-            steps.push_back((1, Step::Meet));
+            steps.push_back((1, Task::Meet));
         }
-        for (line, step) in case.moves {
+        for (line, step) in case.steps {
             match step {
-                Move::Do(act) => {
+                Step::Do(act) => {
                     let accepted = match (&act, case.setup.role) {
-                        (Act::Open { deflate, .. }, Role::Server) => Some(*deflate),
+                        (Action::Open { deflate, .. }, Role::Server) => Some(*deflate),
                         _ => None,
                     };
-                    steps.push_back((line, Step::Do(act)));
-                    steps.extend(accepted.map(|deflate| (line, Step::Accepted(deflate))));
+                    steps.push_back((line, Task::Do(act)));
+                    steps.extend(accepted.map(|deflate| (line, Task::Accepted(deflate))));
                 }
-                Move::Expect(reaction) => steps.push_back((line, Step::Expect(reaction))),
+                Step::Expect(reaction) => steps.push_back((line, Task::Expect(reaction))),
             }
         }
         Self {
@@ -175,10 +176,10 @@ impl Adversary {
         while let Some((line, step)) = self.steps.pop_front() {
             self.line = line;
             let done = match &step {
-                Step::Meet => self.head().map(|head| self.request = head).map(|()| None),
-                Step::Do(act) => self.act(act).map(Some),
-                Step::Accepted(deflate) => self.answer(&[101], *deflate).map(|()| None),
-                Step::Expect(reaction) => self.expect(reaction).map(|()| None),
+                Task::Meet => self.head().map(|head| self.request = head).map(|()| None),
+                Task::Do(act) => self.act(act).map(Some),
+                Task::Accepted(deflate) => self.answer(&[101], *deflate).map(|()| None),
+                Task::Expect(reaction) => self.expect(reaction).map(|()| None),
             };
             match done {
                 Ok(None) => {}
@@ -208,13 +209,14 @@ impl Adversary {
         Ending::Failed(self.line, what)
     }
 
-    fn act(&self, act: &Act) -> Result<Turn, Left> {
+    fn act(&self, act: &Action) -> Result<Turn, Left> {
         Ok(match act {
-            Act::Open { deflate, behind } => {
+            Action::Open { deflate, behind } => {
                 let head = self.opening(*deflate)?;
                 Turn::say([&head, &behind[..]].concat())
             }
-            Act::Send {
+            Action::In(bytes) => Turn::say(self.aimed(bytes)),
+            Action::InPieces {
                 times,
                 piece,
                 bytes,
@@ -223,17 +225,18 @@ impl Adversary {
                 piece: *piece,
                 bytes: self.aimed(bytes),
             },
-            Act::AcceptLine => {
+            Action::AcceptLine => {
                 let response = self.response(false)?;
                 let mut lines = response.split_inclusive("\r\n");
                 let line = lines.find(|line| line.starts_with("Sec-WebSocket-Accept:"));
                 let line = line.ok_or_else(|| "there is nothing to send".to_owned())?;
                 Turn::say(line.into())
             }
-            Act::Flood { bytes, most } => Turn::Flood(bytes.clone(), *most),
-            Act::Drip(bytes) => Turn::Drip(self.aimed(bytes)),
-            Act::Eof => Turn::Eof,
-            Act::Reset => Turn::Reset,
+            Action::Flood { bytes, most } => Turn::Flood(bytes.clone(), *most),
+            Action::Drip(bytes) => Turn::Drip(self.aimed(bytes)),
+            Action::Eof => Turn::Eof,
+            Action::Reset => Turn::Reset,
+            other => unreachable!("no peer does {other:?}"),
         })
     }
 

@@ -184,7 +184,7 @@ impl Engine for Core {
             Action::Ping(payload) => self.connection.ping(payload),
             Action::Pong(payload) => self.connection.pong(payload),
             Action::Close(close) => self.connection.close(as_close(close)?),
-            Action::In(_) | Action::Eof | Action::Wait(_) => Ok(()),
+            other => unreachable!("no application does {other:?}"),
         }
     }
 

@@ -76,20 +76,51 @@ pub fn short_of_memory<T>(largest: usize, work: impl FnOnce() -> T) -> T {
 
 /// Runs `work` on a machine where some allocations fail; says how many of them did.
 pub fn failing<T>(which: Failing, work: impl FnOnce() -> T) -> (T, usize) {
-    ASKED.set(0);
-    FAILED.set(0);
-    FAILING.set(which);
-    let result = work();
-    FAILING.set(Failing::Never);
-    (result, FAILED.get())
+    let shortage = Shortage::new(which);
+    let result = shortage.during(work);
+    (result, shortage.failed())
 }
 
 /// Runs `work`, within what fails, as if there were memory.
 pub fn spared<T>(work: impl FnOnce() -> T) -> T {
-    let which = FAILING.replace(Failing::Never);
-    let result = work();
-    FAILING.set(which);
-    result
+    let _restored = Restored(FAILING.replace(Failing::Never));
+    work()
+}
+
+/// A machine where some allocations fail, of those that several pieces of work make. There is one at
+/// a time in a thread.
+#[derive(Debug)]
+pub struct Shortage(Failing);
+
+impl Shortage {
+    /// It begins to count.
+    #[must_use]
+    pub fn new(which: Failing) -> Self {
+        ASKED.set(0);
+        FAILED.set(0);
+        Self(which)
+    }
+
+    /// Runs `work` on it. A panic of `work` finds memory as it is elsewhere.
+    pub fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _restored = Restored(FAILING.replace(self.0));
+        work()
+    }
+
+    /// How many have failed.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        FAILED.get()
+    }
+}
+
+/// What fails again after a piece of work, however that ends.
+struct Restored(Failing);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        FAILING.set(self.0);
+    }
 }
 
 /// Whether there is memory; counts what is taken of it.

@@ -6,6 +6,7 @@ use ws_proto::{
     Shutdown, State, Timeouts, Verdict,
 };
 
+use crate::counting::spared;
 use crate::script::Action;
 
 /// What was received, owned; a message in pieces is put together.
@@ -115,7 +116,7 @@ pub(crate) fn record_failure(
     match failed {
         None => {
             *failed = Some(error);
-            got.push(Got::Error(error));
+            spared(|| got.push(Got::Error(error)));
         }
         Some(first) => assert_eq!(*first, error, "an error is final"),
     }

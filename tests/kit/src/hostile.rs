@@ -7,6 +7,7 @@ use ws_proto::Role;
 use crate::engine::Setup;
 use crate::frame::Frame;
 use crate::notation::{Words, peer_mask, wire};
+use crate::script::{Action, Step};
 use crate::table::{self, Entry, tables};
 
 pub use crate::adversary::{Adversary, Ended, Ending, Turn};
@@ -23,52 +24,7 @@ pub struct Case {
     /// How the endpoint begins.
     pub setup: Setup,
     /// What happens, in order; with the numbers of the lines in the table.
-    pub moves: Vec<(usize, Move)>,
-}
-
-/// What a step says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Move {
-    /// The peer does something.
-    Do(Act),
-    /// The endpoint has to do something.
-    Expect(Reaction),
-}
-
-/// What the peer does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// The opening handshake, in order but for what comes right behind.
-    Open {
-        /// Whether permessage-deflate is offered, or agreed to.
-        deflate: bool,
-        /// What is in the same write as the head.
-        behind: Vec<u8>,
-    },
-    /// Bytes are sent.
-    Send {
-        /// All of them, that many times over.
-        times: usize,
-        /// How many at a time.
-        piece: usize,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// The line of the head is sent that answers the key in the client's request.
-    AcceptLine,
-    /// Bytes are sent over and over, and nothing is read, until the endpoint takes no more.
-    Flood {
-        /// The bytes.
-        bytes: Vec<u8>,
-        /// By when it has to stop taking them, in bytes.
-        most: usize,
-    },
-    /// Bytes are sent one after the other, with a pause behind each, until something comes back.
-    Drip(Vec<u8>),
-    /// The stream to the endpoint ends.
-    Eof,
-    /// The connection is reset.
-    Reset,
+    pub steps: Vec<(usize, Step<Reaction>)>,
 }
 
 /// What the endpoint has to do.
@@ -124,18 +80,18 @@ impl Case {
             ids,
             shows,
             setup: Setup::new(role),
-            moves: Vec::new(),
+            steps: Vec::new(),
         };
         for &(number, step) in &entry.steps {
             let step = case.step(Words::of(step)).map_err(at(number))?;
-            case.moves.extend(step.map(|step| (number, step)));
+            case.steps.extend(step.map(|step| (number, step)));
         }
         case.has_an_end().map_err(at(entry.number))?;
         Ok(case)
     }
 
     /// What a step says; `None` if it belongs to the setup.
-    fn step(&mut self, mut words: Words<'_>) -> Result<Option<Move>, String> {
+    fn step(&mut self, mut words: Words<'_>) -> Result<Option<Step<Reaction>>, String> {
         let role = self.setup.role;
         let mask = peer_mask(role);
         let verb = words.expect("a verb")?;
@@ -143,35 +99,43 @@ impl Case {
             return words.end().map(|()| None);
         }
         let step = match verb {
-            "open" => Move::Do(Act::Open {
+            "open" => Step::Do(Action::Open {
                 deflate: words.eat("deflate"),
                 behind: wire(words, mask)?,
             }),
-            "in" => Move::Do(Act::Send {
-                times: count(&mut words, "times:")?.unwrap_or(1),
-                piece: count(&mut words, "pieces:")?.unwrap_or(usize::MAX),
-                bytes: wire(words, mask)?,
-            }),
-            "flood" => Move::Do(Act::Flood {
+            "in" => {
+                let times = count(&mut words, "times:")?;
+                let piece = count(&mut words, "pieces:")?;
+                let bytes = wire(words, mask)?;
+                Step::Do(match (times, piece) {
+                    (None, None) => Action::In(bytes),
+                    (times, piece) => Action::InPieces {
+                        times: times.unwrap_or(1),
+                        piece: piece.unwrap_or(usize::MAX),
+                        bytes,
+                    },
+                })
+            }
+            "flood" => Step::Do(Action::Flood {
                 most: count(&mut words, "most:")?.ok_or("most: is missing")?,
                 bytes: wire(words, mask)?,
             }),
-            "drip" => Move::Do(Act::Drip(wire(words, mask)?)),
-            "out" => Move::Expect(output(words)?),
+            "drip" => Step::Do(Action::Drip(wire(words, mask)?)),
+            "out" => Step::Expect(output(words)?),
             "answer" if role == Role::Server => {
                 let statuses = alternatives(&mut words)?;
                 let deflate = words.eat("deflate");
                 words.end()?;
-                Move::Expect(Reaction::Answer { statuses, deflate })
+                Step::Expect(Reaction::Answer { statuses, deflate })
             }
             verb => {
                 words.end()?;
                 match verb {
-                    "accept" if role == Role::Client => Move::Do(Act::AcceptLine),
-                    "eof" => Move::Do(Act::Eof),
-                    "reset" => Move::Do(Act::Reset),
-                    "end" => Move::Expect(Reaction::End),
-                    "gone" => Move::Expect(Reaction::Gone),
+                    "accept" if role == Role::Client => Step::Do(Action::AcceptLine),
+                    "eof" => Step::Do(Action::Eof),
+                    "reset" => Step::Do(Action::Reset),
+                    "end" => Step::Expect(Reaction::End),
+                    "gone" => Step::Expect(Reaction::Gone),
                     _ => return Err(format!("{verb} is no verb for a {role:?}")),
                 }
             }
@@ -179,16 +143,59 @@ impl Case {
         Ok(Some(step))
     }
 
+    /// Whether it takes very many bytes or writes: played with a fault at each of its calls, it says no
+    /// more than others, and takes long.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.steps.iter().any(|(_, step)| match step {
+            Step::Do(Action::Flood { .. } | Action::Drip(_)) => true,
+            Step::Do(Action::In(bytes)) => bytes.len() > 100_000,
+            Step::Do(Action::InPieces {
+                times,
+                piece,
+                bytes,
+            }) => times * bytes.len() > 100_000 || times * bytes.len().div_ceil(*piece) > 1000,
+            _ => false,
+        })
+    }
+
+    /// What arrives after an opening handshake that is in order: a conversation of one end that hears
+    /// all and waits for nobody. `None` if the case is about the handshake, or floods.
+    #[must_use]
+    pub fn after_the_opening(&self) -> Option<Vec<Action>> {
+        let actions = self.steps.iter().filter_map(|(_, step)| match step {
+            Step::Do(action) => Some(action),
+            Step::Expect(_) => None,
+        });
+        let mut heard = Vec::new();
+        for (at, action) in actions.enumerate() {
+            match (at, action) {
+                (0, Action::Open { behind, .. }) => heard.push(Action::In(behind.clone())),
+                (0, _) | (_, Action::Flood { .. } | Action::Open { .. } | Action::AcceptLine) => {
+                    return None;
+                }
+                (_, Action::Drip(bytes)) => heard.push(Action::InPieces {
+                    times: 1,
+                    piece: 1,
+                    bytes: bytes.clone(),
+                }),
+                (_, Action::Reset) => heard.push(Action::Eof),
+                (_, other) => heard.push(other.clone()),
+            }
+        }
+        Some(heard)
+    }
+
     /// A case goes on to the end of the TCP connection, and no further.
     fn has_an_end(&self) -> Result<(), String> {
-        let is_end = |step: &Move| {
+        let is_end = |step: &Step<Reaction>| {
             matches!(
                 step,
-                Move::Do(Act::Reset) | Move::Expect(Reaction::End | Reaction::Gone)
+                Step::Do(Action::Reset) | Step::Expect(Reaction::End | Reaction::Gone)
             )
         };
-        let end = self.moves.iter().position(|(_, step)| is_end(step));
-        if end.is_some_and(|at| at + 1 == self.moves.len()) {
+        let end = self.steps.iter().position(|(_, step)| is_end(step));
+        if end.is_some_and(|at| at + 1 == self.steps.len()) {
             Ok(())
         } else {
             Err("the last step, and no other, is `end`, `gone` or `reset`".into())

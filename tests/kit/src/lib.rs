@@ -3,14 +3,16 @@
 //! - A [`Frame`] is the naive codec that the expected bytes are written with, and what was sent is
 //!   read with: the oracle.
 //! - A [`Script`] is a conversation of one endpoint, read from the tables of `transcripts/`; a
-//!   [`Case`](hostile::Case) is a hostile peer, read from those of `hostile/`.
+//!   [`Case`](hostile::Case) is a hostile peer, read from those of `hostile/`. Both consist of
+//!   [`Action`]s and of what has to come of them.
 //! - An [`Endpoint`] can hold a script: an adapter at one end of a socket; or an [`Engine`], which is the
 //!   bare core, and with the feature `session` a session, by each of its inlets. [`play`] and [`run`]
 //!   compare the two, step by step.
 //! - A [`Row`](heads::Row) is an HTTP head, and the verdict on it, read from the tables of `handshake/`.
 //! - A circumstance is what it is held under: cut anywhere
-//!   (`assert_same_however_cut`), without memory ([`counting`]), in any order (`orders`), with calls
-//!   on the socket that fail ([`faults`]), for which a [`Pipe`] is a socket in memory.
+//!   (`assert_same_however_cut`), without memory at each allocation (`assert_ends_softly`, with the
+//!   allocator of [`counting`]), in any order (`orders`), with calls on the socket that fail
+//!   ([`faults`]), for which a [`Pipe`] is a socket in memory.
 //! - A `Pair` is a client and a server in a box, with a clock and a wire that can be cut.
 
 mod adversary;
@@ -24,6 +26,8 @@ pub mod faults;
 mod frame;
 pub mod heads;
 pub mod hostile;
+#[cfg(feature = "session")]
+mod no_memory;
 mod notation;
 #[cfg(feature = "session")]
 pub mod orders;
@@ -48,6 +52,8 @@ pub use engine::{Engine, Got, Setup};
 pub use frame::{
     BINARY, CLOSE, CONTINUATION, Frame, KEY, PING, PONG, TEXT, close_payload, frame, frames, head,
 };
+#[cfg(feature = "session")]
+pub use no_memory::assert_ends_softly;
 #[cfg(feature = "session")]
 pub use pair::{End, Pair, Peer, Side, Wire};
 pub use percent::decoded;

@@ -32,22 +32,52 @@ pub struct Line {
     pub step: Step,
 }
 
-/// What a step says.
-#[derive(Clone, Debug)]
-pub enum Step {
+/// What a step says: an action, or what has to come of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step<E = Expected> {
     /// What the peer, the application or the clock does.
     Do(Action),
     /// What has to come of it.
-    Expect(Expected),
+    Expect(E),
 }
 
-/// What the peer, the application or the clock does.
+/// What the peer, the application or the clock does. A transcript begins after the opening handshake
+/// and has `In`, `Eof`, `Wait` and what the application does; a hostile peer does all that a peer can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Bytes arrive.
+    /// Bytes arrive, in one write.
     In(Vec<u8>),
+    /// Bytes arrive over and over, or in many writes.
+    InPieces {
+        /// All of them, that many times over.
+        times: usize,
+        /// How many at a time.
+        piece: usize,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Bytes arrive over and over, and nothing is read, until the endpoint takes no more.
+    Flood {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// By when it has to stop taking them, in bytes.
+        most: usize,
+    },
+    /// Bytes arrive one after the other, with a pause after each, until something comes back.
+    Drip(Vec<u8>),
+    /// The opening handshake, in order but for what comes right after it.
+    Open {
+        /// Whether permessage-deflate is offered, or agreed to.
+        deflate: bool,
+        /// What is in the same write as the head.
+        behind: Vec<u8>,
+    },
+    /// The line of the head arrives that answers the key in the client's request.
+    AcceptLine,
     /// The stream ends.
     Eof,
+    /// The connection is reset.
+    Reset,
     /// Time passes.
     Wait(Duration),
     /// The application sends a message.

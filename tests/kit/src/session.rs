@@ -9,6 +9,7 @@ use ws_proto::{
 #[cfg(feature = "deflate")]
 use ws_proto::{Deflate, WhenIdle};
 
+use crate::counting::spared;
 use crate::engine::{Engine, Got, Setup, as_close, as_message, control_event, record_failure};
 use crate::script::Action;
 
@@ -77,6 +78,7 @@ pub struct Driven {
     echo: bool,
     compresses: bool,
     failed: Option<ProtocolError>,
+    keeps_its_buffers: bool,
 }
 
 impl Driven {
@@ -99,6 +101,7 @@ impl Driven {
             echo: false,
             compresses: false,
             failed: None,
+            keeps_its_buffers: false,
         }
     }
 
@@ -126,6 +129,8 @@ impl Driven {
                 self.session.filled(len);
                 len
             }
+            // There may be no memory to read what comes after a failure into.
+            Err(ProtocolError::OutOfMemory) if self.failed.is_some() => bytes.len(),
             Err(error) => {
                 record_failure(&mut self.failed, error, got);
                 bytes.len()
@@ -139,9 +144,11 @@ impl Driven {
                 match self.session.take_message() {
                     Ok(message) => {
                         let message = message.expect("it was announced");
-                        got.push(message.as_message().into());
+                        spared(|| got.push(message.as_message().into()));
                         if self.echo {
-                            let _ = self.session.send(&message);
+                            let (_, outgoing) = self.session.halves();
+                            // Refused only after a Close.
+                            let _ = persist(|| outgoing.send(&message));
                         }
                     }
                     Err(error) => break error,
@@ -152,13 +159,13 @@ impl Driven {
             let (incoming, outgoing) = self.session.halves();
             match incoming.step(outgoing) {
                 Ok(Step::Message(message)) => {
-                    got.push(message.into());
+                    spared(|| got.push(message.into()));
                     if self.echo {
-                        // Refused only behind a Close.
-                        let _ = outgoing.send(message);
+                        // Refused only after a Close.
+                        let _ = persist(|| outgoing.send(message));
                     }
                 }
-                Ok(Step::Control(event)) => got.extend(control_event(&event)),
+                Ok(Step::Control(event)) => spared(|| got.extend(control_event(&event))),
                 Ok(Step::NeedData | Step::Closed) => {
                     assert!(self.failed.is_none(), "something after an error");
                     return;
@@ -172,17 +179,26 @@ impl Driven {
     }
 }
 
+/// Has something sent; if there is no memory for it, again when there is.
+fn persist(mut send: impl FnMut() -> Result<(), SendError>) -> Result<(), SendError> {
+    match send() {
+        Err(SendError::OutOfMemory) => spared(send),
+        sent => sent,
+    }
+}
+
 impl Engine for Driven {
     fn receive(&mut self, mut bytes: &[u8], got: &mut Vec<Got>) {
         while !bytes.is_empty() {
-            if self.inlet == Inlet::Lent {
-                let buffer = vec![0xEE; 1024];
-                self.session.attach(Buffers::received(buffer, 0..0));
+            if self.inlet == Inlet::Lent && !self.keeps_its_buffers {
+                let buffers = spared(|| Buffers::received(vec![0xEE; 1024], 0..0));
+                self.session.attach(buffers);
             }
             bytes = &bytes[self.read(bytes, got)..];
             self.drain(got);
             if self.inlet == Inlet::Lent {
-                let _ = self.session.detach();
+                // Without memory for what is left over, they stay.
+                self.keeps_its_buffers = self.session.detach().is_none();
             }
         }
     }
@@ -196,14 +212,14 @@ impl Engine for Driven {
 
     fn send(&mut self, action: &Action) -> Result<(), SendError> {
         let (_, outgoing) = self.session.halves();
-        match action {
+        persist(|| match action {
             Action::Send(kind, payload) => outgoing.send(as_message(*kind, payload)),
             Action::SendPart(kind, payload, part) => outgoing.send_part(*kind, payload, *part),
             Action::Ping(payload) => outgoing.ping(payload),
             Action::Pong(payload) => outgoing.pong(payload),
             Action::Close(close) => outgoing.close(as_close(close)?),
-            Action::In(_) | Action::Eof | Action::Wait(_) => Ok(()),
-        }
+            other => unreachable!("no application does {other:?}"),
+        })
     }
 
     fn check(&mut self, now: Instant) -> Verdict {
@@ -218,7 +234,7 @@ impl Engine for Driven {
                 Inlet::Bytewise => unsent.len().min(1),
                 Inlet::Spare | Inlet::Lent | Inlet::Pushed => unsent.len(),
             };
-            bytes.extend(&unsent[..len]);
+            spared(|| bytes.extend(&unsent[..len]));
             self.session.sent(len);
             if len == 0 {
                 return bytes;

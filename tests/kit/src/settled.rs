@@ -65,6 +65,16 @@ impl Endpoint for Settled<'_> {
         let mut got = Vec::new();
         match action {
             Action::In(bytes) => self.engine.receive(bytes, &mut got),
+            Action::InPieces {
+                times,
+                piece,
+                bytes,
+            } => {
+                let len = bytes.len().clamp(1, *piece);
+                for piece in core::iter::repeat_n(bytes, *times).flat_map(|all| all.chunks(len)) {
+                    self.engine.receive(piece, &mut got);
+                }
+            }
             Action::Eof => self.engine.eof(&mut got),
             Action::Wait(duration) => self.now += *duration,
             command => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ws_proto::{Role, Timeouts};
 use ws_std::{Client, ConnectError, Deflate, Error, Hosts, Server, WebSocket};
 use ws_testkit::faults::Plan;
-use ws_testkit::hostile::{Act, Adversary, Case, Ended, Ending, Move, Turn};
+use ws_testkit::hostile::{Adversary, Case, Ended, Ending, Turn};
 use ws_testkit::{Partner, Pipe, Says};
 
 use super::faulty::{Faulty, Ours};
@@ -21,16 +21,7 @@ pub(crate) fn all() -> Vec<Box<dyn Talk>> {
 /// Nothing waits here, and nothing is refused for being too much at once; and a fault at each of very
 /// many calls says no more than one at each of many.
 fn can_be_held(case: &Case) -> bool {
-    let long = |step: &Move| match step {
-        Move::Do(Act::Flood { .. } | Act::Drip(_)) => true,
-        Move::Do(Act::Send {
-            times,
-            piece,
-            bytes,
-        }) => times * bytes.len() > 100_000 || times * bytes.len().div_ceil(*piece) > 1000,
-        _ => false,
-    };
-    case.setup.timeouts == Timeouts::DEFAULT && !case.moves.iter().any(|(_, step)| long(step))
+    case.setup.timeouts == Timeouts::DEFAULT && !case.is_long()
 }
 
 /// A hostile peer in memory.

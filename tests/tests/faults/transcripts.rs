@@ -109,7 +109,7 @@ impl Side<'_> {
                 let code = CloseCode::new(*code).expect("a code that may travel");
                 self.ws.writer().close(code, reason)
             }
-            Action::Pong(_) | Action::Close(None) => unreachable!("it cannot be held"),
+            other => unreachable!("{other:?} cannot be held"),
         };
         match sent {
             Ok(()) => self.told.sent += 1,
