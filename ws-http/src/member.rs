@@ -5,6 +5,10 @@ use std::task::{Context, Poll};
 use ws_proto::{CloseCode, Error, Prepared};
 
 /// A sender of an adapter, which can queue without waiting: what a [`Group`](crate::Group) has members of.
+///
+/// It need not be a connection. A way to another machine, to which it passes on what it is given, is
+/// a member as any: what comes from there it [sends to the others](crate::Membership::send_to_others),
+/// and so to nobody twice.
 pub trait Member: Send + Sync + 'static {
     /// Queues a message that was prepared for many, without waiting.
     ///

@@ -331,6 +331,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use ws_proto::SendError;
+
     use super::*;
     use crate::group::Slow;
     use crate::group::tests::Fake;
@@ -418,6 +422,61 @@ mod tests {
         assert_eq!(rooms.metrics("nowhere"), RoomMetrics::default());
     }
 
+    /// A connection, or a way to another machine.
+    enum Way {
+        Here(Fake),
+        There(mpsc::Sender<String>),
+    }
+
+    impl Member for Way {
+        fn queue_prepared(&self, prepared: &Prepared) -> Result<(), Error> {
+            match self {
+                Self::Here(fake) => fake.queue_prepared(prepared),
+                Self::There(line) => {
+                    let text = prepared.message().as_text().unwrap();
+                    line.send(text.into()).map_err(|_| SendError::Closed.into())
+                }
+            }
+        }
+
+        fn poll_room(&self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        fn close(&self, _: CloseCode, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn abort(&self) {}
+    }
+
+    #[test]
+    fn rooms_of_two_machines_are_one_if_each_has_a_way_to_the_other() {
+        let machines = [Rooms::new(), Rooms::new()];
+        let fakes = [Fake::with_room(1000), Fake::with_room(1000)];
+        let mut connections = Vec::new();
+        let mut ways = Vec::new();
+        for (machine, fake) in machines.iter().zip(&fakes) {
+            let connection = machine.enter(Way::Here(fake.clone()), ());
+            let (line, lines) = mpsc::channel();
+            let way = machine.enter(Way::There(line), ());
+            for presence in [&connection, &way] {
+                presence.join("tea");
+            }
+            connections.push(connection);
+            ways.push((way, lines));
+        }
+        assert_eq!(machines[0].send("tea", "from the first"), 2);
+        assert_eq!(connections[1].send_to_others("tea", "from the second"), 1);
+        for (from, to) in [(0, 1), (1, 0), (0, 1)] {
+            for line in ways[from].1.try_iter() {
+                ways[to].0.send_to_others("tea", &*line);
+            }
+        }
+        assert_eq!(fakes[0].got(), ["from the first", "from the second"]);
+        assert_eq!(fakes[1].got(), ["from the first"]);
+    }
+
     /// One that waits for a member is as busy as a room can be.
     #[test]
     fn a_busy_room_holds_up_no_other() {
@@ -429,7 +488,7 @@ mod tests {
             let sending = scope.spawn(|| rooms.send("busy", "1"));
             let others = rooms.clone();
             let joining = scope.spawn(move || enter(&others, ()).0.join("busy"));
-            let (done, is_done) = std::sync::mpsc::channel();
+            let (done, is_done) = mpsc::channel();
             let others = rooms.clone();
             std::thread::spawn(move || {
                 let (guest, to_guest) = enter(&others, ());

@@ -44,6 +44,7 @@
 //! | message; fragments of one | 1 MiB; 65,536 | `max_message`, `limits` |
 //! | head; its lines; their number | 32 KiB; 16 KiB; 128 | `limits` |
 //! | unsent output of a connection | 1 MiB | `limits` |
+//! | a member of a group for which more waits | closed with 1013 | [`RoomPolicy`] |
 //! | connections, then 503 | 1024 | [`Server::max_connections`] |
 //! | those that are opening, then the oldest gets 503 | a quarter | [`Server::quota`] |
 //! | connections of an address, then 429 | 64, of this machine any | [`Server::max_per_address`] |

@@ -16,7 +16,7 @@ pub enum Slow {
     /// oldest of them: for what is worth less the older it is.
     Latest(usize),
     /// Everybody waits for it, at most for the pong timeout: for what nobody may miss, where a
-    /// member is not let in by a stranger. Joining and sending to the group wait too. As
+    /// member is not let in by a stranger. Joining, leaving and sending to the group wait too. As
     /// [`Close`](Self::Close) where nothing may wait: only ws-std does.
     Wait,
 }
