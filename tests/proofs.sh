@@ -40,7 +40,7 @@ panics() {
 miri() {
     # Unit tests, and those files whose cases are few and short; Miri would take hours for the others.
     local file files=()
-    for file in frames/{header_table,rfc,rfc7692,words} session/{edges,liveness}; do
+    for file in frames/{header_table,rfc,rfc7692,words} session/{edges,liveness,watched}; do
         ls "ws-proto/tests/$file.rs" >/dev/null
         files+=("${file#*/}::")
     done

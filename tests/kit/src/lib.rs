@@ -59,7 +59,7 @@ pub use pair::{End, Pair, Peer, Side, Wire};
 pub use percent::decoded;
 pub use pipe::{Partner, Pipe, Says};
 pub use random::{Random, noise};
-pub use run::{Endpoint, Mismatch, assert_all_held, assert_noticed, play, run};
+pub use run::{Endpoint, Mismatch, Shown, assert_all_held, assert_noticed, play, run};
 pub use script::{Action, Expected, Line, Script, Step};
 #[cfg(feature = "session")]
 pub use session::{Driven, Inlet};

@@ -1,6 +1,7 @@
 //! Has an endpoint hold a conversation, and compares it with the script, step by step.
 
 use core::fmt::{self, Debug};
+use std::collections::VecDeque;
 
 use ws_proto::{Instant, Shutdown, State, TimedOut, Verdict};
 
@@ -30,24 +31,37 @@ pub trait Endpoint {
     /// Lets the peer, the application or the clock do it. `then` has to come of it.
     fn act(&mut self, action: &Action, then: &[&Expected]);
 
+    /// What it has shown, and nobody has asked for.
+    fn shown(&mut self) -> &mut Shown;
+
     /// The next thing that is received, if there is one.
-    fn got(&mut self) -> Option<Got>;
+    fn got(&mut self) -> Option<Got> {
+        self.shown().got.pop_front()
+    }
 
     /// The next `len` bytes that are written, or fewer if there are no more.
     fn out(&mut self, len: usize) -> Vec<u8>;
 
     /// With what the last command was refused, as `Debug` writes it.
-    fn refused(&mut self) -> Option<String>;
+    fn refused(&mut self) -> Option<String> {
+        self.shown().refused.take()
+    }
 
     /// As what the peer was given up.
-    fn dead(&mut self) -> Option<TimedOut>;
+    fn dead(&mut self) -> Option<TimedOut> {
+        self.shown().dead.take()
+    }
 
     /// What has come of the last action, and was not asked for.
-    fn left(&mut self) -> Option<&dyn Debug>;
+    fn left(&mut self) -> Option<&dyn Debug> {
+        self.shown().left()
+    }
 
     /// Whether it shows what is expected. It need not show what it deals with by itself, nor where
     /// the connection stands.
-    fn shows(&self, expected: &Expected) -> bool;
+    fn shows(&self, expected: &Expected) -> bool {
+        expected.is_shown_by_adapters()
+    }
 
     /// When to close the TCP connection, if it shows that.
     fn shutdown(&self) -> Option<Shutdown> {
@@ -62,6 +76,35 @@ pub trait Endpoint {
     /// What it last said of the clock, if it shows that.
     fn wake(&self) -> Option<Verdict> {
         None
+    }
+}
+
+/// What an endpoint has shown and nobody has asked for: what it sends is elsewhere.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// What was received, in order.
+    pub got: VecDeque<Got>,
+    /// With what the last command was refused, as `Debug` writes it.
+    pub refused: Option<String>,
+    /// As what the peer was given up.
+    pub dead: Option<TimedOut>,
+}
+
+impl Shown {
+    /// The first of it.
+    #[must_use]
+    pub fn left(&self) -> Option<&dyn Debug> {
+        match self {
+            Self { got, .. } if !got.is_empty() => got.front().map(|got| got as &dyn Debug),
+            Self {
+                refused: Some(refused),
+                ..
+            } => Some(refused),
+            Self {
+                dead: Some(dead), ..
+            } => Some(dead),
+            _ => None,
+        }
     }
 }
 

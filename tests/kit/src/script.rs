@@ -164,6 +164,13 @@ impl Script {
         self.lines.iter().any(|line| is(&line.step))
     }
 
+    /// Whether adapters have a call for all that the application does: none for a Pong of its own, nor
+    /// for a Close without a code.
+    #[must_use]
+    pub fn is_for_adapters(&self) -> bool {
+        !self.has(|step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None))))
+    }
+
     /// Whether the peer stays after the end, until it is given up: an adapter waits for that inside
     /// a call.
     #[must_use]

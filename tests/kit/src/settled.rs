@@ -2,23 +2,20 @@
 
 use core::fmt::Debug;
 use core::time::Duration;
-use std::collections::VecDeque;
 
-use ws_proto::{Instant, Shutdown, State, TimedOut, Verdict};
+use ws_proto::{Instant, Shutdown, State, Verdict};
 
-use crate::engine::{Engine, Got};
-use crate::run::Endpoint;
+use crate::engine::Engine;
+use crate::run::{Endpoint, Shown};
 use crate::script::{Action, Expected};
 
 /// An engine, settled after each action.
 pub(crate) struct Settled<'e> {
     engine: &'e mut dyn Engine,
     now: Duration,
-    got: VecDeque<Got>,
+    shown: Shown,
     out: Vec<u8>,
-    refused: Option<String>,
     verdict: Verdict,
-    dead: Option<TimedOut>,
 }
 
 impl<'e> Settled<'e> {
@@ -26,11 +23,9 @@ impl<'e> Settled<'e> {
         let mut settled = Self {
             engine,
             now: Duration::ZERO,
-            got: VecDeque::new(),
+            shown: Shown::default(),
             out: Vec::new(),
-            refused: None,
             verdict: Verdict::Alive { wake: None },
-            dead: None,
         };
         settled.settle();
         settled
@@ -47,7 +42,7 @@ impl<'e> Settled<'e> {
                 // What the peer has sent was received.
                 Verdict::LastCall => true,
                 Verdict::Dead(silence) => {
-                    self.dead = Some(silence);
+                    self.shown.dead = Some(silence);
                     return;
                 }
             };
@@ -79,15 +74,15 @@ impl Endpoint for Settled<'_> {
             Action::Wait(duration) => self.now += *duration,
             command => {
                 let refused = self.engine.send(command).err();
-                self.refused = refused.map(|error| format!("{error:?}"));
+                self.shown.refused = refused.map(|error| format!("{error:?}"));
             }
         }
-        self.got.extend(got);
+        self.shown.got.extend(got);
         self.settle();
     }
 
-    fn got(&mut self) -> Option<Got> {
-        self.got.pop_front()
+    fn shown(&mut self) -> &mut Shown {
+        &mut self.shown
     }
 
     fn out(&mut self, len: usize) -> Vec<u8> {
@@ -95,24 +90,11 @@ impl Endpoint for Settled<'_> {
         self.out.drain(..len).collect()
     }
 
-    fn refused(&mut self) -> Option<String> {
-        self.refused.take()
-    }
-
-    fn dead(&mut self) -> Option<TimedOut> {
-        self.dead.take()
-    }
-
     fn left(&mut self) -> Option<&dyn Debug> {
-        if let Some(got) = self.got.front() {
-            return Some(got);
-        }
-        match (&self.refused, &self.dead) {
-            (Some(refused), _) => Some(refused),
-            (_, Some(dead)) => Some(dead),
-            _ if self.out.is_empty() => None,
-            _ => Some(&self.out),
-        }
+        let out = (!self.out.is_empty()).then_some(&self.out);
+        self.shown
+            .left()
+            .or_else(|| out.map(|out| out as &dyn Debug))
     }
 
     fn shows(&self, _: &Expected) -> bool {

@@ -18,7 +18,7 @@ enum Way {
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Outcome {
+struct Reception {
     refused: Option<Refused>,
     answer: Vec<u8>,
     got: Vec<Got>,
@@ -52,7 +52,7 @@ struct Opening<'r> {
     head: Vec<u8>,
     scan: Scan,
     engine: Option<Box<dyn Engine>>,
-    outcome: Outcome,
+    outcome: Reception,
 }
 
 impl Recording {
@@ -64,7 +64,7 @@ impl Recording {
     }
 
     /// What comes of it by some `way`, in pieces that end at `cuts`.
-    fn outcome(&self, way: Way, cuts: &[usize]) -> Outcome {
+    fn outcome(&self, way: Way, cuts: &[usize]) -> Reception {
         let mut opening = Opening::new(self, way);
         let mut from = 0;
         for &to in cuts.iter().chain([&self.wire.len()]) {
@@ -91,7 +91,7 @@ impl<'r> Opening<'r> {
             head: Vec::new(),
             scan: Scan::new(),
             engine: None,
-            outcome: Outcome {
+            outcome: Reception {
                 refused: None,
                 answer: Vec::new(),
                 got: Vec::new(),
@@ -143,7 +143,7 @@ impl<'r> Opening<'r> {
         })
     }
 
-    fn end(mut self) -> Outcome {
+    fn end(mut self) -> Reception {
         if let Some(mut engine) = self.engine {
             loop {
                 let more = engine.transmit();

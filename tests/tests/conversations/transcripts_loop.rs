@@ -3,10 +3,8 @@
 //! Its handler is told of messages and of the end; what it sends comes from another thread. So not
 //! all of them can be held, but of those that are every byte has to be the same.
 
-use core::fmt::Debug;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -21,7 +19,7 @@ use ws_loop::{
 use ws_proto::{Instant, Kind, Role, TimedOut};
 use ws_std::WebSocket;
 use ws_testkit::{
-    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Step, assert_all_held,
+    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Shown, Step, assert_all_held,
     assert_noticed, play,
 };
 
@@ -50,14 +48,13 @@ fn can_be_held(script: &Script) -> bool {
     let no_call = |step: &Step| {
         matches!(
             step,
-            Step::Do(
-                Action::Pong(_) | Action::Ping(_) | Action::SendPart(..) | Action::Close(None)
-            ) | Step::Expect(Expected::Refused(_))
+            Step::Do(Action::Ping(_) | Action::SendPart(..)) | Step::Expect(Expected::Refused(_))
         )
     };
     // What comes within a tick of a deadline may come on its other side.
     let is_close = |step: &Step| matches!(step, Step::Do(Action::Wait(wait)) if *wait < TICKS);
     script.setup.role == Role::Server
+        && script.is_for_adapters()
         && !(script.has(no_call) || script.has(is_close) || script.stays_after_its_end())
 }
 
@@ -134,8 +131,7 @@ struct Looping {
     written: Arc<Written>,
     reader: Option<JoinHandle<()>>,
     told: Receiver<Told>,
-    got: VecDeque<Got>,
-    dead: Option<TimedOut>,
+    shown: Shown,
     over: bool,
 }
 
@@ -181,8 +177,7 @@ impl Looping {
             written,
             reader: Some(reader),
             told,
-            got: VecDeque::new(),
-            dead: None,
+            shown: Shown::default(),
             over: false,
         }
     }
@@ -204,11 +199,11 @@ impl Looping {
             Told::Opened(_) | Told::Ended => {}
             Told::Got(got) => {
                 self.over |= matches!(got, Got::Close(_) | Got::Error(_));
-                self.got.push_back(got);
+                self.shown.got.push_back(got);
             }
             Told::Dead(silence) => {
                 self.over = true;
-                self.dead = Some(silence);
+                self.shown.dead = Some(silence);
             }
         }
     }
@@ -280,34 +275,18 @@ impl Endpoint for Looping {
         self.settle(len);
     }
 
+    fn shown(&mut self) -> &mut Shown {
+        &mut self.shown
+    }
+
     fn got(&mut self) -> Option<Got> {
-        if self.got.is_empty() {
+        if self.shown.got.is_empty() {
             self.settle(0);
         }
-        self.got.pop_front()
+        self.shown.got.pop_front()
     }
 
     fn out(&mut self, len: usize) -> Vec<u8> {
         self.written.take(len)
-    }
-
-    fn refused(&mut self) -> Option<String> {
-        None
-    }
-
-    fn dead(&mut self) -> Option<TimedOut> {
-        self.dead.take()
-    }
-
-    fn left(&mut self) -> Option<&dyn Debug> {
-        match (self.got.front(), &self.dead) {
-            (Some(got), _) => Some(got),
-            (_, Some(dead)) => Some(dead),
-            _ => None,
-        }
-    }
-
-    fn shows(&self, expected: &Expected) -> bool {
-        expected.is_shown_by_adapters()
     }
 }

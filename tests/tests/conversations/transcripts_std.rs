@@ -5,17 +5,16 @@
 
 use core::fmt::Debug;
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::written::Written;
-use ws_proto::{CloseCode, Kind, Message, Role, TimedOut};
+use ws_proto::{CloseCode, Kind, Message, Role};
 use ws_std::{Clock, Error, Next, WebSocket};
 use ws_testkit::{
-    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Step, assert_all_held,
+    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Shown, assert_all_held,
     assert_noticed, play,
 };
 
@@ -43,8 +42,7 @@ fn a_wrong_script_is_noticed_with_its_line() {
 /// What the adapter has no call for, or does on the system's clock: once the peer has closed or
 /// broken the protocol, it gives it a while to go.
 fn can_be_held(script: &Script) -> bool {
-    let no_call = |step: &Step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None)));
-    !(script.has(no_call) || script.stays_after_its_end())
+    script.is_for_adapters() && !script.stays_after_its_end()
 }
 
 fn hold(script: &Script) -> Result<(), Mismatch> {
@@ -62,9 +60,7 @@ struct Socket {
     peer: TcpStream,
     written: Arc<Written>,
     reader: Option<JoinHandle<()>>,
-    got: VecDeque<Got>,
-    refused: Option<String>,
-    dead: Option<TimedOut>,
+    shown: Shown,
     /// Whether it has said that the connection is over.
     over: bool,
     /// Whether a Close of ours was accepted.
@@ -93,9 +89,7 @@ impl Socket {
             peer,
             written,
             reader: Some(reader),
-            got: VecDeque::new(),
-            refused: None,
-            dead: None,
+            shown: Shown::default(),
             over: false,
             closing: false,
             poll_due: false,
@@ -161,12 +155,12 @@ impl Socket {
                 }
                 Err(Error::TimedOut(silence)) => {
                     self.over = true;
-                    self.dead = Some(silence);
+                    self.shown.dead = Some(silence);
                     return;
                 }
                 Err(error) => panic!("{error}"),
             };
-            self.got.push_back(got);
+            self.shown.got.push_back(got);
         }
     }
 
@@ -200,7 +194,7 @@ impl Endpoint for Socket {
             command => {
                 let result = self.send(command);
                 self.closing |= matches!(command, Action::Close(_)) && result.is_ok();
-                self.refused = result.err().map(|error| match error {
+                self.shown.refused = result.err().map(|error| match error {
                     Error::Send(error) => format!("{error:?}"),
                     error => format!("{error:?}"),
                 });
@@ -211,10 +205,14 @@ impl Endpoint for Socket {
         self.poll();
     }
 
+    fn shown(&mut self) -> &mut Shown {
+        &mut self.shown
+    }
+
     /// If need be once it has come through the socket.
     fn got(&mut self) -> Option<Got> {
         for _ in 0..1000 {
-            if let Some(got) = self.got.pop_front() {
+            if let Some(got) = self.shown.got.pop_front() {
                 return Some(got);
             }
             if self.over {
@@ -229,27 +227,10 @@ impl Endpoint for Socket {
         self.written.take(len)
     }
 
-    fn refused(&mut self) -> Option<String> {
-        self.refused.take()
-    }
-
-    fn dead(&mut self) -> Option<TimedOut> {
-        self.dead.take()
-    }
-
     fn left(&mut self) -> Option<&dyn Debug> {
         if core::mem::take(&mut self.poll_due) {
             self.poll();
         }
-        match (self.got.front(), &self.refused, &self.dead) {
-            (Some(got), _, _) => Some(got),
-            (_, Some(refused), _) => Some(refused),
-            (_, _, Some(dead)) => Some(dead),
-            _ => None,
-        }
-    }
-
-    fn shows(&self, expected: &Expected) -> bool {
-        expected.is_shown_by_adapters()
+        self.shown.left()
     }
 }

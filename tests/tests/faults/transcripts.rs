@@ -11,16 +11,10 @@ use super::faulty::{Faulty, Ours};
 use super::{End, Held, Talk, Told};
 
 pub(crate) fn all() -> Vec<Box<dyn Talk>> {
-    let scripts = Script::all().into_iter().filter(can_be_held);
+    let scripts = Script::all().into_iter().filter(Script::is_for_adapters);
     scripts
         .map(|script| Box::new(script) as Box<dyn Talk>)
         .collect()
-}
-
-/// What the adapter has no call for.
-pub(crate) fn can_be_held(script: &Script) -> bool {
-    let no_call = |step: &Step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None)));
-    !script.lines.iter().any(|line| no_call(&line.step))
 }
 
 impl Talk for Script {

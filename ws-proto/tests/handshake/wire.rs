@@ -10,7 +10,7 @@ use ws_proto::{AcceptStep, Accepting, Config, ConnectStep, Connecting, Session};
 
 /// What came of a handshake, and what was sent in it.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+struct Handshake {
     sent: Vec<u8>,
     end: End,
 }
@@ -40,7 +40,7 @@ fn pieces<'i>(input: &'i [u8], cuts: &[usize]) -> Vec<&'i [u8]> {
 }
 
 /// The server's end; what it is not asked to read before it is open, the session reads.
-fn serve(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Outcome {
+fn serve(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Handshake {
     let mut accepting = Accepting::new(&Config::default());
     let mut session: Option<Session> = None;
     let mut sent = Vec::new();
@@ -59,7 +59,7 @@ fn serve(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Outcome {
                             accepting.eof();
                             break;
                         }
-                        None => return Outcome { sent, end },
+                        None => return Handshake { sent, end },
                     }
                 }
                 match inlet {
@@ -93,11 +93,11 @@ fn serve(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Outcome {
         pieces.for_each(|piece| session.push(piece));
         end = End::Open(texts(&mut session));
     }
-    Outcome { sent, end }
+    Handshake { sent, end }
 }
 
 /// The client's end, in the same way.
-fn connect(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Outcome {
+fn connect(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Handshake {
     let mut connecting = connecting(&Config::default());
     let mut sent = Vec::new();
     while let Some(&byte) = connecting.unsent().first() {
@@ -138,7 +138,7 @@ fn connect(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Outcome {
                     break;
                 }
                 None => {
-                    return Outcome {
+                    return Handshake {
                         sent,
                         end: End::Waits,
                     };
@@ -160,15 +160,15 @@ fn connect(input: &[u8], cuts: &[usize], inlet: Inlet, ends: bool) -> Outcome {
             }
         }
     };
-    Outcome { sent, end }
+    Handshake { sent, end }
 }
 
 /// Whole, byte by byte, and cut in two at every byte, by each inlet: the outcome is the same.
 fn however_cut(
     input: &[u8],
     ends: bool,
-    role: fn(&[u8], &[usize], Inlet, bool) -> Outcome,
-) -> Outcome {
+    role: fn(&[u8], &[usize], Inlet, bool) -> Handshake,
+) -> Handshake {
     let whole = role(input, &[], Inlet::Spare, ends);
     let every_byte: Vec<usize> = (0..input.len()).collect();
     for inlet in [Inlet::Spare, Inlet::Push] {

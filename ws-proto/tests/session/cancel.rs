@@ -233,7 +233,7 @@ impl Adapter {
 
 /// What comes of a connection.
 #[derive(Debug, PartialEq, Eq)]
-struct Outcome {
+struct Lifetime {
     heard: Vec<Got>,
     wrote: Vec<u8>,
     refused: Vec<SendError>,
@@ -286,7 +286,7 @@ impl<D: Fn(usize) -> bool> Program<D> {
     }
 
     /// Echoes until the peer closes, and says something of its own.
-    fn live(mut self) -> (Outcome, usize) {
+    fn live(mut self) -> (Lifetime, usize) {
         self.queue(|session| session.send_prepared(&Prepared::new(&[5; 5000])));
         self.queue(|session| session.send_part(Kind::Text, b"in ", Part::More));
         self.queue(|session| session.ping(b"between"));
@@ -302,7 +302,7 @@ impl<D: Fn(usize) -> bool> Program<D> {
             }
         };
         self.run(Adapter::flush);
-        let outcome = Outcome {
+        let outcome = Lifetime {
             heard: self.adapter.heard,
             wrote: self.adapter.wire.wrote,
             refused: self.refused,
@@ -339,7 +339,7 @@ fn live(
     writing: Writing,
     drops: impl Fn(usize) -> bool,
     meanwhile: fn(&mut Session),
-) -> (Outcome, usize) {
+) -> (Lifetime, usize) {
     let mut limits = Limits::default();
     // So that there is not always room.
     limits.max_unsent = 300;

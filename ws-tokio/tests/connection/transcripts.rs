@@ -12,11 +12,11 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
 use ws_testkit::{
-    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Step, assert_all_held,
+    Action, Endpoint, Expected, Got, Mismatch, Script, Setup, Shown, assert_all_held,
     assert_noticed, play,
 };
 use ws_tokio::ws_proto::Role;
-use ws_tokio::{CloseCode, Error, Kind, TimedOut, WebSocket};
+use ws_tokio::{CloseCode, Error, Kind, WebSocket};
 
 #[test]
 fn ws_tokio() {
@@ -39,8 +39,7 @@ fn a_wrong_script_is_noticed_with_its_line() {
 /// What a connection has no call for; and what becomes of a peer that stays after the end, which is
 /// waited for inside a call.
 fn can_be_held(script: &Script) -> bool {
-    let no_call = |step: &Step| matches!(step, Step::Do(Action::Pong(_) | Action::Close(None)));
-    !(script.has(no_call) || script.stays_after_its_end())
+    script.is_for_adapters() && !script.stays_after_its_end()
 }
 
 fn hold(script: &Script) -> Result<(), Mismatch> {
@@ -105,9 +104,7 @@ struct Held {
     socket: WebSocket<Stream>,
     role: Role,
     bytes: Arc<Mutex<Bytes>>,
-    got: VecDeque<Got>,
-    refused: Option<String>,
-    dead: Option<TimedOut>,
+    shown: Shown,
     /// Whether it has said that the connection is over.
     over: bool,
 }
@@ -130,9 +127,7 @@ impl Held {
             socket,
             role: setup.role,
             bytes,
-            got: VecDeque::new(),
-            refused: None,
-            dead: None,
+            shown: Shown::default(),
             over: false,
         };
         held.poll();
@@ -182,12 +177,12 @@ impl Held {
                 }
                 Poll::Ready(Err(Error::TimedOut(timed_out))) => {
                     self.over = true;
-                    self.dead = Some(timed_out);
+                    self.shown.dead = Some(timed_out);
                     return;
                 }
                 Poll::Ready(Err(error)) => panic!("{error}"),
             };
-            self.got.push_back(got);
+            self.shown.got.push_back(got);
         }
     }
 }
@@ -213,7 +208,7 @@ impl Endpoint for Held {
             Action::Eof => self.bytes.lock().unwrap().ended = true,
             Action::Wait(duration) => self.runtime.block_on(tokio::time::advance(*duration)),
             command => {
-                self.refused = self.send(command).err().map(|error| match error {
+                self.shown.refused = self.send(command).err().map(|error| match error {
                     Error::Send(error) => format!("{error:?}"),
                     error => format!("{error:?}"),
                 });
@@ -222,8 +217,8 @@ impl Endpoint for Held {
         self.poll();
     }
 
-    fn got(&mut self) -> Option<Got> {
-        self.got.pop_front()
+    fn shown(&mut self) -> &mut Shown {
+        &mut self.shown
     }
 
     fn out(&mut self, len: usize) -> Vec<u8> {
@@ -232,25 +227,9 @@ impl Endpoint for Held {
         written.drain(..len).collect()
     }
 
-    fn refused(&mut self) -> Option<String> {
-        self.refused.take()
-    }
-
-    fn dead(&mut self) -> Option<TimedOut> {
-        self.dead.take()
-    }
-
     fn left(&mut self) -> Option<&dyn Debug> {
-        match (self.got.front(), &self.refused, &self.dead) {
-            (Some(got), _, _) => Some(got),
-            (_, Some(refused), _) => Some(refused),
-            (_, _, Some(dead)) => Some(dead),
-            _ if self.bytes.lock().unwrap().written.is_empty() => None,
-            _ => Some(&self.bytes),
-        }
-    }
-
-    fn shows(&self, expected: &Expected) -> bool {
-        expected.is_shown_by_adapters()
+        let written = !self.bytes.lock().unwrap().written.is_empty();
+        let written = written.then_some(&self.bytes as &dyn Debug);
+        self.shown.left().or(written)
     }
 }
