@@ -85,6 +85,7 @@ mod shared;
 mod socket;
 mod stop;
 mod stream;
+mod streaming;
 mod sync;
 mod tap;
 mod trip;
@@ -103,6 +104,7 @@ pub use server::{Handle, Login, Server};
 pub use socket::WebSocket;
 pub use stop::StopHandle;
 pub use stream::Socket;
+pub use streaming::{MessageReader, MessageWriter};
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 #[cfg(feature = "tls")]

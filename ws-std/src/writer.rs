@@ -22,6 +22,10 @@ impl Writer {
         Self { shared }
     }
 
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Sends a message, waiting until the transport has taken it.
     ///
     /// # Errors
