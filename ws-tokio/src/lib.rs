@@ -60,6 +60,7 @@ mod sink;
 mod socket;
 mod split;
 mod stop;
+mod streaming;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
@@ -80,6 +81,7 @@ pub use server::{Handle, Server, serve};
 pub use socket::{Reply, WebSocket};
 pub use split::{Reader, ReuniteError, Writer};
 pub use stop::StopHandle;
+pub use streaming::{MessageReader, MessageWriter};
 pub use transport::Transport;
 #[cfg(feature = "hyper")]
 pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};
