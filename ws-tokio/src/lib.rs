@@ -65,6 +65,7 @@ mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod transport;
+mod trip;
 #[cfg(feature = "hyper")]
 mod upgrade;
 mod wakers;
@@ -72,7 +73,7 @@ mod way;
 mod wire;
 
 pub use client::{Client, connect};
-pub use error::{ConnectError, Error};
+pub use error::{ConnectError, Error, Stage, Tried};
 pub use group::{Group, Membership, Presence, Rooms};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
