@@ -131,10 +131,6 @@ impl Writer {
         self.shared.abort();
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
     /// How the connection ended, if it has.
     pub(crate) fn ended(&self) -> Option<Ended> {
         self.shared.ended()

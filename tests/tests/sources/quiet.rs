@@ -22,8 +22,8 @@ use ws_proto::{
 use ws_std::ws_http::{Ask, BodyReader, Redirected, Redirects, Tunnel};
 use ws_std::{
     App, Basic, Bearer, Client, ConnectError, Credentials, Group, MessageReader, MessageWriter,
-    Presence, Proxies, Proxy, Reader, Reconnect, RoomPolicy, Rooms, StatusCode, Tapped, Url, Writer,
-    http,
+    Presence, Proxies, Proxy, Reader, Reconnect, RoomPolicy, Rooms, StatusCode, Tapped, Url,
+    Writer, http,
 };
 
 /// A secret, a payload, a key: no other text has it in it.

@@ -3,10 +3,8 @@
 
 #![cfg(feature = "alloc")]
 
-mod support;
-
-use support::End;
-use support::session::{drain, step};
+use crate::support::End;
+use crate::support::session::{drain, step};
 use ws_proto::{CloseCode, Draft, Kind, Limits, Part, SendError};
 use ws_testkit::Got;
 

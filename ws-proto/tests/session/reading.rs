@@ -3,9 +3,7 @@
 
 #![cfg(feature = "alloc")]
 
-mod support;
-
-use support::End;
+use crate::support::End;
 use ws_proto::{Buffers, Kind, Limits, Message, ProtocolError, Ready, Session, Step};
 use ws_testkit::frame;
 
@@ -115,7 +113,7 @@ fn reading_goes_on_with_buffers_that_are_lent() {
             while !wire.is_empty() {
                 session.attach(buffers);
                 let next = &wire[..cut.min(wire.len())];
-                let len = support::session::read(&mut session, next).unwrap();
+                let len = crate::support::session::read(&mut session, next).unwrap();
                 wire = &wire[len..];
                 buffers = session.detach().expect("there is memory");
                 session.attach(buffers);
@@ -203,7 +201,7 @@ fn reading_begins_with_what_was_assembled() {
         let _ = session.ready().expect("nothing wrong");
         // Straight into the message.
         let mut rest = &parts[here..];
-        let len = support::session::read(&mut session, rest).unwrap();
+        let len = crate::support::session::read(&mut session, rest).unwrap();
         rest = &rest[len..];
         let _ = session.ready_to_read().expect("nothing wrong");
         session.push(rest);
@@ -238,7 +236,7 @@ fn reading_takes_no_memory_that_grows_with_the_message() {
     let (payload, mut room) = (vec![7; 1 << 16], vec![0; 10_000]);
     let mut read = 0;
     for _ in 0..500 {
-        let len = support::session::read(&mut session, &payload).unwrap();
+        let len = crate::support::session::read(&mut session, &payload).unwrap();
         while session.ready_to_read() == Ok(Ready::Message) {
             let some = session.read(&mut room).unwrap();
             assert!(room[..some].iter().all(|byte| *byte == 7));
@@ -251,7 +249,7 @@ fn reading_takes_no_memory_that_grows_with_the_message() {
     // Nor does what is skipped.
     session.skip();
     for _ in 0..500 {
-        let _ = support::session::read(&mut session, &payload).unwrap();
+        let _ = crate::support::session::read(&mut session, &payload).unwrap();
         assert_eq!(session.ready(), Ok(Ready::NeedData));
         assert!(session.memory() <= 128 << 10, "{}", session.memory());
     }
@@ -278,7 +276,7 @@ mod compressed {
     }
 
     fn transport(from: &mut Session, to: &mut Session) {
-        to.push(&support::session::drain(from));
+        to.push(&crate::support::session::drain(from));
     }
 
     #[test]
