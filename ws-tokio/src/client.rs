@@ -345,6 +345,8 @@ impl Client {
         uri: &Uri<'_>,
         trip: &mut Trip,
     ) -> Result<Transport, ConnectError> {
+        // What cannot be asked for is known before anybody is connected to.
+        self.offered(&self.ask, uri, |_| Ok(()))?;
         let host = || Dialed::host_of(url, uri);
         let dialed = self.dialed.clone().unwrap_or_else(host);
         dial(&dialed, self.proxy.as_ref(), trip).await
