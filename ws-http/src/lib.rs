@@ -48,11 +48,13 @@
 
 mod admission;
 mod answer;
+mod ask;
 mod attempts;
 mod auth;
 mod backoff;
 mod body;
 mod budget;
+mod connect_error;
 mod fields;
 mod group;
 mod host;
@@ -79,11 +81,13 @@ mod url;
 
 pub use admission::{Admission, Entered, Quota};
 pub use answer::Answer;
+pub use ask::{Ask, Dialed};
 pub use attempts::{Attempt, Attempts};
 pub use auth::{Basic, Bearer, Credentials, InvalidCredentials};
 pub use backoff::{Backoff, Ended, retry_after};
 pub use body::{BodyError, BodyReader};
 pub use budget::{Budget, Charge};
+pub use connect_error::{ConnectError, Stage, Tried};
 pub use fields::header_map;
 pub use group::{Group, Membership, RoomMetrics, RoomPolicy, Slow};
 pub use host::{Hosts, InvalidHost};

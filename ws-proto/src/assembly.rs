@@ -1,11 +1,13 @@
 //! A message that arrives in pieces.
 //!
 //! ```text
-//!   ┌───────────────────┬───────────────────┬────────────────────┐
-//!   │ through receiver  │ read, unchecked   │ spare, all zeroes  │
-//!   └───────────────────┴───────────────────┴────────────────────┘
-//!   0                 checked              len           bytes.len()
+//!   ┌────────────┬───────────────────┬───────────────────┬────────────────────┐
+//!   │ taken      │ through receiver  │ read, unchecked   │ spare, all zeroes  │
+//!   └────────────┴───────────────────┴───────────────────┴────────────────────┘
+//!   0          start              checked              len           bytes.len()
 //! ```
+//!
+//! Nothing is taken of a message that is handed out whole: `start` is 0.
 //!
 //! Safe Rust reads only into bytes that have a value. Each byte of a buffer is given one once in
 //! the buffer's life, and never again per read.
@@ -20,6 +22,7 @@ use crate::error::ProtocolError;
 #[derive(Default)]
 pub(crate) struct Assembly {
     bytes: Vec<u8>,
+    start: usize,
     len: usize,
     checked: usize,
 }
@@ -105,12 +108,25 @@ impl Assembly {
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.bytes[self.start..self.len]
+    }
+
+    /// Takes as many bytes from the front as go into `room`, of a message that is read in parts.
+    /// Returns how many.
+    pub(crate) fn read(&mut self, room: &mut [u8]) -> usize {
+        let bytes = self.as_bytes();
+        let len = bytes.len().min(room.len());
+        room[..len].copy_from_slice(&bytes[..len]);
+        self.start += len;
+        if self.start == self.len {
+            self.clear();
+        }
+        len
     }
 
     /// Forgets the message and keeps the memory for the next.
     pub(crate) const fn clear(&mut self) {
-        (self.len, self.checked) = (0, 0);
+        (self.start, self.len, self.checked) = (0, 0, 0);
     }
 
     /// Takes the message out, with its memory, unless an earlier message has left much more than
@@ -136,7 +152,8 @@ impl Assembly {
         if other.is_short() && self.bytes.try_reserve_exact(needed).is_ok() {
             self.bytes.truncate(0);
             self.bytes.extend_from_slice(other.as_bytes());
-            (self.len, self.checked) = (other.len, other.checked);
+            self.len = other.len - other.start;
+            self.checked = other.checked - other.start;
             other.clear();
         } else {
             core::mem::swap(self, other);

@@ -160,6 +160,9 @@ pub enum SendError {
     /// A payload of 2^63 bytes or more (§5.2).
     #[error("frame payload is 2^63 bytes or longer")]
     PayloadTooLong,
+    /// What is written to a text message is not UTF-8, or ends within a character (§8.1).
+    #[error("text is not valid UTF-8")]
+    NotUtf8,
     /// The output is too short for the frame.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),

@@ -88,6 +88,34 @@ impl From<io::Error> for Error {
     }
 }
 
+/// For what reads from a connection, or writes to it, as if it were a file.
+///
+/// ```
+/// use std::io;
+/// use ws_proto::{Error, ProtocolError};
+///
+/// let error = io::Error::from(Error::from(ProtocolError::UnexpectedEof));
+/// assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+/// assert!(error.get_ref().is_some_and(|error| error.is::<Error>()));
+/// ```
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Io(error) => return error,
+            Error::TimedOut(_) => io::ErrorKind::TimedOut,
+            Error::Excess(_) => io::ErrorKind::ConnectionAborted,
+            Error::Protocol(ProtocolError::UnexpectedEof) => io::ErrorKind::UnexpectedEof,
+            Error::Protocol(ProtocolError::OutOfMemory) | Error::Send(SendError::OutOfMemory) => {
+                io::ErrorKind::OutOfMemory
+            }
+            Error::Protocol(_) => io::ErrorKind::InvalidData,
+            Error::Send(SendError::Closed) => io::ErrorKind::BrokenPipe,
+            Error::Send(_) => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// The failure of a transport, for an adapter that returns it as often as somebody asks: std's
 /// errors cannot be copied.
 ///

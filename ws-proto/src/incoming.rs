@@ -18,7 +18,7 @@ use crate::buffers::{self, Buffers, Place, ReadBuffer};
 use crate::closing::Peer;
 use crate::common_frame::CommonFrame;
 use crate::error::ProtocolError;
-use crate::header::Kind;
+use crate::header::{Kind, Part};
 use crate::inbox::Inbox;
 #[cfg(feature = "deflate")]
 use crate::inflate::Inflater;
@@ -27,6 +27,7 @@ use crate::liveness::{Instant, Verdict};
 use crate::outgoing::Outgoing;
 use crate::receiver::Receiver;
 
+mod reading;
 mod steps;
 
 /// Collects what is received and hands out messages.
@@ -57,6 +58,11 @@ enum Assembled {
     Whole(Kind),
     /// Handed out: to be forgotten at the next step.
     HandedOut,
+    /// Being [read](Incoming::read): what has come and is not read lies here or in the inbox. With
+    /// [`Part::Last`] all of it has come.
+    Read(Kind, Part),
+    /// Read up to somewhere: the rest is dropped as it comes.
+    Skipped,
 }
 
 /// Whether bytes arrived since the last look at the clock.
@@ -264,7 +270,8 @@ impl Incoming {
     /// Whether a message was begun and is not handed out.
     #[must_use]
     pub const fn is_within_message(&self) -> bool {
-        self.receiver.is_within_message() || matches!(self.assembled, Assembled::Whole(_))
+        self.receiver.is_within_message()
+            || matches!(self.assembled, Assembled::Whole(_) | Assembled::Read(..))
     }
 
     pub(crate) const fn peer(&self) -> Peer {
@@ -288,6 +295,10 @@ impl Incoming {
 
     #[inline(never)]
     fn direct_any(&self, remaining: u64) -> u64 {
+        // What is read in parts, or skipped, goes through the inbox.
+        if let Assembled::Read(..) | Assembled::Skipped = self.assembled {
+            return 0;
+        }
         let Some(held) = &self.buffer else {
             return remaining;
         };
@@ -314,7 +325,7 @@ impl Incoming {
             Assembled::HandedOut => self.forget(),
             // Its place may change.
             Assembled::Found => self.assembled = Assembled::Partly,
-            Assembled::Partly | Assembled::Whole(_) => {}
+            Assembled::Partly | Assembled::Whole(_) | Assembled::Read(..) | Assembled::Skipped => {}
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Inflater {
     context: Option<Inflate>,
     at: At,
     utf8: Utf8,
+    /// The bytes of the current message that have come out.
+    inflated: u64,
     max: u64,
 }
 
@@ -53,12 +55,13 @@ impl Inflater {
             context: None,
             at: At::Start,
             utf8: Utf8::new(),
+            inflated: 0,
             max,
         }
     }
 
-    /// Inflates a piece of a message, after what is in `message`, and stops as soon as that would
-    /// pass the limit.
+    /// Inflates a piece of a message, after what is in `message`, and stops as soon as all of it
+    /// would pass the limit.
     pub(crate) fn inflate(
         &mut self,
         chunk: &Chunk<'_>,
@@ -78,6 +81,20 @@ impl Inflater {
         inflated
     }
 
+    /// The same for a message that is read in parts: what is in `message` need not be all that came
+    /// before, and text is checked in any case, as nobody hands it out.
+    pub(crate) fn inflate_in_parts(
+        &mut self,
+        chunk: &Chunk<'_>,
+        message: &mut Assembly,
+    ) -> Result<(), ProtocolError> {
+        let check = match chunk.kind {
+            Kind::Text => Check::Utf8,
+            Kind::Binary => Check::Nothing,
+        };
+        self.inflate_piece(check, chunk, message)
+    }
+
     fn inflate_piece(
         &mut self,
         check: Check,
@@ -93,7 +110,7 @@ impl Inflater {
                 At::Stream => self.feed(check, &TAIL, message)?,
                 At::End => {}
             }
-            self.at = At::Start;
+            (self.at, self.inflated) = (At::Start, 0);
             core::mem::take(&mut self.utf8).finish()?;
         }
         Ok(())
@@ -139,7 +156,7 @@ impl Inflater {
                     none.insert(Inflate::new(false, WindowBits::MAX.get()))
                 }
             };
-            let left = self.max.saturating_sub(message.len() as u64);
+            let left = self.max.saturating_sub(self.inflated);
             // At the limit one byte more is room enough to see that there is more.
             let mut beyond = [0; 1];
             let room = match left {
@@ -162,6 +179,7 @@ impl Inflater {
                 self.utf8.push(message.spare_head(written))?;
             }
             message.inflated(written);
+            self.inflated += written as u64;
             // What zlib wrote before it found a fault is judged first: see `inflate`.
             let status = status.map_err(|error| match error {
                 InflateError::MemError => ProtocolError::OutOfMemory,

@@ -111,6 +111,8 @@ mod config;
 mod connection;
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "alloc")]
+mod draft;
 mod error;
 pub mod handshake;
 mod header;
@@ -187,6 +189,7 @@ pub use {
     buffers::Buffers,
     config::Config,
     connecting::{ConnectStep, Connecting},
+    draft::Draft,
     incoming::Incoming,
     outgoing::Outgoing,
     prepared::Prepared,

@@ -92,6 +92,11 @@ enum Rsv1 {
     Compressed,
 }
 
+/// The most of a compressed message that is inflated at once when it is read in parts, in bytes. It
+/// inflates to a thousand times as much at most: 1 MiB.
+#[cfg(feature = "alloc")]
+const DEFLATED: usize = 1 << 10;
+
 /// The input must be longer before it means anything.
 const STARVED: Received<'static> = Received {
     consumed: 0,
@@ -236,6 +241,31 @@ impl Receiver {
                 frame.remaining
             }
             _ => 0,
+        }
+    }
+
+    /// The kind of the message of which some has been received.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn kind(&self) -> Option<Kind> {
+        match &self.state {
+            State::Continue(message) | State::Payload(message, _) => Some(message.kind),
+            _ => None,
+        }
+    }
+
+    /// How many bytes of `input` to receive at once of a message that is read in parts: the header of
+    /// a frame without its payload, and of compressed payload little, which may inflate to much.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn part_len(&self, input: &[u8]) -> usize {
+        match &self.state {
+            State::Start | State::Continue(_) => match Header::decode(input) {
+                Ok(Some((header, size))) if !header.opcode().is_control() => size,
+                _ => input.len(),
+            },
+            State::Payload(message, _) if matches!(message.coding, Coding::Deflated) => {
+                input.len().min(DEFLATED)
+            }
+            _ => input.len(),
         }
     }
 

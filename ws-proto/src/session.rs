@@ -206,6 +206,50 @@ impl Session {
         self.incoming.control(&mut self.outgoing)
     }
 
+    /// Goes on to where some of a message can be [read](Self::read): see
+    /// [`Incoming::ready_to_read`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ready`](Self::ready).
+    pub fn ready_to_read(&mut self) -> Result<Ready, ProtocolError> {
+        self.incoming.ready_to_read(&mut self.outgoing)
+    }
+
+    /// Reads some of a message, however long that is: how many bytes, and 0 at its end. See
+    /// [`Incoming::read`].
+    ///
+    /// ```
+    /// use ws_proto::{Config, Kind, Ready, Session};
+    ///
+    /// let mut session = Session::client(&Config::default(), [0; 32]);
+    /// session.push(b"\x81\x7F\0\0\0\0\0\x01\0\0a text of 64 KiB beg");
+    /// assert_eq!(session.ready_to_read()?, Ready::Message);
+    /// assert_eq!(session.reading(), Some(Kind::Text));
+    /// let mut room = [0; 6];
+    /// assert_eq!(session.read(&mut room)?, 6);
+    /// assert_eq!(&room, b"a text");
+    /// # Ok::<(), ws_proto::ProtocolError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`ready`](Self::ready).
+    pub fn read(&mut self, room: &mut [u8]) -> Result<usize, ProtocolError> {
+        self.incoming.read(room, &mut self.outgoing)
+    }
+
+    /// The kind of the message that is being [read](Self::read); `None` after its end.
+    #[must_use]
+    pub const fn reading(&self) -> Option<Kind> {
+        self.incoming.reading()
+    }
+
+    /// Drops the rest of the message that is being [read](Self::read), as it comes.
+    pub fn skip(&mut self) {
+        self.incoming.skip();
+    }
+
     /// The two halves, to answer a message while it is held.
     #[inline]
     pub const fn halves(&mut self) -> (&mut Incoming, &mut Outgoing) {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use ws_proto::{CloseCode, Message, MessageBuf};
 
 use crate::client::Client;
-use crate::error::{ConnectError, Error, seconds};
+use crate::error::{ConnectError, Error};
 use crate::stop::STACK;
 use crate::writer::Writer;
 
@@ -27,7 +27,7 @@ pub enum CallError {
     #[error("the server closed without an answer{}", said(.0))]
     Closed(Option<(CloseCode, String)>),
     /// The time was up after the connection was made.
-    #[error("no answer within {}", seconds(.0))]
+    #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The system has no thread that watches the time.
     #[error("no thread for the deadline")]

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use http::header;
 #[cfg(feature = "tls")]
 use ws_http::Tls;
-use ws_http::{Credentials, Proxy, Redirects, Url};
+use ws_http::{Ask, Credentials, Dialed, Proxy, Redirects, Url};
 #[cfg(feature = "deflate")]
 use ws_proto::Deflate;
-use ws_proto::handshake::{Offer, Scheme, Uri};
+use ws_proto::handshake::{Scheme, Uri};
 use ws_proto::{Config, Connecting, Limits, Timeouts};
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
-use crate::error::{ConnectError, Stage};
+use crate::error::{ConnectError, Stage, Tried};
 use crate::handshake::shake_hands;
 #[cfg(feature = "tls")]
 use crate::secure::Secure;
@@ -67,12 +67,7 @@ pub fn connect(url: impl Into<String>) -> Result<WebSocket, ConnectError> {
 #[must_use = "call `connect`"]
 pub struct Client {
     url: String,
-    host: Option<String>,
-    headers: Headers,
-    user_agent: Option<String>,
-    credentials: Option<Credentials>,
-    subprotocols: Vec<String>,
-    origin: Option<String>,
+    ask: Ask,
     dialed: Option<Dialed>,
     proxy: Option<Proxy>,
     #[cfg(feature = "tls")]
@@ -81,14 +76,6 @@ pub struct Client {
     config: Config,
     tap: Option<Tap>,
     pub(crate) stop: StopHandle,
-}
-
-/// What is connected to in place of the URL's host.
-#[derive(Clone, Debug)]
-enum Dialed {
-    Host(String, u16),
-    #[cfg(unix)]
-    Unix(PathBuf),
 }
 
 /// What a client says that it is, unless it is told otherwise.
@@ -100,12 +87,10 @@ impl Client {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            host: None,
-            headers: Headers(Vec::new()),
-            user_agent: Some(USER_AGENT.into()),
-            credentials: None,
-            subprotocols: Vec::new(),
-            origin: None,
+            ask: Ask {
+                user_agent: Some(USER_AGENT.into()),
+                ..Ask::default()
+            },
             dialed: None,
             proxy: None,
             #[cfg(feature = "tls")]
@@ -148,46 +133,46 @@ impl Client {
 
     /// Sets the Host that is asked for, as `host[:port]`. Default: that of the URL.
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.host = Some(host.into());
+        self.ask.host = Some(host.into());
         self
     }
 
     /// Sets who asks, in place of the user and password of the URL (Basic). A header
     /// Authorization of the application's goes before both.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        self.credentials = Some(credentials);
+        self.ask.credentials = Some(credentials);
         self
     }
 
     /// Sets what the client says that it is (User-Agent). Default: `ws-std/` and its version.
     pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
-        self.user_agent = Some(agent.into());
+        self.ask.user_agent = Some(agent.into());
         self
     }
 
     /// Does not say what the client is.
     pub fn no_user_agent(mut self) -> Self {
-        self.user_agent = None;
+        self.ask.user_agent = None;
         self
     }
 
     /// Adds a header to the request: Cookie, Authorization. Host, the subprotocols and the Origin
     /// have methods of their own; the rest of the handshake is not the application's.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.0.push((name.into(), value.into()));
+        self.ask.headers.push((name.into(), value.into()));
         self
     }
 
     /// Offers a subprotocol; the first is preferred.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.subprotocols.push(name.into());
+        self.ask.subprotocols.push(name.into());
         self
     }
 
     /// Sets the page on whose behalf this connects (Origin): `https://example.com`. Not sent
     /// otherwise.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.origin = Some(origin.into());
+        self.ask.origin = Some(origin.into());
         self
     }
 
@@ -305,10 +290,8 @@ impl Client {
             let asked = client.to_mut();
             asked.config.handshake_timeout = patience.saturating_sub(begun.elapsed());
             if !next.same_origin {
-                asked.credentials = None;
-                asked.headers.0.clear();
-                asked.subprotocols.clear();
-                (asked.host, asked.dialed) = (None, None);
+                asked.ask.go_elsewhere();
+                asked.dialed = None;
                 #[cfg(feature = "tls")]
                 {
                     asked.tls = asked.tls.elsewhere();
@@ -334,8 +317,8 @@ impl Client {
     /// With the user and the password of the URL, if none were set.
     fn with_credentials_of(&self, url: &Url) -> Cow<'_, Self> {
         let mut client = Cow::Borrowed(self);
-        if let (None, Some(own)) = (&self.credentials, url.credentials()) {
-            client.to_mut().credentials = Some(own.clone());
+        if self.ask.credentials.is_none() && url.credentials().is_some() {
+            client.to_mut().ask.take_credentials_of(url);
         }
         client
     }
@@ -352,15 +335,11 @@ impl Client {
         }
         self.open(&uri, |trip| {
             let proxy = self.proxy.as_ref();
-            let stream = match (&self.dialed, url.zone()) {
-                (Some(Dialed::Host(host, port)), _) => way::go((host, *port), proxy, trip)?,
+            let host = || Dialed::host_of(url, &uri);
+            let stream = match self.dialed.clone().unwrap_or_else(host) {
+                Dialed::Host(host, port) => way::go((&host, port), proxy, trip)?,
                 #[cfg(unix)]
-                (Some(Dialed::Unix(path)), _) => way::go_unix(path, trip)?,
-                (None, Some(zone)) => {
-                    let host = format!("{}%{zone}", uri.host());
-                    way::go((&host, uri.port()), proxy, trip)?
-                }
-                (None, None) => way::go((uri.host(), uri.port()), proxy, trip)?,
+                Dialed::Unix(path) => way::go_unix(&path, trip)?,
             };
             match uri.scheme() {
                 Scheme::Ws => Ok(stream),
@@ -399,7 +378,7 @@ impl Client {
         // Time begins with the attempt to connect.
         let _ = connecting.check(clock.now());
         let deadline = Deadline::at(&clock, connecting.deadline());
-        let mut trip = Trip::new(named(uri), deadline, &self.stop);
+        let mut trip = Trip::new(Tried::host_of(uri), deadline, &self.stop);
         let opened = dial(&mut trip).and_then(|stream| {
             trip.stop.enter(Busy::Talking(stream.clone()))?;
             trip.stage = Stage::Answer;
@@ -423,58 +402,9 @@ impl Client {
     }
 
     fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
-        let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
-        let own = self.own_headers();
-        let headers: Vec<_> = (own.0.iter())
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let target;
-        let offer = match &self.host {
-            None => Offer::to(uri),
-            Some(host) => {
-                target = uri.resource_name().to_string();
-                Offer::new(host, &target)?
-            }
-        };
-        // One by one, so that the error can name it.
-        for header in &headers {
-            if let Err(error) = offer.headers(std::slice::from_ref(header)) {
-                let name = header.0.into();
-                return Err(ConnectError::Header { name, error });
-            }
-        }
-        let mut offer = offer.protocols(&protocols)?.headers(&headers)?;
-        if let Some(origin) = &self.origin {
-            offer = offer.origin(origin)?;
-        }
-        Ok(Connecting::new(&offer, &self.config, entropy()?))
-    }
-
-    /// The headers that are added to those of the handshake.
-    fn own_headers(&self) -> Headers {
-        let has = |name: &str| {
-            let mut names = self.headers.0.iter();
-            names.any(|(own, _)| own.eq_ignore_ascii_case(name))
-        };
-        let mut all = Vec::new();
-        if let Some(agent) = self.user_agent.as_ref().filter(|_| !has("User-Agent")) {
-            all.push(("User-Agent".into(), agent.clone()));
-        }
-        if let Some(own) = self.credentials.as_ref().filter(|_| !has("Authorization")) {
-            let basic = own.basic();
-            let basic = String::from_utf8_lossy(basic.as_bytes()).into_owned();
-            all.push(("Authorization".into(), basic));
-        }
-        all.extend(self.headers.0.iter().cloned());
-        Headers(all)
-    }
-}
-
-/// Host and port, the scheme's own too.
-fn named(uri: &Uri<'_>) -> String {
-    match uri.host() {
-        host if host.contains(':') => format!("[{host}]:{}", uri.port()),
-        host => format!("{host}:{}", uri.port()),
+        self.ask.offer(uri, |offer| {
+            Ok(Connecting::new(&offer, &self.config, entropy()?))
+        })
     }
 }
 
@@ -484,33 +414,17 @@ fn entropy<const N: usize>() -> Result<[u8; N], ConnectError> {
     Ok(bytes)
 }
 
-/// Shows the host and the names of the headers: queries, values and subprotocols hold tokens.
+/// Shows the host: queries hold tokens.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("url", &Url::parse(&self.url))
-            .field("host", &self.host)
-            .field("headers", &self.headers)
-            .field("subprotocols", &self.subprotocols.len())
-            .field("origin", &self.origin)
-            .field("credentials", &self.credentials)
+            .field("ask", &self.ask)
             .field("dialed", &self.dialed)
             .field("proxy", &self.proxy)
             .field("config", &self.config)
             .field("redirects", &self.redirects)
             .field("tap", &self.tap)
             .finish_non_exhaustive()
-    }
-}
-
-/// Headers that may hold credentials: `Debug` shows their names only.
-#[derive(Clone)]
-struct Headers(Vec<(String, String)>);
-
-impl fmt::Debug for Headers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
-            .finish()
     }
 }

@@ -106,7 +106,7 @@ fn first_of(
     loop {
         let until = match attempts.next(trip.deadline.now()) {
             Attempt::Begin(address) => {
-                trip.tried.addresses.push(address);
+                trip.tried.note_address(address);
                 match begin(address, waiting.poll.registry(), Token(sockets.len())) {
                     Ok(socket) => sockets.push(Some(socket)),
                     Err(error) => {
@@ -173,6 +173,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::deadline::Deadline;
+    use crate::error::Tried;
     use crate::stop::StopHandle;
     use std::net::TcpListener;
 
@@ -183,7 +184,7 @@ mod tests {
         let (clock, stop) = (Clock::system(), StopHandle::default());
         let deadline = Deadline::after(&clock, time);
         let mut waiting = Waiting::new().unwrap();
-        let mut trip = Trip::new("h:80", deadline, &stop);
+        let mut trip = Trip::new(Tried::new("h:80".into()), deadline, &stop);
         run(&mut waiting, &mut trip)
     }
 
@@ -217,7 +218,7 @@ mod tests {
         within(PATIENCE, |waiting, trip| {
             let stream = first_of(vec![silent, address], waiting, trip).unwrap();
             assert_eq!(stream.peer_addr().unwrap(), address);
-            assert_eq!(trip.tried.addresses, [silent, address]);
+            assert_eq!(trip.tried.addresses(), [silent, address]);
         });
     }
 
@@ -287,7 +288,7 @@ mod tests {
     fn whoever_waits_for_an_address_can_be_stopped() {
         let (clock, stop) = (Clock::system(), StopHandle::default());
         let mut waiting = Waiting::new().unwrap();
-        let mut trip = Trip::new("h:80", Deadline::at(&clock, None), &stop);
+        let mut trip = Trip::new(Tried::new("h:80".into()), Deadline::at(&clock, None), &stop);
         trip.stop
             .enter(Busy::Dialing(waiting.waker.clone()))
             .unwrap();

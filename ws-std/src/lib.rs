@@ -86,6 +86,7 @@ mod shared;
 mod socket;
 mod stop;
 mod stream;
+mod streaming;
 mod sync;
 mod tap;
 mod trip;
@@ -104,6 +105,7 @@ pub use server::{Handle, Login, Server};
 pub use socket::WebSocket;
 pub use stop::StopHandle;
 pub use stream::Socket;
+pub use streaming::{MessageReader, MessageWriter};
 pub use tap::Tapped;
 pub use writer::{Corked, Writer};
 #[cfg(feature = "tls")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ws_proto::{
-    Close, CloseCode, Event, Incoming, Instant, Message, MessageBuf, ProtocolError, Ready,
+    Close, CloseCode, Event, Incoming, Instant, Kind, Message, MessageBuf, ProtocolError, Ready,
     SendError, Step, Verdict,
 };
 
@@ -62,6 +62,15 @@ enum Waited {
     Closed,
 }
 
+/// What is waited for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// A whole message.
+    Whole,
+    /// A part of one, or its end.
+    Part,
+}
+
 impl Reader {
     pub(crate) fn new(incoming: Incoming, shared: Arc<Shared>) -> Self {
         let rules = shared.rules();
@@ -91,7 +100,7 @@ impl Reader {
     /// [`Protocol`](Error::Protocol), [`TimedOut`](Error::TimedOut) or [`Io`](Error::Io): the
     /// connection is over.
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        match self.wait(None)? {
+        match self.wait(Wanted::Whole, None)? {
             Waited::Message => self.message(),
             Waited::Elapsed | Waited::Closed => Ok(None),
         }
@@ -104,7 +113,7 @@ impl Reader {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_owned(&mut self) -> Result<Option<MessageBuf>, Error> {
-        match self.wait(None)? {
+        match self.wait(Wanted::Whole, None)? {
             Waited::Message => {
                 self.saw(Frame::Message);
                 let taken = self.incoming.take_message(&mut Answers(&self.shared));
@@ -121,7 +130,7 @@ impl Reader {
     /// As [`recv`](Self::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Next<'_>, Error> {
         let deadline = self.shared.clock().now().after(timeout);
-        Ok(match self.wait(Some(deadline))? {
+        Ok(match self.wait(Wanted::Whole, Some(deadline))? {
             Waited::Message => self.message()?.map_or(Next::Closed, Next::Message),
             Waited::Elapsed => Next::Elapsed,
             Waited::Closed => Next::Closed,
@@ -174,7 +183,7 @@ impl Reader {
                     if self.shared.take_queued() {
                         let _ = self.shared.flush_if_free();
                     }
-                    match self.wait(None)? {
+                    match self.wait(Wanted::Whole, None)? {
                         Waited::Message | Waited::Elapsed => {}
                         Waited::Closed => return Ok(()),
                     }
@@ -216,6 +225,36 @@ impl Reader {
         Some((close.code(), close.reason().into()))
     }
 
+    /// Waits until some of the next message has come: of which kind it is. `None` if the peer has
+    /// closed. What is left of the message before is dropped.
+    pub(crate) fn begin_to_read(&mut self) -> Result<Option<Kind>, Error> {
+        self.skip();
+        Ok(match self.wait(Wanted::Part, None)? {
+            Waited::Message => {
+                self.saw(Frame::Message);
+                self.incoming.reading()
+            }
+            Waited::Elapsed | Waited::Closed => None,
+        })
+    }
+
+    /// Reads some of the message: how many bytes, 0 at its end, and `None` if the peer has closed
+    /// before that.
+    pub(crate) fn read_part(&mut self, room: &mut [u8]) -> Result<Option<usize>, Error> {
+        Ok(match self.wait(Wanted::Part, None)? {
+            Waited::Message => {
+                let read = self.incoming.read(room, &mut Answers(&self.shared));
+                Some(read.map_err(|error| self.fail(error))?)
+            }
+            Waited::Elapsed | Waited::Closed => None,
+        })
+    }
+
+    /// Has the rest of the message dropped, as it comes.
+    pub(crate) fn skip(&mut self) {
+        self.incoming.skip();
+    }
+
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -232,10 +271,10 @@ impl Reader {
         }
     }
 
-    fn wait(&mut self, deadline: Option<Instant>) -> Result<Waited, Error> {
+    fn wait(&mut self, wanted: Wanted, deadline: Option<Instant>) -> Result<Waited, Error> {
         let mut tried = false;
         loop {
-            match self.ready().map_err(|error| self.fail(error))? {
+            match self.ready(wanted).map_err(|error| self.fail(error))? {
                 Ready::Message => {
                     // The application may take long, and the peer waits for its Pong.
                     self.flush_queued();
@@ -297,10 +336,14 @@ impl Reader {
     }
 
     /// Goes on to the next message, and handles control frames on the way.
-    fn ready(&mut self) -> Result<Ready, ProtocolError> {
+    fn ready(&mut self, wanted: Wanted) -> Result<Ready, ProtocolError> {
         let mut answers = Answers(&self.shared);
         loop {
-            match self.incoming.ready(&mut answers)? {
+            let next = match wanted {
+                Wanted::Whole => self.incoming.ready(&mut answers)?,
+                Wanted::Part => self.incoming.ready_to_read(&mut answers)?,
+            };
+            match next {
                 Ready::Control => {
                     let event = self.incoming.control(&mut answers)?;
                     self.on_pong.see(event);
@@ -359,7 +402,7 @@ impl Reader {
     /// Drops what still comes, until the peer has closed.
     fn drop_the_rest(&mut self) -> Result<(), Error> {
         loop {
-            match self.wait(None)? {
+            match self.wait(Wanted::Whole, None)? {
                 Waited::Message => {
                     self.message()?;
                 }
@@ -408,7 +451,7 @@ impl Reader {
             Ok(spare) => spare,
             // The step tells the peer.
             Err(error) => {
-                let _ = self.ready();
+                let _ = self.ready(Wanted::Whole);
                 return Err(self.fail(error));
             }
         };

@@ -251,4 +251,13 @@ impl WebSocket {
     pub(crate) const fn reader(&self) -> &Reader {
         &self.reader
     }
+
+    pub(crate) const fn reader_mut(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    /// The writer that sends for this.
+    pub(crate) const fn sender(&self) -> &Writer {
+        &self.writer
+    }
 }

@@ -34,15 +34,11 @@ pub(crate) enum Failed {
 }
 
 impl<'t> Trip<'t> {
-    pub(crate) fn new(
-        host: impl Into<String>,
-        deadline: Deadline<'t>,
-        stop: &'t StopHandle,
-    ) -> Self {
+    pub(crate) fn new(tried: Tried, deadline: Deadline<'t>, stop: &'t StopHandle) -> Self {
         Self {
             deadline,
             stop,
-            tried: Tried::new(host.into()),
+            tried,
             stage: Stage::Connect,
         }
     }
@@ -69,17 +65,7 @@ impl<'t> Trip<'t> {
                     tried,
                 }
             }
-            Failed::Io(error) => {
-                // A server that does not accept our certificate says so after the handshake.
-                #[cfg(feature = "tls")]
-                if let Some(error) = TlsError::within(&error) {
-                    return ConnectError::Tls { tried, error };
-                }
-                match self.stage {
-                    Stage::LookUp | Stage::Connect => ConnectError::Connect { tried, error },
-                    Stage::Proxy | Stage::Tls | Stage::Answer => ConnectError::Io { tried, error },
-                }
-            }
+            Failed::Io(error) => self.stage.failed(tried, error),
         }
     }
 }

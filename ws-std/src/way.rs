@@ -25,7 +25,7 @@ pub(crate) fn go(
     let Some(proxy) = proxy else {
         return connect(host, port, trip);
     };
-    trip.tried.proxy = Some(proxy.to_string());
+    trip.tried.note_proxy(proxy);
     let mut tunnel = Tunnel::new(proxy, host, port)?;
     let stream = connect(proxy.host(), proxy.port(), trip)?;
     trip.stage = Stage::Proxy;
@@ -36,7 +36,7 @@ pub(crate) fn go(
 /// Connects to a Unix socket.
 #[cfg(unix)]
 pub(crate) fn go_unix(path: &Path, trip: &mut Trip<'_>) -> Result<Arc<Stream>, Failed> {
-    trip.tried.host = format!("{} at {}", trip.tried.host, path.display());
+    trip.tried.note_path(path);
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // It is there at once, or has no room.
     socket.connect_timeout(&SockAddr::unix(path)?, trip.deadline.left()?)?;

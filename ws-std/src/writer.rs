@@ -22,6 +22,10 @@ impl Writer {
         Self { shared }
     }
 
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Sends a message, waiting until the transport has taken it.
     ///
     /// # Errors
@@ -125,10 +129,6 @@ impl Writer {
     /// thread that waits on the connection wakes with an error.
     pub fn abort(&self) {
         self.shared.abort();
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
     }
 
     /// How the connection ended, if it has.

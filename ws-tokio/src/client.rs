@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::io;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
@@ -11,15 +13,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 #[cfg(feature = "tls")]
 use ws_http::Tls;
-use ws_http::{BodyReader, Proxy, Redirects, Response, header_map};
+use ws_http::{Ask, BodyReader, Credentials, Dialed, Proxy, Redirects, Response, Url, header_map};
 use ws_proto::handshake::{Offer, Scheme, Uri};
 use ws_proto::{Config, ConnectStep, Connecting, Limits, Timeouts};
 #[cfg(feature = "deflate")]
 use ws_proto::{Deflate, Role};
 
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Stage};
 use crate::socket::{About, WebSocket};
 use crate::transport::Transport;
+use crate::trip::Trip;
 use crate::way::dial;
 
 /// Connects to a `ws://` URL, or with the feature `tls` to a `wss://` URL, with the defaults: see [`Client`] for more.
@@ -70,9 +73,8 @@ pub async fn connect(url: impl Into<String>) -> Result<WebSocket<Transport>, Con
 #[must_use = "call `connect`"]
 pub struct Client {
     pub(crate) url: String,
-    headers: Headers,
-    subprotocols: Vec<String>,
-    origin: Option<String>,
+    pub(crate) ask: Ask,
+    dialed: Option<Dialed>,
     pub(crate) proxy: Option<Proxy>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Tls,
@@ -83,13 +85,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client for `ws://host[:port]/path?query`, or `wss://`. Connecting checks the URL.
+    /// Makes a client for a URL as people write it: `ws://host[:port]/path?query`, and what
+    /// [`Url`] makes into one, with credentials for example. Connecting checks it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            headers: Headers(Vec::new()),
-            subprotocols: Vec::new(),
-            origin: None,
+            ask: Ask {
+                user_agent: Some(USER_AGENT.into()),
+                ..Ask::default()
+            },
+            dialed: None,
             proxy: None,
             #[cfg(feature = "tls")]
             tls: Tls::new(),
@@ -100,22 +105,73 @@ impl Client {
         }
     }
 
+    /// Connects to a Unix socket in place of the URL's host, which stays the one that is asked for.
+    /// No proxy is asked for it.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), ws_tokio::ConnectError> {
+    /// let ws = ws_tokio::Client::new("ws://localhost/")
+    ///     .connect_to_unix("/run/chat.sock")
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(unix)]
+    pub fn connect_to_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.dialed = Some(Dialed::Unix(path.into()));
+        self
+    }
+
+    /// Connects to this host and port in place of the URL's, which stays the one that is asked for:
+    /// for a server that its name does not lead to yet, or not from here.
+    pub fn connect_to(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.dialed = Some(Dialed::Host(host.into(), port));
+        self
+    }
+
+    /// Sets the Host that is asked for, as `host[:port]`. Default: that of the URL.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.ask.host = Some(host.into());
+        self
+    }
+
+    /// Sets who asks, in place of the user and password of the URL (Basic). A header
+    /// Authorization of the application's goes before both.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.ask.credentials = Some(credentials);
+        self
+    }
+
+    /// Sets what the client says that it is (User-Agent). Default: `ws-tokio/` and its version.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.ask.user_agent = Some(agent.into());
+        self
+    }
+
+    /// Does not say what the client is.
+    pub fn no_user_agent(mut self) -> Self {
+        self.ask.user_agent = None;
+        self
+    }
+
     /// Adds a header to the request: Cookie, Authorization.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.0.push((name.into(), value.into()));
+        self.ask.headers.push((name.into(), value.into()));
         self
     }
 
     /// Offers a subprotocol; the first is preferred.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.subprotocols.push(name.into());
+        self.ask.subprotocols.push(name.into());
         self
     }
 
     /// Sets the page on whose behalf this connects (Origin): `https://example.com`. Not sent
     /// otherwise.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.origin = Some(origin.into());
+        self.ask.origin = Some(origin.into());
         self
     }
 
@@ -148,7 +204,7 @@ impl Client {
 
     /// Follows up to five redirects, one after the other. To another origin none of the
     /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
-    /// may hold tokens, nor does a certificate of ours; and from `wss://` to `ws://` nothing does.
+    /// may hold tokens, nor do credentials, or a certificate of ours; and from `wss://` to `ws://` nothing does.
     /// Default: a redirect is a [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
@@ -198,7 +254,9 @@ impl Client {
     /// [`ConnectError`] says at which step it failed. If the server
     /// [refused](ConnectError::Refused), its answer comes with it.
     pub async fn connect(&self) -> Result<WebSocket<Transport>, ConnectError> {
-        self.in_time(self.follow()).await
+        let mut trip = Trip::new();
+        let connected = self.in_time(self.follow(&mut trip)).await;
+        connected.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
     /// Opens a WebSocket over a stream that leads to the server already: through TLS, a unix socket, a
@@ -215,39 +273,43 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
-        self.in_time(self.open(&uri, stream)).await
+        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let mut trip = Trip::new();
+        trip.begin(&parsed(&url)?, Stage::Answer);
+        let opened = self.in_time(self.open(&url, stream, &mut trip)).await;
+        opened.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
-    /// Waits for an attempt as long as it may take.
-    pub(crate) async fn in_time<T>(
-        &self,
-        attempt: impl Future<Output = Result<T, ConnectError>>,
-    ) -> Result<T, ConnectError> {
-        let patience = self.config.handshake_timeout;
+    /// Waits for an attempt as long as it may take; `None` if the time is up.
+    pub(crate) async fn in_time<T>(&self, attempt: impl Future<Output = T>) -> Option<T> {
         // In a box, because the task that has the connection later would keep its size.
-        let attempt = timeout(patience, Box::pin(attempt)).await;
-        attempt.unwrap_or(Err(ConnectError::Timeout(patience)))
+        let attempt = timeout(self.config.handshake_timeout, Box::pin(attempt));
+        attempt.await.ok()
     }
 
-    async fn follow(&self) -> Result<WebSocket<Transport>, ConnectError> {
+    async fn follow(&self, trip: &mut Trip) -> Result<WebSocket<Transport>, ConnectError> {
         let mut redirects = self.redirects;
+        let mut url = Url::parse(&self.url).map_err(ConnectError::Url)?;
         let mut client = Cow::Borrowed(self);
+        if self.ask.credentials.is_none() && url.credentials().is_some() {
+            client.to_mut().ask.take_credentials_of(&url);
+        }
         loop {
-            let answer = match client.ask().await {
+            let answer = match client.connect_once(&url, trip).await {
                 Err(ConnectError::Refused(answer)) => answer,
                 connected => return connected,
             };
             let location = answer.headers().get(header::LOCATION);
             let location = location.and_then(|value| value.to_str().ok());
-            let Some(next) = redirects.next(&client.url, answer.status(), location)? else {
+            let Some(next) = redirects.next(url.as_str(), answer.status(), location)? else {
                 return Err(ConnectError::Refused(answer));
             };
+            url = Url::parse(&next.url).map_err(ConnectError::Url)?;
             let asked = client.to_mut();
             asked.url = next.url;
             if !next.same_origin {
-                asked.headers.0.clear();
-                asked.subprotocols.clear();
+                asked.ask.go_elsewhere();
+                asked.dialed = None;
                 #[cfg(feature = "tls")]
                 {
                     asked.tls = asked.tls.elsewhere();
@@ -257,32 +319,60 @@ impl Client {
     }
 
     /// Connects to one URL.
-    async fn ask(&self) -> Result<WebSocket<Transport>, ConnectError> {
-        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
+    async fn connect_once(
+        &self,
+        url: &Url,
+        trip: &mut Trip,
+    ) -> Result<WebSocket<Transport>, ConnectError> {
+        let uri = parsed(url)?;
         match uri.scheme() {
             Scheme::Ws => {
-                let stream = dial(&uri, self.proxy.as_ref()).await?;
-                self.open(&uri, stream.into()).await
+                trip.begin(&uri, Stage::Connect);
+                let stream = self.dial(url, &uri, trip).await?;
+                self.open(url, stream, trip).await
             }
             #[cfg(feature = "tls")]
-            Scheme::Wss => self.open_over_tls(&uri).await,
+            Scheme::Wss => self.open_over_tls(url, trip).await,
             #[cfg(not(feature = "tls"))]
             Scheme::Wss => Err(ConnectError::NoTls),
         }
     }
 
+    /// Connects to the host of the URL, or to what was set in its place.
+    pub(crate) async fn dial(
+        &self,
+        url: &Url,
+        uri: &Uri<'_>,
+        trip: &mut Trip,
+    ) -> Result<Transport, ConnectError> {
+        // What cannot be asked for is known before anybody is connected to.
+        self.offered(&self.ask, uri, |_| Ok(()))?;
+        let host = || Dialed::host_of(url, uri);
+        let dialed = self.dialed.clone().unwrap_or_else(host);
+        dial(&dialed, self.proxy.as_ref(), trip).await
+    }
+
     /// Sends the request and reads the answer.
     pub(crate) async fn open<S>(
         &self,
-        uri: &Uri<'_>,
+        url: &Url,
         mut stream: S,
+        trip: &mut Trip,
     ) -> Result<WebSocket<S>, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut connecting = self.connecting(uri)?;
-        stream.write_all(connecting.unsent()).await?;
-        stream.flush().await?;
+        trip.stage = Stage::Answer;
+        let mut ask = self.ask.clone();
+        ask.take_credentials_of(url);
+        let mut connecting = self.offered(&ask, &parsed(url)?, |offer| {
+            Ok(Connecting::new(&offer, &self.config, entropy()?))
+        })?;
+        let sent = async {
+            stream.write_all(connecting.unsent()).await?;
+            stream.flush().await
+        };
+        sent.await.map_err(|error| trip.io(error))?;
         connecting.sent(connecting.unsent().len());
         loop {
             let (status, headers) = match connecting.step()? {
@@ -298,8 +388,9 @@ impl Client {
                     (response.status(), header_map(response.headers()))
                 }
                 ConnectStep::NeedData | ConnectStep::Over => {
-                    if read(&mut connecting, &mut stream).await? == 0 {
-                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                    let len = read(&mut connecting, &mut stream).await;
+                    if len.map_err(|error| trip.io(error))? == 0 {
+                        return Err(trip.io(io::ErrorKind::UnexpectedEof.into()));
                     }
                     continue;
                 }
@@ -311,35 +402,32 @@ impl Client {
         }
     }
 
-    fn connecting(&self, uri: &Uri<'_>) -> Result<Connecting, ConnectError> {
-        self.offered(uri, |offer| {
-            Ok(Connecting::new(&offer, &self.config, entropy()?))
-        })
-    }
-
     /// Does something with what is asked for.
     pub(crate) fn offered<T>(
         &self,
+        ask: &Ask,
         uri: &Uri<'_>,
         then: impl FnOnce(Offer<'_>) -> Result<T, ConnectError>,
     ) -> Result<T, ConnectError> {
-        let protocols: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
-        let headers: Vec<_> = (self.headers.0.iter())
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let mut offer = Offer::to(uri).protocols(&protocols)?.headers(&headers)?;
-        if let Some(origin) = &self.origin {
-            offer = offer.origin(origin)?;
-        }
-        #[cfg(feature = "deflate")]
-        let offer = offer.compression(
-            self.config
-                .deflate
-                .as_ref()
-                .map(|own| own.bounds(Role::Client)),
-        );
-        then(offer)
+        ask.offer(uri, |offer| {
+            #[cfg(feature = "deflate")]
+            let offer = offer.compression(
+                self.config
+                    .deflate
+                    .as_ref()
+                    .map(|own| own.bounds(Role::Client)),
+            );
+            then(offer)
+        })
     }
+}
+
+/// What a client says that it is, unless it is told otherwise.
+const USER_AGENT: &str = concat!("ws-tokio/", env!("CARGO_PKG_VERSION"));
+
+/// The parts of a URL.
+pub(crate) fn parsed(url: &Url) -> Result<Uri<'_>, ConnectError> {
+    Uri::parse(url.as_str()).map_err(|error| ConnectError::Url(error.into()))
 }
 
 /// Bits for keys, from the operating system.
@@ -389,28 +477,15 @@ async fn read<S: AsyncRead + Unpin>(
     Ok(len)
 }
 
-/// Shows the host and the names of the headers: queries, values and subprotocols hold tokens.
+/// Shows the host: queries hold tokens.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("url", &Uri::parse(&self.url))
-            .field("headers", &self.headers)
-            .field("subprotocols", &self.subprotocols.len())
-            .field("origin", &self.origin)
+            .field("url", &Url::parse(&self.url))
+            .field("ask", &self.ask)
+            .field("dialed", &self.dialed)
             .field("proxy", &self.proxy)
             .field("config", &self.config)
-            .finish()
-    }
-}
-
-/// Headers that may hold credentials: `Debug` shows their names only.
-#[derive(Clone)]
-struct Headers(Vec<(String, String)>);
-
-impl fmt::Debug for Headers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
             .finish()
     }
 }

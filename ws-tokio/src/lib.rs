@@ -60,10 +60,12 @@ mod sink;
 mod socket;
 mod split;
 mod stop;
+mod streaming;
 mod timer;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod transport;
+mod trip;
 #[cfg(feature = "hyper")]
 mod upgrade;
 mod wakers;
@@ -71,7 +73,7 @@ mod way;
 mod wire;
 
 pub use client::{Client, connect};
-pub use error::{ConnectError, Error};
+pub use error::{ConnectError, Error, Stage, Tried};
 pub use group::{Group, Membership, Presence, Rooms};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
@@ -80,6 +82,7 @@ pub use server::{Handle, Server, serve};
 pub use socket::{Reply, WebSocket};
 pub use split::{Reader, ReuniteError, Writer};
 pub use stop::StopHandle;
+pub use streaming::{MessageReader, MessageWriter};
 pub use transport::Transport;
 #[cfg(feature = "hyper")]
 pub use upgrade::{Refused, Upgrade, Upgraded, Upgrader, upgrade};

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::{task, time};
 use ws_proto::{
-    Answer, Close, CloseCode, Config, Error, Event, Incoming, Message, MessageBuf, Outgoing,
+    Answer, Close, CloseCode, Config, Error, Event, Incoming, Kind, Message, MessageBuf, Outgoing,
     ProtocolError, Ready, SendError, Session, Shutdown, Verdict,
 };
 
@@ -111,11 +111,15 @@ pub(crate) enum Arrived {
     Closed,
 }
 
-/// Whether a message is wanted only when an answer to it can be queued.
+/// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
-    Any,
-    ForAnswer,
+pub(crate) enum Wanted {
+    /// A message.
+    Message,
+    /// A message, and room to queue an answer to it.
+    MessageAndRoom,
+    /// A part of a message, or its end.
+    Part,
 }
 
 /// The most reads of one turn, after which other tasks have theirs.
@@ -154,7 +158,7 @@ impl Receiving {
         &'a mut self,
         lane: &mut L,
     ) -> Result<Option<Message<'a>>, Error> {
-        if poll_fn(|cx| self.poll_arrival(lane, Room::Any, cx)).await? == Arrived::Closed {
+        if poll_fn(|cx| self.poll_arrival(lane, Wanted::Message, cx)).await? == Arrived::Closed {
             return Ok(None);
         }
         let Self { incoming, waiting } = self;
@@ -172,7 +176,7 @@ impl Receiving {
         lane: &mut L,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message<'a>>, Error>> {
-        if ready!(self.poll_arrival(lane, Room::Any, cx))? == Arrived::Closed {
+        if ready!(self.poll_arrival(lane, Wanted::Message, cx))? == Arrived::Closed {
             return Poll::Ready(Ok(None));
         }
         let Self { incoming, waiting } = self;
@@ -190,11 +194,42 @@ impl Receiving {
         lane: &mut L,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<MessageBuf>, Error>> {
-        if ready!(self.poll_arrival(lane, Room::Any, cx))? == Arrived::Closed {
+        if ready!(self.poll_arrival(lane, Wanted::Message, cx))? == Arrived::Closed {
             return Poll::Ready(Ok(None));
         }
         match self.incoming.take_message(&mut Answers(lane)) {
             Ok(message) => Poll::Ready(Ok(message)),
+            Err(error) => {
+                ready!(self.waiting.poll_hang_up(lane, cx));
+                Poll::Ready(Err(error.into()))
+            }
+        }
+    }
+
+    /// Waits until some of the next message has come: of which kind it is. `None` if the peer has
+    /// closed. What is left of the message before is dropped.
+    pub(crate) async fn begin_to_read<L: Lane>(
+        &mut self,
+        lane: &mut L,
+    ) -> Result<Option<Kind>, Error> {
+        self.incoming.skip();
+        poll_fn(|cx| self.poll_arrival(lane, Wanted::Part, cx)).await?;
+        Ok(self.incoming.reading())
+    }
+
+    /// Polls to read some of the message: how many bytes, 0 at its end, and `None` if the peer has
+    /// closed before that.
+    pub(crate) fn poll_read_part<L: Lane>(
+        &mut self,
+        lane: &mut L,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<usize>, Error>> {
+        if ready!(self.poll_arrival(lane, Wanted::Part, cx))? == Arrived::Closed {
+            return Poll::Ready(Ok(None));
+        }
+        match self.incoming.read(room, &mut Answers(lane)) {
+            Ok(len) => Poll::Ready(Ok(Some(len))),
             Err(error) => {
                 ready!(self.waiting.poll_hang_up(lane, cx));
                 Poll::Ready(Err(error.into()))
@@ -225,14 +260,18 @@ impl Receiving {
     pub(crate) fn poll_arrival<L: Lane>(
         &mut self,
         lane: &mut L,
-        room: Room,
+        wanted: Wanted,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Arrived, Error>> {
         let mut reads = 0;
         loop {
-            match self.incoming.ready(&mut Answers(lane)) {
+            let next = match wanted {
+                Wanted::Message | Wanted::MessageAndRoom => self.incoming.ready(&mut Answers(lane)),
+                Wanted::Part => self.incoming.ready_to_read(&mut Answers(lane)),
+            };
+            match next {
                 Ok(Ready::Message) => {
-                    ready!(self.poll_before_message(lane, room, cx))?;
+                    ready!(self.poll_before_message(lane, wanted, cx))?;
                     return Poll::Ready(Ok(Arrived::Message));
                 }
                 Ok(Ready::Control) => {
@@ -268,16 +307,16 @@ impl Receiving {
     fn poll_before_message<L: Lane>(
         &mut self,
         lane: &mut L,
-        room: Room,
+        wanted: Wanted,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         // The peer waits for its Pong. If it takes nothing, what it sent is received nevertheless.
         if std::mem::take(&mut self.waiting.answered) {
             let _ = lane.poll(cx, Wire::poll_flush);
         }
-        match room {
-            Room::Any => Poll::Ready(Ok(())),
-            Room::ForAnswer => self.poll_with(lane, cx, Wire::poll_room),
+        match wanted {
+            Wanted::Message | Wanted::Part => Poll::Ready(Ok(())),
+            Wanted::MessageAndRoom => self.poll_with(lane, cx, Wire::poll_room),
         }
     }
 

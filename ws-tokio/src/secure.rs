@@ -3,63 +3,65 @@
 #[cfg(feature = "http2")]
 use std::sync::Arc;
 
-use ws_http::TlsError;
-use ws_proto::handshake::Uri;
+use ws_http::Url;
 
-use crate::client::Client;
-use crate::error::ConnectError;
+use crate::client::{Client, parsed};
+use crate::error::{ConnectError, Stage};
 #[cfg(feature = "http2")]
 use crate::http2::Http2;
 use crate::socket::WebSocket;
 use crate::transport::Transport;
-use crate::way::dial;
+use crate::trip::Trip;
 
 impl Client {
     /// Connects to a `wss://` URL.
     pub(crate) async fn open_over_tls(
         &self,
-        uri: &Uri<'_>,
+        url: &Url,
+        trip: &mut Trip,
     ) -> Result<WebSocket<Transport>, ConnectError> {
-        let opened = async {
-            #[cfg(feature = "http2")]
-            if self.http2 {
-                return self.open_as_agreed(uri).await;
-            }
-            self.open(uri, self.secure(uri, Agreeing::Http1).await?)
-                .await
-        };
-        opened.await.map_err(|error| match error {
-            // A server that does not accept our certificate says so after the handshake.
-            ConnectError::Io(error) => match TlsError::within(&error) {
-                Some(error) => failed(uri, error),
-                None => ConnectError::Io(error),
-            },
-            error => error,
-        })
+        #[cfg(feature = "http2")]
+        if self.http2 {
+            return self.open_as_agreed(url, trip).await;
+        }
+        let stream = self.secure(url, Agreeing::Http1, trip).await?;
+        self.open(url, stream, trip).await
     }
 
     /// Connects over the version of HTTP that the server chooses, if it has WebSockets there.
     #[cfg(feature = "http2")]
-    async fn open_as_agreed(&self, uri: &Uri<'_>) -> Result<WebSocket<Transport>, ConnectError> {
-        let stream = self.secure(uri, Agreeing::Either).await?;
+    async fn open_as_agreed(
+        &self,
+        url: &Url,
+        trip: &mut Trip,
+    ) -> Result<WebSocket<Transport>, ConnectError> {
+        let stream = self.secure(url, Agreeing::Either, trip).await?;
         if !stream.speaks_http2() {
-            return self.open(uri, stream).await;
+            return self.open(url, stream, trip).await;
         }
-        let address = stream.peer_addr()?;
-        let http2 = Http2::over(stream).await?;
+        trip.stage = Stage::Answer;
+        let address = stream.peer_addr().map_err(|error| trip.io(error))?;
+        let http2 = Http2::over(stream).await.map_err(|error| trip.io(error))?;
         if http2.has_websockets() {
             let over = |stream| Transport::http2(stream, address);
-            return self.open_stream(&http2, over).await;
+            return self.open_stream(&http2, over, trip).await;
         }
         drop(http2);
         // What was agreed on by TLS stays so for the connection.
-        self.open(uri, self.secure(uri, Agreeing::Http1).await?)
-            .await
+        let stream = self.secure(url, Agreeing::Http1, trip).await?;
+        self.open(url, stream, trip).await
     }
 
     /// Connects to the server, and shakes hands.
-    async fn secure(&self, uri: &Uri<'_>, agreeing: Agreeing) -> Result<Transport, ConnectError> {
-        let config = self.tls.config().map_err(|error| failed(uri, error))?;
+    async fn secure(
+        &self,
+        url: &Url,
+        agreeing: Agreeing,
+        trip: &mut Trip,
+    ) -> Result<Transport, ConnectError> {
+        let uri = parsed(url)?;
+        trip.begin(&uri, Stage::Tls);
+        let config = self.tls.config().map_err(|error| trip.tls(error))?;
         let config = match agreeing {
             Agreeing::Http1 => config,
             #[cfg(feature = "http2")]
@@ -70,9 +72,11 @@ impl Client {
             }
         };
         let expected = self.tls.expected(uri.host());
-        let expected = expected.map_err(|error| failed(uri, error))?;
-        let stream = dial(uri, self.proxy.as_ref()).await?;
-        Ok(Transport::connect(config, expected, stream).await?)
+        let expected = expected.map_err(|error| trip.tls(error))?;
+        let stream = self.dial(url, &uri, trip).await?;
+        trip.stage = Stage::Tls;
+        let stream = Transport::connect(config, expected, stream).await;
+        stream.map_err(|error| trip.io(error))
     }
 }
 
@@ -81,9 +85,4 @@ enum Agreeing {
     Http1,
     #[cfg(feature = "http2")]
     Either,
-}
-
-fn failed(uri: &Uri<'_>, error: TlsError) -> ConnectError {
-    let host = uri.authority().into();
-    ConnectError::Tls { host, error }
 }

@@ -14,7 +14,7 @@ use ws_proto::{
 };
 
 use crate::pool;
-use crate::receiving::{Answers, Arrived, Receiving, Room};
+use crate::receiving::{Answers, Arrived, Receiving, Wanted};
 use crate::wakers::Wakers;
 use crate::wire::Wire;
 
@@ -198,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let Self {
             receiving, wire, ..
         } = self;
-        let arrival = poll_fn(|cx| receiving.poll_arrival(wire, Room::ForAnswer, cx));
+        let arrival = poll_fn(|cx| receiving.poll_arrival(wire, Wanted::MessageAndRoom, cx));
         if arrival.await? == Arrived::Closed {
             return Ok(None);
         }

@@ -13,9 +13,10 @@
 //! to it.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time;
@@ -29,6 +30,7 @@ use ws_proto::{
 use crate::pool;
 use crate::receiving::{Lane, Receiving};
 use crate::socket::{About, WebSocket};
+use crate::streaming::{MessageReader, MessageWriter};
 use crate::wakers::Wakers;
 use crate::wire::Wire;
 
@@ -89,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> fmt::Display for ReuniteError<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> std::error::Error for ReuniteError<S> {}
 
 /// What the halves share.
-struct Shared<S: AsyncRead + AsyncWrite + Unpin> {
+pub(crate) struct Shared<S: AsyncRead + AsyncWrite + Unpin> {
     wire: Mutex<Wire<S>>,
     wakers: Wakers,
 }
@@ -164,6 +166,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     /// As [`recv`](Self::recv).
     pub async fn recv_owned(&mut self) -> Result<Option<MessageBuf>, Error> {
         poll_fn(|cx| self.poll_recv_owned(cx)).await
+    }
+
+    /// Waits for the next message, and gives a way to read it while it comes: see
+    /// [`WebSocket::recv_reader`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`WebSocket::recv_reader`].
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub async fn recv_reader(&mut self) -> Result<Option<MessageReader<'_, S>>, Error> {
+        let Self {
+            receiving, shared, ..
+        } = self;
+        let kind = receiving.begin_to_read(&mut Locked(shared)).await?;
+        Ok(kind.map(|kind| MessageReader::locked(receiving, Locked(shared), kind)))
     }
 
     /// Starts the closing handshake and waits for its end: see [`WebSocket::close`].
@@ -315,6 +335,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         .await
     }
 
+    /// Begins a message that is written in parts: see [`WebSocket::send_writer`]. Until it is
+    /// finished, other writers of the connection can send no message
+    /// ([`MessageInProgress`](SendError::MessageInProgress)).
+    pub fn send_writer(&self, kind: Kind) -> MessageWriter<'_, S> {
+        MessageWriter::of_half(self, kind)
+    }
+
     /// Sends a Ping with at most 125 bytes of payload.
     ///
     /// # Cancel safety
@@ -446,30 +473,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         &self,
         mut run: impl FnMut(&mut Wire<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Result<(), Error> {
+        let mut patience = Patience::default();
+        poll_fn(|cx| self.poll_patiently(&mut patience, cx, &mut run)).await
+    }
+
+    /// The same, to be polled; `patience` remembers how long it has waited.
+    pub(crate) fn poll_patiently(
+        &self,
+        patience: &mut Patience,
+        cx: &mut Context<'_>,
+        run: impl FnOnce(&mut Wire<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
+    ) -> Poll<Result<(), Error>> {
+        let done = self.shared.run_for_writer(cx.waker(), |wire, cx| {
+            wire.check_open()?;
+            run(wire, cx)
+        });
+        if done.is_ready() {
+            *patience = Patience::default();
+            return done;
+        }
         loop {
             let (timeout, timed_out) = self.shared.patience();
-            // How many writes there were when it began to wait.
-            let mut writes = None;
-            let waiting = poll_fn(|cx| {
-                self.shared.run_for_writer(cx.waker(), |wire, cx| {
-                    wire.check_open()?;
-                    let done = run(wire, cx);
-                    writes.get_or_insert_with(|| wire.writes());
-                    done
-                })
-            });
-            match time::timeout(timeout, waiting).await {
-                Ok(done) => return done,
-                Err(_) if writes != Some(self.shared.wire().writes()) => {}
-                Err(_) => {
-                    let error = self.shared.wire().lost(timed_out);
-                    self.shared.wakers.wake_all();
-                    return Err(error);
-                }
+            let writes = self.shared.wire().writes();
+            let sleep = match &mut patience.0 {
+                Some((sleep, before)) if *before == writes => sleep,
+                // The peer has taken something meanwhile.
+                other => &mut other.insert((Box::pin(time::sleep(timeout)), writes)).0,
+            };
+            ready!(sleep.as_mut().poll(cx));
+            if self.shared.wire().writes() == writes {
+                let error = self.shared.wire().lost(timed_out);
+                self.shared.wakers.wake_all();
+                return Poll::Ready(Err(error));
             }
         }
     }
+
+    /// Queues something of `len` bytes, whatever waits already.
+    pub(crate) fn with_outgoing(
+        &self,
+        len: usize,
+        queue: impl FnOnce(&mut Outgoing) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        pool::with_context(&mut self.shared.wire().outgoing, len, queue)
+    }
 }
+
+/// How long a writer has waited for a peer that takes nothing: a timer, and how many writes there were
+/// when it was set.
+#[derive(Debug, Default)]
+pub(crate) struct Patience(Option<(Pin<Box<time::Sleep>>, u32)>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     fn wire(&self) -> MutexGuard<'_, Wire<S>> {
@@ -528,7 +581,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 }
 
 /// The way of the reader to the wire.
-struct Locked<'a, S: AsyncRead + AsyncWrite + Unpin>(&'a Shared<S>);
+pub(crate) struct Locked<'a, S: AsyncRead + AsyncWrite + Unpin>(&'a Shared<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Lane for Locked<'_, S> {
     type Stream = S;

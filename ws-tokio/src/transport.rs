@@ -1,4 +1,5 @@
-//! What a client connects over, and what comes to a server that speaks TLS: TCP, and TLS around it.
+//! What a client connects over, and what comes to a server that speaks TLS: TCP or a Unix socket, and
+//! TLS around it.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -12,34 +13,42 @@ use std::task::{Context, Poll};
 use crate::http2::Http2Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 #[cfg(feature = "tls")]
 use ws_http::rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 
-/// A TCP connection, with TLS around it if the URL says `wss://`: what a [`Client`](crate::Client)
-/// connects over.
+/// A TCP connection or a Unix socket, with TLS around it if the URL says `wss://`: what a
+/// [`Client`](crate::Client) connects over.
 pub struct Transport(Kind);
 
 enum Kind {
     Tcp(TcpStream),
+    /// In a box, so that those over TCP are no larger.
+    #[cfg(unix)]
+    Unix(Box<UnixStream>),
     /// In a box, because it is thirty times as large.
     #[cfg(feature = "tls")]
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Transport>>),
     /// A stream of HTTP/2, over TLS, to this address.
     #[cfg(all(feature = "tls", feature = "http2"))]
     Http2(Box<(Http2Stream, SocketAddr)>),
 }
 
 impl Transport {
-    /// The TCP connection, for its options; `None` over HTTP/2, where it is not this WebSocket's alone.
+    /// The TCP connection, for its options; `None` over a Unix socket, and over HTTP/2, where it is not
+    /// this WebSocket's alone.
     /// What is written to it goes past TLS, if there is some.
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.0 {
             Kind::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Kind::Unix(_) => None,
             #[cfg(feature = "tls")]
-            Kind::Tls(stream) => Some(stream.get_ref().0),
+            Kind::Tls(stream) => stream.get_ref().0.tcp(),
             #[cfg(all(feature = "tls", feature = "http2"))]
             Kind::Http2(_) => None,
         }
@@ -49,10 +58,12 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// The connection is gone.
+    /// The connection is gone, or over a Unix socket, whose other end has none (`Unsupported`).
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
             Kind::Tcp(stream) => stream.peer_addr(),
+            #[cfg(unix)]
+            Kind::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => stream.get_ref().0.peer_addr(),
             #[cfg(all(feature = "tls", feature = "http2"))]
@@ -63,7 +74,15 @@ impl Transport {
     /// Whether there is TLS around it.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
-        !matches!(self.0, Kind::Tcp(_))
+        match self.0 {
+            Kind::Tcp(_) => false,
+            #[cfg(unix)]
+            Kind::Unix(_) => false,
+            #[cfg(feature = "tls")]
+            Kind::Tls(_) => true,
+            #[cfg(all(feature = "tls", feature = "http2"))]
+            Kind::Http2(_) => true,
+        }
     }
 
     /// Shakes hands with a server.
@@ -71,7 +90,7 @@ impl Transport {
     pub(crate) async fn connect(
         config: Arc<ClientConfig>,
         expected: ServerName<'static>,
-        stream: TcpStream,
+        stream: Self,
     ) -> io::Result<Self> {
         let stream = TlsConnector::from(config).connect(expected, stream).await?;
         Ok(Self(Kind::Tls(Box::new(stream.into()))))
@@ -94,7 +113,7 @@ impl Transport {
     /// Shakes hands with a client.
     #[cfg(feature = "tls")]
     pub(crate) async fn accept(config: Arc<ServerConfig>, stream: TcpStream) -> io::Result<Self> {
-        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        let stream = TlsAcceptor::from(config).accept(stream.into()).await?;
         Ok(Self(Kind::Tls(Box::new(stream.into()))))
     }
 
@@ -102,6 +121,8 @@ impl Transport {
     fn stream(self: Pin<&mut Self>) -> Pin<&mut dyn Duplex> {
         match &mut self.get_mut().0 {
             Kind::Tcp(stream) => Pin::new(stream),
+            #[cfg(unix)]
+            Kind::Unix(stream) => Pin::new(&mut **stream),
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => Pin::new(&mut **stream),
             #[cfg(all(feature = "tls", feature = "http2"))]
@@ -113,6 +134,13 @@ impl Transport {
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
         Self(Kind::Tcp(stream))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Transport {
+    fn from(stream: UnixStream) -> Self {
+        Self(Kind::Unix(Box::new(stream)))
     }
 }
 
@@ -151,6 +179,8 @@ impl AsyncWrite for Transport {
     fn is_write_vectored(&self) -> bool {
         match &self.0 {
             Kind::Tcp(stream) => stream.is_write_vectored(),
+            #[cfg(unix)]
+            Kind::Unix(stream) => stream.is_write_vectored(),
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => stream.is_write_vectored(),
             #[cfg(all(feature = "tls", feature = "http2"))]

@@ -4,61 +4,79 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
-use ws_http::{Attempt, Attempts, Proxy, Tunnel, TunnelError};
-use ws_proto::handshake::Uri;
+use ws_http::{Attempt, Attempts, Dialed, Proxy, Tunnel, TunnelError};
 
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Stage, Tried};
+use crate::transport::Transport;
+use crate::trip::Trip;
 
-/// Connects to the host, or to a proxy that connects to it.
-pub(crate) async fn dial(uri: &Uri<'_>, proxy: Option<&Proxy>) -> Result<TcpStream, ConnectError> {
+/// Connects to a host, or to a proxy that connects to it; or to a Unix socket.
+pub(crate) async fn dial(
+    dialed: &Dialed,
+    proxy: Option<&Proxy>,
+    trip: &mut Trip,
+) -> Result<Transport, ConnectError> {
+    let (host, port) = match dialed {
+        Dialed::Host(host, port) => (host, *port),
+        #[cfg(unix)]
+        Dialed::Unix(path) => {
+            trip.tried.note_path(path);
+            trip.stage = Stage::Connect;
+            let stream = UnixStream::connect(path).await;
+            return Ok(stream.map_err(|error| trip.io(error))?.into());
+        }
+    };
     let Some(proxy) = proxy else {
-        return reach(uri.host(), uri.port(), uri.authority()).await;
+        return Ok(reach(host, port, trip).await?.into());
     };
-    let mut stream = reach(proxy.host(), proxy.port(), &proxy.to_string()).await?;
-    let failed = |error| ConnectError::Proxy {
-        proxy: proxy.to_string(),
-        error,
-    };
-    let mut tunnel = Tunnel::new(proxy, uri.host(), uri.port()).map_err(failed)?;
+    trip.tried.note_proxy(proxy);
+    let mut tunnel = Tunnel::new(proxy, host, port).map_err(|error| trip.tunnel(error))?;
+    let mut stream = reach(proxy.host(), proxy.port(), trip).await?;
+    trip.stage = Stage::Proxy;
     while !tunnel.is_open() {
         if !tunnel.unsent().is_empty() {
-            stream.write_all(tunnel.unsent()).await?;
+            let written = stream.write_all(tunnel.unsent()).await;
+            written.map_err(|error| trip.io(error))?;
             tunnel.sent(tunnel.unsent().len());
         }
         // Who is behind the proxy speaks only after us: all that comes is the proxy's, unless it
         // is nobody's.
         let mut buffer = [0; 512];
-        let len = stream.read(&mut buffer).await?;
+        let len = stream.read(&mut buffer).await;
+        let len = len.map_err(|error| trip.io(error))?;
         let read = buffer.get(..len).unwrap_or_default();
-        if tunnel.receive(read).map_err(failed)? < len {
-            return Err(failed(TunnelError::Early));
+        if tunnel.receive(read).map_err(|error| trip.tunnel(error))? < len {
+            return Err(trip.tunnel(TunnelError::Early));
         }
         if len == 0 {
-            tunnel.eof().map_err(failed)?;
+            tunnel.eof().map_err(|error| trip.tunnel(error))?;
         }
     }
+    Ok(stream.into())
+}
+
+/// Connects to the first address of a host that answers.
+async fn reach(host: &str, port: u16, trip: &mut Trip) -> Result<TcpStream, ConnectError> {
+    trip.stage = Stage::LookUp;
+    let addresses = lookup_host((host, port)).await;
+    let addresses = addresses.map_err(|error| trip.io(error))?;
+    trip.stage = Stage::Connect;
+    let found = first_of(addresses, &mut trip.tried).await;
+    let stream = found.map_err(|error| trip.io(error))?;
+    stream.set_nodelay(true).map_err(|error| trip.io(error))?;
     Ok(stream)
 }
 
-/// Connects to the first address of a host that answers. `name` is what an error calls it.
-async fn reach(host: &str, port: u16, name: &str) -> Result<TcpStream, ConnectError> {
-    let found = async {
-        let addresses = lookup_host((host, port)).await?;
-        let stream = first_of(addresses).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    };
-    found.await.map_err(|error| ConnectError::Connect {
-        host: name.into(),
-        error,
-    })
-}
-
 /// Connects to whichever address answers first.
-async fn first_of(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+async fn first_of(
+    addresses: impl IntoIterator<Item = SocketAddr>,
+    tried: &mut Tried,
+) -> io::Result<TcpStream> {
     let epoch = Instant::now();
     let mut attempts = Attempts::new(addresses);
     let mut last = io::ErrorKind::AddrNotAvailable.into();
@@ -68,6 +86,7 @@ async fn first_of(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result
         let now = ws_proto::Instant::from_epoch(epoch.elapsed());
         let ended = match attempts.next(now) {
             Attempt::Begin(address) => {
+                tried.note_address(address);
                 begun.spawn(TcpStream::connect(address));
                 continue;
             }
@@ -101,11 +120,13 @@ mod tests {
             let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             other.local_addr().unwrap()
         };
-        let stream = first_of(vec![closed, open]).await.unwrap();
+        let mut tried = Tried::new("h:80".into());
+        let stream = first_of(vec![closed, open], &mut tried).await.unwrap();
+        assert_eq!(tried.addresses(), [closed, open]);
         assert_eq!(stream.peer_addr().unwrap(), open);
-        let error = first_of([closed]).await.unwrap_err();
+        let error = first_of([closed], &mut tried).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        let error = first_of(Vec::new()).await.unwrap_err();
+        let error = first_of(Vec::new(), &mut tried).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

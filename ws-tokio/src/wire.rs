@@ -278,8 +278,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Says goodbye, if that takes no waiting: the peer of a connection that is dropped while open
     /// learns more than that its stream has ended.
     fn leave(&mut self) {
-        if self.stream.is_some() && self.outgoing.state() == State::Open {
-            let _ = self.outgoing.close(Some(CloseCode::GOING_AWAY.into()));
+        if self.stream.is_some() {
+            if self.outgoing.state() == State::Open {
+                let _ = self.outgoing.close(Some(CloseCode::GOING_AWAY.into()));
+            }
+            // A Close that was queued before leaves, too.
             let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
         }
     }

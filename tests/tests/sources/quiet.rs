@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::mpsc;
 
@@ -14,14 +15,15 @@ use ws_proto::handshake::{
 };
 use ws_proto::{
     AcceptStep, Accepting, Buffers, Chunk, Close, CloseCode, Compressor, Compressors, Config,
-    ConnectStep, Connecting, Connection, Deflate, Event, Header, HeaderBytes, Incoming, Kind,
-    Limits, Mask, MaskKeys, Message, MessageBuf, Opcode, Outgoing, Part, Parts, Prepared, Received,
-    Receiver, Sender, Session, Step, Transmit, Utf8,
+    ConnectStep, Connecting, Connection, Deflate, Draft, Event, Header, HeaderBytes, Incoming,
+    Kind, Limits, Mask, MaskKeys, Message, MessageBuf, Opcode, Outgoing, Part, Parts, Prepared,
+    Received, Receiver, Sender, Session, Step, Transmit, Utf8,
 };
-use ws_std::ws_http::{BodyReader, Redirected, Redirects, Tunnel};
+use ws_std::ws_http::{Ask, BodyReader, Redirected, Redirects, Tunnel};
 use ws_std::{
-    App, Basic, Bearer, Client, ConnectError, Credentials, Group, Presence, Proxies, Proxy, Reader,
-    Reconnect, RoomPolicy, Rooms, StatusCode, Tapped, Url, Writer, http,
+    App, Basic, Bearer, Client, ConnectError, Credentials, Group, MessageReader, MessageWriter,
+    Presence, Proxies, Proxy, Reader, Reconnect, RoomPolicy, Rooms, StatusCode, Tapped, Url,
+    Writer, http,
 };
 
 /// A secret, a payload, a key: no other text has it in it.
@@ -438,6 +440,29 @@ fn the_mark_is_found_however_it_is_shown() {
     }
 }
 
+#[test]
+fn quiet_what_is_asked_for_and_messages_in_parts_show_nothing() {
+    let mut ask = Ask::default();
+    ask.headers.push(("Cookie".into(), MARK.into()));
+    ask.subprotocols.push(MARK.into());
+    ask.credentials = Some(Credentials::new("li", MARK).unwrap());
+    quiet(&ask);
+    let mut draft = Draft::new(Kind::Text);
+    assert_eq!(draft.write(MARK.as_bytes()), Ok(MARK.len()));
+    quiet(&draft);
+    let echo = server().websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message)));
+    let server = run(echo);
+    let mut ws = server.connect();
+    let mut message: MessageWriter<'_> = ws.send_writer(Kind::Text);
+    message.write_all(MARK.as_bytes()).unwrap();
+    quiet(&message);
+    message.finish().unwrap();
+    let mut message: MessageReader<'_> = ws.recv_reader().unwrap().expect("an answer");
+    quiet(&message);
+    message.read_exact(&mut [0; 3]).unwrap();
+    quiet(&message);
+}
+
 /// The public types that have nothing to hide. All others are formatted above, by their names.
 const OPEN: [(&str, &[&str]); 4] = [
     (
@@ -520,6 +545,7 @@ const OPEN: [(&str, &[&str]); 4] = [
         &[
             "Attempt",
             "Attempts",
+            "Dialed",
             "Hosts",
             "Origin",
             "Origins",

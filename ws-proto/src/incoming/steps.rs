@@ -57,24 +57,23 @@ impl Incoming {
 
     /// The part of [`ready`](Self::ready) in this half: everything except reporting an error to the
     /// other.
-    fn advance(&mut self) -> Result<Ready, ProtocolError> {
+    pub(super) fn advance(&mut self) -> Result<Ready, ProtocolError> {
         match self.assembled {
             Assembled::Partly => {}
             Assembled::Found | Assembled::Whole(_) => return Ok(Ready::Message),
             Assembled::HandedOut => self.forget(),
+            Assembled::Read(..) | Assembled::Skipped => {
+                self.skip();
+                if let Some(ready) = self.drop_the_rest()? {
+                    return Ok(ready);
+                }
+            }
         }
+        self.check_what_was_read()?;
         let Some(held) = &mut self.buffer else {
             return self.starve();
         };
         let ReadBuffer { inbox, message } = &mut held.buffer;
-        // What was read straight into the message goes through the receiver where it lies.
-        if message.unchecked() > 0 {
-            let received = self.receiver.receive_any(message.unchecked_mut())?;
-            if let Some(Event::Chunk(chunk)) = received.event {
-                self.assembled = assembled(&chunk);
-            }
-            message.all_checked();
-        }
         loop {
             if let Assembled::Whole(_) = self.assembled {
                 return Ok(Ready::Message);
@@ -114,6 +113,22 @@ impl Incoming {
             };
             self.assembled = assembled(&chunk);
         }
+    }
+
+    /// Takes what was read straight into the message through the receiver, where it lies.
+    pub(super) fn check_what_was_read(&mut self) -> Result<(), ProtocolError> {
+        let Some(held) = &mut self.buffer else {
+            return Ok(());
+        };
+        let message = &mut held.buffer.message;
+        if message.unchecked() > 0 {
+            let received = self.receiver.receive_any(message.unchecked_mut())?;
+            if let Some(Event::Chunk(chunk)) = received.event {
+                self.assembled = assembled(&chunk);
+            }
+            message.all_checked();
+        }
+        Ok(())
     }
 
     /// The next message, if [`ready`](Self::ready) says that there is one.
@@ -312,7 +327,7 @@ impl Incoming {
     }
 
     /// Returns what it means that nothing is left to go on with.
-    fn starve(&self) -> Result<Ready, ProtocolError> {
+    pub(super) fn starve(&self) -> Result<Ready, ProtocolError> {
         if let Some(error) = self.receiver.failed() {
             return Err(error);
         }
@@ -324,7 +339,7 @@ impl Incoming {
     }
 
     #[cold]
-    fn fail(&mut self, error: ProtocolError, answer: &mut impl Answer) -> ProtocolError {
+    pub(super) fn fail(&mut self, error: ProtocolError, answer: &mut impl Answer) -> ProtocolError {
         self.receiver.fail(error);
         answer.with(|out| out.fail(error));
         error

@@ -140,6 +140,11 @@ impl Outgoing {
         outbox.add_frame(&header, payload)
     }
 
+    /// Whether a message was begun, and is not sent to its end.
+    pub(crate) fn is_within_fragments(&self) -> bool {
+        self.sender.is_within_message()
+    }
+
     /// Queues a message without copying its payload. Returns what the caller has to write right
     /// after all that is [`unsent`](Self::unsent), in however many pieces, and to report with
     /// [`sent`](Self::sent), before anything else can be queued: for adapters that write at once

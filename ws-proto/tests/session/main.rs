@@ -16,10 +16,12 @@ mod scenarios;
 mod support;
 
 mod cancel;
+mod drafting;
 mod edges;
 mod lingering;
 mod liveness;
 mod parts;
+mod reading;
 mod receiving;
 mod sending;
 mod transcripts;

@@ -191,7 +191,10 @@ mod tests {
             (Reason::TransportClosed.into(), true),
             (Reason::from(engine::ProtocolError::Handshake).into(), false),
             (
-                ConnectError::WebSocket(ws_tokio::ConnectError::Io(eof())),
+                ConnectError::WebSocket(ws_tokio::ConnectError::Io {
+                    tried: ws_tokio::Tried::new("h:80".into()),
+                    error: eof(),
+                }),
                 true,
             ),
             (

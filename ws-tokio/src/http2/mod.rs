@@ -11,13 +11,15 @@ use h2::{Ping, RecvStream};
 use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
-use ws_proto::handshake::{HttpVersion, Response, ResponseError, Scheme, Uri};
+use ws_http::Url;
+use ws_proto::handshake::{HttpVersion, Response, ResponseError, Scheme};
 use ws_proto::{Connecting, Session};
 
-use crate::client::{BODY, Client, entropy, refused};
-use crate::error::ConnectError;
+use crate::client::{BODY, Client, entropy, parsed, refused};
+use crate::error::{ConnectError, Stage};
 use crate::first::first;
 use crate::socket::{About, WebSocket};
+use crate::trip::Trip;
 
 mod stream;
 
@@ -54,8 +56,8 @@ impl Http2 {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Io`]: the connection failed, or the server does not speak HTTP/2.
-    pub async fn over<S>(stream: S) -> Result<Self, ConnectError>
+    /// The connection failed, or the server does not speak HTTP/2.
+    pub async fn over<S>(stream: S) -> io::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -68,7 +70,7 @@ impl Http2 {
                 Ok(answered) => _ = answered.map_err(failure)?,
                 Err(ended) => {
                     ended.map_err(failure)?;
-                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                    return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
         }
@@ -107,7 +109,10 @@ impl Client {
     /// [`ConnectError::NoHttp2`] if the server does not announce it; and as
     /// [`connect_over`](Self::connect_over).
     pub async fn connect_on(&self, http2: &Http2) -> Result<WebSocket<Http2Stream>, ConnectError> {
-        self.in_time(self.open_stream(http2, |stream| stream)).await
+        let mut trip = Trip::new();
+        let opened = self.in_time(self.open_stream(http2, |stream| stream, &mut trip));
+        let opened = opened.await;
+        opened.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
     /// Asks a server over TLS for HTTP/2, and opens the WebSocket there if the server announces that it
@@ -125,8 +130,16 @@ impl Client {
         &self,
         http2: &Http2,
         over: impl FnOnce(Http2Stream) -> S,
+        trip: &mut Trip,
     ) -> Result<WebSocket<S>, ConnectError> {
-        let uri = Uri::parse(&self.url).map_err(ConnectError::Url)?;
+        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let uri = parsed(&url)?;
+        let mut ask = self.ask.clone();
+        ask.take_credentials_of(&url);
+        if trip.tried.host().is_empty() {
+            trip.begin(&uri, Stage::Answer);
+        }
+        let failed = |error| trip.io(failure(error));
         if !http2.has_websockets() {
             return Err(ConnectError::NoHttp2);
         }
@@ -134,15 +147,15 @@ impl Client {
             Scheme::Ws => "http",
             Scheme::Wss => "https",
         };
-        let mut request = self.offered(&uri, |offer| Ok(offer.to_http_extended(scheme)?))?;
+        let mut request = self.offered(&ask, &uri, |offer| Ok(offer.to_http_extended(scheme)?))?;
         let protocol = Protocol::from_static("websocket");
         request.extensions_mut().insert(protocol);
-        let mut sender = http2.0.clone().ready().await.map_err(failure)?;
-        let (answer, send) = sender.send_request(request, false).map_err(failure)?;
-        let (head, body) = answer.await.map_err(failure)?.into_parts();
+        let mut sender = http2.0.clone().ready().await.map_err(failed)?;
+        let (answer, send) = sender.send_request(request, false).map_err(failed)?;
+        let (head, body) = answer.await.map_err(failed)?.into_parts();
         let response =
             Response::from_parts(head.status.as_u16(), HttpVersion::Http2, &head.headers)?;
-        let agreed = self.offered(&uri, |offer| {
+        let agreed = self.offered(&ask, &uri, |offer| {
             offer.confirm_extended(&response)?;
             Ok(offer.agreed(&response)?)
         });

@@ -11,3 +11,4 @@ mod reconnect;
 mod server;
 mod settings;
 mod tls;
+mod way;

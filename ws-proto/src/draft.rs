@@ -1,0 +1,147 @@
+//! A message that is written in parts, as they come (RFC 6455 §5.4, §6.1): one that is longer than the
+//! memory it may take.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::close::Close;
+use crate::close_code::CloseCode;
+use crate::error::SendError;
+use crate::header::{Kind, Part};
+use crate::outgoing::Outgoing;
+use crate::utf8::Utf8;
+
+/// Collects what is written of a message until it is worth a fragment: for adapters that offer a
+/// message as something to write to.
+///
+/// ```
+/// use ws_proto::{Config, Draft, Kind, Part, Session};
+///
+/// let mut session = Session::server(&Config::default());
+/// let (_, outgoing) = session.halves();
+/// let mut draft = Draft::new(Kind::Text);
+/// for word in ["never ", "mind"] {
+///     assert_eq!(draft.write(word.as_bytes())?, word.len());
+/// }
+/// draft.send(outgoing, Part::Last)?;
+/// assert_eq!(session.unsent(), b"\x81\x0Anever mind");
+/// # Ok::<(), ws_proto::SendError>(())
+/// ```
+///
+/// A message that began to be sent cannot be taken back. One that will not be finished has to be
+/// [abandoned](Self::abandon).
+pub struct Draft {
+    kind: Kind,
+    bytes: Vec<u8>,
+    utf8: Utf8,
+    state: State,
+}
+
+/// How much of it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Nothing,
+    Begun,
+    All,
+}
+
+impl Draft {
+    /// The most that it collects, in bytes: so long are the fragments of a long message, and 65,536
+    /// of them, which most peers take, make 16 GiB.
+    pub const MAX: usize = 256 << 10;
+
+    /// The start of a message.
+    #[must_use]
+    pub const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            bytes: Vec::new(),
+            utf8: Utf8::new(),
+            state: State::Nothing,
+        }
+    }
+
+    /// Takes as much of `bytes` as there is room for: 0 if it [is full](Self::is_full).
+    ///
+    /// # Errors
+    ///
+    /// [`NotUtf8`](SendError::NotUtf8), [`OutOfMemory`](SendError::OutOfMemory): nothing was taken.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
+        let len = bytes.len().min(Self::MAX - self.bytes.len());
+        let taken = bytes.get(..len).unwrap_or_default();
+        let mut utf8 = self.utf8;
+        if self.kind == Kind::Text {
+            utf8.push(taken).map_err(|_| SendError::NotUtf8)?;
+        }
+        let reserved = self.bytes.try_reserve(len);
+        reserved.map_err(|_| SendError::OutOfMemory)?;
+        self.bytes.extend_from_slice(taken);
+        self.utf8 = utf8;
+        Ok(len)
+    }
+
+    /// Queues what was collected, as a fragment: the last one, or one of which nobody knows that it
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::send_part`]: nothing was queued, and everything is still here.
+    /// [`NotUtf8`](SendError::NotUtf8) if a text ends within a character.
+    pub fn send(&mut self, outgoing: &mut Outgoing, part: Part) -> Result<(), SendError> {
+        if part == Part::Last {
+            self.utf8.finish().map_err(|_| SendError::NotUtf8)?;
+        }
+        if self.state == State::Nothing && outgoing.is_within_fragments() {
+            // Its fragments would go on with the other message.
+            return Err(SendError::MessageInProgress);
+        }
+        outgoing.send_part(self.kind, &self.bytes, part)?;
+        self.bytes.clear();
+        self.state = match part {
+            Part::More => State::Begun,
+            Part::Last => State::All,
+        };
+        Ok(())
+    }
+
+    /// Gives a message up that is not finished. If nothing of it was sent, nothing is; otherwise it
+    /// can only be ended together with the connection, by this Close (1011): half a message must not
+    /// look like a whole one.
+    #[must_use]
+    pub fn abandon(&mut self) -> Option<Close<'static>> {
+        self.bytes = Vec::new();
+        match core::mem::replace(&mut self.state, State::All) {
+            State::Begun => Close::new(CloseCode::INTERNAL, "message not finished").ok(),
+            State::Nothing | State::All => None,
+        }
+    }
+
+    /// The number of bytes that were collected and not sent.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was collected that is not sent.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether it takes nothing more before what it has is [sent](Self::send).
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.bytes.len() == Self::MAX
+    }
+}
+
+/// Shows how long it is, and nothing of what it says.
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("kind", &self.kind)
+            .field("len", &self.bytes.len())
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
