@@ -123,3 +123,20 @@ fn the_last_piece_decides() {
         assert_eq!(lives, alive, "{first}");
     }
 }
+
+/// A frame of ours that waited for the end of a referred payload is not what a transport refused.
+#[test]
+fn the_end_of_a_referred_payload_refuses_nothing() {
+    let payload = [7; LEN];
+    assert!(!lives(|session| {
+        let (_, outgoing) = session.halves();
+        let message = Message::Binary(&payload);
+        let _ = outgoing.send_by_reference(message).expect("room");
+        outgoing.sent(4);
+        outgoing.ping(b"").expect("open");
+        assert!(outgoing.unsent().is_empty(), "it has to wait");
+        outgoing.sent(LEN);
+        assert_eq!(outgoing.unsent().len(), 2);
+        outgoing.sent(2);
+    }));
+}
