@@ -160,6 +160,12 @@ impl Encoding {
     pub(crate) const fn place(self) -> usize {
         self.window.get().saturating_sub(WindowBits::CAN.get()) as usize
     }
+
+    /// The memory that zlib takes for a context, in bytes, or a little more: its window, what is
+    /// pending, and the hashes.
+    const fn context_len(self) -> usize {
+        (4 << self.window.get()) + (7 << (self.memory + 6)) + HASHES
+    }
 }
 
 impl Deflater {
@@ -273,11 +279,10 @@ impl Deflater {
         self.context.replace(context)
     }
 
-    /// The memory that it holds, in bytes: zlib's by its documentation.
+    /// The memory that it holds, in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.context.as_ref().map_or(0, |context| {
-            let Encoding { window, memory, .. } = context.encoding;
-            (1 << (window.get() + 2)) + (1 << (memory + 9)) + context.out.capacity()
+            context.encoding.context_len() + context.out.capacity()
         })
     }
 
@@ -294,9 +299,7 @@ impl Deflater {
 
 impl Compressor {
     fn new(encoding: Encoding) -> Result<Self, SendError> {
-        let window = 4 << encoding.window.get();
-        let pending = 7 << (encoding.memory + 6);
-        ask_for(window + pending + HASHES).map_err(starved)?;
+        ask_for(encoding.context_len()).map_err(starved)?;
         let config = DeflateConfig {
             level: encoding.level.into(),
             mem_level: encoding.memory.into(),

@@ -178,6 +178,18 @@ mod tests {
     use std::string::ToString;
 
     #[test]
+    fn an_error_says_whose_rule_was_broken() {
+        let broken = Error::from(ProtocolError::ReservedBit);
+        assert_eq!(broken.to_string(), "protocol error: reserved bit set");
+        let limit = Error::from(ProtocolError::TooManyFragments { limit: 5 });
+        assert!(
+            limit
+                .to_string()
+                .starts_with("limit exceeded: too many fragments")
+        );
+    }
+
+    #[test]
     fn a_failure_is_told_again_as_it_was() {
         for error in [
             io::Error::from_raw_os_error(1),

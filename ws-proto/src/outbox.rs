@@ -152,8 +152,8 @@ impl Outbox {
     /// after the others.
     #[inline]
     pub(crate) fn sent(&mut self, len: usize) -> Taken {
-        // The common case: all there is.
-        if len == self.own_len() && len == self.len() && self.is_plain() {
+        // The common case: all that lies here.
+        if len == self.own_len() && self.is_plain() {
             (self.end, self.controls_end) = (0, 0);
             (self.cursor.start, self.cursor.boundary) = (0, 0);
             self.message_next = false;

@@ -67,12 +67,13 @@ pub(super) fn receive_payload<'b>(
     let mut ascii = false;
     // The key is rotated for the next piece of the frame.
     frame.mask = frame.mask.map(|mask| {
-        if !text {
-            return mask.apply(payload);
+        if text {
+            let (after, is_ascii) = mask.apply_to_text(payload);
+            ascii = is_ascii;
+            after
+        } else {
+            mask.apply(payload)
         }
-        let (after, is_ascii) = mask.apply_to_text(payload);
-        ascii = is_ascii;
-        after
     });
     if text {
         // Unmasking has seen whether all is ASCII, which is valid wherever a character may begin.

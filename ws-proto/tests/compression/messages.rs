@@ -424,3 +424,18 @@ fn made(end: Role, agreed: Compression) -> Session {
         Role::Client => client(agreed),
     }
 }
+
+/// Text in parts is judged part by part, as text that is not compressed is.
+#[test]
+fn text_that_is_invalid_fails_with_the_part_that_makes_it_so() {
+    let (mut server, mut client) = (server(FULL), client(FULL));
+    let (_, outgoing) = server.halves();
+    outgoing
+        .send_part(Kind::Binary, b"no text: \xFF, and more", Part::More)
+        .expect("room");
+    let mut frame = outgoing.unsent().to_vec();
+    assert_eq!(frame[0], 0x42, "compressed, binary, not the last");
+    frame[0] = 0x41;
+    client.push(&frame);
+    assert_eq!(client.step(), Err(ProtocolError::InvalidUtf8));
+}

@@ -281,7 +281,12 @@ fn windows_of_15_bits_are_not_mentioned() {
         let agreed = ours.agree(request.extensions()).expect("well-formed");
         let accept = request.accept().expect("a handshake").compression(agreed);
         let len = accept.encode(&mut out).expect("room");
-        (offer, extensions(&out[..len]))
+        let answer = extensions(&out[..len]);
+        assert_eq!(
+            agreed.map(|agreed| agreed.to_string()),
+            Some(answer.clone())
+        );
+        (offer, answer)
     };
     let words = |offer: &str, answer: &str| (offer.to_owned(), answer.to_owned());
     assert_eq!(

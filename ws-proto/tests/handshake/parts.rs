@@ -65,6 +65,7 @@ fn both_ends_over_http_1() {
     let request = Request::from_http(method, uri, version, asked.headers(), None);
     let request = request.expect("a request");
     assert_eq!(request.bootstrap(), Bootstrap::Http1);
+    assert_eq!(request.authority(), None, "Host says it");
     let answer = served(&request).expect("a handshake");
     assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(answer.headers()["upgrade"], "websocket");
@@ -115,6 +116,7 @@ fn both_ends_over_http_2() {
         let request = request.expect("a request");
         assert!(request.wants_upgrade());
         assert_eq!(request.bootstrap(), Bootstrap::ExtendedConnect);
+        assert_eq!(request.authority(), Some("example.com"));
         let answer = served(&request).expect("a handshake");
         assert_eq!(answer.status(), StatusCode::OK);
         for name in ["upgrade", "connection", "sec-websocket-accept"] {

@@ -472,3 +472,25 @@ fn split_sides_work_as_one() {
         .expect("room");
     assert_eq!(outgoing.unsent(), b"\x8A\x01x\x81\x01y");
 }
+
+/// A control frame is handed out when it is the next and has arrived whole; a message, never.
+#[test]
+fn control_hands_out_control_frames_alone() {
+    for end in End::BOTH {
+        let mut session = end.session(&Limits::default());
+        assert_eq!(session.control(), Ok(None));
+        session.push(&end.peer_frame(TEXT, b"hello"));
+        assert_eq!(session.control(), Ok(None), "a message is the next");
+        let ping = end.peer_frame(PING, b"ping");
+        let (head, rest) = ping.split_at(ping.len() - 1);
+        session.push(head);
+        assert_eq!(
+            session::step(&mut session),
+            Ok(Some(Got::Text("hello".into())))
+        );
+        assert_eq!(session.control(), Ok(None), "its last byte is not there");
+        session.push(rest);
+        assert_eq!(session.control(), Ok(Some(Event::Ping(b"ping"))));
+        assert_eq!(session.control(), Ok(None));
+    }
+}
