@@ -173,7 +173,7 @@ impl Outgoing {
     }
 
     /// Reports that the transport took nothing of what is to be written: what it takes after
-    /// that is a sign of life. What it takes right after another piece is none.
+    /// that is a sign of life. What it takes right after another piece is not one.
     pub const fn on_blocked(&mut self) {
         self.liveness.on_blocked();
     }

@@ -165,7 +165,7 @@ fn bombs_chained_through_takeover_stop_at_the_limit() {
 
 /// The memory of a message before it is used again, and may be twice the limit.
 #[test]
-fn bombs_behind_a_long_message_stop_at_twice_the_limit() {
+fn bombs_after_a_long_message_stop_at_twice_the_limit() {
     let full = both(15, Takeover::Kept);
     let limit = usize::try_from(LIMIT).unwrap();
     let bomb = deflated(&full, &[vec![0; 64 << 20]]).remove(0);

@@ -177,7 +177,7 @@ fn both_break_the_protocol() {
 }
 
 #[test]
-fn a_violation_behind_a_close_is_not_looked_at() {
+fn a_violation_after_a_close_is_not_looked_at() {
     let mut pair = pair();
     pair.close(Client, normal()).unwrap();
     pair.inject(Client, &[0xFF, 0xFF]);

@@ -201,7 +201,7 @@ fn people_get_words_and_a_histogram() {
 }
 
 #[test]
-fn a_time_is_measured_behind_the_warm_up() {
+fn a_time_is_measured_after_the_warm_up() {
     let served = Served::start(&[]);
     let report = json(&[&served.url("/echo"), "-d", "0.2", "-c", "2"]);
     let seconds = report["seconds"].as_f64().unwrap();

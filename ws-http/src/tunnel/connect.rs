@@ -218,7 +218,7 @@ mod tests {
             ("HTTP/1.1 302 Found\r\nLocation: http://a/\r\n\r\n", "the proxy answered with status 302"),
             ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "the proxy answered with status 101"),
             (&long, "the proxy's answer is too long (Tunnel::MAX_HEAD is 16384 bytes)"),
-            (&many, "the proxy's answer is not one of HTTP: too many interim responses"),
+            (&many, "the proxy's answer is not one of HTTP: more than 8 interim responses"),
             ("SSH-2.0-OpenSSH_9.9\r\n\r\n", "the proxy's answer is not one of HTTP: the status line is malformed"),
             ("HTTP/1.1 200 OK\n\n", "the proxy's answer is not one of HTTP: a line ends in LF without CR"),
             (

@@ -151,7 +151,7 @@ pub enum RequestError {
     InvalidExtensions,
     /// It was not complete within
     /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
-    #[error("the request took too long")]
+    #[error("the request was not complete in time (Config::handshake_timeout)")]
     Timeout,
     /// The Origin is malformed, sent twice, or not one the server talks to (§10.2).
     #[error("origin not allowed")]
@@ -172,7 +172,7 @@ pub enum ResponseError {
     #[error("the server answered with status {0}")]
     Refused(u16),
     /// More than 8 interim responses (RFC 9110 §15.2) came before the answer.
-    #[error("too many interim responses")]
+    #[error("more than 8 interim responses")]
     TooManyInterim,
     /// A 101 that is not of HTTP/1.1 (§4.2.2 (5)).
     #[error("the response is not HTTP/1.1")]

@@ -506,7 +506,7 @@ impl<'b> Request<'b> {
         };
         // "If the target URI includes an authority component, then a client MUST send a field value
         // for Host that is identical to that authority component" (RFC 9112 §3.2). Of two names,
-        // whoever looked at one of them on the way let the other one through.
+        // a proxy that looked at one of them let the other one through.
         //
         // "a server SHOULD treat a request as malformed if it contains a Host header field that
         // identifies an entity that differs from the entity in the ":authority" pseudo-header

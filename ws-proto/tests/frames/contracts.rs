@@ -529,7 +529,7 @@ fn early_text_that_ends_within_a_character_fails_with_its_last_frame() {
 /// The end of the stream: clean behind a Close, an error without one, and then nobody is left to
 /// be told.
 #[test]
-fn eof_is_clean_only_behind_a_close() {
+fn eof_is_clean_only_after_a_close() {
     for end in End::BOTH {
         let mut connection = end.connection(&Limits::default());
         connection.ping(b"x").expect("open");

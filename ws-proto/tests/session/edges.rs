@@ -82,7 +82,7 @@ fn each_ping_of_a_handful_is_answered_and_the_last_of_a_flood() {
 }
 
 #[test]
-fn behind_a_message_that_waits_the_last_ping_is_answered() {
+fn after_a_message_that_waits_the_last_ping_is_answered() {
     let mut session = Session::server(&Limits::default().into());
     session.send("first").expect("room");
     for number in 0..3 {

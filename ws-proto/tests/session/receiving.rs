@@ -298,7 +298,7 @@ fn into_parts_loses_no_answer() {
 
 /// The bytes behind the opening handshake are the first frames.
 #[test]
-fn push_takes_what_came_behind_the_handshake() {
+fn push_takes_what_came_after_the_handshake() {
     let end = End::Server;
     let wire = [
         end.peer_frame(BINARY, &bytes(5000)),

@@ -271,9 +271,9 @@ fn partial_writes_of_any_size_leave_every_frame_whole() {
     }
 }
 
-/// The Close is behind every message that was accepted before it, and the last word.
+/// The Close comes after every message that was accepted before it, and the last word.
 #[test]
-fn last_word_the_close_is_behind_all_messages() {
+fn last_word_the_close_comes_after_all_messages() {
     for end in End::BOTH {
         let mut session = end.session(&Limits::default());
         session.send("one").expect("room");

@@ -428,7 +428,7 @@ fn a_trace_shows_every_byte() {
 }
 
 #[test]
-fn frames_behind_the_request_are_not_lost() {
+fn frames_after_the_request_are_not_lost() {
     let server = run(echo());
     let mut raw = Raw::connect(server.addr);
     let big = pattern(100_000);

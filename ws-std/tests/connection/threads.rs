@@ -394,7 +394,7 @@ fn a_writer_outlives_its_connection_harmlessly() {
 }
 
 #[test]
-fn a_close_behind_a_large_message_is_written() {
+fn a_close_after_a_large_message_is_written() {
     // The close of one thread and the large message of another: whichever comes first, the Close
     // leaves, and not only when somebody writes next.
     for _ in 0..200 {
