@@ -196,11 +196,11 @@ fn a_message_that_is_dropped_half_written_closes_only_if_something_has_left() {
     message.write_all(b"nothing of this").unwrap();
     drop(message);
     ws.send("whole").unwrap();
-    let other = ws.writer();
+    let another = ws.writer();
     let mut message = ws.send_writer(Kind::Text);
     message.write_all(b"half").unwrap();
     message.flush().unwrap();
-    let other = other.send("between").unwrap_err();
+    let other = another.send("between").unwrap_err();
     assert!(
         matches!(other, Error::Send(SendError::MessageInProgress)),
         "{other:?}"
@@ -208,6 +208,8 @@ fn a_message_that_is_dropped_half_written_closes_only_if_something_has_left() {
     drop(message);
     let after = ws.send("after").unwrap_err();
     assert!(matches!(after, Error::Send(SendError::Closed)), "{after:?}");
+    // The server waits for the end of the stream.
+    drop((another, ws));
     let (code, reason) = told.recv_timeout(PATIENCE).unwrap().expect("a Close");
     assert_eq!(
         (code, &*reason),
