@@ -296,7 +296,7 @@ impl Incoming {
     #[inline(never)]
     fn direct_any(&self, remaining: u64) -> u64 {
         // What is read in parts, or skipped, goes through the inbox.
-        if let Assembled::Read(..) | Assembled::Skipped = self.assembled {
+        if self.assembled != Assembled::Partly {
             return 0;
         }
         let Some(held) = &self.buffer else {

@@ -116,6 +116,7 @@ impl Incoming {
     }
 
     /// Takes what was read straight into the message through the receiver, where it lies.
+    #[inline]
     pub(super) fn check_what_was_read(&mut self) -> Result<(), ProtocolError> {
         let Some(held) = &mut self.buffer else {
             return Ok(());
