@@ -138,6 +138,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_bar_is_seen_if_and_only_if_something_is_there() {
+        assert_eq!(bar(0, 10, 8), "");
+        assert_eq!(bar(0, 0, 8), "");
+        assert_eq!(bar(1, 1000, 8), "▏");
+        assert_eq!(bar(5, 10, 8), "█".repeat(4));
+        assert_eq!(bar(10, 10, 8), "█".repeat(8));
+    }
+
+    #[test]
     fn rows_are_few_and_hold_everything() {
         for (least, most) in [(0, 0), (1, 1), (999, 1000), (1000, 1001), (40_000, 60_000)]
             .into_iter()

@@ -105,9 +105,10 @@ fn a_callback_may_stop_it_and_what_it_sent_before_arrives() {
     peer.close(1000, "so long");
     within(move || running.join().unwrap()).unwrap();
     assert_eq!(log.lines(), ["open", "close 1000 so long"]);
-    // One that answers no Close keeps nobody.
+    // One that answers no Close keeps nobody, however long it may take for that.
     let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let (app, log) = noting(App::new(url));
+    let patient = Client::new(url).timeouts(timeouts(None, 600_000, 600_000));
+    let (app, log) = noting(patient.into());
     let app = app.on_message(|app, _| {
         app.stop();
         Ok::<_, Error>(())

@@ -1,13 +1,20 @@
-//! Connections over sockets that are no TCP: Unix sockets, which need nothing but the trait.
+//! Connections over sockets that are not ours: Unix sockets, which need nothing but the trait, and what
+//! is asked of each.
 
 #![cfg(unix)]
 
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{PATIENCE, echo, pattern, server, timeouts, within};
-use ws_std::{Client, CloseCode, ConnectError, Error, Message, Server, StatusCode, TimedOut};
+use crate::common::{PATIENCE, echo, pattern, run, server, timeouts, within};
+use ws_std::{
+    Client, CloseCode, ConnectError, Error, Message, Server, Socket, StatusCode, TimedOut,
+};
 
 /// Serves one connection, and has a client at the other end of it.
 fn between(server: &Server, client: impl FnOnce(UnixStream)) {
@@ -60,7 +67,7 @@ fn a_peer_that_is_silent_is_given_up_over_any_socket() {
         // Nobody reads there, so nobody answers.
         let ws = client.connect_over(socket).unwrap();
         other.set_read_timeout(Some(PATIENCE)).unwrap();
-        let ended = std::io::copy(&mut &other, &mut std::io::sink());
+        let ended = io::copy(&mut &other, &mut io::sink());
         assert!(ended.unwrap() > 0);
         drop(ws);
     });
@@ -78,4 +85,70 @@ fn a_shutdown_wakes_a_reader_over_any_socket() {
     assert_eq!(ws.peer_close().unwrap().0, CloseCode::GOING_AWAY);
     drop(ws);
     within(|| serving.join()).unwrap();
+}
+
+/// How often a socket was prepared, and waited for.
+#[derive(Default)]
+struct Calls {
+    prepared: AtomicUsize,
+    waited: AtomicUsize,
+}
+
+struct Counted(UnixStream, Arc<Calls>);
+
+impl Socket for Counted {
+    fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+        Socket::read(&self.0, room)
+    }
+
+    fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        Socket::write(&self.0, pieces)
+    }
+
+    fn wait_readable(&self) -> io::Result<()> {
+        self.1.waited.fetch_add(1, Ordering::SeqCst);
+        self.0.wait_readable()
+    }
+
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        Socket::set_read_timeout(&self.0, timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        Socket::set_write_timeout(&self.0, timeout)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        Socket::shutdown(&self.0, how)
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        self.1.prepared.fetch_add(1, Ordering::SeqCst);
+        Socket::prepare(&self.0)
+    }
+}
+
+#[test]
+fn a_socket_is_prepared_and_waited_for_while_nothing_comes() {
+    between(&echo(), |socket| {
+        let calls = Arc::new(Calls::default());
+        let socket = Counted(socket, calls.clone());
+        let mut ws = Client::new("ws://h/").connect_over(socket).unwrap();
+        ws.send("hello").unwrap();
+        assert_eq!(ws.recv().unwrap(), Some(Message::Text("hello")));
+        ws.close(CloseCode::NORMAL, "").unwrap();
+        assert!(calls.prepared.load(Ordering::SeqCst) > 0);
+        assert!(calls.waited.load(Ordering::SeqCst) > 0);
+    });
+}
+
+#[test]
+fn what_is_sent_over_tcp_leaves_at_once() {
+    let server = run(echo());
+    let socket = TcpStream::connect(server.addr).unwrap();
+    let same = socket.try_clone().unwrap();
+    assert!(!same.nodelay().unwrap());
+    let ws = Client::new(server.url("/")).connect_over(socket).unwrap();
+    assert!(same.nodelay().unwrap());
+    drop(ws);
 }
