@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::common::{Raw, run, server, timeouts, within};
 use ws_proto::handshake::{Answer, HttpVersion, Key, Offer, Request, Scan, Uri};
 use ws_proto::{
-    AcceptStep, Accepting, Close, CloseCode, Config, Connection, Instant, Kind, Limits, Message,
-    Part, SendError, Sender, Session,
+    AcceptStep, Accepting, Close, CloseCode, Config, Connection, Draft, Instant, Kind, Limits,
+    Message, Part, SendError, Sender, Session,
 };
 use ws_std::{Client, Clock, Error, Pace, Proxy, Response, StatusCode, Timeouts, WebSocket};
 use ws_testkit::heads::rows;
@@ -149,6 +149,7 @@ fn every_send_error_occurs() {
             .send(Message::Text("Hello"), &mut [0; 3])
             .unwrap_err(),
         full.send("x").unwrap_err(),
+        Draft::new(Kind::Text).write(b"\xff").unwrap_err(),
     ]);
     let source = include_str!("../../../ws-proto/src/error.rs");
     // That takes a machine whose memory is full: `ws-proto/tests/out_of_memory.rs`.
@@ -247,11 +248,11 @@ fn every_connect_error_occurs() {
     let hook = Client::new(&url).reconnect().retry_if(|_| false);
     let mut hook = hook.before_each(|_| Err(ErrorKind::NotFound.into()));
     occurred.extend(names(hook.next().map(|failed| failed.unwrap_err())));
-    // That takes a build without TLS: `ws-std/tests/server/http.rs`. And a system whose source of
-    // randomness fails: there is no call that makes it.
+    // They take a build without TLS (`ws-std/tests/client/answers.rs`), HTTP/2 (`ws-tokio/tests/guest/http2.rs`),
+    // and a system whose source of randomness fails: there is no call that makes it.
     assert_eq!(
-        missing(STD, "ConnectError", &occurred),
-        ["Entropy", "NoTls"]
+        missing(CONNECT, "ConnectError", &occurred),
+        ["Entropy", "NoHttp2", "NoTls"]
     );
 }
 
@@ -276,4 +277,4 @@ fn every_uri_error_occurs() {
 const OPEN: &str = include_str!("../../../ws-proto/src/failure.rs");
 
 /// What can go wrong when connecting.
-const STD: &str = include_str!("../../../ws-std/src/error.rs");
+const CONNECT: &str = include_str!("../../../ws-http/src/connect_error.rs");
