@@ -177,8 +177,14 @@ fn no_memory_at_any_allocation_of_any_conversation() {
         setup.echo = true;
         Some((case.name.clone(), setup, case.after_the_opening()?))
     });
+    // An allocator of 32 bits takes minutes for all of them: it has every tenth.
+    let step = if cfg!(target_pointer_width = "32") {
+        10
+    } else {
+        1
+    };
     let mut count = 0;
-    for (name, setup, actions) in scripts.chain(cases) {
+    for (name, setup, actions) in scripts.chain(cases).step_by(step) {
         for inlet in Inlet::ALL {
             count += assert_ends_softly(&name, &setup, &actions, inlet);
         }

@@ -19,7 +19,7 @@ thread_local! {
     /// Since it was said which of them fail.
     static ASKED: Cell<usize> = const { Cell::new(0) };
     static FAILED: Cell<usize> = const { Cell::new(0) };
-    /// By which grown memory might have been copied.
+    /// By which grown memory might have been copied; with pointers of 32 bits it begins again.
     static MOVED: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -56,7 +56,7 @@ pub fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
         calls: CALLS.get() - calls,
         peak: (PEAK.get() - live).cast_unsigned(),
         kept: LIVE.get() - live,
-        moved: MOVED.get() - moved,
+        moved: MOVED.get().wrapping_sub(moved),
     };
     (result, usage)
 }
@@ -184,7 +184,7 @@ unsafe impl GlobalAlloc for Counting {
             LIVE.set(LIVE.get() + layout.size().cast_signed());
             return ptr::null_mut();
         }
-        MOVED.set(MOVED.get() + layout.size());
+        MOVED.set(MOVED.get().wrapping_add(layout.size()));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.realloc(ptr, layout, size) }
     }
