@@ -274,10 +274,20 @@ impl Client {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let client = self.with_credentials_of(&url);
         let mut trip = Trip::new();
         trip.begin(&parsed(&url)?, Stage::Answer);
-        let opened = self.in_time(self.open(&url, stream, &mut trip)).await;
+        let opened = self.in_time(client.open(&url, stream, &mut trip)).await;
         opened.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
+    }
+
+    /// With the user and the password of the URL, if none were set.
+    pub(crate) fn with_credentials_of(&self, url: &Url) -> Cow<'_, Self> {
+        let mut client = Cow::Borrowed(self);
+        if self.ask.credentials.is_none() && url.credentials().is_some() {
+            client.to_mut().ask.take_credentials_of(url);
+        }
+        client
     }
 
     /// Waits for an attempt as long as it may take; `None` if the time is up.
@@ -290,10 +300,7 @@ impl Client {
     async fn follow(&self, trip: &mut Trip) -> Result<WebSocket<Transport>, ConnectError> {
         let mut redirects = self.redirects;
         let mut url = Url::parse(&self.url).map_err(ConnectError::Url)?;
-        let mut client = Cow::Borrowed(self);
-        if self.ask.credentials.is_none() && url.credentials().is_some() {
-            client.to_mut().ask.take_credentials_of(&url);
-        }
+        let mut client = self.with_credentials_of(&url);
         loop {
             let answer = match client.connect_once(&url, trip).await {
                 Err(ConnectError::Refused(answer)) => answer,
@@ -306,7 +313,6 @@ impl Client {
             };
             url = Url::parse(&next.url).map_err(ConnectError::Url)?;
             let asked = client.to_mut();
-            asked.url = next.url;
             if !next.same_origin {
                 asked.ask.go_elsewhere();
                 asked.dialed = None;
@@ -346,7 +352,7 @@ impl Client {
         trip: &mut Trip,
     ) -> Result<Transport, ConnectError> {
         // What cannot be asked for is known before anybody is connected to.
-        self.offered(&self.ask, uri, |_| Ok(()))?;
+        self.offered(uri, |_| Ok(()))?;
         let host = || Dialed::host_of(url, uri);
         let dialed = self.dialed.clone().unwrap_or_else(host);
         dial(&dialed, self.proxy.as_ref(), trip).await
@@ -363,9 +369,7 @@ impl Client {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         trip.stage = Stage::Answer;
-        let mut ask = self.ask.clone();
-        ask.take_credentials_of(url);
-        let mut connecting = self.offered(&ask, &parsed(url)?, |offer| {
+        let mut connecting = self.offered(&parsed(url)?, |offer| {
             Ok(Connecting::new(&offer, &self.config, entropy()?))
         })?;
         let sent = async {
@@ -405,11 +409,10 @@ impl Client {
     /// Does something with what is asked for.
     pub(crate) fn offered<T>(
         &self,
-        ask: &Ask,
         uri: &Uri<'_>,
         then: impl FnOnce(Offer<'_>) -> Result<T, ConnectError>,
     ) -> Result<T, ConnectError> {
-        ask.offer(uri, |offer| {
+        self.ask.offer(uri, |offer| {
             #[cfg(feature = "deflate")]
             let offer = offer.compression(
                 self.config

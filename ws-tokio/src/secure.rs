@@ -44,7 +44,7 @@ impl Client {
         let http2 = Http2::over(stream).await.map_err(|error| trip.io(error))?;
         if http2.has_websockets() {
             let over = |stream| Transport::http2(stream, address);
-            return self.open_stream(&http2, over, trip).await;
+            return self.open_stream(url, &http2, over, trip).await;
         }
         drop(http2);
         // What was agreed on by TLS stays so for the connection.

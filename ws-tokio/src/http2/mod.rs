@@ -109,8 +109,10 @@ impl Client {
     /// [`ConnectError::NoHttp2`] if the server does not announce it; and as
     /// [`connect_over`](Self::connect_over).
     pub async fn connect_on(&self, http2: &Http2) -> Result<WebSocket<Http2Stream>, ConnectError> {
+        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let client = self.with_credentials_of(&url);
         let mut trip = Trip::new();
-        let opened = self.in_time(self.open_stream(http2, |stream| stream, &mut trip));
+        let opened = self.in_time(client.open_stream(&url, http2, |stream| stream, &mut trip));
         let opened = opened.await;
         opened.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
@@ -128,14 +130,12 @@ impl Client {
     /// Opens a stream, of which `over` makes what the WebSocket is over.
     pub(crate) async fn open_stream<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
+        url: &Url,
         http2: &Http2,
         over: impl FnOnce(Http2Stream) -> S,
         trip: &mut Trip,
     ) -> Result<WebSocket<S>, ConnectError> {
-        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
-        let uri = parsed(&url)?;
-        let mut ask = self.ask.clone();
-        ask.take_credentials_of(&url);
+        let uri = parsed(url)?;
         if trip.tried.host().is_empty() {
             trip.begin(&uri, Stage::Answer);
         }
@@ -147,7 +147,7 @@ impl Client {
             Scheme::Ws => "http",
             Scheme::Wss => "https",
         };
-        let mut request = self.offered(&ask, &uri, |offer| Ok(offer.to_http_extended(scheme)?))?;
+        let mut request = self.offered(&uri, |offer| Ok(offer.to_http_extended(scheme)?))?;
         let protocol = Protocol::from_static("websocket");
         request.extensions_mut().insert(protocol);
         let mut sender = http2.0.clone().ready().await.map_err(failed)?;
@@ -155,7 +155,7 @@ impl Client {
         let (head, body) = answer.await.map_err(failed)?.into_parts();
         let response =
             Response::from_parts(head.status.as_u16(), HttpVersion::Http2, &head.headers)?;
-        let agreed = self.offered(&ask, &uri, |offer| {
+        let agreed = self.offered(&uri, |offer| {
             offer.confirm_extended(&response)?;
             Ok(offer.agreed(&response)?)
         });

@@ -36,6 +36,18 @@ async fn listener() -> (TcpListener, u16) {
 }
 
 #[tokio::test]
+async fn over_a_stream_of_ones_own_the_url_says_who_asks() {
+    let (ours, theirs) = tokio::io::duplex(4096);
+    let client = Client::new("ws://li:s3cret@chat.example/");
+    let (head, error) = tokio::join!(refuse(theirs), client.connect_over(ours));
+    assert!(matches!(error, Err(ConnectError::Refused(_))), "{error:?}");
+    assert!(
+        head.contains("\r\nAuthorization: Basic bGk6czNjcmV0\r\n"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
 async fn a_client_says_who_asks_and_connects_where_it_is_told() {
     let (listener, port) = listener().await;
     let url = "li:s3cret@chat.example/rooms?name=Li Lei";
