@@ -1,4 +1,5 @@
 //! WebSockets as guests in the HTTP of others: hyper, axum, tower.
+#![cfg(feature = "hyper")]
 
 #[path = "../common/mod.rs"]
 mod common;
