@@ -68,7 +68,7 @@ pub fn assert_same_cut_at_every_two_places(setup: &Setup, input: &[u8]) {
             let cuts = [first, second];
             assert_eq!(core(&cuts), whole, "core, cut at {cuts:?}");
             // Two cuts change nothing for one that is given single bytes.
-            for inlet in [Inlet::Spare, Inlet::Lent, Inlet::Pushed] {
+            for inlet in [Inlet::Spare, Inlet::Lent, Inlet::Pushed, Inlet::InParts] {
                 assert_eq!(
                     session(inlet, &cuts),
                     whole,

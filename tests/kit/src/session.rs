@@ -25,11 +25,19 @@ pub enum Inlet {
     Lent,
     /// Pushed, as bytes behind a handshake are.
     Pushed,
+    /// Into its own buffer; messages are read in parts, a few bytes at a time.
+    InParts,
 }
 
 impl Inlet {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Spare, Self::Bytewise, Self::Lent, Self::Pushed];
+    pub const ALL: [Self; 5] = [
+        Self::Spare,
+        Self::Bytewise,
+        Self::Lent,
+        Self::Pushed,
+        Self::InParts,
+    ];
 }
 
 impl Setup {
@@ -79,6 +87,8 @@ pub struct Driven {
     compresses: bool,
     failed: Option<ProtocolError>,
     keeps_its_buffers: bool,
+    /// What was read of the message that is read in parts.
+    read: Vec<u8>,
 }
 
 impl Driven {
@@ -102,6 +112,7 @@ impl Driven {
             compresses: false,
             failed: None,
             keeps_its_buffers: false,
+            read: Vec::new(),
         }
     }
 
@@ -139,43 +150,80 @@ impl Driven {
     }
 
     fn drain(&mut self, got: &mut Vec<Got>) {
-        let failure = loop {
-            if self.inlet == Inlet::Lent && self.session.ready() == Ok(Ready::Message) {
-                match self.session.take_message() {
-                    Ok(message) => {
-                        let message = message.expect("it was announced");
-                        spared(|| got.push(message.as_message().into()));
-                        if self.echo {
-                            let (_, outgoing) = self.session.halves();
-                            // Refused only after a Close.
-                            let _ = persist(|| outgoing.send(&message));
-                        }
+        let drained = match self.inlet {
+            Inlet::InParts => self.drain_in_parts(got),
+            _ => self.drain_whole(got),
+        };
+        if let Err(failure) = drained {
+            record_failure(&mut self.failed, failure, got);
+            assert_eq!(self.session.ready(), Err(failure), "an error is final");
+        }
+    }
+
+    fn drain_in_parts(&mut self, got: &mut Vec<Got>) -> Result<(), ProtocolError> {
+        loop {
+            let ready = self.session.ready_to_read()?;
+            assert!(self.failed.is_none(), "{ready:?} after an error");
+            match ready {
+                Ready::Message => {
+                    let kind = self.session.reading().expect("it was announced");
+                    let mut room = [0; 7];
+                    let len = self.session.read(&mut room)?;
+                    if len > 0 {
+                        spared(|| self.read.extend(&room[..len]));
+                        continue;
                     }
-                    Err(error) => break error,
+                    assert_eq!(self.session.reading(), None, "it has ended");
+                    let payload = core::mem::take(&mut self.read);
+                    let message = as_message(kind, &payload);
+                    spared(|| got.push(message.into()));
+                    if self.echo {
+                        let (_, outgoing) = self.session.halves();
+                        // Refused only after a Close.
+                        let _ = persist(|| outgoing.send(message));
+                    }
+                }
+                Ready::Control => {
+                    let event = self.session.control()?;
+                    let event = event.expect("it was announced");
+                    spared(|| got.extend(control_event(&event)));
+                }
+                Ready::NeedData | Ready::Closed => return Ok(()),
+            }
+        }
+    }
+
+    fn drain_whole(&mut self, got: &mut Vec<Got>) -> Result<(), ProtocolError> {
+        loop {
+            if self.inlet == Inlet::Lent && self.session.ready() == Ok(Ready::Message) {
+                let message = self.session.take_message()?;
+                let message = message.expect("it was announced");
+                spared(|| got.push(message.as_message().into()));
+                if self.echo {
+                    let (_, outgoing) = self.session.halves();
+                    // Refused only after a Close.
+                    let _ = persist(|| outgoing.send(&message));
                 }
                 assert!(self.failed.is_none(), "a message after an error");
                 continue;
             }
             let (incoming, outgoing) = self.session.halves();
-            match incoming.step(outgoing) {
-                Ok(Step::Message(message)) => {
+            match incoming.step(outgoing)? {
+                Step::Message(message) => {
                     spared(|| got.push(message.into()));
                     if self.echo {
                         // Refused only after a Close.
                         let _ = persist(|| outgoing.send(message));
                     }
                 }
-                Ok(Step::Control(event)) => spared(|| got.extend(control_event(&event))),
-                Ok(Step::NeedData | Step::Closed) => {
+                Step::Control(event) => spared(|| got.extend(control_event(&event))),
+                Step::NeedData | Step::Closed => {
                     assert!(self.failed.is_none(), "something after an error");
-                    return;
+                    return Ok(());
                 }
-                Err(error) => break error,
             }
             assert!(self.failed.is_none(), "an event after an error");
-        };
-        record_failure(&mut self.failed, failure, got);
-        assert_eq!(self.session.ready(), Err(failure), "an error is final");
+        }
     }
 }
 
@@ -232,7 +280,7 @@ impl Engine for Driven {
             let unsent = self.session.unsent();
             let len = match self.inlet {
                 Inlet::Bytewise => unsent.len().min(1),
-                Inlet::Spare | Inlet::Lent | Inlet::Pushed => unsent.len(),
+                _ => unsent.len(),
             };
             spared(|| bytes.extend(&unsent[..len]));
             self.session.sent(len);

@@ -26,7 +26,7 @@ pub fn frames_client(input: &[u8]) {
 }
 
 /// The same comes of a stream however it is cut and whatever reads it: the core, or a session by
-/// any of its inlets. What is sent is well-formed, and a Close is the last of it.
+/// any of its inlets, in parts or not. What is sent is well-formed, and a Close is the last of it.
 ///
 /// The input is a byte that chooses limits and inlet, a byte for the number of cuts, the cuts, and
 /// the stream.
@@ -52,9 +52,10 @@ fn outcome(role: Role, input: &[u8]) -> Option<Outcome> {
     setup.limits.max_message =
         [1 << 20, 0, 5, 200, 4000, 70_000, 1 << 40, u64::MAX][usize::from(choice & 7)];
     setup.limits.max_fragments = [4096, 1, 3, u32::MAX][usize::from(choice >> 3 & 3)];
-    let inlet = Inlet::ALL[usize::from(choice >> 5 & 3)];
+    let whole = [Inlet::Spare, Inlet::Bytewise, Inlet::Lent, Inlet::Pushed];
+    let inlets = [whole[usize::from(choice >> 5 & 3)], Inlet::InParts];
     setup.limits.read_buffer = [512, 4096][usize::from(choice >> 7)];
-    Some(assert_same_however_cut(&setup, stream, &cuts, &[inlet]))
+    Some(assert_same_however_cut(&setup, stream, &cuts, &inlets))
 }
 
 /// How a stream breaks the rules.

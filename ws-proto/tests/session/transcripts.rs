@@ -61,6 +61,12 @@ fn session_pushed() {
     hold_all(&Script::all(), |setup| Driven::new(setup, Inlet::Pushed));
 }
 
+#[cfg(feature = "alloc")]
+#[test]
+fn session_read_in_parts() {
+    hold_all(&Script::all(), |setup| Driven::new(setup, Inlet::InParts));
+}
+
 /// Everything that a peer says in a script, without what the application does meanwhile: cut
 /// anywhere, and if it is short at every two places, the same comes of it by every way in.
 #[cfg(feature = "alloc")]
