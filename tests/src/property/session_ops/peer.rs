@@ -16,7 +16,10 @@ impl Run {
         let (_, message) = self.begun.get_or_insert((kind, Vec::new()));
         message.extend(payload);
         if part == Part::Last && !self.peer_closed {
-            self.expected.extend(self.begun.take());
+            let whole = self.begun.take();
+            if !core::mem::take(&mut self.dropping) {
+                self.expected.extend(whole);
+            }
         }
         let fin = if part == Part::Last { Frame::FIN } else { 0 };
         self.peer(fin | opcode, payload);
