@@ -93,6 +93,12 @@ impl Inbox {
         self.filled_up = self.end == self.bytes.len();
     }
 
+    /// Drops what is unread.
+    pub(crate) const fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+        self.filled_up = false;
+    }
+
     /// Takes bytes that were received elsewhere.
     pub(crate) fn push(&mut self, mut bytes: &[u8], size: usize) -> Result<(), ProtocolError> {
         while !bytes.is_empty() {

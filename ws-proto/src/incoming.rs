@@ -99,7 +99,7 @@ impl Incoming {
     /// # Errors
     ///
     /// [`OutOfMemory`](ProtocolError::OutOfMemory): the next step returns it too, and queues the
-    /// Close.
+    /// Close. After a failure, if there is no memory, the error that it failed of.
     #[inline]
     pub fn spare_mut(&mut self) -> Result<&mut [u8], ProtocolError> {
         if !self.has_room() {
@@ -125,6 +125,10 @@ impl Incoming {
         let spare = match buffers::make(&mut self.buffer) {
             None => Err(ProtocolError::OutOfMemory),
             Some(ReadBuffer { inbox, message }) => {
+                if self.receiver.failed().is_some() {
+                    // Nobody will look at what comes now.
+                    inbox.clear();
+                }
                 if direct == 0 {
                     inbox.spare_mut(size)
                 } else {
@@ -134,10 +138,11 @@ impl Incoming {
                 }
             }
         };
-        if let Err(error) = spare {
+        spare.map_err(|error| {
             self.receiver.fail(error);
-        }
-        spare
+            // What it failed of before is what it says.
+            self.receiver.failed().unwrap_or(error)
+        })
     }
 
     /// Reports that the first `len` bytes of [`spare_mut`](Self::spare_mut) were read.
@@ -226,7 +231,8 @@ impl Incoming {
         if let Some(held) = &mut self.buffer {
             let ReadBuffer { inbox, message } = &mut held.buffer;
             message.release();
-            if inbox.is_empty() && message.is_empty() {
+            let is_over = self.receiver.failed().is_some();
+            if is_over || (inbox.is_empty() && message.is_empty()) {
                 self.buffer = None;
             }
         }

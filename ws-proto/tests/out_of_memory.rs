@@ -193,6 +193,20 @@ fn no_memory_at_any_allocation_of_any_conversation() {
     assert_ne!(count, 0, "nothing was held");
 }
 
+/// An adapter may go on to read after a failure: without memory it hears of that failure again, and
+/// not of another.
+#[test]
+fn room_after_a_failure_is_refused_with_that_failure() {
+    let mut session = Session::server(&Config::default());
+    session.push(b"\x81\0");
+    assert_eq!(session.step(), Err(ProtocolError::MaskMissing));
+    session.release();
+    let (refused, _) = failing(Failing::From(1), || {
+        session.spare_mut().map(|room| room.len())
+    });
+    assert_eq!(refused, Err(ProtocolError::MaskMissing));
+}
+
 /// Its drivers keep what they receive and what they answer: where there is no memory for either,
 /// that is an error, or there is no answer and only the connection to be closed.
 #[test]

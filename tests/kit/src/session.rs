@@ -141,9 +141,12 @@ impl Driven {
                 len
             }
             // There may be no memory to read what comes after a failure into.
-            Err(ProtocolError::OutOfMemory) if self.failed.is_some() => bytes.len(),
             Err(error) => {
-                record_failure(&mut self.failed, error, got);
+                if let Some(failed) = self.failed {
+                    assert_eq!(error, failed, "an error is final");
+                } else {
+                    record_failure(&mut self.failed, error, got);
+                }
                 bytes.len()
             }
         }

@@ -494,3 +494,23 @@ fn control_hands_out_control_frames_alone() {
         assert_eq!(session.control(), Ok(None));
     }
 }
+
+/// What comes after a failure is for nobody: reading on takes no memory, and what there is can be freed.
+#[test]
+fn after_a_failure_what_comes_is_dropped() {
+    for end in End::BOTH {
+        let mut session = end.session(&min_read());
+        session.push(&end.peer_frame(0x83, b"an opcode that nobody knows"));
+        let failure = Err(ProtocolError::ReservedOpcode);
+        assert_eq!(session.step(), failure);
+        let before = session.memory();
+        for _ in 0..100 {
+            let room = session.spare_mut().expect("memory").len();
+            session.filled(room);
+            assert_eq!(session.step(), failure);
+        }
+        assert!(session.memory() <= before.max(Limits::MIN_READ));
+        session.release();
+        assert!(session.halves().0.is_released());
+    }
+}
