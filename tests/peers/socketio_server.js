@@ -1,14 +1,17 @@
 // A server on the reference, socket.io, for our client to talk to. What it does is written in socketio_server.py.
 //
-// usage: socketio_server.js [PORT]
+// usage: socketio_server.js [PORT [CHAIN KEY]]
 
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createRequire } from 'node:module';
 
 // install.sh puts the package there, out of the sources.
 const { Server } = createRequire(new URL('../../target/peers/', import.meta.url))('socket.io');
 
-const http = createServer();
+const [port = 0, chain, key] = process.argv.slice(2);
+const http = chain ? createSecureServer({ cert: readFileSync(chain), key: readFileSync(key) }) : createServer();
 const io = new Server(http, {
   pingInterval: 300_000,
   pingTimeout: 20_000,
@@ -40,4 +43,4 @@ io.of('/private').use((socket, next) => {
   next(error);
 });
 
-http.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log(`listening ${http.address().port}`));
+http.listen(Number(port), '127.0.0.1', () => console.log(`listening ${http.address().port}`));

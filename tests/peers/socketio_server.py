@@ -1,8 +1,8 @@
 """A server on python-socketio, for our client to talk to. What it does, socketio_server.js does, too.
 
-usage: socketio_server.py [PORT]
+usage: socketio_server.py [PORT [CHAIN KEY]]
 
-Prints `listening PORT`, then serves until it is ended.
+Prints `listening PORT`, then serves until it is ended: over TLS with a certificate, in PEM, and its key.
 
 /         `echo` is acknowledged with its arguments
           `back` comes back as `forth`, with its arguments
@@ -78,7 +78,9 @@ async def nothing(event, sid, *args):
 async def main():
     # Its guest in aiohttp reads no more of a body than has come so far.
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    config = uvicorn.Config(socketio.ASGIApp(sio), host="127.0.0.1", port=port, log_level="warning", ws="wsproto")
+    tls = dict(zip(("ssl_certfile", "ssl_keyfile"), sys.argv[2:4]))
+    app = socketio.ASGIApp(sio)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", ws="wsproto", **tls)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

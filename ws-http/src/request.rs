@@ -269,6 +269,12 @@ impl Request {
         }
     }
 
+    /// Marks a request that came over TLS, which somebody else ended: see
+    /// [`is_secure`](Self::is_secure).
+    pub const fn set_secure(&mut self) {
+        self.secure = true;
+    }
+
     /// The request in the types of the `http` crate.
     #[must_use]
     pub const fn as_http(&self) -> &http::Request<()> {

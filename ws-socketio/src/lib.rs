@@ -76,14 +76,16 @@ pub use reason::Reason;
 pub use refused::Refused;
 pub use reply::{Ack, Reply};
 pub use server::{
-    AnswerBody, ConnectHook, Handle, JoinError, Layer, LayerBody, Layered, Namespace, Peer, Rate,
-    Raw, Server, Service, Socket, To, Transports, Verdict, WhenFull,
+    AnswerBody, ConnectHook, Handle, JoinError, Layer, LayerBody, Layered, Namespace, OverTls,
+    Peer, Rate, Raw, Server, Service, Socket, To, Transports, Verdict, WhenFull,
 };
 
 // The crates whose types appear in this crate's API.
 pub use sio_proto::engine::Config as EngineConfig;
 pub use sio_proto::{self, Limits};
-pub use ws_http::{self, Origins, Quota};
+pub use ws_http::{self, Origins, Proxy, Quota};
+#[cfg(feature = "tls")]
+pub use ws_http::{ServerTls, Tls, TlsError};
 
 /// What the README shows compiles.
 #[cfg(doctest)]

@@ -20,6 +20,8 @@ use ws_proto::{Config, ConnectStep, Connecting, Limits, Timeouts};
 use ws_proto::{Deflate, Role};
 
 use crate::error::{ConnectError, Stage};
+#[cfg(feature = "tls")]
+use crate::secure::Agreeing;
 use crate::socket::{About, WebSocket};
 use crate::transport::Transport;
 use crate::trip::Trip;
@@ -281,6 +283,23 @@ impl Client {
         opened.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
+    /// Connects to the server of the URL on the same way, through proxy and TLS, and asks for nothing:
+    /// for requests of HTTP/1.1 that belong to the WebSocket, as Socket.IO's polling does.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped leaves no connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), without the server's answer.
+    pub async fn reach(&self) -> Result<Transport, ConnectError> {
+        let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
+        let mut trip = Trip::new();
+        let reached = self.in_time(self.reach_once(&url, &mut trip)).await;
+        reached.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
+    }
+
     /// With the user and the password of the URL, if none were set.
     pub(crate) fn with_credentials_of(&self, url: &Url) -> Cow<'_, Self> {
         let mut client = Cow::Borrowed(self);
@@ -330,15 +349,24 @@ impl Client {
         url: &Url,
         trip: &mut Trip,
     ) -> Result<WebSocket<Transport>, ConnectError> {
+        #[cfg(all(feature = "tls", feature = "http2"))]
+        if self.http2 && parsed(url)?.scheme() == Scheme::Wss {
+            return self.open_as_agreed(url, trip).await;
+        }
+        let stream = self.reach_once(url, trip).await?;
+        self.open(url, stream, trip).await
+    }
+
+    /// Connects to the server of one URL, which is one of HTTP/1.1.
+    async fn reach_once(&self, url: &Url, trip: &mut Trip) -> Result<Transport, ConnectError> {
         let uri = parsed(url)?;
         match uri.scheme() {
             Scheme::Ws => {
                 trip.begin(&uri, Stage::Connect);
-                let stream = self.dial(url, &uri, trip).await?;
-                self.open(url, stream, trip).await
+                self.dial(url, &uri, trip).await
             }
             #[cfg(feature = "tls")]
-            Scheme::Wss => self.open_over_tls(url, trip).await,
+            Scheme::Wss => self.secure(url, Agreeing::Http1, trip).await,
             #[cfg(not(feature = "tls"))]
             Scheme::Wss => Err(ConnectError::NoTls),
         }

@@ -9,28 +9,15 @@ use crate::client::{Client, parsed};
 use crate::error::{ConnectError, Stage};
 #[cfg(feature = "http2")]
 use crate::http2::Http2;
+#[cfg(feature = "http2")]
 use crate::socket::WebSocket;
 use crate::transport::Transport;
 use crate::trip::Trip;
 
 impl Client {
-    /// Connects to a `wss://` URL.
-    pub(crate) async fn open_over_tls(
-        &self,
-        url: &Url,
-        trip: &mut Trip,
-    ) -> Result<WebSocket<Transport>, ConnectError> {
-        #[cfg(feature = "http2")]
-        if self.http2 {
-            return self.open_as_agreed(url, trip).await;
-        }
-        let stream = self.secure(url, Agreeing::Http1, trip).await?;
-        self.open(url, stream, trip).await
-    }
-
     /// Connects over the version of HTTP that the server chooses, if it has WebSockets there.
     #[cfg(feature = "http2")]
-    async fn open_as_agreed(
+    pub(crate) async fn open_as_agreed(
         &self,
         url: &Url,
         trip: &mut Trip,
@@ -53,7 +40,7 @@ impl Client {
     }
 
     /// Connects to the server, and shakes hands.
-    async fn secure(
+    pub(crate) async fn secure(
         &self,
         url: &Url,
         agreeing: Agreeing,
@@ -81,7 +68,7 @@ impl Client {
 }
 
 /// What TLS may agree on (ALPN).
-enum Agreeing {
+pub(crate) enum Agreeing {
     Http1,
     #[cfg(feature = "http2")]
     Either,

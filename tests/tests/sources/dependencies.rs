@@ -1,7 +1,12 @@
-//! How many crates ws-proto depends on is what its README says.
+//! How many crates ws-proto depends on is what its README says; and no feature of a crate is left out when
+//! all of them are tested.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
+
+use toml::{Table, Value};
 
 const README: &str = include_str!("../../../ws-proto/README.md");
 
@@ -17,17 +22,22 @@ fn rows() -> Vec<(&'static str, Vec<usize>)> {
     rows.collect()
 }
 
-/// The crates that `cargo tree` finds below ws-proto, each once.
-fn tree(options: &[&str]) -> BTreeSet<String> {
+/// What `cargo tree` says, line by line, without the tree.
+fn cargo_tree(options: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--package", "ws-proto"])
-        .args(["--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--locked", "--offline", "--prefix", "none"])
         .args(options)
         .output()
         .expect("cargo runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{options:?}: {errors}");
-    let lines = String::from_utf8(output.stdout).expect("UTF-8");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The crates that `cargo tree` finds below ws-proto, each once.
+fn tree(options: &[&str]) -> BTreeSet<String> {
+    let options = [&["--package", "ws-proto", "--format", "{p}"], options].concat();
+    let lines = cargo_tree(&options);
     // A crate that was listed before has a mark behind it, and one that is a macro another.
     let crates = lines.lines().skip(1).map(|line| {
         let mut words = line.split(' ');
@@ -62,4 +72,43 @@ fn ws_proto_has_as_many_as_its_readme_says() {
         (name, vec![direct, on_small, on_large, building])
     });
     assert_eq!(rows(), counted);
+}
+
+/// `cargo test --workspace` leaves out what stands for a feature that nobody in the workspace asks for.
+#[test]
+fn every_feature_is_on_when_the_workspace_is_tested() {
+    let built = cargo_tree(&["--workspace", "--format", "{p}|{f}"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut seen = 0;
+    for folder in fs::read_dir(root).expect("a folder") {
+        let manifest = folder.expect("an entry").path().join("Cargo.toml");
+        let Ok(text) = fs::read_to_string(manifest) else {
+            continue;
+        };
+        let manifest: Table = text.parse().expect("TOML");
+        let name = manifest["package"]["name"].as_str().expect("a name");
+        let is_published = !manifest["package"]
+            .as_table()
+            .expect("a table")
+            .contains_key("publish");
+        let features = manifest.get("features").and_then(Value::as_table);
+        for feature in features
+            .into_iter()
+            .flat_map(Table::keys)
+            .filter(|_| is_published)
+        {
+            let start = format!("{name} v");
+            let is_on = |line: &&str| {
+                let features = line.rsplit('|').next().unwrap_or_default();
+                features.split([',', ' ']).any(|on| on == feature)
+            };
+            let mut lines = built.lines().filter(|line| line.starts_with(&start));
+            assert!(
+                lines.any(|line| is_on(&line)),
+                "{name} is not tested with {feature}"
+            );
+            seen += 1;
+        }
+    }
+    assert_ne!(seen, 0, "no features were read");
 }

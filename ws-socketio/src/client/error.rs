@@ -1,5 +1,6 @@
 //! Why a client could not connect: which way was tried, and what the server said.
 
+use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub enum ConnectError {
     /// where the server is mounted with [`path`](super::Client::path).
     #[error("a URL with a path: namespaces, and the path of the server, are set apart from it")]
     Path,
-    /// `https`: there is no TLS here.
+    /// `https`, without the feature `tls`.
     #[error("https:// needs TLS, which this build does not have")]
     NoTls,
     /// A header from the application cannot be sent.
@@ -93,6 +94,11 @@ impl ConnectError {
         match self {
             Self::Polling(PollingError::Refused { status, .. }) => Ended::Status(*status),
             Self::Polling(PollingError::Url) => Ended::Fault,
+            Self::Polling(PollingError::Request(error)) => {
+                // There was no connection, or one broke off.
+                let reached = error.source().and_then(|error| error.downcast_ref());
+                reached.map_or(Ended::Io, ws_tokio::ConnectError::ended)
+            }
             Self::WebSocket(error) => error.ended(),
             // Its policy is the same the next time. Any other code says that a transport ended.
             Self::Closed { code } if *code == CloseCode::POLICY => Ended::Closed(*code),

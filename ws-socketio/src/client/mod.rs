@@ -31,12 +31,14 @@ mod shared;
 mod socket;
 mod state;
 mod target;
+mod way;
 mod wire;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +46,9 @@ use serde::Serialize;
 use sio_proto::Limits;
 use sio_proto::engine::{ClientConfig, Transport, Upgrade};
 use tokio::sync::{mpsc, oneshot};
-use ws_http::{Backoff, Retry};
+#[cfg(feature = "tls")]
+use ws_http::Tls;
+use ws_http::{Backoff, Proxy, Retry};
 
 use self::auth::Auth;
 use self::driver::{Driver, First, Plan};
@@ -52,7 +56,7 @@ use self::handlers::Handlers;
 use self::namespace::Namespace;
 use self::shared::Shared;
 use self::state::State;
-use self::target::Target;
+use self::target::{Route, Target};
 use self::worker::{Failed, Worker};
 use crate::arguments::Arguments;
 use crate::error::HandlerError;
@@ -103,6 +107,7 @@ pub enum Transports {
 pub struct Client {
     url: String,
     path: String,
+    route: Route,
     headers: Vec<(String, String)>,
     transports: Transports,
     namespaces: BTreeMap<String, Handlers>,
@@ -116,12 +121,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client for `http://host[:port][?query]`. The query goes into each request; `ws://` is
-    /// taken, too. [`connect`](Self::connect) checks it.
+    /// Makes a client for `http://host[:port][?query]`, or with the feature `tls` for `https://`. The
+    /// query goes into each request; `ws://` and `wss://` are taken, too. [`connect`](Self::connect)
+    /// checks it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             path: "/socket.io/".into(),
+            route: Route::default(),
             headers: Vec::new(),
             transports: Transports::default(),
             namespaces: BTreeMap::new(),
@@ -152,6 +159,21 @@ impl Client {
     /// Sets the path that the server answers at.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Not done otherwise: which
+    /// one the environment names [`Proxies`](ws_http::Proxies) says.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.route.proxy = Some(proxy);
+        self
+    }
+
+    /// Sets whom to trust and who to be over TLS, for `https://` URLs. Default: whom the platform
+    /// trusts, and nobody.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.route.tls = tls;
         self
     }
 
@@ -319,7 +341,12 @@ impl Client {
     }
 
     fn begin(mut self, first: Option<First>) -> Result<Connected, ConnectError> {
-        let target = Target::parse(&self.url, &self.path, &self.headers)?;
+        let target = Target::parse(
+            &self.url,
+            &self.path,
+            &self.headers,
+            mem::take(&mut self.route),
+        )?;
         if self.namespaces.is_empty() {
             self.handlers("/");
         }

@@ -4,27 +4,25 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use ws_http::retry_after;
 
 use super::error::PollingError;
+use super::way::Way;
 use crate::bounded::read;
 
 /// The requests of one session.
 pub(super) struct Polling {
-    client: legacy::Client<HttpConnector, String>,
+    client: legacy::Client<Way, String>,
     headers: HeaderMap,
     /// The longest answer, in bytes.
     max_body: u64,
 }
 
 impl Polling {
-    pub(super) fn new(headers: HeaderMap, max_body: u64) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
+    pub(super) fn new(way: Way, headers: HeaderMap, max_body: u64) -> Self {
         Self {
-            client: legacy::Client::builder(TokioExecutor::new()).build(connector),
+            client: legacy::Client::builder(TokioExecutor::new()).build(way),
             headers,
             max_body,
         }

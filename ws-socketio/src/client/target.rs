@@ -3,15 +3,27 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use ws_http::Url;
+#[cfg(feature = "tls")]
+use ws_http::Tls;
 use ws_http::ws_proto::handshake::{Scheme, Uri, UriError};
+use ws_http::{Proxy, Url};
+use ws_tokio::Client;
 
 use super::error::ConnectError;
 
+/// How to get to a server, where the URL does not say it.
+#[derive(Clone, Default)]
+pub(super) struct Route {
+    pub(super) proxy: Option<Proxy>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Tls,
+}
+
 /// A server, the path that it answers at, and what every request says.
 pub(super) struct Target {
-    /// `ws://host[:port]` and the path: what a query is added to.
+    /// `ws://host[:port]` or `wss://host[:port]`, and the path: what a query is added to.
     base: String,
+    route: Route,
     /// The application's part of each query.
     query: Option<String>,
     pub(super) headers: HeaderMap,
@@ -22,6 +34,7 @@ impl Target {
         url: &str,
         path: &str,
         headers: &[(String, String)],
+        route: Route,
     ) -> Result<Self, ConnectError> {
         let url = Url::parse(&as_websocket(url)).map_err(ConnectError::Url)?;
         let mut headers = header_map(headers)?;
@@ -31,7 +44,7 @@ impl Target {
                 .or_insert_with(|| own.basic());
         }
         let uri = Uri::parse(url.as_str()).map_err(|error| ConnectError::Url(error.into()))?;
-        if uri.scheme() == Scheme::Wss {
+        if uri.scheme() == Scheme::Wss && !cfg!(feature = "tls") {
             return Err(ConnectError::NoTls);
         }
         let resource = uri.resource_name();
@@ -40,13 +53,18 @@ impl Target {
         }
         let path = path.trim_matches('/');
         let slash = if path.is_empty() { "" } else { "/" };
-        let base = format!("ws://{}{slash}{path}/", uri.authority());
+        let scheme = match uri.scheme() {
+            Scheme::Ws => "ws",
+            Scheme::Wss => "wss",
+        };
+        let base = format!("{scheme}://{}{slash}{path}/", uri.authority());
         if path.contains(['?', '#']) || Uri::parse(&base).is_err() {
             return Err(ConnectError::Url(UriError::Character.into()));
         }
         let query = resource.query().filter(|query| !query.is_empty());
         Ok(Self {
             base,
+            route,
             query: query.map(Into::into),
             headers,
         })
@@ -64,8 +82,26 @@ impl Target {
     pub(super) fn request(&self, query: &str) -> Option<http::Uri> {
         let url = self.websocket(query);
         let uri = Uri::parse(&url).ok()?;
-        let url = format!("http://{}{}", uri.authority(), uri.resource_name());
+        let scheme = match uri.scheme() {
+            Scheme::Ws => "http",
+            Scheme::Wss => "https",
+        };
+        let url = format!("{scheme}://{}{}", uri.authority(), uri.resource_name());
         url.parse().ok()
+    }
+
+    /// What opens a WebSocket with this query, or with none reaches the server.
+    pub(super) fn client(&self, query: Option<&str>) -> Client {
+        let url = query.map_or_else(|| self.base.clone(), |query| self.websocket(query));
+        let mut client = Client::new(url);
+        if let Some(proxy) = &self.route.proxy {
+            client = client.proxy(proxy.clone());
+        }
+        #[cfg(feature = "tls")]
+        {
+            client = client.tls(self.route.tls.clone());
+        }
+        client
     }
 }
 
@@ -104,7 +140,7 @@ mod tests {
     use super::*;
 
     fn urls(url: &str, path: &str) -> String {
-        match Target::parse(url, path, &[]) {
+        match Target::parse(url, path, &[], Route::default()) {
             Ok(target) => {
                 let request = target.request("EIO=4").expect("a URL of HTTP");
                 format!("{} {request}", target.websocket("EIO=4"))
@@ -135,9 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn over_tls_both_transports_are_or_none() {
+        let said = urls("https://h:1", "/x/");
+        if cfg!(feature = "tls") {
+            assert_eq!(said, "wss://h:1/x/?EIO=4 https://h:1/x/?EIO=4");
+        } else {
+            assert_eq!(said, ConnectError::NoTls.to_string());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_asked_for_is_said() {
         let table = [
-            ("https://h", "/socket.io/", ConnectError::NoTls.to_string()),
             (
                 "http://h/chat",
                 "/socket.io/",
@@ -152,13 +197,14 @@ mod tests {
             assert_eq!(urls(url, path), said, "{url} {path}");
         }
         let headers = [("a b".to_owned(), String::new())];
-        let error = Target::parse("http://h", "/", &headers).unwrap_err();
+        let error = Target::parse("http://h", "/", &headers, Route::default()).unwrap_err();
         assert_eq!(error.to_string(), r#"invalid header "a b""#);
     }
 
     #[test]
     fn credentials_of_a_url_are_a_header_and_nobody_sees_them() {
-        let target = Target::parse("http://li:s3cret@h?token=t0ken", "/", &[]).unwrap();
+        let target =
+            Target::parse("http://li:s3cret@h?token=t0ken", "/", &[], Route::default()).unwrap();
         assert_eq!(target.headers[header::AUTHORIZATION], "Basic bGk6czNjcmV0");
         let shown = format!("{target:?}");
         assert!(
@@ -166,7 +212,7 @@ mod tests {
             "{shown}"
         );
         let headers = [("Authorization".to_owned(), "Bearer x".to_owned())];
-        let target = Target::parse("http://li:s3cret@h", "/", &headers).unwrap();
+        let target = Target::parse("http://li:s3cret@h", "/", &headers, Route::default()).unwrap();
         assert_eq!(target.headers[header::AUTHORIZATION], "Bearer x");
     }
 }

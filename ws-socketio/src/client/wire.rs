@@ -11,6 +11,7 @@ use ws_tokio::{CloseCode, Limits, Timeouts, Transport, WebSocket};
 use super::error::{ConnectError, PollingError};
 use super::polling::Polling;
 use super::target::Target;
+use super::way::Way;
 
 type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
@@ -56,7 +57,11 @@ pub(super) enum Reading {
 impl Wire {
     pub(super) fn new(target: Arc<Target>, max_body: u64, max_message: u64) -> Self {
         Self {
-            polling: Polling::new(target.headers.clone(), max_body),
+            polling: Polling::new(
+                Way::new(target.client(None)),
+                target.headers.clone(),
+                max_body,
+            ),
             target,
             max_message,
             get: None,
@@ -89,9 +94,8 @@ impl Wire {
         limits.max_message = self.max_message;
         let mut timeouts = Timeouts::DEFAULT;
         timeouts.ping_interval = None;
-        let mut client = ws_tokio::Client::new(self.target.websocket(query))
-            .limits(limits)
-            .timeouts(timeouts);
+        let client = self.target.client(Some(query));
+        let mut client = client.limits(limits).timeouts(timeouts);
         for (name, value) in &self.target.headers {
             // They were made of text.
             let value = String::from_utf8_lossy(value.as_bytes());

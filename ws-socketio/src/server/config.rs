@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sio_proto::{Limits, engine};
+#[cfg(feature = "tls")]
+use ws_http::ServerTls;
 use ws_http::{Origins, Quota};
 
 use super::pace::Rate;
@@ -46,6 +48,8 @@ pub(super) struct Config {
     pub(super) grace: Duration,
     pub(super) client_file: Option<Bytes>,
     pub(super) raw: Option<Arc<RawHandler>>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<ServerTls>,
 }
 
 impl Config {
@@ -78,6 +82,8 @@ impl Default for Config {
             grace: Duration::from_secs(10),
             client_file: None,
             raw: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }

@@ -31,6 +31,8 @@ use serde::Serialize;
 use sio_proto::engine::Config as EngineConfig;
 use sio_proto::{Limits, Message};
 use tokio::net::{TcpListener, ToSocketAddrs};
+#[cfg(feature = "tls")]
+use ws_http::ServerTls;
 use ws_http::{Origins, Quota};
 
 use crate::error::EmitError;
@@ -46,7 +48,7 @@ pub use members::JoinError;
 pub use namespace::Namespace;
 pub use pace::Rate;
 pub use raw::Raw;
-pub use service::{Peer, Service};
+pub use service::{OverTls, Peer, Service};
 pub use socket::Socket;
 pub use to::To;
 
@@ -161,6 +163,15 @@ impl Server {
     /// Sets what a connection may use: see [`Limits`].
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// Speaks TLS, and nothing else, with this certificate, where the server runs alone
+    /// ([`run`](Self::run), [`run_on`](Self::run_on)). A connection whose handshake fails ends without
+    /// a word, within 10 s.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.config.tls = Some(tls);
         self
     }
 

@@ -8,11 +8,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time;
+#[cfg(feature = "tls")]
+use tokio_rustls::TlsAcceptor;
+#[cfg(feature = "tls")]
+use ws_http::ws_proto;
 
-use super::service::{Peer, Service};
+use super::service::{OverTls, Peer, Service};
 
 /// Serves what a listener accepts until the server is told to stop, and then until all sessions are
 /// over, or the grace is.
@@ -41,7 +46,9 @@ pub(super) async fn run(listener: TcpListener, service: Service) -> io::Result<(
         };
         let service = service.clone();
         tokio::spawn(async move {
-            serve(stream, Peer(peer), service).await;
+            // Small answers leave at once. If that cannot be set, they leave later.
+            drop(stream.set_nodelay(true));
+            begin(stream, Peer(peer), service).await;
             drop(permit);
         });
     }
@@ -62,12 +69,40 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve(stream: TcpStream, peer: Peer, service: Service) {
-    // Small answers leave at once. If that cannot be set, they leave later.
-    drop(stream.set_nodelay(true));
+#[cfg(not(feature = "tls"))]
+async fn begin(stream: TcpStream, peer: Peer, service: Service) {
+    serve(stream, (peer, None), service).await;
+}
+
+/// Shakes hands, if the server speaks TLS. Who does not manage to in time has no session yet, and is
+/// not missed.
+#[cfg(feature = "tls")]
+async fn begin(stream: TcpStream, peer: Peer, service: Service) {
+    let Some(tls) = &service.hub.config.tls else {
+        return serve(stream, (peer, None), service).await;
+    };
+    let shaken = TlsAcceptor::from(tls.config()).accept(stream);
+    let shaken = time::timeout(ws_proto::Config::DEFAULT.handshake_timeout, shaken);
+    let shaken = tokio::select! {
+        shaken = shaken => shaken,
+        () = service.hub.stopped() => return,
+    };
+    if let Ok(Ok(stream)) = shaken {
+        serve(stream, (peer, Some(OverTls)), service).await;
+    }
+}
+
+async fn serve<S>(stream: S, (peer, tls): (Peer, Option<OverTls>), service: Service)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let hub = Arc::clone(&service.hub);
     let answer = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        let extensions = request.extensions_mut();
+        extensions.insert(peer);
+        if let Some(tls) = tls {
+            extensions.insert(tls);
+        }
         service.call(request)
     });
     let mut http = http1::Builder::new();

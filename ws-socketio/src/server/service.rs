@@ -32,6 +32,12 @@ use crate::bounded::read;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
+/// The request came over TLS. Put it into the extensions of requests, too: pages that came without
+/// may not connect then, unless [they are listed](super::Server::origins).
+/// [`Server::run`](super::Server::run) does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverTls;
+
 /// The server as a service of hyper's and of tower's: it answers the requests at its path, and every
 /// other with 404. Clones are the same server.
 ///
@@ -329,13 +335,17 @@ fn method<B>(request: &Request<B>) -> engine::Method {
 /// A request as hooks see it.
 fn describe<B>(request: &Request<B>) -> ws_http::Request {
     let peer = request.extensions().get::<Peer>();
-    ws_http::Request::copied(
+    let mut described = ws_http::Request::copied(
         request.method(),
         request.uri(),
         request.version(),
         request.headers(),
         peer.map_or(ws_http::Request::NOWHERE, |peer| peer.0),
-    )
+    );
+    if request.extensions().get::<OverTls>().is_some() {
+        described.set_secure();
+    }
+    described
 }
 
 fn peer_of(request: &ws_http::Request) -> Option<SocketAddr> {

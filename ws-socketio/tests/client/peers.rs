@@ -46,8 +46,16 @@ impl Make {
 
     /// Starts a server, on a port of its own choice if that is 0.
     async fn serve(self, port: u16) -> Theirs {
+        self.serve_with(port, &[]).await
+    }
+
+    /// Starts it with a certificate and its key, to speak TLS.
+    async fn serve_with(self, port: u16, tls: &[PathBuf]) -> Theirs {
         let mut command = self.command();
-        command.arg(port.to_string()).stdout(Stdio::piped());
+        command
+            .arg(port.to_string())
+            .args(tls)
+            .stdout(Stdio::piped());
         let mut process = command.spawn().expect("it was installed");
         let stdout = process.stdout.take().expect("piped");
         let mut lines = BufReader::new(stdout).lines();
@@ -147,6 +155,31 @@ async fn what_is_sent_comes_back_text_and_binary_by_every_transport() {
             let call = socket.call::<(String, Picture)>("echo", &sent);
             assert_eq!(soon(call).await.unwrap(), sent);
         }
+        soon(upgraded(&io, by)).await;
+        leave(io).await;
+    }
+}
+
+#[cfg(all(feature = "tls", not(target_arch = "x86")))]
+#[tokio::test]
+#[ignore = "needs the peers of tests/peers/install.sh"]
+async fn over_tls_it_is_the_same() {
+    use crate::certificates::Authority;
+    use crate::way::tls::{Files, trusting};
+
+    let ours = Authority::new("ours");
+    let files = Files::new(&ours.issue(&["127.0.0.1"]), "peers");
+    for (make, by) in ALL {
+        let server = make.serve_with(0, &files.paths()).await;
+        let client = Client::new(format!("https://127.0.0.1:{}", server.port));
+        let client = client.transports(by).tls(trusting(&ours));
+        let io = soon(client.connect()).await.expect("a connection");
+        let picture = Picture {
+            name: "张三".into(),
+            bytes: ByteBuf::from(vec![0x1E; 70_000]),
+        };
+        let echo = io.of("/").call::<Picture>("echo", &picture);
+        assert_eq!(soon(echo).await.unwrap(), picture, "{make:?} {by:?}");
         soon(upgraded(&io, by)).await;
         leave(io).await;
     }
