@@ -5,5 +5,7 @@ mod common;
 mod bench;
 mod chat;
 mod connect;
+mod reach;
+mod record;
 mod serve;
 mod terminal;
