@@ -13,8 +13,10 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod args;
 mod bench;
+mod bridge;
 mod chat;
 mod connect;
+mod descriptors;
 mod log;
 mod manual;
 mod reach;

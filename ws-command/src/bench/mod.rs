@@ -10,6 +10,7 @@ use ws_proto::Kind;
 use ws_std::Deflate;
 
 use crate::args::{DeflateArgs, bytes, plain, seconds};
+use crate::descriptors::allow_all;
 use crate::fail;
 use crate::signals::on_signal;
 
@@ -120,7 +121,7 @@ fn bench(args: &Args) -> Result<(), String> {
         }
     });
     listening.map_err(|error| format!("cannot handle signals: {}", plain(&error)))?;
-    allow_files();
+    allow_all();
 
     let target = Target::find(&args.url, args.deflate())?;
     let payload = Payload::new(args.kind(), args.size);
@@ -220,18 +221,6 @@ impl Args {
             grouped(self.in_flight.into()),
             grouped(self.size as u64),
         )
-    }
-}
-
-/// Lets us open as many files as the system allows: each connection is one.
-fn allow_files() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, getrlimit, setrlimit};
-        let mut limit = getrlimit(Resource::Nofile);
-        limit.current = limit.maximum;
-        // Opening them shows whether there are enough.
-        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

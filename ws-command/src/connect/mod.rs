@@ -31,6 +31,7 @@ mod screen;
 #[cfg(unix)]
 mod terminal;
 mod trace;
+mod tunnel;
 
 use encoding::{Input, Output, Reading, Shape};
 
@@ -95,6 +96,13 @@ pub(crate) struct Args {
     #[arg(long)]
     reconnect: bool,
 
+    /// Carry each TCP connection that comes to this address by a WebSocket of its own; port 0 picks
+    /// a free one
+    #[arg(long, value_name = "ADDRESS:PORT",
+        conflicts_with_all = ["message", "execute", "send_file", "receive_file", "count", "wait",
+        "stay", "reconnect", "verbose"])]
+    tcp_listen: Option<String>,
+
     /// Write the time before each message
     #[arg(long)]
     times: bool,
@@ -145,6 +153,9 @@ message received is one line of the output, which has nothing else in it:
     with --count it stays open until so many messages have arrived, with --wait for so long, with
     --stay until the server closes
 
+With --tcp-listen it prints `listening on ADDRESS:PORT`, and goes on until a signal. The end of
+either connection is the end of both. `ws serve --tcp` is the other end.
+
 Ctrl-C closes (1001); a second one ends at once.
 
 The exit status is 0 after a close with 1000 or 1001, or with the code of one's own /close; 1 after
@@ -158,10 +169,14 @@ Examples:
   ws connect --binary --send-file photo.jpg --receive-file small.jpg wss://example.com/resize
   ws connect --reconnect -x '{\"subscribe\":\"ticker\"}' -o pretty wss://example.com/feed
   ws connect --ca ca.pem --connect-to 10.0.0.7:8443 wss://chat.example/
+  ws connect --tcp-listen 127.0.0.1:2222 wss://example.com/ssh
   ws connect -v -H 'X-Room: 7' -s chat.v2 ws://127.0.0.1:9001/chat";
 
 /// Connects; what is said goes to `recorder`, too.
 pub(crate) fn run(args: &Args, recorder: Option<Recorder>) -> ExitCode {
+    if let Some(address) = &args.tcp_listen {
+        return tunnel::run(args, address);
+    }
     // Elsewhere there is no prompt: lines come and go as through a pipe.
     #[cfg(unix)]
     if io::stdin().is_terminal()

@@ -5,6 +5,7 @@ mod common;
 mod bench;
 mod chat;
 mod connect;
+mod places;
 mod reach;
 mod record;
 mod serve;

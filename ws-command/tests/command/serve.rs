@@ -315,14 +315,22 @@ mod signals {
         std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://").unwrap();
         let mut client = ws_std::connect(format!("ws://{address}echo?%1b")).unwrap();
-        client.close(CloseCode::NORMAL, "").unwrap();
+        client.send("one").unwrap();
+        assert_eq!(text(&mut client), "one");
+        client.close(CloseCode::new(4000).unwrap(), "").unwrap();
         let from = Client::new(format!("ws://{address}echo")).origin("http://a");
         assert!(from.connect().is_err());
         common::send_signal(&child, SIGTERM);
         let (status, _, err) = parts(&finish(child));
         assert_eq!(status, Some(0));
         assert!(err.contains(" /echo?%1b open\n"), "{err}");
-        assert!(err.contains(" /echo?%1b closed\n"), "{err}");
+        let end = err
+            .lines()
+            .find(|line| line.contains(" /echo?%1b closed with 4000 after "));
+        assert!(
+            end.is_some_and(|line| line.ends_with(" s, 1 messages")),
+            "{err}"
+        );
         let host = address.trim_end_matches('/');
         let refused = format!(" refused with 403: origin http://a is not of host {host}\n");
         assert!(err.contains(&refused), "{err}");
