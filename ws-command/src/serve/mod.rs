@@ -20,6 +20,7 @@ mod exec;
 mod files;
 mod greeting;
 mod log;
+mod metrics;
 mod routes;
 mod settings;
 mod token;
@@ -172,6 +173,10 @@ pub(crate) struct Args {
     /// --tcp-listen` is the other end
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port, help_heading = PLACES)]
     tcp: Option<(String, u16)>,
+
+    /// Say what is counted at /metrics, as Prometheus reads it
+    #[arg(long, help_heading = PLACES)]
+    metrics: bool,
 
     /// Log on standard error who connects, who is refused, how they leave, after what time and how
     /// many messages

@@ -8,6 +8,7 @@ use ws_std::{CloseCode, Error, Next, Response, SendError, Server, StatusCode, We
 #[cfg(unix)]
 use super::exec::Exec;
 use super::log::{Entry, Log, say};
+use super::metrics;
 use super::{Args, Files};
 use crate::args::plain;
 use crate::bridge::carry;
@@ -46,7 +47,11 @@ impl Args {
             verbose: self.verbose,
         };
         let server = self.hook(self.pages(server)?, log);
-        let server = self.sockets(server, log);
+        let mut server = self.sockets(server, log);
+        if self.metrics {
+            let handle = server.handle();
+            server = server.get("/metrics", move |_| metrics::page(&handle.metrics()));
+        }
         Ok(server
             .on_refusal(move |peer, refusal| log.refusal(peer, refusal))
             .on_shortage(|error| {

@@ -177,6 +177,39 @@ fn a_tcp_server_that_is_not_there_is_a_bad_gateway() {
 }
 
 #[test]
+fn what_is_counted_can_be_read() {
+    let served = Served::start(&["--metrics"]);
+    let open = served.connect("/echo");
+    let counted = |name: &str| -> u64 {
+        let (_, body) = served.get("/metrics");
+        let line = body
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("{name} in {body}"))
+            .parse()
+            .unwrap()
+    };
+    assert_eq!(counted("ws_open"), 1);
+    assert_eq!(counted("ws_opened_total"), 1);
+    assert_eq!(counted("ws_refused_total{reason=\"other\"}"), 0);
+    assert!(
+        Client::new(served.url("/echo"))
+            .origin("http://a")
+            .connect()
+            .is_err()
+    );
+    assert_eq!(counted("ws_refused_total{reason=\"other\"}"), 1);
+    assert!(counted("ws_accepted_total") >= 5);
+    drop(open);
+    assert!(
+        Served::start(&[])
+            .get("/metrics")
+            .0
+            .starts_with("HTTP/1.1 404 ")
+    );
+}
+
+#[test]
 fn only_who_has_the_token_is_let_in() {
     let served = Served::start(&["--token", "s3cret"]);
     let status = |client: Client| match client.connect() {
