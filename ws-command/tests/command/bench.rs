@@ -346,3 +346,52 @@ fn a_signal_ends_it_early_and_prints() {
     let report: Value = serde_json::from_str(&out).unwrap();
     assert!(report["messages"].as_u64().unwrap() >= 99, "{report}");
 }
+
+/// It echoes, but stops once for 400 ms, a good third of the run: at least a fifth of the messages
+/// that were due waited for a fifth of a second. A load that waits with it would not have sent them.
+#[test]
+fn a_stop_is_in_the_latencies_of_an_open_loop() {
+    let server = Server::bind("127.0.0.1:0")
+        .unwrap()
+        .websocket("/", |mut ws, _| {
+            let mut echoed = 0;
+            ws.for_each(|message, tx| {
+                echoed += 1;
+                if echoed == 100 {
+                    thread::sleep(std::time::Duration::from_millis(400));
+                }
+                tx.send(message)
+            })
+        });
+    let url = format!("ws://{}/", server.local_addr());
+    thread::spawn(move || server.run());
+    let report = json(&[&url, "--rate", "500", "-d", "1"]);
+    assert_eq!(report["rate"], 500.0);
+    // All that were due came back, if late.
+    let messages = report["messages"].as_u64().unwrap();
+    assert!(messages >= 400, "{report}");
+    let p90 = report["latency_us"]["p90"].as_f64().unwrap();
+    assert!(p90 > 100_000.0, "{report}");
+}
+
+#[test]
+fn connections_can_come_bit_by_bit() {
+    let served = Served::start(&[]);
+    let url = &*served.url("/echo");
+    let report = json(&[url, "-c", "10", "--ramp", "0.1", "--messages", "100"]);
+    assert_eq!(report["connections"], 10);
+    assert_eq!(report["messages"], 100);
+    let out = bench(&[url, "-c", "3", "--rate", "1000", "-d", "0.2"]);
+    assert!(
+        out.contains("3 connections, 1000 messages a second, 16 B binary"),
+        "{out}"
+    );
+    for args in [
+        &["--rate", "0"][..],
+        &["--rate", "nan"],
+        &["--rate", "5", "-p", "2"],
+    ] {
+        let args = [&["bench", url], args].concat();
+        assert_eq!(run(&args, "").status.code(), Some(2), "{args:?}");
+    }
+}
