@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod args;
+mod ask;
 mod bench;
 mod bridge;
 mod chat;

@@ -6,38 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ws_proto::handshake::Uri;
-use ws_std::{Bearer, Client, ConnectError, Credentials, Proxies, Proxy, Timeouts, Tls, Url};
+use ws_std::{Client, ConnectError, Proxies, Proxy, Timeouts, Tls, Url};
 
 use crate::args::{DeflateArgs, bytes, plain, seconds, unless_zero, without_number};
+use crate::ask::AskArgs;
 use crate::text::{Escaped, chain};
 
 /// What is asked for, of whom, and on which way.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ReachArgs {
-    /// Add a header to the request, such as 'X-Room: 7'; repeatable
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header, help_heading = REQUEST)]
-    header: Vec<(String, String)>,
-
-    /// Offer a subprotocol; repeatable, the preferred one first
-    #[arg(short, long, value_name = "NAME", help_heading = REQUEST)]
-    subprotocol: Vec<String>,
-
-    /// Set the page on whose behalf this connects, such as https://example.com
-    #[arg(long, value_name = "ORIGIN", help_heading = REQUEST)]
-    origin: Option<String>,
-
-    /// Say who asks (Basic); the URL may, too: ws://name:password@host/
-    #[arg(short, long, value_name = "NAME:PASSWORD", env = "WS_USER", hide_env_values = true,
-        value_parser = user, conflicts_with = "token", help_heading = REQUEST)]
-    user: Option<Secret<Credentials>>,
-
-    /// Say who asks by a token (Bearer)
-    #[arg(long, value_name = "TOKEN", env = "WS_TOKEN", hide_env_values = true,
-        value_parser = token, help_heading = REQUEST)]
-    token: Option<Secret<String>>,
+    #[command(flatten)]
+    ask: AskArgs,
 
     /// Follow redirects, up to five; credentials do not go along to another origin
-    #[arg(short = 'L', long, help_heading = REQUEST)]
+    #[arg(short = 'L', long, help_heading = WAY)]
     follow: bool,
 
     /// Trust the authorities in this PEM file, and no others [default: those of the platform]
@@ -94,7 +76,6 @@ pub(crate) struct ReachArgs {
     deflate: DeflateArgs,
 }
 
-const REQUEST: &str = "Request";
 const TLS: &str = "TLS";
 const WAY: &str = "Way to the server";
 const BOUNDS: &str = "Bounds";
@@ -116,21 +97,7 @@ impl ReachArgs {
         if let Some(deflate) = self.deflate.settings() {
             client = client.deflate(deflate);
         }
-        for (name, value) in &self.header {
-            client = client.header(name, value);
-        }
-        for name in &self.subprotocol {
-            client = client.subprotocol(name);
-        }
-        if let Some(origin) = &self.origin {
-            client = client.origin(origin);
-        }
-        if let Some(Secret(user)) = &self.user {
-            client = client.credentials(user.clone());
-        }
-        if let Some(Secret(bearer)) = &self.token {
-            client = client.header("Authorization", bearer);
-        }
+        client = self.ask.of(client);
         if self.follow {
             client = client.follow_redirects();
         }
@@ -217,37 +184,6 @@ pub(crate) fn no_connection(url: &str, error: &ConnectError) -> String {
     Escaped(&line).to_string()
 }
 
-/// A value that is not shown.
-#[derive(Clone)]
-pub(crate) struct Secret<T>(pub(crate) T);
-
-impl<T> std::fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-fn user(text: &str) -> Result<Secret<Credentials>, String> {
-    let (name, password) = text.split_once(':').unwrap_or((text, ""));
-    Credentials::new(name, password)
-        .map(Secret)
-        .map_err(|error| error.to_string())
-}
-
-/// The value of Authorization with a token.
-fn token(text: &str) -> Result<Secret<String>, String> {
-    let header = Bearer::header(text).map_err(|error| error.to_string())?;
-    let value = header.to_str().map_err(|error| error.to_string())?;
-    Ok(Secret(value.into()))
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.trim().into())),
-        _ => Err("not `Name: value`".into()),
-    }
-}
-
 /// Reads `host:port`, with brackets around an IPv6 address.
 pub(crate) fn host_and_port(text: &str) -> Result<(String, u16), String> {
     let wrong = || "not HOST:PORT, such as localhost:9001 or [::1]:9001".to_owned();
@@ -282,11 +218,5 @@ mod tests {
         for text in ["", "a", ":1", "a:", "a:70000", "::1:9", "[]:1"] {
             assert!(host_and_port(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let shown = format!("{:?} {:?}", user("ada:s3cret"), token("s3cret"));
-        assert!(!shown.contains("s3cret"), "{shown}");
     }
 }

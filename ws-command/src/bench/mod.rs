@@ -10,6 +10,7 @@ use ws_proto::Kind;
 use ws_std::Deflate;
 
 use crate::args::{DeflateArgs, bytes, plain, seconds};
+use crate::ask::AskArgs;
 use crate::descriptors::allow_all;
 use crate::fail;
 use crate::signals::on_signal;
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     in_flight: u32,
 
     /// The length of a message, such as 16, 64KiB or 1MiB
-    #[arg(short, long, value_name = "BYTES", default_value = "16", value_parser = size)]
+    #[arg(short = 'S', long, value_name = "BYTES", default_value = "16", value_parser = size)]
     size: usize,
 
     /// Send text instead of binary messages
@@ -59,6 +60,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     deflate: DeflateArgs,
+
+    #[command(flatten)]
+    ask: AskArgs,
 
     /// How long to measure
     #[arg(short, long, value_name = "SECONDS", default_value = "10", value_parser = duration)]
@@ -108,7 +112,7 @@ was measured until then is printed.
 Examples:
   ws bench ws://127.0.0.1:9001/echo
   ws bench -c 200 -p 16 ws://127.0.0.1:9001/echo
-  ws bench -c 10 -s 64KiB --text --deflate -d 30 ws://127.0.0.1:9001/echo
+  ws bench -c 10 -S 64KiB --text --deflate -d 30 ws://127.0.0.1:9001/echo
   ws bench -c 1000 --ramp 5 --rate 20000 ws://127.0.0.1:9001/echo
   ws bench --messages 100000 --json ws://127.0.0.1:9001/echo";
 
@@ -136,7 +140,7 @@ fn bench(args: &Args) -> Result<(), String> {
     listening.map_err(|error| format!("cannot handle signals: {}", plain(&error)))?;
     allow_all();
 
-    let target = Target::find(&args.url, args.deflate())?;
+    let target = Target::find(&args.url, &args.ask, args.deflate())?;
     let payload = Payload::new(args.kind(), args.size);
     let mut load = Load::new(args.plan(), &target, payload, &stop)?;
     let progress = Progress::new();

@@ -107,14 +107,14 @@ fn every_message_is_echoed_and_counted() {
         (&["--messages", "1"], 1, 1, 16),
         (&["--messages", "2000", "-c", "20", "-p", "16"], 20, 16, 16),
         (
-            &["--messages", "40", "-c", "2", "-p", "4", "-s", "1MiB"],
+            &["--messages", "40", "-c", "2", "-p", "4", "-S", "1MiB"],
             2,
             4,
             1 << 20,
         ),
-        (&["--messages", "500", "-p", "3", "-s", "0"], 1, 3, 0),
+        (&["--messages", "500", "-p", "3", "-S", "0"], 1, 3, 0),
         (
-            &["--messages", "3", "-c", "20", "-p", "16", "-s", "70000"],
+            &["--messages", "3", "-c", "20", "-p", "16", "-S", "70000"],
             20,
             16,
             70_000,
@@ -153,7 +153,7 @@ fn every_message_is_echoed_and_counted() {
 
 #[test]
 fn compression_is_agreed_on_or_not() {
-    let args = ["--messages", "200", "-s", "5000", "-p", "4", "--deflate"];
+    let args = ["--messages", "200", "-S", "5000", "-p", "4", "--deflate"];
     for (serve, is_agreed) in [(&["--deflate"][..], true), (&[], false)] {
         let served = Served::start(serve);
         let echo = &*served.url("/echo");
@@ -177,7 +177,7 @@ fn people_get_words_and_a_histogram() {
         "1000",
         "-c",
         "3",
-        "-s",
+        "-S",
         "1KiB",
         "--text",
     ]);
@@ -216,10 +216,10 @@ fn an_echo_that_differs_is_noticed() {
     for (path, args) in [
         ("/other-kind", &["--text"][..]),
         ("/other-byte", &[]),
-        ("/other-byte", &["-s", "100000"]),
-        ("/other-order", &["-p", "4", "-s", "4096"]),
+        ("/other-byte", &["-S", "100000"]),
+        ("/other-order", &["-p", "4", "-S", "4096"]),
         ("/longer", &[]),
-        ("/longer", &["-s", "0"]),
+        ("/longer", &["-S", "0"]),
     ] {
         let url = format!("{server}{path}");
         let args = &[&[&*url, "--messages", "50"], args].concat();
@@ -312,7 +312,7 @@ fn arguments_that_make_no_sense_are_refused() {
         &["-d", "0"],
         &["--messages", "0"],
         &["--messages", "5", "-d", "5"],
-        &["-s", "big"],
+        &["-S", "big"],
     ] {
         let (status, out, err) = parts(&run(&[&["bench", "ws://h/"], args].concat(), ""));
         assert_eq!((status, &*out), (Some(2), ""), "{args:?}");
@@ -394,4 +394,20 @@ fn connections_can_come_bit_by_bit() {
         let args = [&["bench", url], args].concat();
         assert_eq!(run(&args, "").status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn it_asks_as_the_client_does() {
+    let served = Served::start(&["--token", "s3cret", "--origin", "https://a.example"]);
+    let url = &*served.url("/echo");
+    let run = |more: &[&str]| {
+        let args = [&["bench", url, "--messages", "10", "--json"], more].concat();
+        parts(&run(&args, "")).0
+    };
+    assert_eq!(run(&[]), Some(1));
+    assert_eq!(run(&["--token", "s3cret"]), Some(0));
+    assert_eq!(run(&["-H", "Authorization: Bearer s3cret"]), Some(0));
+    let token = ["--token", "s3cret", "--origin"];
+    assert_eq!(run(&[&token[..], &["https://a.example"]].concat()), Some(0));
+    assert_eq!(run(&[&token[..], &["https://b.example"]].concat()), Some(1));
 }
