@@ -45,6 +45,7 @@
 //! a page beside a WebSocket mounts the WebSocket in a server that does.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admission;
 mod answer;

@@ -77,3 +77,8 @@ pub use ws_proto::{
 #[cfg(feature = "deflate")]
 pub use ws_proto::{Compress, Deflate, WhenIdle};
 pub use {ws_http, ws_proto};
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

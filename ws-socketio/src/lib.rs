@@ -51,6 +51,7 @@
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod arguments;
 mod bounded;

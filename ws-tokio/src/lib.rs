@@ -103,6 +103,11 @@ pub use ws_proto::{
 };
 pub use {http, ws_http, ws_proto};
 
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use tokio::net::TcpStream;
