@@ -21,9 +21,10 @@
 //! and with the features of these names `Upgrader` for hyper, `axum` for axum and `tower` for what
 //! stands on tower.
 //!
-//! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled: each
-//! method says under *Cancel safety* what a call that was dropped has done. A connection that waits
-//! owns no buffer. The feature `tls` adds `wss://` URLs and servers with a certificate. The defaults are those of every adapter:
+//! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled:
+//! each method says under *Cancel safety* what a call that was dropped has done. A connection that
+//! waits owns no buffer. The feature `tls` adds `wss://` URLs and servers with a certificate. The
+//! defaults are those of every adapter:
 //!
 //! | what | default | set with |
 //! |---|---|---|

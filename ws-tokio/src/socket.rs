@@ -50,8 +50,8 @@ use crate::wire::Wire;
 /// # Cancel safety
 ///
 /// Every method can be dropped at any point without harm: no byte is lost or sent twice, and the
-/// connection goes on with the next call of any of them. What a dropped call has done by then is
-/// said with each method, under this heading.
+/// connection goes on with the next call of any of them. Each method says under this heading what a
+/// dropped call has done.
 ///
 /// # Drop
 ///
@@ -225,8 +225,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer takes
-    /// nothing and shows no other sign of life; [`Io`](Error::Io). After the latter two the
+    /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer
+    /// takes no bytes and shows no other sign of life; [`Io`](Error::Io). After the latter two the
     /// connection is over.
     pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
