@@ -159,12 +159,12 @@ pub trait Socket: Send + Sync + 'static {
         None
     }
 
-    /// The address of the peer. `None` if it has none of IP, which is the default.
+    /// The address of the peer. `None`, the default, if it has no IP address.
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// The address of ours that the peer connected to. `None` if it has none of IP, which is the
+    /// The local address that the peer connected to. `None` if it has none of IP, which is the
     /// default.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
@@ -227,7 +227,7 @@ impl Stream {
         self.0.peer_addr().unwrap_or_else(|| none.into())
     }
 
-    /// The address of ours that the peer connected to.
+    /// The local address that the peer connected to.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.0.local_addr()
     }

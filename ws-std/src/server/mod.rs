@@ -272,12 +272,11 @@ impl Server {
         self
     }
 
-    /// Calls `log` with every request that is refused, and with where it came from, as a
-    /// [trusted proxy](Self::trust) says once it was read: for a line that says why. What a hook
-    /// answers is the application's, and not among it.
+    /// Calls `log` with every refused request and its client's address, which a [trusted
+    /// proxy](Self::trust) may have given. The answers of hooks are not among them.
     ///
-    /// It has a thread of its own, for which nobody waits: when a thousand refusals do, the next are
-    /// only [counted](ws_http::Metrics::unlogged).
+    /// `log` runs on a thread of its own, for which no connection waits: when a thousand refusals
+    /// wait for it, the server only [counts](ws_http::Metrics::unlogged) the next ones.
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where
         F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
