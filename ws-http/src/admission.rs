@@ -1,4 +1,4 @@
-//! Whom a server lets in when more come than it has room for.
+//! Admission: which connections a server accepts when more arrive than it has room for.
 //!
 //! ```text
 //!            ┌── open ──────────────────────────┬── opening ──┬───────────┐
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A connection that says nothing costs as much as one that opens, and nobody knows which of the
-//! two it is. So those that are opening have a budget of their own: when it is used up, the oldest
-//! gives way to the next. An honest client has said what it wants by then.
+//! two it is. So opening connections have a budget of their own: when it is used up, the oldest
+//! gives way to the next. By then an honest client has sent its request.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -28,18 +28,18 @@ use crate::refusal::Refusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quota {
-    /// The most connections, those that are opening among them; the next is refused with 503.
+    /// The most connections, including those that are opening; the next is refused with 503.
     ///
     /// Default: 1024.
     pub connections: usize,
     /// The most that are opening: from being accepted to the 101, or to the end of another answer.
     /// When one more comes, the oldest of them is refused with 503.
     ///
-    /// Default: a quarter of the connections, but 16, or all of them if there are fewer.
+    /// Default: a quarter of the connections, but at least 16, or all of them if there are fewer.
     pub openings: Option<usize>,
-    /// The most connections of an address; the next is refused with 429. Those of this machine are
-    /// not counted. All addresses of version 6 that begin with the same 64 bits are one: whoever has
-    /// one of them has all.
+    /// The most connections of an address; the next is refused with 429. Connections from this
+    /// machine are not counted. IPv6 addresses with the same first 64 bits count as one, because a
+    /// host usually owns all of them.
     ///
     /// Default: 64.
     pub per_address: Option<usize>,
@@ -53,7 +53,7 @@ impl Quota {
         per_address: Some(64),
     };
 
-    /// The most that are opening, as it was set or by default.
+    /// The most connections that may be opening, as set or by default.
     #[must_use]
     pub fn openings(&self) -> usize {
         let quarter = (self.connections / 4).max(16);
@@ -69,7 +69,7 @@ impl Default for Quota {
     }
 }
 
-/// The connections of a server, and who comes in.
+/// Decides which connections a server accepts.
 ///
 /// Tell it of each connection that was accepted, was opened and has ended; it says who is refused,
 /// and who gives way. It has no clock: the order in which they came is enough.
@@ -103,18 +103,18 @@ pub struct Admission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Owner(IpAddr);
 
-/// A connection that came in.
+/// A connection that was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Entered {
-    /// Its number: no other connection has it.
+    /// Its number, which no other connection has.
     pub id: u64,
-    /// The number of a connection that is refused in its place: it has left already.
+    /// The number of the connection that is refused in its place, and that no longer counts.
     pub gives_way: Option<u64>,
 }
 
 impl Admission {
-    /// Lets in as many as that.
+    /// Admits as many connections as the quota allows.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
         Self {
@@ -126,13 +126,13 @@ impl Admission {
         }
     }
 
-    /// How many it lets in, to change: those who are in stay.
+    /// The quota, to change it. Connections that were admitted stay.
     pub const fn quota_mut(&mut self) -> &mut Quota {
         &mut self.quota
     }
 
-    /// A connection was accepted, from this address; `None` if it is one of a proxy that will say
-    /// [who it is for](Self::name).
+    /// Reports a connection that was accepted, with its address; `None` if a proxy will say [whose
+    /// it is](Self::name).
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl Admission {
         Ok(Entered { id, gives_way })
     }
 
-    /// A proxy said for whom a connection is.
+    /// Reports the address that a proxy named for a connection.
     ///
     /// # Errors
     ///
@@ -173,14 +173,14 @@ impl Admission {
         Ok(())
     }
 
-    /// A connection is about to be opened: it gives way to nobody from here on. Returns whether it
-    /// did so before.
+    /// Reports that a connection is about to open: from here on it gives way to no other. Returns
+    /// whether it had to give way before.
     #[must_use]
     pub fn open(&mut self, id: u64) -> bool {
         self.openings.remove(&id)
     }
 
-    /// A connection has ended.
+    /// Reports that a connection has ended.
     pub fn leave(&mut self, id: u64) {
         self.uncount(id);
         self.openings.remove(&id);

@@ -5,25 +5,26 @@ use std::time::{Duration, SystemTime};
 use crate::refusal::Refusal;
 use crate::response::{Body, Response};
 
-/// What a request comes to that opens no WebSocket.
+/// The answer to a request that opens no WebSocket.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// What a page or a hook says.
+    /// The response of a page or a hook.
     Page(Box<Response>),
-    /// A refusal, which is for the log, too.
+    /// A refusal, which also goes to the log.
     Refusal(Refusal),
 }
 
 impl Answer {
-    /// The time that a client has to take an answer, a page for example, and again to end its side.
+    /// The time that a client has to receive an answer, such as a page, and the same time again to
+    /// end its side.
     pub const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// The most that is read and dropped after an answer, in bytes: a little of what follows a
-    /// refused request may be there already, and nobody needs it. If it were left there, the system
-    /// would destroy the answer.
+    /// The most bytes that are read and discarded after an answer. The client may have sent some
+    /// already, and if they stayed unread, the system would reset the connection and destroy the
+    /// answer.
     pub const DROPPED: usize = 64 << 10;
 
-    /// The answer as it travels now.
+    /// Returns the bytes of the answer; `now` is for Date.
     #[must_use]
     pub fn encode(&self, body: Body, now: SystemTime) -> Vec<u8> {
         match self {

@@ -1,4 +1,4 @@
-//! What a client asks for, and where: the settings that the clients of all adapters have.
+//! A client's request: the settings that the clients of all adapters share.
 
 use std::fmt;
 #[cfg(unix)]
@@ -18,9 +18,9 @@ pub struct Ask {
     pub host: Option<String>,
     /// Headers of the application's: their names and values.
     pub headers: Vec<(String, String)>,
-    /// What the client says that it is (User-Agent), unless the headers say so.
+    /// The User-Agent, unless it is among the headers.
     pub user_agent: Option<String>,
-    /// Who asks (Authorization), unless the headers say so.
+    /// The credentials for Authorization, unless that is among the headers.
     pub credentials: Option<Credentials>,
     /// The subprotocols that are offered; the first is preferred.
     pub subprotocols: Vec<String>,
@@ -36,7 +36,7 @@ impl Ask {
         }
     }
 
-    /// Forgets what must not go along to another origin: headers and subprotocols may hold tokens, as
+    /// Drops what must not be sent to another origin: headers and subprotocols may hold tokens, as
     /// credentials do, and the Host was the other one's.
     pub fn go_elsewhere(&mut self) {
         self.credentials = None;
@@ -45,12 +45,12 @@ impl Ask {
         self.host = None;
     }
 
-    /// Does something with the request for this at `uri`.
+    /// Calls `then` with the opening request for `uri`.
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Header`] names what cannot be sent, [`ConnectError::Argument`] says it of the
-    /// rest; or as `then`.
+    /// [`ConnectError::Header`] names a header that cannot be sent, [`ConnectError::Argument`]
+    /// anything else that cannot; otherwise the error of `then`.
     pub fn offer<T>(
         &self,
         uri: &Uri<'_>,

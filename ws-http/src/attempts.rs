@@ -48,10 +48,10 @@ pub struct Attempts {
 pub enum Attempt {
     /// Begin to connect to this address, and ask again.
     Begin(SocketAddr),
-    /// Wait until an attempt ends; at most until this moment, if there is one: another address is
-    /// to be tried then.
+    /// Wait until an attempt ends, or until this moment, if there is one: then it is time for
+    /// another address.
     Wait(Option<Instant>),
-    /// All of them have failed, or there was none.
+    /// All of them have failed, or the host has no address.
     Over,
 }
 
@@ -106,7 +106,7 @@ impl Attempts {
         Attempt::Begin(address)
     }
 
-    /// Notes that one of those that were begun has failed: the next begins at once.
+    /// Reports that an attempt has failed: the next begins at once.
     pub fn failed(&mut self) {
         self.begun = self.begun.saturating_sub(1);
         self.next = None;

@@ -1,7 +1,7 @@
 //! Who asks: Basic (RFC 7617) and Bearer (RFC 6750) credentials.
 //!
-//! Secrets are compared in a time that depends on what was sent, and not on how much of it is
-//! right.
+//! Comparing a secret takes a time that depends on the length of what was sent, not on how much of
+//! it is right.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The most bytes that a user has, and a password: as many as SOCKS5 has room for (RFC 1929).
+    /// The most bytes of a user, and of a password: as many as SOCKS5 has room for (RFC 1929).
     pub const MAX_LEN: usize = 255;
 
     /// Takes a user and a password.
@@ -102,7 +102,7 @@ impl fmt::Debug for Credentials {
 )]
 pub struct InvalidCredentials;
 
-/// Lets those in who know a user's password.
+/// Admits clients that know a user's password.
 ///
 /// ```
 /// use ws_http::{Basic, Credentials, Request};
@@ -119,17 +119,17 @@ pub struct InvalidCredentials;
 pub struct Basic(Vec<Credentials>);
 
 impl Basic {
-    /// Lets these in.
+    /// Admits these users.
     #[must_use]
     pub fn new(users: impl IntoIterator<Item = Credentials>) -> Self {
         Self(users.into_iter().collect())
     }
 
-    /// Says whose credentials a request has.
+    /// Returns the user whose credentials a request has.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unauthorized`]: they are nobody's, missing, or sent twice.
+    /// [`Refusal::Unauthorized`]: the credentials are wrong, missing, or sent twice.
     pub fn check(&self, request: &Request) -> Result<&str, Refusal> {
         let given = of_scheme(request, "Basic").and_then(|text| STANDARD.decode(text).ok());
         let secrets = self.0.iter().map(|own| own.text.as_bytes());
@@ -144,7 +144,7 @@ impl Basic {
     }
 }
 
-/// Lets those in who have one of its tokens.
+/// Admits clients that have one of its tokens.
 ///
 /// ```
 /// use ws_http::Bearer;
@@ -158,7 +158,7 @@ impl Basic {
 pub struct Bearer(Vec<String>);
 
 impl Bearer {
-    /// Lets those in who have one of these.
+    /// Admits clients that have one of these tokens.
     ///
     /// # Errors
     ///
@@ -175,11 +175,11 @@ impl Bearer {
         Ok(Self(tokens?))
     }
 
-    /// Says which token a request has: its place in the list.
+    /// Returns which token a request has, as its index in the list.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unauthorized`]: it is none of them, missing, or sent twice.
+    /// [`Refusal::Unauthorized`]: the token is unknown, missing, or sent twice.
     pub fn check(&self, request: &Request) -> Result<usize, Refusal> {
         let given = of_scheme(request, "Bearer").map(str::as_bytes);
         let secrets = self.0.iter().map(String::as_bytes);

@@ -10,9 +10,9 @@ use crate::tunnel::TunnelError;
 
 /// How long to wait before the next attempt.
 ///
-/// The first comes within a second; after that the wait doubles, by chance half as long again or
-/// as short, up to a minute: clients that lost the same server do not come back as one. A connection
-/// that lasts makes the next failure the first again.
+/// The first wait is up to a second; after that the wait doubles, up to a minute, and each is
+/// randomly up to half longer or shorter, so that clients which lost the same server do not all
+/// return at once. After a connection that lasts, the waits start over.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,11 +28,11 @@ use crate::tunnel::TunnelError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backoff {
-    /// Within which the first attempt comes, and what is doubled then. Default: 1 s.
+    /// The longest wait before the first attempt, which then doubles. Default: 1 s.
     pub first: Duration,
     /// The longest wait. Default: 60 s.
     pub most: Duration,
-    /// How long a connection lasts that shows that all is well again. Default: 5 s.
+    /// How long a connection has to last for the waits to start over. Default: 5 s.
     pub reset_after: Duration,
     failures: u32,
 }
@@ -46,8 +46,8 @@ impl Backoff {
         failures: 0,
     };
 
-    /// The longest that [`retry_after`] tells a client to wait: a day. Who comes back then is no
-    /// burden, and a mistake in a header does not keep a client away for ever.
+    /// The longest that [`retry_after`] tells a client to wait: a day. A mistake in a header must
+    /// not keep a client away for ever.
     pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Says how long to wait after one more failure. The 64 random bits are fresh each time, from
@@ -69,14 +69,14 @@ impl Backoff {
         Duration::from_micros(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)).min(self.most)
     }
 
-    /// A connection was open for so long.
+    /// Reports how long a connection was open.
     pub fn lasted(&mut self, time: Duration) {
         if time >= self.reset_after {
             self.failures = 0;
         }
     }
 
-    /// How many attempts failed since all was well.
+    /// The number of failed attempts since a connection last lasted.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures
@@ -102,7 +102,7 @@ impl Default for Backoff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// The transport failed, or nobody could be connected to.
+    /// The transport failed, or no connection could be made.
     Io,
     /// The peer took too long.
     TimedOut,
@@ -112,7 +112,7 @@ pub enum Ended {
     Status(StatusCode),
     /// The peer closed. Without a code it had nothing to object to.
     Closed(CloseCode),
-    /// We or the peer did what will be as wrong the next time.
+    /// Either side did something that would be as wrong the next time.
     Fault,
 }
 
@@ -147,8 +147,8 @@ impl Ended {
         }
     }
 
-    /// Tells whether it may go better the next time with nothing changed. After 429 it may once
-    /// the time is over that [`retry_after`] says.
+    /// Whether another attempt may succeed with nothing changed. After 429 it may, once the time
+    /// that [`retry_after`] gives has passed.
     #[must_use]
     pub fn is_worth_a_retry(self) -> bool {
         match self {
@@ -160,7 +160,7 @@ impl Ended {
     }
 }
 
-/// How long a server wants to be left alone (RFC 9110 §10.2.3), if it says so: at most
+/// How long a server asks clients to wait (Retry-After, RFC 9110 §10.2.3), if it does: at most
 /// [`Backoff::MAX_RETRY_AFTER`].
 ///
 /// ```

@@ -12,7 +12,7 @@ use ws_proto::Connecting;
 
 use crate::request::elements;
 
-/// Reads the body of a refusal, as far as it is of interest.
+/// Reads the body of a refusal, up to [`MAX`](Self::MAX) bytes.
 ///
 /// ```
 /// use ws_http::http::{HeaderMap, HeaderValue, StatusCode};
@@ -79,7 +79,7 @@ pub enum BodyError {
     /// A Transfer-Encoding that is not `chunked` alone.
     #[error("the Transfer-Encoding is not chunked")]
     Encoding,
-    /// There are both, and only one of them can be right.
+    /// Both are present, and only one of them can be right.
     #[error("there are a Transfer-Encoding and a Content-Length")]
     Both,
     /// A chunk does not begin with its size in at most 16 hexadecimal digits.
@@ -100,7 +100,7 @@ pub enum BodyError {
 }
 
 impl BodyReader {
-    /// The most that is kept, in bytes; then it is complete, whatever follows.
+    /// The most bytes that are kept; the body then counts as complete, whatever follows.
     pub const MAX: usize = 64 << 10;
 
     /// The longest line with the size of a chunk, in bytes after the size.
@@ -110,8 +110,8 @@ impl BodyReader {
     ///
     /// # Errors
     ///
-    /// [`BodyError::Length`], [`BodyError::Encoding`] and [`BodyError::Both`]: where it ends cannot
-    /// be told.
+    /// [`BodyError::Length`], [`BodyError::Encoding`] and [`BodyError::Both`]: the head does not
+    /// say where the body ends.
     pub fn new(status: StatusCode, headers: &HeaderMap) -> Result<Self, BodyError> {
         Ok(Self {
             stage: framing(status, headers)?,
@@ -132,8 +132,9 @@ impl BodyReader {
         self.result()
     }
 
-    /// Takes what a client's handshake has received of it since the last call. Returns whether more
-    /// is to be read: not if it is complete or broken, or the handshake keeps no more.
+    /// Takes what a client's handshake has received of the body since the last call. Returns
+    /// whether to read more: `false` if the body is complete or broken, or the handshake keeps no
+    /// more.
     pub fn follow(&mut self, connecting: &Connecting) -> bool {
         let received = connecting.body();
         let pushed = self.push(received.get(self.taken..).unwrap_or_default());
@@ -141,7 +142,7 @@ impl BodyReader {
         pushed.is_ok() && !self.is_complete() && !connecting.has_body()
     }
 
-    /// The stream has ended.
+    /// Reports that the stream has ended.
     ///
     /// # Errors
     ///
@@ -155,13 +156,13 @@ impl BodyReader {
         self.result()
     }
 
-    /// Tells whether no more of it comes, or will be kept.
+    /// Whether the body is complete: no more follows, or no more is kept.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         matches!(self.stage, Stage::Complete | Stage::Failed(_))
     }
 
-    /// What was read.
+    /// Returns the bytes that were read.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes.0

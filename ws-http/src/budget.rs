@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ws_proto::Excess;
 
 /// A bound on what the connections of a server hold together, in bytes: what was received and not
-/// taken, and what waits to be sent. Whoever would pass it is closed with 1013, and the others go
-/// on. Clones are the same budget.
+/// taken, and what waits to be sent. A connection that would exceed it is closed with 1013, and the
+/// others go on. Clones are the same budget.
 ///
 /// Each connection may hold as much as its [`Limits`](ws_proto::Limits) allow, which for a thousand
-/// of them is more than a machine has. A [little](Self::FREE) is not counted, so that who asks for
-/// no more is served however much others hold.
+/// of them is more than a machine has. A [small amount](Self::FREE) for each connection is not
+/// counted, so that a modest peer is served however much others hold.
 ///
 /// ```
 /// use ws_http::{Budget, Excess};
@@ -35,7 +35,7 @@ struct Shared {
     used: AtomicUsize,
 }
 
-/// What one connection holds: given back when it is dropped.
+/// One connection's share, returned to the budget when it is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct Charge {

@@ -83,8 +83,8 @@ pub enum ConnectError {
     /// for credentials, or an ordinary page.
     #[error("the server refused with status {}", .0.status().as_u16())]
     Refused(Box<Response>),
-    /// The server says to ask elsewhere, and that is not done.
-    #[error("not followed")]
+    /// The server redirects, and the client does not follow.
+    #[error("redirect not followed")]
     Redirect(#[from] RedirectError),
     /// The server's answer breaks the rules.
     #[error("handshake failed")]
@@ -135,7 +135,7 @@ pub struct Tried {
 }
 
 impl Tried {
-    /// Begins with the host and the port that are to be reached.
+    /// Begins with the host and the port to reach.
     #[must_use]
     pub const fn new(host: String) -> Self {
         Self {
@@ -169,7 +169,7 @@ impl Tried {
         self.host = format!("{} at {}", self.host, path.display());
     }
 
-    /// The host and the port that were to be reached.
+    /// The host and the port that the client tried to reach.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -209,8 +209,8 @@ impl fmt::Display for Tried {
     }
 }
 
-/// A stage of the way to an open connection. `Display` is `connecting to`: what it is done with
-/// follows.
+/// A stage of the way to an open connection. `Display` is for example `connecting to`, to be
+/// followed by the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {

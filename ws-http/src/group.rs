@@ -19,12 +19,12 @@ use seat::{Offered, Seat};
 /// A set of connections that get the same messages, all in the same order: a room, the subscribers of
 /// a feed. For rooms by name, see [`Rooms`](crate::Rooms).
 ///
-/// No member waits for another, unless that is [asked for](Slow::Wait). What becomes of one that
-/// takes its messages too slowly, its [policy](RoomPolicy) says. By default it is closed with 1013 and
-/// leaves the group: if more than [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it,
-/// if it is being sent fragments when a message comes, or if there is no memory to queue the message
-/// for it. If there is no memory for the Close either, the connection is dropped. So no member misses
-/// a message without a sign.
+/// No member waits for another, unless that is [asked for](Slow::Wait). The [policy](RoomPolicy)
+/// says what happens to a member that is too slow. By default it is closed with 1013 and leaves the
+/// group: if more than [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it, if it is
+/// being sent fragments when a message comes, or if there is no memory to queue the message for it.
+/// If there is no memory for the Close either, the connection is dropped. So no member misses a
+/// message without a sign.
 ///
 /// Clones are the same group.
 pub struct Group<W> {
@@ -46,7 +46,7 @@ struct State<W> {
     is_retired: bool,
 }
 
-/// A place in a [`Group`], given up when it is dropped.
+/// A connection's membership in a [`Group`], which ends when this is dropped.
 #[must_use = "the member leaves when this is dropped"]
 pub struct Membership<W> {
     id: u64,
@@ -151,15 +151,15 @@ impl<W: Member> Group<W> {
         Membership { id, shared }
     }
 
-    /// Queues a message for every member, and returns for how many. Members that are over leave, and
-    /// those that are too slow as the policy says. Any thread may send.
+    /// Queues a message for every member, and returns for how many it did. Members whose connection
+    /// is over leave; the policy decides about those that are too slow. Any thread may send.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> usize {
         self.shared.send(message.into(), None)
     }
 }
 
 impl<W: Member> Membership<W> {
-    /// Queues a message for every member but this one, and returns for how many.
+    /// Queues a message for every member but this one, and returns for how many it did.
     pub fn send_to_others<'m>(&self, message: impl Into<Message<'m>>) -> usize {
         self.shared.send(message.into(), Some(self.id))
     }

@@ -1,13 +1,13 @@
-//! Which names a server answers to: Host (RFC 9110 §7.2) against DNS rebinding.
+//! The names that a server answers to: Host (RFC 9110 §7.2) against DNS rebinding.
 //!
 //! ```text
 //!   page of evil.example, in a visitor's browser        evil.example is at 127.0.0.1 now
 //!        └── GET / HTTP/1.1, Host: evil.example:9001 ──▶ the server on the visitor's machine
 //! ```
 //!
-//! For the browser this is one site that talks to itself, so that Origin and Host agree; only that
-//! the name is none of the server's shows it. An IP address cannot be rebound, and `localhost` is
-//! looked up nowhere.
+//! To the browser this looks like one site that talks to itself, so Origin and Host agree; only the
+//! name, which is not the server's, gives the attack away. An IP address cannot be rebound, and
+//! `localhost` is looked up nowhere.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,10 +19,9 @@ use crate::refusal::{Refusal, clipped};
 /// The hosts that a server answers for, pages and WebSockets alike; to any other it says 421
 /// (RFC 9110 §15.5.20).
 ///
-/// IP addresses and `localhost` always are. If names are given, they are all the others.
-/// If none are, every name is good where the whole world may connect anyway, and no other where
-/// the server listens on a loopback or a private address, or on one that a provider shares
-/// (100.64.0.0/10).
+/// IP addresses and `localhost` are always among them. If names are given, only those are added. If
+/// not, the listener decides: on a public address every name is accepted; on a loopback or private
+/// address, or one that a provider shares (100.64.0.0/10), no other name is.
 ///
 /// ```
 /// use ws_http::Hosts;
@@ -62,15 +61,15 @@ impl Hosts {
         Ok(Self(Rule::Named(names?)))
     }
 
-    /// Answers for every name: for a server whose proxy has looked at them.
+    /// Answers for every name: for a server whose proxy checks the host.
     #[must_use]
     pub const fn any() -> Self {
         Self(Rule::Any)
     }
 
-    /// The address for [`check`](Self::check): the one that we listen at; of a listener at all of
-    /// them a loopback one, if that is `local`, where the connection came in. Only this machine
-    /// connects there, and with it a browser that runs on it.
+    /// Returns the address to pass to [`check`](Self::check): the listener's; or, if the server
+    /// listens at all addresses and the connection came in at a loopback address (`local`), that
+    /// one: only this machine connects there, which includes a browser that runs on it.
     pub fn listener(own: IpAddr, local: impl FnOnce() -> Option<IpAddr>) -> IpAddr {
         if !own.is_unspecified() {
             return own;
@@ -99,7 +98,7 @@ impl Hosts {
     }
 }
 
-/// What was given as the name of a host is none.
+/// The application gave something that is not the name of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{name}` is not the name of a host, such as chat.example, without scheme, port and star")]
 pub struct InvalidHost {
@@ -269,7 +268,7 @@ mod tests {
         let error = Hosts::default().check("evil.example:9001", local);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "host evil.example:9001 is none of this server's"
+            "host evil.example:9001 is not one of this server's"
         );
     }
 }

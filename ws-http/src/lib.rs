@@ -15,9 +15,9 @@
 //! ```
 //!
 //! A decision is a value or a [`Refusal`], which has a status, names both sides of what does not
-//! fit, and can be sent and logged. What is given by the application is parsed once, and misspelt it
-//! is an error then. An adapter keeps sockets, threads and clocks, and moves the bytes; `ws-std`
-//! does it with a thread for each connection.
+//! fit, and can be sent and logged. The application's settings are parsed once, when they are
+//! given, and a misspelt one is an error then. An adapter has the sockets, threads and clocks, and
+//! moves the bytes; `ws-std` does so with a thread for each connection.
 //!
 //! ```text
 //!   a client   Url ▶ a look-up's addresses ▶ Attempts   which of them, and when
@@ -33,18 +33,20 @@
 //!                                                      Counters ▶ Metrics
 //! ```
 //!
-//! With the feature `tls`, `Tls` and `ServerTls` say who is trusted, and hold what rustls makes of that.
+//! With the feature `tls`, `Tls` and `ServerTls` say who is trusted, and hold the configuration of
+//! rustls.
 //!
-//! And for connections that are open, [`Group`] and [`Rooms`]: a message for many, none of which waits
+//! For open connections, [`Group`] and [`Rooms`] send one message to many, and no receiver waits
 //! for another.
 //!
 //! Each of these machines takes its bytes in pieces of any size, keeps no more of them than a
 //! limit that it names, and fails with a reason of its own type.
 //!
-//! It is not an HTTP server: it decides about one request, and reads no body. Who wants more than
-//! a page beside a WebSocket mounts the WebSocket in a server that does.
+//! This is not an HTTP server: it decides about one request, and reads no request body. If you need
+//! more than a few pages beside a WebSocket, mount the WebSocket in an HTTP server.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admission;
 mod answer;
@@ -113,11 +115,11 @@ pub use trusted::{InvalidNetwork, Trusted};
 pub use tunnel::{SocksReply, Tunnel, TunnelError};
 pub use url::{InvalidUrl, Url};
 
-/// What a client says to a proxy that it is.
+/// The User-Agent that a client sends to a proxy.
 pub const USER_AGENT: &str = concat!("ws/", env!("CARGO_PKG_VERSION"));
 
 pub use http::StatusCode;
-/// What the configuration of TLS is made of.
+/// The crate that [`Tls::config`] and [`ServerTls::config`] have their types from.
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use ws_proto::Excess;

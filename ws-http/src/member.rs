@@ -1,4 +1,4 @@
-//! What an adapter's sender can do, for groups of connections of any adapter.
+//! The interface that groups need of an adapter's sender.
 
 use std::task::{Context, Poll};
 

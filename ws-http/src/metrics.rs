@@ -16,7 +16,7 @@ pub struct Metrics {
     pub opening: usize,
     /// What connections hold now, in bytes: of a server with a [`Budget`](crate::Budget).
     pub memory: usize,
-    /// Connections that were accepted, those that were refused among them.
+    /// Connections that were accepted, including those that were then refused.
     pub accepted: u64,
     /// WebSockets that were opened.
     pub opened: u64,
@@ -28,9 +28,9 @@ pub struct Metrics {
     pub crowd: u64,
     /// Refused for another reason.
     pub refused: u64,
-    /// Refusals that no log was told of, because too many waited for it.
+    /// Refusals missing from the log, because too many waited for it.
     pub unlogged: u64,
-    /// Tries to accept a connection that failed, because there were no descriptors or no memory.
+    /// Failed attempts to accept a connection, for lack of descriptors or memory.
     pub short: u64,
     /// Closed with 1008: a message arrived too slowly.
     pub slow: u64,
@@ -100,7 +100,7 @@ impl Counters {
         });
     }
 
-    /// All of them; what is held now is the adapter's to say.
+    /// Returns all counts; the adapter fills in what is held now.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);

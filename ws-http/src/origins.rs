@@ -33,20 +33,20 @@ enum Rule {
 }
 
 impl Origins {
-    /// Pages whose origin has the host and port of the request; and `https`, if the request
-    /// [came over TLS](Request::is_secure): whoever sits between can put what it likes into a page
-    /// that did not.
+    /// Pages whose origin has the host and port of the request; and `https`, if the request [came
+    /// over TLS](Request::is_secure): anyone on the path can change a page that did not.
     #[must_use]
     pub const fn same_host() -> Self {
         Self(Rule::SameHost)
     }
 
-    /// Pages of these origins, each `scheme://host[:port]` and compared as a whole; or `null`, of
-    /// sandboxed pages, or `file://`, of devices and local pages, which anybody can send.
+    /// Pages of these origins, each `scheme://host[:port]` and compared as a whole. `null`
+    /// (sandboxed pages) and `file://` (devices and local pages) are allowed, too, but anybody can
+    /// send them.
     ///
     /// # Errors
     ///
-    /// One of them is no origin.
+    /// One of them is not an origin.
     pub fn list<S: Into<String>>(
         origins: impl IntoIterator<Item = S>,
     ) -> Result<Self, InvalidOrigin> {
@@ -105,7 +105,7 @@ impl Origins {
     }
 }
 
-/// What was given as an origin is none.
+/// The application gave something that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "`{origin}` is not an origin: scheme://host[:port], such as https://chat.example, null or file://"

@@ -1,4 +1,4 @@
-//! How fast and how slowly an open connection may talk, beyond what the protocol says of it.
+//! Bounds on how slowly and how fast an open connection may talk, beyond those of the protocol.
 //!
 //! A peer that answers Pings is alive. It may still send a byte of a message every ten seconds, or
 //! nothing at all, for as long as it likes; or a hundred thousand empty frames a second.
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ws_proto::{Excess, Instant};
 
-/// The bounds on how a peer talks. None is set by default: what is too slow, or too much, depends on
-/// what is talked about.
+/// The bounds on how a peer talks. None is set by default: what is too slow or too fast depends on
+/// the application.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,10 +24,10 @@ use ws_proto::{Excess, Instant};
 pub struct Pace {
     /// The fewest bytes a second of a message that has begun, over [`Pace::WINDOW`] at a time.
     pub min_rate: Option<u32>,
-    /// The longest time without a message: Pings and Pongs are none, nor is one that has begun.
+    /// The longest time without a complete message. Pings and Pongs do not count.
     pub max_idle: Option<Duration>,
-    /// The most frames a second, control frames among them; in one second twice as many, if there
-    /// were none in the second before.
+    /// The most frames a second, control frames included; twice as many in a second after an idle
+    /// one.
     pub max_frames: Option<u32>,
 }
 
@@ -86,7 +86,7 @@ impl Watch {
         }
     }
 
-    /// Bytes came; `partial` if a message has begun with them or before, and has not ended.
+    /// Reports that bytes were received; `partial` says whether a message is incomplete after them.
     pub const fn received(&mut self, bytes: usize, partial: bool, now: Instant) {
         self.window = match self.window {
             _ if !partial => None,
@@ -95,7 +95,7 @@ impl Watch {
         };
     }
 
-    /// So many frames came.
+    /// Reports received frames.
     pub fn frames(&mut self, frames: u32, now: Instant) {
         if let Some(most) = self.pace.max_frames {
             let (since, left) = self.frames;
@@ -113,7 +113,7 @@ impl Watch {
         }
     }
 
-    /// A message was there.
+    /// Reports a complete message.
     pub const fn message(&mut self, now: Instant) {
         self.message = now;
         self.window = None;
@@ -123,7 +123,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// The peer is to be told, and its connection closed.
+    /// [`Excess`](crate::Excess): close the connection with it.
     pub fn check(&mut self, now: Instant) -> Result<Option<Instant>, Excess> {
         if let Some(excess) = self.excess {
             return Err(excess);

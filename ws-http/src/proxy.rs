@@ -1,4 +1,4 @@
-//! Which proxy is asked: one that is named, or that the usual variables name.
+//! Proxies: given by the application, or by the usual environment variables.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ pub struct Proxy {
     credentials: Option<Credentials>,
 }
 
-/// What is spoken with a proxy.
+/// The protocol that a proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyKind {
@@ -39,7 +39,8 @@ pub enum ProxyKind {
     Socks5,
 }
 
-/// What was given as a proxy is none. It is not shown: it may hold a password.
+/// The application gave something that is not a proxy. The error does not show it: it may hold a
+/// password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum InvalidProxy {
@@ -60,7 +61,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// It is no proxy, or one that is not spoken with.
+    /// It is not the URL of a proxy, or its protocol is not supported.
     pub fn parse(text: &str) -> Result<Self, InvalidProxy> {
         let (scheme, rest) = text.split_once("://").ok_or(InvalidProxy::Scheme)?;
         let (kind, default) = match &*scheme.to_ascii_lowercase() {
@@ -91,14 +92,14 @@ impl Proxy {
         })
     }
 
-    /// With these credentials.
+    /// Sets the credentials.
     #[must_use]
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// What is spoken with it.
+    /// The protocol that it speaks.
     #[must_use]
     pub const fn kind(&self) -> ProxyKind {
         self.kind
@@ -116,7 +117,7 @@ impl Proxy {
         self.port
     }
 
-    /// Who asks it.
+    /// The credentials, if there are any.
     #[must_use]
     pub const fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
@@ -137,7 +138,7 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// The proxies that the environment names, and for what there is none.
+/// The proxies that the environment names, and the hosts that need none.
 ///
 /// | for | the first of these that is set |
 /// |---|---|

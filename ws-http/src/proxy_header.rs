@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2: what a load balancer says of a connection before the
-//! first byte of its client.
+//! The PROXY protocol, versions 1 and 2: a load balancer announces the client's address before the
+//! client's first byte.
 //!
 //! ```text
 //!   1   PROXY TCP4 203.0.113.9 10.0.0.2 50000 443 CR LF
@@ -47,7 +47,7 @@ enum Stage {
     Failed(ProxyHeaderError),
 }
 
-/// What should be a PROXY header is none.
+/// The connection does not begin with a valid PROXY header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ProxyHeaderError {
@@ -87,7 +87,7 @@ impl ProxyHeader {
     ///
     /// # Errors
     ///
-    /// It is none, and every later call says so again. Close the connection.
+    /// The header is malformed; every later call returns the same. Close the connection.
     pub fn receive(&mut self, input: &[u8]) -> Result<usize, ProxyHeaderError> {
         let mut taken = 0;
         for &byte in input {
@@ -127,7 +127,7 @@ impl ProxyHeader {
         Ok(self.is_complete())
     }
 
-    /// The stream has ended.
+    /// Reports that the stream has ended.
     ///
     /// # Errors
     ///
@@ -141,13 +141,13 @@ impl ProxyHeader {
         Err(ProxyHeaderError::Truncated)
     }
 
-    /// Tells whether all of it was received.
+    /// Whether the whole header was received.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         matches!(self.stage, Stage::Complete(_))
     }
 
-    /// Where the client's connection came from, once this is complete. `None` if the proxy asks
+    /// The address that the client connected from, once this is complete. `None` if the proxy asks
     /// for itself, for its health checks for example, or does not know.
     #[must_use]
     pub const fn client(&self) -> Option<SocketAddr> {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use thiserror::Error;
 use ws_proto::handshake::{Scheme, Uri, UriError};
 
-/// A client's way along redirects, which it goes only where it was allowed to.
+/// Follows redirects, as far as the application allowed it.
 ///
 /// ```
 /// use ws_http::{Redirects, StatusCode};
@@ -50,16 +50,16 @@ impl fmt::Debug for Redirected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// It is one more than are followed.
+    /// The server redirected more than [`Redirects::MAX`] times in a row.
     #[error("more than {} redirects", Redirects::MAX)]
     TooMany,
-    /// From `wss://` to `ws://`: what was to be secret would be public.
+    /// From `wss://` to `ws://`: what the application meant to encrypt would be readable.
     #[error("a redirect from wss:// to ws://")]
     Insecure,
-    /// It does not say where to.
+    /// It has no Location.
     #[error("a redirect without a Location")]
     NoLocation,
-    /// Where it leads to is no WebSocket, or nothing at all.
+    /// Its Location is not the URL of a WebSocket.
     #[error("a redirect to what is no URL of a WebSocket: {0}")]
     Url(UriError),
 }

@@ -1,4 +1,4 @@
-//! Why a request is refused: to be answered, and to be told to the log.
+//! Refusals of requests: for the answer, and for the log.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use thiserror::Error;
@@ -28,7 +28,7 @@ pub enum Refusal {
     #[error(transparent)]
     Handshake(#[from] RequestError),
     /// The server does not answer for this host: see [`Hosts`](crate::Hosts).
-    #[error("host {host} is none of this server's")]
+    #[error("host {host} is not one of this server's")]
     Host {
         /// What the request says, at most [`Refusal::MAX_SHOWN`] bytes of it.
         host: String,
@@ -63,8 +63,8 @@ pub enum Refusal {
         allowed: Vec<Method>,
     },
     /// A connection that should begin with a PROXY header does not: see
-    /// [`Trusted::proxy_protocol`](crate::Trusted::proxy_protocol). It is closed without an
-    /// answer: who is on the other side does not speak HTTP yet.
+    /// [`Trusted::proxy_protocol`](crate::Trusted::proxy_protocol). It is closed without an answer:
+    /// the other side does not speak HTTP yet.
     #[error(transparent)]
     Proxy(#[from] ProxyHeaderError),
     /// There is no room for another connection, or the server ends.
@@ -86,10 +86,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The most that is shown of what a peer sent, in bytes.
+    /// The most bytes of a peer's input that an error shows.
     pub const MAX_SHOWN: usize = 256;
 
-    /// The status that it is answered with.
+    /// The HTTP status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

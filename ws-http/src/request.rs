@@ -13,8 +13,8 @@ use crate::refusal::Refusal;
 
 /// The request that a connection began with.
 ///
-/// It owns what it says, so that a handler may keep it. What a hook finds out, who it is for
-/// example, it hands to the handler in the [`extensions`](Self::extensions).
+/// It owns its data, so a handler may keep it. A hook passes what it finds out, such as the user,
+/// to the handler in the [`extensions`](Self::extensions).
 ///
 /// ```
 /// use ws_http::Request;
@@ -106,7 +106,8 @@ impl Request {
         self.head.method()
     }
 
-    /// The request target. What no URI holds, raw UTF-8 and `"` for example, is percent-encoded.
+    /// The request target. Characters that a URI cannot hold, such as raw UTF-8 and `"`, are
+    /// percent-encoded.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         self.head.uri()
@@ -189,8 +190,8 @@ impl Request {
         self.secure
     }
 
-    /// Tells whether a WebSocket is asked for: one of Upgrade's values is `websocket`, or it is an
-    /// extended CONNECT (RFC 8441).
+    /// Whether the request asks for a WebSocket: one of Upgrade's values is `websocket`, or it is
+    /// an extended CONNECT (RFC 8441).
     #[must_use]
     pub fn wants_upgrade(&self) -> bool {
         self.method() == Method::CONNECT
@@ -206,13 +207,13 @@ impl Request {
         self.peer
     }
 
-    /// What hooks found out about it, by type.
+    /// Values that hooks have added, by type.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         self.head.extensions()
     }
 
-    /// What hooks found out about it, to add to.
+    /// Values that hooks have added, to add more.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.head.extensions_mut()
     }
@@ -241,7 +242,7 @@ impl Request {
     }
 
     /// Returns the [headers of the answer](Self::answer_headers) as [`complete`](Self::complete)
-    /// wants them; `None` if one of them is no text.
+    /// wants them; `None` if one of them is not text.
     #[must_use]
     pub fn answer_fields(&self) -> Option<Vec<(&str, &str)>> {
         let fields = self.answer.iter();
@@ -254,8 +255,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Failed`]: a choice that the client did not offer is an error of the application's,
-    /// and so is a header that no line can hold, or that is the handshake's.
+    /// [`Refusal::Failed`]: a choice that the client did not offer is an error of the application,
+    /// and so is a header that HTTP cannot hold or that belongs to the handshake.
     pub fn complete<'a>(
         accept: Accept<'a>,
         subprotocol: Option<&'a str>,
@@ -269,7 +270,7 @@ impl Request {
         }
     }
 
-    /// Marks a request that came over TLS, which somebody else ended: see
+    /// Marks a request that came over TLS which another program terminated: see
     /// [`is_secure`](Self::is_secure).
     pub const fn set_secure(&mut self) {
         self.secure = true;

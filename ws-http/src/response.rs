@@ -40,14 +40,14 @@ impl fmt::Debug for Response {
 /// Whether the body follows the head of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// It does.
+    /// The body follows.
     Send,
-    /// To HEAD the same is answered as to GET, without it (RFC 9110 §9.3.2).
+    /// It does not: HEAD gets the head of the answer to GET (RFC 9110 §9.3.2).
     Omit,
 }
 
 impl Body {
-    /// What a request of this method is answered with.
+    /// Whether the answer to a request of this method has a body.
     #[must_use]
     pub fn to(method: &str) -> Self {
         match method {
@@ -68,7 +68,7 @@ impl Response {
         Self::of("text/plain; charset=utf-8", text)
     }
 
-    /// Content of any type, with status 200. A type that no line can hold makes this the answer 500.
+    /// Content of any type, with status 200. A type that a header cannot hold makes the answer 500.
     ///
     /// ```
     /// let style = ws_http::Response::of("text/css; charset=utf-8", "body { margin: 0 }");
@@ -79,7 +79,7 @@ impl Response {
         response.header(header::CONTENT_TYPE, content_type)
     }
 
-    /// Sets the status. One below 200 becomes 500 when it is sent, because such a response announces
+    /// Sets the status. One below 200 is sent as 500, because an interim response announces
     /// another.
     pub fn with_status(mut self, status: StatusCode) -> Self {
         if !self.failed {
@@ -88,8 +88,8 @@ impl Response {
         self
     }
 
-    /// Adds a header. One that no line can hold makes this the answer 500, which names it: what was
-    /// put into it may be a peer's, and an answer without it another one than was meant.
+    /// Adds a header. One that no line can hold makes this the answer 500, which names it: its
+    /// value may come from a peer, and an answer without the header could mean something else.
     pub fn header<N, V>(mut self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName>,
@@ -182,7 +182,7 @@ impl Response {
     }
 }
 
-/// A date that HTTP can say: a clock may be set to any time.
+/// A date that HTTP can express: a clock may be set to any time.
 fn date(now: SystemTime) -> String {
     let since = now.duration_since(SystemTime::UNIX_EPOCH);
     let seconds = since.unwrap_or_default().as_secs().min(LAST_SECOND);

@@ -1,4 +1,4 @@
-//! A client that comes back: whether, and at which moment.
+//! A client that reconnects: whether, and when.
 
 use std::fmt;
 use std::time::Duration;
@@ -61,8 +61,8 @@ impl Retry {
     }
 
     /// Says at which moment to connect again, after a connection or an attempt at one has ended;
-    /// `None` if that is not worth it. A server that asks to be left alone for longer, by
-    /// [`retry_after`](crate::retry_after), is. The 64 random bits are as in [`Backoff::next`].
+    /// `None` if that is not worth it. The wait is at least as long as the server asks for by
+    /// [`retry_after`](crate::retry_after). The 64 random bits are as in [`Backoff::next`].
     pub fn ended(
         &mut self,
         how: Ended,
@@ -80,7 +80,7 @@ impl Retry {
         Some(now.after(wait.max(retry_after.unwrap_or_default())))
     }
 
-    /// How many attempts failed since all was well.
+    /// The number of failed attempts since a connection last lasted.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.backoff.failures()

@@ -18,11 +18,11 @@ use ws_proto::{CloseCode, Error, Message, Prepared};
 use crate::group::{Group, Membership, RoomMetrics, RoomPolicy};
 use crate::member::Member;
 
-/// Rooms by name, that connections enter and leave: each is a [`Group`]. `T` is what the application
-/// knows of each connection: who it is.
+/// Rooms by name, that connections enter and leave: each is a [`Group`]. `T` is what the
+/// application keeps for each connection, such as the user.
 ///
 /// A room is there from when the first connection joins it until the last has left, and so is its
-/// history. So there are never more rooms than their members have joined.
+/// history. So peers cannot make rooms pile up.
 ///
 /// Clones are the same rooms, for any thread.
 pub struct Rooms<W, T = ()> {
@@ -61,7 +61,7 @@ struct Place<W, T> {
 struct Guest<W, T>(Arc<(W, Arc<T>)>);
 
 impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
-    /// Makes rooms with the default policy: who is slow is closed.
+    /// Makes rooms with the default policy, which closes slow members.
     #[must_use]
     pub fn new() -> Self {
         Self::with(|_| RoomPolicy::new())
@@ -79,8 +79,8 @@ impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
         }
     }
 
-    /// Takes a connection in, and what the application knows of it. It is in no room yet, and gets
-    /// what is sent [to all](Self::send_to_all).
+    /// Adds a connection, with the application's data about it. It is in no room yet, but gets what
+    /// is sent [to all](Self::send_to_all).
     pub fn enter(&self, writer: W, state: T) -> Presence<W, T> {
         let guest = Guest(Arc::new((writer, Arc::new(state))));
         Presence {
@@ -97,14 +97,14 @@ impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
         self.hall.find(room).map_or(0, |group| group.send(message))
     }
 
-    /// Queues a message for all connections, each once, whatever rooms they are in. Who is slow is
+    /// Queues a message for all connections, each once, whatever rooms they are in. Slow ones are
     /// closed.
     pub fn send_to_all<'m>(&self, message: impl Into<Message<'m>>) -> usize {
         self.hall.everyone.send(message)
     }
 
-    /// Closes a room: all its members leave it. Their connections stay as they are, and who joins
-    /// then opens the room anew.
+    /// Closes a room: all its members leave it. Their connections stay as they are, and the next to
+    /// join opens the room anew.
     pub fn close(&self, room: &str) {
         if let Some(group) = self.hall.find(room) {
             group.clear();

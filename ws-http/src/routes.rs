@@ -1,4 +1,4 @@
-//! Which path leads where.
+//! Routes: from paths to pages and WebSockets.
 
 use std::iter;
 
@@ -54,7 +54,7 @@ pub enum RouteError {
         /// What was given.
         path: String,
     },
-    /// Both lead to other places, and a request may mean either.
+    /// The two paths differ, and one request may match both.
     #[error("`{path}` and `{other}` match the same requests")]
     Conflict {
         /// The path that was given last.

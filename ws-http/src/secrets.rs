@@ -1,4 +1,4 @@
-//! What is not shown: the one rule for logs, traces and errors.
+//! Secrets: the one rule for what logs, traces and errors hide.
 //!
 //! Nobody can tell from a value whether it is a secret. Names can: those of headers, and those of the
 //! parameters of a URL. What is hidden by mistake is a nuisance, what is shown by mistake a leak.

@@ -1,4 +1,4 @@
-//! What a server has to decide about a request, in the order in which it does.
+//! A server's decisions about a request, in their order.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,8 +16,8 @@ use crate::trusted::Trusted;
 
 /// The pages and WebSockets of a server, and to whom it gives them.
 ///
-/// What a page and what a WebSocket is an adapter says: closures that block, futures, names. It
-/// asks three questions, and between the first and the second its hooks may look at the request.
+/// The adapter chooses the types of a page and of a WebSocket: blocking closures, futures, names.
+/// It asks three questions, and its hooks may look at the request between the first and the second.
 ///
 /// ```
 /// use http::Method;
@@ -48,9 +48,9 @@ use crate::trusted::Trusted;
 pub struct Site<P, S> {
     /// The hosts that it answers for.
     pub hosts: Hosts,
-    /// Whose pages may open WebSockets.
+    /// The origins whose pages may open WebSockets.
     pub origins: Origins,
-    /// The proxies that are believed.
+    /// The proxies whose headers are believed.
     pub trusted: Trusted,
     /// Whether clients come over TLS, unless a trusted proxy says something else.
     pub secure: bool,
@@ -58,7 +58,7 @@ pub struct Site<P, S> {
 }
 
 impl<P, S> Site<P, S> {
-    /// A site where nothing is, which answers for the hosts and to the origins that are safe.
+    /// Makes a site without pages, with safe defaults for hosts and origins.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -120,8 +120,8 @@ impl<P, S> Site<P, S> {
         Ok(request)
     }
 
-    /// Says where a request leads: the second question. What stands in the place of parameters is
-    /// noted in it.
+    /// Says where a request leads: the second question. The request keeps the values of the path's
+    /// parameters.
     ///
     /// # Errors
     ///
@@ -134,7 +134,8 @@ impl<P, S> Site<P, S> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Handshake`] if it is no handshake, and those of [`Origins::check`].
+    /// [`Refusal::Handshake`] if the request is not a valid handshake, and those of
+    /// [`Origins::check`].
     pub fn accept<'b>(
         &self,
         parsed: &handshake::Request<'b>,

@@ -1,4 +1,5 @@
-//! TLS: who is trusted, and who one is. Adapters move the bytes.
+//! TLS: whom each side trusts, and with which certificate it identifies itself. Adapters move the
+//! bytes.
 
 mod client;
 mod danger;

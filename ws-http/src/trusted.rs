@@ -20,8 +20,8 @@ use thiserror::Error;
 use crate::host::bare;
 use crate::request::{Request, elements};
 
-/// The proxies that are believed, by their addresses, and what of it. By default there are none:
-/// anybody can send these headers.
+/// The addresses of trusted proxies, and which of their headers to believe. By default there are
+/// none: anybody can send these headers.
 ///
 /// A proxy that is trusted has to set what is believed, or to remove it: what it lets through
 /// from a client is believed, too. So only one way of saying it is.
@@ -61,7 +61,7 @@ pub(crate) struct Network {
     bits: u32,
 }
 
-/// What was given as an address, or as a network, is none.
+/// The application gave something that is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{text}` is neither an IP address nor a network, such as 10.0.0.0/8")]
 pub struct InvalidNetwork {
@@ -70,7 +70,7 @@ pub struct InvalidNetwork {
 }
 
 impl Trusted {
-    /// The most proxies that one request is followed through.
+    /// The most proxies that one request is traced through.
     pub const MAX_HOPS: usize = 32;
 
     /// Believes nobody.
@@ -128,7 +128,7 @@ impl Trusted {
         Ok(Self { networks, way })
     }
 
-    /// Tells whether an address is one of a trusted proxy.
+    /// Whether an address belongs to a trusted proxy.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|own| own.contains(address))

@@ -1,4 +1,4 @@
-//! The way through a proxy: bytes each way, until what is behind it can be spoken to.
+//! The way through a proxy: bytes each way, until the connection to the target is open.
 
 use crate::proxy::{Proxy, ProxyKind};
 
@@ -12,7 +12,7 @@ pub use error::{SocksReply, TunnelError};
 use connect::Connect;
 use socks::Socks;
 
-/// A conversation with a [`Proxy`] that ends in a connection to somebody behind it.
+/// A conversation with a [`Proxy`] that ends in a connection to a host beyond it.
 ///
 /// It only moves bytes through slices of the caller's: write what is [`unsent`](Self::unsent),
 /// [`receive`](Self::receive) what is read, until it [is open](Self::is_open). It keeps no more
@@ -75,7 +75,7 @@ impl Tunnel {
         }
     }
 
-    /// The first `len` unsent bytes were written.
+    /// Reports that the first `len` unsent bytes were written.
     pub fn sent(&mut self, len: usize) {
         match &mut self.machine {
             Machine::Connect(connect) => connect.sent(len),
@@ -84,11 +84,11 @@ impl Tunnel {
     }
 
     /// Takes bytes that were read, and says how many of them were the proxy's own: what follows is
-    /// from behind it, once this [is open](Self::is_open).
+    /// from the target, once this [is open](Self::is_open).
     ///
     /// # Errors
     ///
-    /// The proxy lets nobody through; every later call says so again.
+    /// The proxy refused; every later call returns the same error.
     pub fn receive(&mut self, input: &[u8]) -> Result<usize, TunnelError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -101,7 +101,7 @@ impl Tunnel {
         taken
     }
 
-    /// The stream has ended.
+    /// Reports that the stream has ended.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Tunnel {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// Tells whether there is a connection to the one behind the proxy.
+    /// Whether the connection to the target is open.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         match &self.machine {

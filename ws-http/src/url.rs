@@ -35,7 +35,8 @@ pub struct Url {
     zone: Option<String>,
 }
 
-/// What was given as a URL is none of a WebSocket. It is not shown: it may hold a password.
+/// The application gave something that is not the URL of a WebSocket. The error does not show it:
+/// it may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum InvalidUrl {
@@ -45,7 +46,7 @@ pub enum InvalidUrl {
     /// The user or the password cannot be sent.
     #[error("the credentials of a URL: {0}")]
     Credentials(InvalidCredentials),
-    /// The host is not ASCII, and no name that can be looked up stands for it (UTS #46).
+    /// The host is not ASCII, and cannot be converted to a name in the DNS (UTS #46).
     #[error("the host is no internationalized domain name")]
     Idn,
 }
@@ -82,14 +83,14 @@ impl Url {
         &self.text
     }
 
-    /// Who asks: for Authorization.
+    /// The credentials of the URL, for Authorization.
     #[must_use]
     pub const fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
 
-    /// The interface of ours that a link-local address is at (RFC 6874): for the look-up, as
-    /// `address%zone`. Nobody is sent it.
+    /// The local interface for a link-local address (RFC 6874), to look up as `address%zone`. It is
+    /// never sent.
     #[must_use]
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()

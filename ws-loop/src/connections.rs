@@ -9,8 +9,8 @@ use crate::opening::{Answering, Opening};
 use crate::stream::Stream;
 use crate::wheel::{Link, Links};
 
-/// The name of a connection, for as long as its loop runs: no later connection has the same, so
-/// what is sent to one that has ended reaches nobody.
+/// The name of a connection, for as long as its loop runs: no later connection gets the same, so a
+/// message to one that has ended is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id {
     slot: u32,

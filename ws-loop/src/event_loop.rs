@@ -79,8 +79,8 @@ impl EventLoop {
     /// Listens at the socket of a path (`AF_UNIX`): for a proxy on the same machine. A socket that
     /// a server has left there is replaced, and the path is removed at the end.
     ///
-    /// Its connections have the address 127.0.0.1 and the port 0: a proxy that is to be
-    /// [trusted](Self::trust) is named so. It answers for all [hosts](Self::hosts), because no
+    /// Its connections have the address 127.0.0.1 and the port 0: give that address to
+    /// [`trust`](Self::trust) the proxy. It answers for all [hosts](Self::hosts), because no
     /// browser connects to a path.
     ///
     /// # Errors
@@ -146,9 +146,10 @@ impl EventLoop {
         self
     }
 
-    /// Looks at every request for one of its [hosts](Self::hosts) before anything else does:
-    /// whatever it answers is the answer. For authentication and redirects; what it finds out it
-    /// hands to [`Handler::open`] in the request's [`extensions`](Request::extensions).
+    /// Calls `hook` with every request for one of the [hosts](Self::hosts), before anything else;
+    /// if it returns a response, that is the answer. For authentication and redirects. The hook
+    /// passes what it finds out to [`Handler::open`] in the request's
+    /// [`extensions`](Request::extensions).
     pub fn hook<F>(mut self, hook: F) -> Self
     where
         F: FnMut(&mut Request) -> Option<Response> + Send + 'static,
@@ -165,8 +166,8 @@ impl EventLoop {
         self
     }
 
-    /// Sets the proxies that are believed, in what they say of their clients: the address, the
-    /// host that was asked for, whether it was over TLS. Default: none. See [`Trusted`].
+    /// Sets which proxies are trusted to say the client's address, the requested host, and whether
+    /// the client used TLS. Default: none. See [`Trusted`].
     pub fn trust(mut self, proxies: Trusted) -> Self {
         self.rules.site.trusted = proxies;
         self
@@ -190,7 +191,7 @@ impl EventLoop {
     }
 
     /// Calls `report` when the system has no descriptor or no memory for another connection, once
-    /// for each time that it runs out. Those who want to connect wait meanwhile.
+    /// each time it runs out. New clients wait meanwhile.
     pub fn on_exhausted<F>(mut self, report: F) -> Self
     where
         F: FnMut(&io::Error) + Send + 'static,
@@ -199,9 +200,8 @@ impl EventLoop {
         self
     }
 
-    /// Sets what each connection may use: see [`Limits`]. A
-    /// [`read_buffer`](Limits::read_buffer) of 64 KiB suits a loop, which has one for all
-    /// connections, and is its default.
+    /// Sets the limits of each connection: see [`Limits`]. A [`read_buffer`](Limits::read_buffer)
+    /// of 64 KiB suits a loop, which has one for all connections, and is its default.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.rules.config.limits = limits;
         self

@@ -1,4 +1,4 @@
-//! What is noted of a connection from turn to turn, in a byte.
+//! Flags of a connection, kept from turn to turn in one byte.
 
 /// What is known of the socket and of the turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::post::{Letter, To};
 /// The way to a running [`EventLoop`](crate::EventLoop) from any thread: for what comes from
 /// elsewhere, a feed, a database, another loop. Clones lead to the same loop.
 ///
-/// A connection that has ended takes nothing, and nobody is told.
+/// A message to a connection that has ended is dropped without an error.
 ///
 /// ```no_run
 /// use std::thread;
@@ -62,12 +62,12 @@ pub struct Handle {
     mailbox: Arc<Mailbox>,
 }
 
-/// What was posted is not delivered.
+/// A post was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PostError {
     /// More waits already than [`EventLoop::max_posted`](crate::EventLoop::max_posted) allows.
-    #[error("more than {limit} bytes are posted and not taken")]
+    #[error("post queue is full (EventLoop::max_posted is {limit} bytes)")]
     Full {
         /// The limit, in bytes.
         limit: usize,
@@ -141,9 +141,9 @@ impl Handle {
     }
 
     /// Ends the loop in good order: it accepts no more connections, every connection gets a Close
-    /// 1001, those that are still opening get 503, and after the
-    /// [grace](crate::EventLoop::grace) what is left is dropped. Then
-    /// [`run`](crate::EventLoop::run) returns. A second call ends it at once.
+    /// 1001, those that are still opening get 503, and after the [grace](crate::EventLoop::grace)
+    /// the loop drops the rest. Then [`run`](crate::EventLoop::run) returns. A second call ends it
+    /// at once.
     pub fn shutdown(&self) {
         let mut inner = self.mailbox.inner();
         inner.shutdowns = inner.shutdowns.saturating_add(1);
@@ -151,7 +151,7 @@ impl Handle {
         self.mailbox.wake();
     }
 
-    /// Has the loop look at its clock: for a test that moves the time by hand, see
+    /// Makes the loop read its clock: for a test that moves the time by hand, see
     /// [`EventLoop::clock`](crate::EventLoop::clock).
     pub fn wake(&self) {
         self.mailbox.wake();

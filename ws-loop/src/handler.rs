@@ -1,4 +1,4 @@
-//! The application: what it is called for, and what it can do then.
+//! The application: the events that it is called for, and the actions open to it then.
 
 use std::io;
 
@@ -93,7 +93,8 @@ pub trait Handler {
         message: Message<'_>,
     ) -> Result<(), SendError>;
 
-    /// What waited for the peer has been written, after it could not be: there is room for more.
+    /// Called when queued messages have been written after the peer had stalled: there is room for
+    /// more.
     ///
     /// # Errors
     ///
@@ -115,8 +116,8 @@ pub trait Handler {
 pub enum Closed<'a> {
     /// Both sides have closed, with this code and reason of the peer's if it had any.
     Done(Option<Close<'a>>),
-    /// The peer broke the protocol, or exceeded a limit, and was told so; or its stream ended
-    /// without a Close.
+    /// The peer broke the protocol or exceeded a limit, and got a Close that says so; or its stream
+    /// ended without a Close.
     Protocol(ProtocolError),
     /// The peer did not answer in time.
     TimedOut(TimedOut),
@@ -138,7 +139,7 @@ pub struct Conn<'a, D> {
 }
 
 impl<'a, D> Conn<'a, D> {
-    /// Its name, for those who send to it from elsewhere.
+    /// Its name, to send to it from elsewhere.
     #[must_use]
     pub const fn id(&self) -> Id {
         self.id
@@ -201,8 +202,8 @@ impl<'a, D> Conn<'a, D> {
         self.outgoing.has_room()
     }
 
-    /// Makes it a member of a topic, until it leaves or ends: `slow` says what becomes of it if it
-    /// takes the messages too slowly.
+    /// Makes it a member of a topic, until it leaves or ends: `slow` says what happens if it takes
+    /// the messages too slowly.
     pub fn join(&mut self, topic: &str, slow: Slow) {
         self.flags.set(Flags::MEMBER);
         self.others.post.topics.join(self.id.slot(), topic, slow);
@@ -224,7 +225,7 @@ impl<'a, D> Conn<'a, D> {
     }
 }
 
-/// What is added to the 101.
+/// Changes to the 101.
 #[derive(Debug, Default)]
 pub struct Reply {
     pub(crate) subprotocol: Option<String>,

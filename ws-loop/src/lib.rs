@@ -69,7 +69,7 @@ pub use post::Others;
 pub use topics::Slow;
 
 // The crates whose types appear in this crate's API.
-/// What surrounds a WebSocket in HTTP.
+/// Types from `ws-http`, which decides what surrounds a WebSocket in HTTP.
 pub use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, StatusCode, Trusted};
 pub use ws_proto::{
     Close, CloseCode, Limits, Message, Prepared, ProtocolError, SendError, TimedOut, Timeouts,
@@ -77,3 +77,8 @@ pub use ws_proto::{
 #[cfg(feature = "deflate")]
 pub use ws_proto::{Compress, Deflate, WhenIdle};
 pub use {ws_http, ws_proto};
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

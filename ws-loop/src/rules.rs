@@ -1,4 +1,4 @@
-//! What holds for all connections of a loop.
+//! Settings for all connections of a loop.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -4,8 +4,8 @@
 //!   "chat" ─▶ topic 3: members │ 7 │ 19 │ 4 │        connection 19 ─▶ its places │ 3, at 1 │ 5, at 0 │
 //! ```
 //!
-//! To join or to leave takes a few steps, however many members there are: whoever leaves is
-//! replaced by the last, and the last learns its new place.
+//! To join or to leave takes a few steps, however many members there are: the last member takes the
+//! place of one that leaves, and learns its new place.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(crate) struct TopicId {
     generation: u32,
 }
 
-/// What becomes of a member for which too much waits already:
+/// What happens to a member for which too much waits already:
 /// [`max_unsent`](ws_proto::Limits::max_unsent) or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Slow {

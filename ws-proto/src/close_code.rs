@@ -4,9 +4,8 @@ use core::fmt;
 
 /// A status code that may travel in a Close frame.
 ///
-/// It can hold 1000 to 1003, 1007 to 1014 and 3000 to 4999. It cannot hold the codes that the
-/// RFC keeps for local use and forbids in a frame (1005, 1006, 1015), nor those that nobody has
-/// defined.
+/// It can hold 1000 to 1003, 1007 to 1014 and 3000 to 4999. It cannot hold the codes that the RFC
+/// keeps for local use and forbids in a frame (1005, 1006, 1015), nor undefined ones.
 ///
 /// ```
 /// use ws_proto::CloseCode;
@@ -28,7 +27,7 @@ impl CloseCode {
     pub const UNSUPPORTED: Self = Self(1003);
     /// 1007: a message that is not what its kind says, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: a message that violates a policy; also the general reason for when none fits.
+    /// 1008: a message that violates a policy; also the general reason when no other fits.
     pub const POLICY: Self = Self(1008);
     /// 1009: a message too big to process.
     pub const TOO_BIG: Self = Self(1009);

@@ -183,7 +183,7 @@ impl Connecting {
     ///
     /// # Errors
     ///
-    /// There is no memory for them, and none were taken.
+    /// Out of memory: no bytes were taken.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
         self.0.received.push(bytes)
     }

@@ -46,8 +46,8 @@ enum State {
 }
 
 impl Draft {
-    /// The most that it collects, in bytes: so long are the fragments of a long message, and 65,536
-    /// of them, which most peers take, make 16 GiB.
+    /// The most that it collects, in bytes: the length of the fragments of a long message. 65,536
+    /// fragments, which most peers accept, make 16 GiB.
     pub const MAX: usize = 256 << 10;
 
     /// The start of a message.
@@ -80,8 +80,8 @@ impl Draft {
         Ok(len)
     }
 
-    /// Queues what was collected, as a fragment: the last one, or one of which nobody knows that it
-    /// is.
+    /// Queues the collected bytes as a fragment: the last of the message, or one that more may
+    /// follow.
     ///
     /// # Errors
     ///

@@ -37,8 +37,8 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// What a peer does too much of, or too little, for a server that bounds it: its connection is
-/// closed. No rule of the protocol is broken.
+/// A bound of the server's that a peer exceeded: its connection is closed. No rule of the protocol
+/// is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Excess {
     /// A message arrives at fewer bytes a second than the server wants.

@@ -1,4 +1,5 @@
-//! What `Debug` shows of a payload: its length. What people write to each other stays out of logs.
+//! `Debug` for payloads, which shows only their length: what people write to each other stays out
+//! of logs.
 
 use core::fmt;
 

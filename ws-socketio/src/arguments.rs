@@ -29,7 +29,7 @@ impl Arguments {
         }
     }
 
-    /// These without the first ones, to be relayed.
+    /// Returns the arguments after the first `count`, to pass on.
     #[must_use]
     pub fn skip(&self, count: usize) -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Arguments {
         }
     }
 
-    /// How many there are.
+    /// The number of arguments.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.each.len()
@@ -55,7 +55,7 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// It is no `T`.
+    /// It is not a `T`.
     pub fn at<T: DeserializeOwned>(&self, index: usize) -> serde_json::Result<T> {
         decode::one(self.json_at(index).unwrap_or("null"), &self.attachments)
     }

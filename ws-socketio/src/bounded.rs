@@ -1,4 +1,4 @@
-//! Bodies that are read whole, as far as a limit allows.
+//! Reads whole bodies, up to a limit.
 
 use std::future::poll_fn;
 use std::pin::pin;

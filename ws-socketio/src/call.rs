@@ -1,4 +1,4 @@
-//! Questions: events that are to be acknowledged, and who waits for it.
+//! Questions: events whose acknowledgement a task waits for.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,8 +18,8 @@ type Ask = Box<dyn FnOnce(Duration, Waiting) -> Result<(), EmitError> + Send>;
 /// Who waits for an answer: called once.
 pub(crate) type Waiting = Box<dyn FnOnce(Result<&Args<'_>, Silence>) + Send>;
 
-/// A question. It leaves when it is awaited, and always has a time: 60 s, or what
-/// [`timeout`](Self::timeout) says. `R` is a tuple for several arguments, `()` for none, and
+/// A question. It leaves when it is awaited, and the answer has to come within 60 s, or the time
+/// set by [`timeout`](Self::timeout). `R` is a tuple for several arguments, `()` for none, and
 /// anything else for one.
 ///
 /// # Cancel safety

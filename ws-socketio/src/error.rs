@@ -1,4 +1,4 @@
-//! What can go wrong with an event, by whom it concerns.
+//! Errors of events, by whom they concern.
 
 use sio_proto::engine::SendError;
 use sio_proto::{PacketError, Silence};
@@ -11,7 +11,7 @@ pub enum EmitError {
     /// The socket is not connected, or no longer.
     #[error("not connected to this namespace")]
     Disconnected,
-    /// The peer takes less than is sent to it: this much or more already waits.
+    /// The peer reads more slowly than the application sends: at least `limit` bytes wait already.
     #[error("send queue is full (max_unsent is {limit} bytes)")]
     Full {
         /// The limit in force, in bytes.
@@ -23,7 +23,7 @@ pub enum EmitError {
         /// The limit.
         limit: usize,
     },
-    /// The name of the event is the library's own, or too long.
+    /// The name of the event is reserved by Socket.IO, or too long.
     #[error(transparent)]
     Name(#[from] PacketError),
     /// JSON cannot hold the arguments.
@@ -51,7 +51,7 @@ impl From<sio_proto::EmitError> for EmitError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// Its time is over.
+    /// No answer came in time.
     #[error("not answered in time")]
     TimedOut,
     /// The socket was disconnected before an answer came.

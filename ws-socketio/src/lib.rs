@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! The protocol itself is [`sio_proto`]; this crate moves its bytes, and calls handlers.
+//! The protocol itself is [`sio_proto`]; this crate moves the bytes and calls handlers.
 //!
 //! **Arguments** are of your types, by `serde`, in both directions:
 //!
@@ -30,7 +30,7 @@
 //! | bytes, within any of them (`serde_bytes`) | an attachment; a `Vec<u8>` is a JSON array |
 
 //!
-//! What a server bears with, and its defaults:
+//! The limits of a server, and their defaults:
 //!
 //! | what | default | set with |
 //! |---|---|---|
@@ -51,6 +51,7 @@
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod arguments;
 mod bounded;

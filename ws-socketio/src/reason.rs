@@ -10,17 +10,17 @@ pub enum Reason {
     /// The peer left the namespace.
     #[error("the peer left the namespace")]
     PeerLeft,
-    /// This side left it, or put the peer out of it.
+    /// This side left it, or removed the peer from it.
     #[error("disconnected by this side")]
     Left,
-    /// The server stops.
-    #[error("the server stops")]
+    /// The server shut down.
+    #[error("the server shut down")]
     Shutdown,
-    /// The peer takes less than is sent to it.
-    #[error("the peer takes less than is sent to it")]
+    /// The peer reads more slowly than the server sends.
+    #[error("the peer reads too slowly")]
     TooSlow,
     /// The server needed the room for others.
-    #[error("gave way to others")]
+    #[error("displaced by newer connections")]
     GaveWay,
     /// The session ended.
     #[error(transparent)]
@@ -31,7 +31,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The words that servers of other makes, and programs written for them, know this by.
+    /// The reason in the words of other implementations, which programs compare.
     ///
     /// ```
     /// use ws_socketio::Reason;

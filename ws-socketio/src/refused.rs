@@ -1,4 +1,4 @@
-//! Why a client may not come into a namespace: `connect_error`.
+//! Refusals of clients by a namespace: `connect_error`.
 
 use std::fmt;
 
@@ -30,14 +30,14 @@ impl Refused {
         }
     }
 
-    /// With data. What JSON cannot hold is left out.
+    /// Adds data. Data that JSON cannot hold is left out.
     #[must_use]
     pub fn data(mut self, data: impl Serialize) -> Self {
         self.data = to_raw_value(&data).ok();
         self
     }
 
-    /// The message. It is the peer's if a server refused us.
+    /// The message. If a server refused this client, the server wrote it.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -47,7 +47,7 @@ impl Refused {
     ///
     /// # Errors
     ///
-    /// It is no `T`.
+    /// It is not a `T`.
     pub fn data_as<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(self.json().map_or("null", RawValue::get))
     }

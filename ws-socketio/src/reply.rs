@@ -1,4 +1,4 @@
-//! What a handler gives back is the acknowledgement.
+//! The return value of a handler becomes the acknowledgement.
 
 use std::fmt::Display;
 

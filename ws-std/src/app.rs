@@ -36,11 +36,11 @@ use crate::writer::Writer;
 /// ```
 ///
 /// The callbacks are called on the thread that [runs](Self::run) it, one at a time, with a handle
-/// that sends and stops. If one fails, [`on_error`](Self::on_error) is told, and it goes on. Meanwhile the server is pinged, as
-/// the client's [timeouts](Client::timeouts) say.
+/// that sends and stops. If one fails, the client calls [`on_error`](Self::on_error) and goes on.
+/// Meanwhile the server is pinged, as the client's [timeouts](Client::timeouts) say.
 ///
-/// With [`reconnect`](Self::reconnect) it lasts until it is stopped. Whoever wants more than that,
-/// makes one of a [`Client`], or of what [`Client::reconnect`] gives:
+/// With [`reconnect`](Self::reconnect) it lasts until it is stopped. For more settings, make one
+/// from a [`Client`], or from [`Client::reconnect`]:
 ///
 /// ```no_run
 /// use ws_std::{App, Client};
@@ -100,8 +100,8 @@ impl App {
         Client::new(url).into()
     }
 
-    /// Connects again when a connection is lost, and when there is none: see [`Reconnect`], which
-    /// says after what.
+    /// Reconnects when a connection is lost or an attempt fails: [`Reconnect`] says after which
+    /// failures.
     pub fn reconnect(mut self, backoff: Backoff) -> Self {
         let connections = self.connections.retry_if(ws_http::Ended::is_worth_a_retry);
         self.connections = connections.backoff(backoff);
@@ -153,12 +153,14 @@ impl App {
         self.handle.clone()
     }
 
-    /// Connects, and calls the callbacks until it ends: because it is stopped, or the server has
-    /// closed; with [`reconnect`](Self::reconnect), in a way that is not worth another attempt.
+    /// Connects, and calls the callbacks until it ends: because the application stopped it or the
+    /// server has closed; with [`reconnect`](Self::reconnect), only if another attempt is
+    /// pointless.
     ///
     /// # Errors
     ///
-    /// The error that ended it, which `on_error` was told. None after [`AppHandle::stop`].
+    /// The error that ended it, with which `on_error` was called, too. After [`AppHandle::stop`]
+    /// there is no error.
     pub fn run(mut self) -> Result<(), AppError> {
         let mut last = Ok(());
         while let Some(connected) = self.connections.next() {
@@ -224,7 +226,7 @@ impl AppHandle {
         self.writer()?.send(message)
     }
 
-    /// Makes a sender for the connection that is open, with everything that a [`Writer`] can do.
+    /// Makes a [`Writer`] for the open connection.
     ///
     /// # Errors
     ///
@@ -234,8 +236,8 @@ impl AppHandle {
         open.ok_or_else(|| SendError::Closed.into())
     }
 
-    /// Ends it within 100 ms, whatever it waits for: see [`StopHandle::stop`]. What was sent before
-    /// goes before the Close.
+    /// Ends the client within 100 ms, whatever it waits for: see [`StopHandle::stop`]. What was
+    /// sent before leaves before the Close.
     pub fn stop(&self) {
         self.stop.stop();
     }

@@ -83,7 +83,7 @@ impl Client {
     }
 }
 
-/// Drops a connection after so long, whatever waits on it then; unless this is dropped before.
+/// Drops a connection after a time, whatever waits on it then, unless this is dropped first.
 fn watch(writer: Writer, time: Duration) -> io::Result<Sender<()>> {
     let (watch, watched) = mpsc::channel();
     thread::Builder::new()

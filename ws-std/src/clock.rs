@@ -60,7 +60,7 @@ impl Clock {
     ///
     /// # Panics
     ///
-    /// If it is the system's, which nobody moves.
+    /// If it is the system's clock, which cannot be moved.
     #[cfg(any(test, feature = "test-util"))]
     pub fn advance(&self, by: Duration) {
         let Source::Manual { nanos } = &self.0 else {

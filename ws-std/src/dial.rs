@@ -72,7 +72,7 @@ impl Waiting {
     }
 }
 
-/// Looks a name up, in a thread that the system keeps waiting as long as it likes.
+/// Looks a name up, in a thread of its own, because the system may take any time.
 fn look_up(
     ask: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
     waiting: &mut Waiting,

@@ -6,8 +6,8 @@ use ws_proto::{CloseCode, Error, Prepared};
 
 use crate::writer::Writer;
 
-/// A set of connections that get the same messages: see [`ws_http::Group`] for what becomes of those
-/// that do not keep up.
+/// A set of connections that get the same messages: see [`ws_http::Group`] for what happens to slow
+/// ones.
 ///
 /// ```no_run
 /// use ws_std::{Group, Server};
@@ -29,7 +29,7 @@ pub type Group = ws_http::Group<Writer>;
 /// A place in a [`Group`], given up when it is dropped.
 pub type Membership = ws_http::Membership<Writer>;
 
-/// Rooms by name, with what the application knows of each connection: see [`ws_http::Rooms`].
+/// Rooms by name, with the application's data about each connection: see [`ws_http::Rooms`].
 ///
 /// A chat:
 ///

@@ -1,4 +1,4 @@
-//! What a server asks of each of its connections: a pace, and its share of the memory.
+//! Bounds on each connection of a server: its pace, and its share of the memory.
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,4 @@
-//! The client's opening handshake, once there is a connection: a request, and what the server
-//! answers.
+//! The client's opening handshake, once there is a connection: a request, and the server's answer.
 
 use std::io;
 use std::time::Duration;

@@ -53,9 +53,9 @@
 //! | shutdown | 1001 to all, 10 s grace | [`Server::grace`] |
 //!
 //! The feature `deflate` adds compression (RFC 7692), which stays off until `Client::deflate` or
-//! `Server::deflate` is called. The feature `idn` takes hosts in any script.
-//! The feature `tls` adds `wss://`, `Client::tls` and `Server::tls`. The feature
-//! `test-util` adds a clock that tests move by hand.
+//! `Server::deflate` is called. The feature `idn` adds internationalized host names. The feature
+//! `tls` adds `wss://`, `Client::tls` and `Server::tls`. The feature `test-util` adds a clock that
+//! tests move by hand.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -112,7 +112,7 @@ pub use writer::{Corked, Writer};
 pub use ws_http::{ServerTls, Tls, TlsError};
 
 // The crates whose types appear in this crate's API.
-/// What surrounds a WebSocket in HTTP.
+/// Types from `ws-http`, which decides what surrounds a WebSocket in HTTP.
 pub use ws_http::{
     Backoff, Basic, Bearer, Credentials, Ended, Excess, Hosts, InvalidCredentials, InvalidHost,
     InvalidNetwork, InvalidOrigin, InvalidProxy, InvalidUrl, Metrics, Origins, Pace, Proxies,

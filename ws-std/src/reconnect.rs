@@ -82,7 +82,7 @@ impl Reconnect {
         self
     }
 
-    /// Sets after what it goes on. Default: [`Ended::is_worth_a_retry`].
+    /// Sets after which failures the client reconnects. Default: [`Ended::is_worth_a_retry`].
     pub fn retry_if(mut self, judge: impl FnMut(Ended) -> bool + Send + 'static) -> Self {
         self.retry.set_judge(judge);
         self
@@ -111,8 +111,8 @@ impl Reconnect {
         self
     }
 
-    /// Calls `first` with each connection before it is handed out: for what has to be sent again,
-    /// a subscription for example. If it fails, the connection has ended.
+    /// Calls `first` with each connection before it is handed out: to send again what the server
+    /// has to know, a subscription for example. If it fails, the connection has ended.
     pub fn first(
         mut self,
         first: impl FnMut(&mut WebSocket) -> Result<(), Error> + Send + 'static,
@@ -131,7 +131,7 @@ impl Reconnect {
         self
     }
 
-    /// Makes a handle that ends it from another thread, whatever it waits for.
+    /// Makes a handle that ends the client from another thread, whatever it waits for.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         self.client.stop.clone()

@@ -1,7 +1,7 @@
 //! A socket with TLS around it.
 //!
 //! A reader that waits for its peer must not keep the writers out, and a writer that waits must not
-//! keep the reader from answering. So nobody has `tls` while it waits:
+//! keep the reader from answering. So no thread holds `tls` while it waits:
 //!
 //! ```text
 //!   read    unfed ── socket.read ──▶ unfed ── tls ──▶ plaintext        unfed: the reader's alone

@@ -61,8 +61,8 @@ impl fmt::Debug for About {
 impl WebSocket {
     /// Runs a connection whose opening handshake was done elsewhere: on a socket, and a [`Session`]
     /// that holds what was received after the head. [`Accepting`](ws_proto::Accepting) and
-    /// [`Connecting`](ws_proto::Connecting) give such a session. Reads and writes wait as long as
-    /// its timeouts say.
+    /// [`Connecting`](ws_proto::Connecting) give such a session. Its timeouts bound how long reads
+    /// and writes wait.
     ///
     /// # Errors
     ///

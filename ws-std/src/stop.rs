@@ -13,8 +13,8 @@ use crate::stream::Stream;
 use crate::sync::lock;
 use crate::writer::Writer;
 
-/// Ends what a client does, from any thread: waiting for the next attempt, a look-up, connecting, a
-/// handshake, receiving, sending. Clones end the same.
+/// Stops a client from any thread, whatever it is doing: waiting for the next attempt, looking a
+/// name up, connecting, receiving, sending. Clones stop the same client.
 ///
 /// ```no_run
 /// use std::thread;

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 mod system;
 
-/// A connected socket, or what carries bytes as one does: TLS, a Unix socket, a pipe in memory.
+/// A connected socket, or anything that carries bytes as one does: TLS, a Unix socket, a pipe in
+/// memory.
 ///
 /// `TcpStream` is one, and so is `UnixStream`. One thread reads, others write, and any thread may
 /// end the connection; so every method takes `&self`, and none but [`read`](Self::read),
-/// [`write`](Self::write) and [`wait_readable`](Self::wait_readable) may wait. What an
-/// implementation locks it does not keep locked while it waits, or a reader that waits for its peer
-/// would keep the writers out.
+/// [`write`](Self::write) and [`wait_readable`](Self::wait_readable) may wait. An implementation
+/// must hold no lock while it waits, or a reader that waits for its peer would keep the writers
+/// out.
 ///
 /// A socket that counts what it carries:
 ///
@@ -138,13 +139,14 @@ pub trait Socket: Send + Sync + 'static {
     /// The stream has ended already.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// Prepares it for messages, before the first is written and possibly again: over TCP, each is
-    /// sent when it is written, and what the peer does not read waits in the connection's queue and
-    /// not in the system's, where a Ping would come after all of it. The default does nothing.
+    /// Prepares the socket for messages. Called before the first write, and possibly again: over
+    /// TCP, each is sent when it is written, and what the peer does not read waits in the
+    /// connection's queue and not in the system's, where a Ping would come after all of it. The
+    /// default does nothing.
     ///
     /// # Errors
     ///
-    /// It cannot be prepared, and no connection begins on it.
+    /// The socket cannot be prepared, and the connection is not opened.
     fn prepare(&self) -> io::Result<()> {
         Ok(())
     }
@@ -157,12 +159,12 @@ pub trait Socket: Send + Sync + 'static {
         None
     }
 
-    /// The address of the peer. `None` if it has none of IP, which is the default.
+    /// The address of the peer. `None`, the default, if it has no IP address.
     fn peer_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// The address of ours that the peer connected to. `None` if it has none of IP, which is the
+    /// The local address that the peer connected to. `None` if it has none of IP, which is the
     /// default.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
@@ -225,7 +227,7 @@ impl Stream {
         self.0.peer_addr().unwrap_or_else(|| none.into())
     }
 
-    /// The address of ours that the peer connected to.
+    /// The local address that the peer connected to.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.0.local_addr()
     }

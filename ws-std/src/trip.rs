@@ -1,4 +1,4 @@
-//! One attempt to open a connection: how far it has come, and what ends it.
+//! One attempt to open a connection: how far it has got, and what ended it.
 
 use std::io;
 use std::time::Duration;

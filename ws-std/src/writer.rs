@@ -31,8 +31,8 @@ impl Writer {
     /// # Errors
     ///
     /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer
-    /// takes nothing for as long as the pong timeout; [`Io`](Error::Io). After the latter two
-    /// the connection is over.
+    /// takes no bytes within the pong timeout; [`Io`](Error::Io). After the latter two the
+    /// connection is over.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         self.shared.send(message.into())
     }

@@ -44,8 +44,8 @@ use crate::upgrade::{Refused, Upgraded, Upgrader, described_by, judged};
 /// A WebSocket in axum.
 pub type WebSocket = crate::WebSocket<Upgraded>;
 
-/// Extracts a request for a WebSocket, over HTTP/1.1 and HTTP/2. A request that is none is rejected
-/// with the status that says why; a page of another host gets 403 when the answer is made.
+/// Extracts a request for a WebSocket, over HTTP/1.1 and HTTP/2. Another request is rejected with a
+/// status that says why; a page of another host gets 403 when the answer is made.
 #[derive(Debug)]
 #[must_use = "call `on_upgrade`"]
 pub struct WebSocketUpgrade {
@@ -101,7 +101,7 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// Sets what the connection may use: see [`Limits`].
+    /// Sets the limits of the connection: see [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.upgrader = self.upgrader.limits(limits);
         self

@@ -139,20 +139,20 @@ impl Client {
         self
     }
 
-    /// Sets who asks, in place of the user and password of the URL (Basic). A header
-    /// Authorization of the application's goes before both.
+    /// Sets the credentials (Basic), in place of the user and password of the URL. An Authorization
+    /// header set by the application has precedence over both.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.ask.credentials = Some(credentials);
         self
     }
 
-    /// Sets what the client says that it is (User-Agent). Default: `ws-tokio/` and its version.
+    /// Sets the User-Agent. Default: `ws-tokio/` and its version.
     pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
         self.ask.user_agent = Some(agent.into());
         self
     }
 
-    /// Does not say what the client is.
+    /// Sends no User-Agent.
     pub fn no_user_agent(mut self) -> Self {
         self.ask.user_agent = None;
         self
@@ -184,8 +184,8 @@ impl Client {
         self
     }
 
-    /// Sets whom to trust and who to be over TLS, for `wss://` URLs. Default: whom the platform
-    /// trusts, and nobody.
+    /// Sets whom to trust, and which certificate to show, for `wss://` URLs. Default: trusts what
+    /// the platform trusts, and shows none.
     ///
     /// ```no_run
     /// # #[tokio::main(flavor = "current_thread")]
@@ -204,16 +204,17 @@ impl Client {
         self
     }
 
-    /// Follows up to five redirects, one after the other. To another origin none of the
-    /// [headers](Self::header) and none of the [subprotocols](Self::subprotocol) go along, as both
-    /// may hold tokens, nor do credentials, or a certificate of ours; and from `wss://` to `ws://` nothing does.
-    /// Default: a redirect is a [refusal](ConnectError::Refused).
+    /// Follows up to five redirects, one after the other. To another origin the client sends
+    /// neither [headers](Self::header) nor [subprotocols](Self::subprotocol), which may hold
+    /// tokens, and neither credentials nor its certificate. It never follows from `wss://` to
+    /// `ws://`. Default: a redirect is a [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
         self
     }
 
-    /// How long connecting may take, from the first attempt to the server's answer. Default: 10 s.
+    /// Sets how long connecting may take, from the first attempt to the server's answer. Default:
+    /// 10 s.
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
         self
@@ -225,7 +226,7 @@ impl Client {
         self
     }
 
-    /// Sets what the connection may use: see [`Limits`].
+    /// Sets the limits of the connection: see [`Limits`].
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
@@ -261,8 +262,8 @@ impl Client {
         connected.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
-    /// Opens a WebSocket over a stream that leads to the server already: through TLS, a unix socket, a
-    /// tunnel. The URL says what is asked for, and is not looked up.
+    /// Opens a WebSocket over a stream that leads to the server already: through TLS, a unix
+    /// socket, a tunnel. The URL gives the host and the path of the request; no name is looked up.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! Of two things that are waited for, the one that comes first.
+//! Waits for the first of two futures.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

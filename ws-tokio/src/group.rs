@@ -8,8 +8,8 @@ use ws_proto::{CloseCode, Error, Prepared};
 
 use crate::split::Writer;
 
-/// A set of connections that get the same messages: see [`ws_http::Group`] for what becomes of those
-/// that do not keep up.
+/// A set of connections that get the same messages: see [`ws_http::Group`] for what happens to slow
+/// ones.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -33,8 +33,8 @@ pub type Group<S = TcpStream> = ws_http::Group<Writer<S>>;
 /// A place in a [`Group`], given up when it is dropped.
 pub type Membership<S = TcpStream> = ws_http::Membership<Writer<S>>;
 
-/// Rooms by name, with what the application knows of each connection: see [`ws_http::Rooms`].
-/// [`Slow::Wait`](ws_http::Slow::Wait) is as `Close`, because nothing may wait here.
+/// Rooms by name, with the application's data about each connection: see [`ws_http::Rooms`].
+/// [`Slow::Wait`](ws_http::Slow::Wait) acts as `Close`, because a task must not block.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

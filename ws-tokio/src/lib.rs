@@ -21,9 +21,10 @@
 //! and with the features of these names `Upgrader` for hyper, `axum` for axum and `tower` for what
 //! stands on tower.
 //!
-//! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled: each
-//! method says under *Cancel safety* what a call that was dropped has done. A connection that waits
-//! owns no buffer. The feature `tls` adds `wss://` URLs and servers with a certificate. The defaults are those of every adapter:
+//! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled:
+//! each method says under *Cancel safety* what a call that was dropped has done. A connection that
+//! waits owns no buffer. The feature `tls` adds `wss://` URLs and servers with a certificate. The
+//! defaults are those of every adapter:
 //!
 //! | what | default | set with |
 //! |---|---|---|
@@ -102,6 +103,11 @@ pub use ws_proto::{
     handshake::{Compression, Direction, Takeover, WindowBits},
 };
 pub use {http, ws_http, ws_proto};
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {

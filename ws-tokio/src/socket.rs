@@ -50,8 +50,8 @@ use crate::wire::Wire;
 /// # Cancel safety
 ///
 /// Every method can be dropped at any point without harm: no byte is lost or sent twice, and the
-/// connection goes on with the next call of any of them. What a dropped call has done by then is
-/// said with each method, under this heading.
+/// connection goes on with the next call of any of them. Each method says under this heading what a
+/// dropped call has done.
 ///
 /// # Drop
 ///
@@ -172,9 +172,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(|cx| receiving.poll_recv_owned(wire, cx)).await
     }
 
-    /// Waits for the next message, and gives a way to answer it while it is borrowed. What is queued
-    /// there leaves when everything that has arrived has been handled, all in one write: so many
-    /// small messages are answered at the cost of one.
+    /// Waits for the next message, and returns it with a [`Reply`], which queues answers while the
+    /// message is borrowed. They leave in one write once all received messages have been handled,
+    /// so answering many small messages costs one write.
     ///
     /// ```
     /// # async fn echo(mut ws: ws_tokio::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_tokio::Error> {
@@ -185,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # }
     /// ```
     ///
-    /// It waits until there is room for an answer: a peer that does not take them is not read from.
+    /// If there is no room for an answer, this waits, and reads nothing from the peer meanwhile.
     ///
     /// # Cancel safety
     ///
@@ -225,8 +225,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer takes
-    /// nothing and shows no other sign of life; [`Io`](Error::Io). After the latter two the
+    /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer
+    /// takes no bytes and shows no other sign of life; [`Io`](Error::Io). After the latter two the
     /// connection is over.
     pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();

@@ -288,8 +288,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// # Errors
     ///
-    /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer takes
-    /// nothing for as long as the pong timeout; [`Io`](Error::Io). After the latter two the
+    /// [`Send`](Error::Send) if a Close is on its way; [`TimedOut`](Error::TimedOut) if the peer
+    /// takes no bytes within the pong timeout; [`Io`](Error::Io). After the latter two the
     /// connection is over.
     pub async fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();

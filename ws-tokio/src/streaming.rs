@@ -199,13 +199,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane for Way<'_, S> {
 
 /// A message that is written in parts: see [`WebSocket::send_writer`].
 ///
-/// What is written is collected up to 256 KiB, and leaves then as a fragment, or when it is flushed,
-/// when the peer takes it. A text has to be UTF-8 ([`InvalidInput` otherwise](io::ErrorKind::InvalidInput));
-/// a write may cut a character. An error has an [`Error`] in it. Shutting it down finishes it, too.
+/// Bytes are collected, and leave as a fragment once there are 256 KiB of them, or when the writer
+/// is flushed. A text has to be UTF-8 ([`InvalidInput` otherwise](io::ErrorKind::InvalidInput)); a
+/// write may cut a character. The source of an [`io::Error`] is an [`Error`]. Shutting the writer
+/// down finishes the message, too.
 ///
-/// If it is dropped before it is [finished](Self::finish), and nothing of it has left, nothing does.
-/// If something has, the connection is closed with 1011, because half a message must not look like a
-/// whole one; the Close leaves at once, or with the next call.
+/// If this is dropped before it is [finished](Self::finish) and no fragment has left, nothing is
+/// sent. If one has, the connection is closed with 1011, because half a message must not look like
+/// a whole one; the Close leaves at once, or with the next call.
 ///
 /// # Cancel safety
 ///

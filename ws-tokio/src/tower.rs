@@ -56,8 +56,8 @@ use crate::upgrade::{Upgrade, Upgraded, Upgrader, described};
 ///
 /// For several paths, put several layers one over the other. A handler gets the request with what
 /// the layers above have found out, in its [extensions](ws_http::Request::extensions). Its
-/// [`peer_addr`](ws_http::Request::peer_addr) is the `SocketAddr` among them, if the server has
-/// put one there, and `0.0.0.0:0` otherwise: a service does not know who is connected.
+/// [`peer_addr`](ws_http::Request::peer_addr) is the `SocketAddr` among them, if the server has put
+/// one there, and `0.0.0.0:0` otherwise: a service does not know the address of its peer.
 ///
 /// When the handler returns, its connection is closed: with 1000 after `Ok`, with 1011 after an error
 /// or a panic, which ends nothing else.
@@ -116,8 +116,7 @@ impl WebSocketLayer {
         })
     }
 
-    /// Sets how requests are judged, and what each connection may use: its subprotocols, origins,
-    /// limits. Default: [`Upgrader::new`].
+    /// Sets subprotocols, origins and limits. Default: [`Upgrader::new`].
     pub fn upgrader(mut self, upgrader: Upgrader) -> Self {
         self.upgrader = upgrader;
         self

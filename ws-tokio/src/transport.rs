@@ -1,5 +1,4 @@
-//! What a client connects over, and what comes to a server that speaks TLS: TCP or a Unix socket, and
-//! TLS around it.
+//! The transport of clients, and of servers with TLS: TCP or a Unix socket, with or without TLS.
 
 use std::fmt;
 use std::io::{self, IoSlice};

@@ -104,7 +104,7 @@ impl Upgrader {
         self
     }
 
-    /// Sets what each connection may use: see [`Limits`].
+    /// Sets the limits of each connection: see [`Limits`].
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self

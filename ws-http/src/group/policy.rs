@@ -1,8 +1,8 @@
-//! What becomes of the members of a group that do not keep up, and how often.
+//! Policies for the members of a group that do not keep up, and counts of what happened to them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What becomes of a member for which too much waits already:
+/// What happens to a member for which too much waits already:
 /// [`max_unsent`](ws_proto::Limits::max_unsent) or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,9 +15,9 @@ pub enum Slow {
     /// The last so many messages wait for it in the group, and when there is one more, it misses the
     /// oldest of them: for what is worth less the older it is.
     Latest(usize),
-    /// Everybody waits for it, at most for the pong timeout: for what nobody may miss, where a
-    /// member is not let in by a stranger. Joining, leaving and sending to the group wait too. As
-    /// [`Close`](Self::Close) where nothing may wait: only ws-std does.
+    /// The sender waits for it, at most for the pong timeout: for messages that no member may miss,
+    /// among members that are trusted. Joining, leaving and sending to the group wait too. Only
+    /// ws-std can wait; with other adapters this is [`Close`](Self::Close).
     Wait,
 }
 
@@ -37,7 +37,7 @@ pub struct RoomPolicy {
 }
 
 impl RoomPolicy {
-    /// The defaults: who is slow is closed, and there is no history.
+    /// Makes the default policy: slow members are closed, and there is no history.
     pub const fn new() -> Self {
         Self {
             slow: Slow::Close,
@@ -63,7 +63,7 @@ impl RoomPolicy {
     }
 }
 
-/// What became of the messages of a group.
+/// Counts of what happened to the messages of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoomMetrics {

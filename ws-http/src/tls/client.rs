@@ -1,4 +1,4 @@
-//! What a client trusts, and how it shows who it is.
+//! A client's TLS: which authorities it trusts, and its own certificate.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -12,7 +12,8 @@ use super::danger::AcceptAny;
 use super::error::TlsError;
 use super::parts::{certificates, http_1, key, provider, roots};
 
-/// How a client speaks TLS: whom it trusts, and who it is. For `Client::tls` of an adapter.
+/// The TLS settings of a client: which authorities it trusts, and its own certificate. For
+/// `Client::tls` of an adapter.
 ///
 /// ```no_run
 /// use ws_http::Tls;
@@ -64,8 +65,8 @@ impl Tls {
         }
     }
 
-    /// Trusts these certificate authorities, in PEM, and no others. A certificate that has issued
-    /// itself is one, too.
+    /// Trusts these certificate authorities, in PEM, and no others. A self-signed certificate can
+    /// be one, too.
     ///
     /// # Errors
     ///
@@ -102,8 +103,8 @@ impl Tls {
         Ok(self)
     }
 
-    /// Accepts any certificate of anybody: whoever sits between can read and change everything. For
-    /// a look at a server of one's own, and never with secrets.
+    /// Accepts any certificate of anybody: anyone on the path can read and change everything. For
+    /// tests against your own server, and never with secrets.
     pub fn danger_accept_any_certificate(mut self) -> Self {
         self.trust = Trust::Any;
         self.anew()
@@ -126,7 +127,7 @@ impl Tls {
         .anew()
     }
 
-    /// What rustls is to do, for the adapter that has it do that.
+    /// Returns the configuration of rustls, for the adapter.
     ///
     /// # Errors
     ///

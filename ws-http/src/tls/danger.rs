@@ -1,4 +1,4 @@
-//! No verification at all: for whoever says so, and for nobody else.
+//! No verification at all, for applications that ask for it explicitly.
 
 use std::sync::Arc;
 

@@ -18,10 +18,10 @@ pub enum TlsError {
         #[source]
         error: io::Error,
     },
-    /// What was given as certificates has none, in PEM, or one that is none.
+    /// The PEM has no certificates, or an invalid one.
     #[error("no certificates in PEM")]
     Certificates,
-    /// What was given as a private key is none, in PEM, or not that of the certificate.
+    /// The PEM has no private key, or not the key of the certificate.
     #[error("no private key of the certificate, in PEM")]
     Key,
     /// The platform names no certificate authority that it trusts.

@@ -1,4 +1,4 @@
-//! What both sides are made of: algorithms, protocols, certificates and keys.
+//! Parts that both sides share: algorithms, protocols, certificates and keys.
 
 use std::sync::Arc;
 

@@ -49,8 +49,8 @@ impl ServerTls {
         Self::of(chain.into(), key.into(), None)
     }
 
-    /// Requires clients to have a certificate that one of these authorities, in PEM, has issued.
-    /// Who has none fails in the TLS handshake, before it can ask for anything.
+    /// Requires clients to have a certificate that one of these authorities, in PEM, has issued. A
+    /// client without one fails in the TLS handshake, before it can send a request.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl ServerTls {
     ///
     /// # Errors
     ///
-    /// As [`from_files`](Self::from_files); the certificate is the one it was, then.
+    /// As [`from_files`](Self::from_files); the old certificate then stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let files = &self.0;
         let config = read(&files.chain, &files.key, files.clients.as_deref())?;
@@ -82,7 +82,7 @@ impl ServerTls {
         })))
     }
 
-    /// What rustls is to do with the next connection, for the adapter that has it do that.
+    /// Returns the configuration of rustls for the next connection, for the adapter.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
         self.0.config().clone()

@@ -1,4 +1,4 @@
-//! Why a proxy lets nobody through.
+//! Errors of connecting through a proxy.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use ws_proto::handshake::ResponseError;
 /// See [`Tunnel::MAX_HEAD`](crate::Tunnel::MAX_HEAD).
 pub(super) const MAX_HEAD: usize = 16 << 10;
 
-/// A proxy that lets nobody through.
+/// A proxy did not connect the client to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TunnelError {
@@ -32,25 +32,26 @@ pub enum TunnelError {
     /// The answer does not begin with the version of SOCKS5 (RFC 1928 §3).
     #[error("the proxy does not speak SOCKS5")]
     NotSocks,
-    /// The SOCKS5 proxy wants to know who asks, and takes no user and password, or got none.
-    #[error("the proxy wants credentials that there are none of")]
+    /// The SOCKS5 proxy requires authentication, and either none is set or it does not accept a
+    /// user and password.
+    #[error("the proxy asks for credentials, and none are set")]
     Method,
-    /// The SOCKS5 proxy does not take the user and password.
-    #[error("the proxy does not take the credentials")]
+    /// The SOCKS5 proxy rejected the user and password.
+    #[error("the proxy rejected the credentials")]
     Credentials,
     /// The SOCKS5 proxy did not connect.
     #[error("the proxy did not connect: {0}")]
     Socks(SocksReply),
-    /// Bytes came from behind the proxy before anything was sent there. A `Tunnel` does not say
-    /// so: an adapter does whose protocol begins with the client.
-    #[error("bytes came from behind the proxy before anything was sent there")]
+    /// The target sent bytes before the client did. A `Tunnel` never returns this: an adapter does,
+    /// for protocols in which the client speaks first.
+    #[error("the target sent bytes before anything was sent to it")]
     Early,
     /// The stream ended before there was an answer.
     #[error("the proxy closed the connection")]
     Eof,
 }
 
-/// What a SOCKS5 proxy says of a connection that it did not make (RFC 1928 §6).
+/// The reason that a SOCKS5 proxy gives for not connecting (RFC 1928 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocksReply(u8);
 

@@ -1,4 +1,4 @@
-//! What is to be said to a proxy.
+//! Bytes to send to a proxy.
 
 use std::fmt;
 

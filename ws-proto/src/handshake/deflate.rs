@@ -137,8 +137,8 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// Accepts, as a server, the first offer that can be kept within these bounds. `None` if there
-    /// is none: then nothing is compressed.
+    /// Accepts, as a server, the first offer that can be kept within these bounds. `None` if no
+    /// offer can: then nothing is compressed.
     ///
     /// The answer grants what the client asks of us, or less. It names nothing else about what we
     /// send: we keep our bounds by compressing within them, whatever was agreed on, and some

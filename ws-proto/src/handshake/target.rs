@@ -17,7 +17,7 @@ pub(super) enum Target<'b> {
     },
     /// `host:port`, of CONNECT, which names no resource.
     Authority(Authority<'b>),
-    /// `*`, of OPTIONS, which names none either.
+    /// `*`, of OPTIONS, which names no resource either.
     Asterisk,
 }
 

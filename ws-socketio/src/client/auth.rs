@@ -1,4 +1,4 @@
-//! Credentials: a value, or a function that is asked each time.
+//! Credentials: a value, or a function that is called each time.
 
 use std::collections::BTreeMap;
 use std::fmt;

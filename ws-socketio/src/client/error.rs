@@ -12,15 +12,15 @@ use ws_tokio::CloseCode;
 
 use crate::refused::Refused;
 
-/// A client could not connect, or a session of its ended before it was in its namespaces.
+/// A client could not connect, or its session ended before it had joined its namespaces.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL, or the path of the server, is none.
+    /// The URL, or the path of the server, is invalid.
     #[error("invalid URL")]
     Url(#[source] InvalidUrl),
-    /// The URL has a path. Namespaces are named with [`namespaces`](super::Client::namespaces), and
-    /// where the server is mounted with [`path`](super::Client::path).
+    /// The URL has a path. Set namespaces with [`namespaces`](super::Client::namespaces), and the
+    /// path of the server with [`path`](super::Client::path).
     #[error("a URL with a path: namespaces, and the path of the server, are set apart from it")]
     Path,
     /// `https`, without the feature `tls`.
@@ -62,7 +62,7 @@ pub enum ConnectError {
         #[source]
         error: sio_proto::EmitError,
     },
-    /// There were no credentials to show.
+    /// The application's function failed to provide credentials.
     #[error("no credentials for the namespace {namespace}: {error}")]
     Auth {
         /// The namespace.
@@ -71,7 +71,7 @@ pub enum ConnectError {
         #[source]
         error: io::Error,
     },
-    /// The server does not let this client in.
+    /// The server refused this client.
     #[error("refused in the namespace {namespace}: {why}")]
     Refused {
         /// The namespace.
@@ -88,7 +88,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// How the attempt ended: [whether it may go better the next time](Ended::is_worth_a_retry).
+    /// How the attempt ended, and so [whether another may succeed](Ended::is_worth_a_retry).
     #[must_use]
     pub fn ended(&self) -> Ended {
         match self {
@@ -136,7 +136,7 @@ pub enum PollingError {
         /// How long the server wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// The URL of the WebSocket is none of HTTP.
+    /// The URL cannot be used for HTTP.
     #[error("invalid URL")]
     Url,
     /// The request could not be sent, or its answer did not come.

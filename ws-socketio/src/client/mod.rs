@@ -1,4 +1,4 @@
-//! The client: several namespaces over one session, which it begins again when it is lost.
+//! The client: several namespaces over one session, which it replaces when it is lost.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -67,16 +67,16 @@ use crate::reply::Reply;
 pub use error::{ConnectError, PollingError};
 pub use socket::{Connected, Socket};
 
-/// What carries a client's sessions.
+/// The transports of a client's sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transports {
-    /// Polling, and a WebSocket as soon as one works: what gets through everywhere.
+    /// Polling first, and a WebSocket as soon as one works. Gets through everywhere.
     #[default]
     PollingThenWebSocket,
-    /// A WebSocket and nothing else: fewer round trips, and no need of a balancer that sends all
+    /// A WebSocket alone: fewer round trips, and no need for a load balancer that sends all
     /// requests of a client to one node.
     WebSocket,
-    /// Polling and nothing else.
+    /// Polling alone.
     Polling,
 }
 
@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// Adds namespaces to be in, whether or not there are handlers for them.
+    /// Adds namespaces to join, whether or not they have handlers.
     pub fn namespaces<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         for name in names {
             self.handlers(name.as_ref());
@@ -162,15 +162,15 @@ impl Client {
         self
     }
 
-    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Not done otherwise: which
-    /// one the environment names [`Proxies`](ws_http::Proxies) says.
+    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. By default there is no
+    /// proxy; [`Proxies`](ws_http::Proxies) finds the one that the environment names.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.route.proxy = Some(proxy);
         self
     }
 
-    /// Sets whom to trust and who to be over TLS, for `https://` URLs. Default: whom the platform
-    /// trusts, and nobody.
+    /// Sets whom to trust, and which certificate to show, for `https://` URLs. Default: trusts what
+    /// the platform trusts, and shows none.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.route.tls = tls;
@@ -196,8 +196,8 @@ impl Client {
         self
     }
 
-    /// Asks `ask` for credentials each time a namespace is asked for, with its name: for a fresh token.
-    /// If it fails, that is a failed attempt, and worth another.
+    /// Calls `ask` with the name of a namespace for credentials, each time the client joins it: for
+    /// a fresh token. If `ask` fails, the attempt fails, and the client tries again.
     ///
     /// ```no_run
     /// # use std::collections::HashMap;
@@ -221,7 +221,7 @@ impl Client {
         self
     }
 
-    /// Calls `handler` for the events that have none of their own, with their names.
+    /// Calls `handler`, with the event's name, for events that have no handler of their own.
     pub fn fallback<F, Running, R>(mut self, namespace: &str, handler: F) -> Self
     where
         F: Fn(Socket, String, Arguments) -> Running + Send + Sync + 'static,
@@ -232,8 +232,8 @@ impl Client {
         self
     }
 
-    /// Calls `hook` each time the client has come into the namespace. What it emits leaves first:
-    /// what others emit is kept until it has ended.
+    /// Calls `hook` each time the client has come into the namespace. What the hook emits leaves
+    /// first; what other tasks emit meanwhile waits until the hook has ended.
     pub fn on_connect<F, Running>(mut self, namespace: &str, hook: F) -> Self
     where
         F: Fn(Socket) -> Running + Send + Sync + 'static,
@@ -263,8 +263,8 @@ impl Client {
         self
     }
 
-    /// Calls `hook` when a handler fails, with the name of its event: the event is not answered. A
-    /// hook that panics is called `connect` or `disconnect`.
+    /// Calls `hook` when a handler fails, with the name of its event: the event is not answered. If
+    /// a hook panics, the name is `connect` or `disconnect`.
     pub fn failed(
         mut self,
         hook: impl Fn(&Socket, &str, &HandlerError) + Send + Sync + 'static,
@@ -273,46 +273,48 @@ impl Client {
         self
     }
 
-    /// Sets after what it connects again, and when.
+    /// Sets after which failures the client reconnects, and when.
     pub fn reconnect(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Sets within which time it connects again first; the wait is doubled then, up to 5 s. With zero
-    /// it always connects at once, but for a tenth of a second after each attempt that failed.
+    /// Sets the longest wait before the first reconnect; the wait then doubles, up to 5 s. With
+    /// zero it always reconnects at once, except for a tenth of a second after each failed attempt.
     pub fn reconnect_after(mut self, first: Duration) -> Self {
         self.retry.set_backoff(backoff(first));
         self
     }
 
-    /// Sets how many attempts in a row may fail until it gives up; with 0 it never connects again.
+    /// Sets how many attempts in a row may fail before the client gives up; with 0 it never
+    /// reconnects.
     pub const fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = Some(attempts);
         self
     }
 
-    /// Sets what may wait to be sent, in bytes: in the session, and again while there is none.
+    /// Sets how many bytes may wait to be sent in the session, and as many again while there is no
+    /// session.
     pub const fn max_unsent(mut self, bytes: usize) -> Self {
         self.config.max_unsent = bytes;
         self
     }
 
-    /// Sets what sessions may use, and how long they may take. [`transports`](Self::transports) says
-    /// whether there is an upgrade.
+    /// Sets the limits and timeouts of sessions. [`transports`](Self::transports) says whether
+    /// there is an upgrade.
     pub const fn config(mut self, config: ClientConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Sets what namespaces, packets and questions may use.
+    /// Sets the limits of namespaces, packets and questions.
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Connects, and waits until the client is in all its namespaces. This makes one attempt; what
-    /// is lost later is connected again.
+    /// Connects, and waits until the client is in all its namespaces. This makes one attempt; after
+    /// that, the client reconnects when a connection is lost.
     ///
     /// # Cancel safety
     ///
@@ -320,8 +322,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says how far it came. If the server refused one namespace of several, there
-    /// is no connection.
+    /// [`ConnectError`] says how far the attempt got. If the server refused one namespace of
+    /// several, there is no connection.
     pub async fn connect(self) -> Result<Connected, ConnectError> {
         let (first, entered) = oneshot::channel();
         let connected = self.begin(Some(first))?;
@@ -330,12 +332,12 @@ impl Client {
         entered.map(|()| connected)
     }
 
-    /// Connects, and does not wait for it: what is emitted is kept, and attempts that fail are made
-    /// again, the first as well.
+    /// Begins to connect, and returns at once: events emitted meanwhile are kept, and failed
+    /// attempts are repeated, the first as well.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]: what was set is invalid.
+    /// [`ConnectError`]: a setting is invalid.
     pub fn start(self) -> Result<Connected, ConnectError> {
         self.begin(None)
     }

@@ -1,4 +1,4 @@
-//! What the application holds of a client: the client as a whole, and a socket for each namespace.
+//! The application's handles: the client as a whole, and a socket for each namespace.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -14,7 +14,7 @@ use crate::call::{Call, Waiting};
 use crate::encode;
 use crate::error::EmitError;
 
-/// A client that is connected, or comes back: from [`Client::connect`](super::Client::connect).
+/// A client that is connected, or reconnecting, from [`Client::connect`](super::Client::connect).
 ///
 /// It goes on until it, its clones and the sockets that come from [`of`](Self::of) are dropped, or
 /// [`disconnect`](Self::disconnect) is called.
@@ -25,7 +25,7 @@ pub struct Connected {
     alive: Arc<Alive>,
 }
 
-/// A client in one of its namespaces. Cheap to clone, and for any task.
+/// A client in one of its namespaces. Cheap to clone, and usable from any task.
 ///
 /// It outlives the connections: what it emits while there is none is kept, and leaves with the next.
 ///
@@ -81,7 +81,8 @@ impl Connected {
         (connected, seat)
     }
 
-    /// The socket of a namespace. Of one that the client was not made with, nothing is sent.
+    /// Returns the socket of a namespace. If the client was not configured with it,
+    /// [`emit`](Socket::emit) fails.
     #[must_use]
     pub fn of(&self, namespace: &str) -> Socket {
         Socket {
@@ -108,12 +109,12 @@ impl Connected {
     ///
     /// # Errors
     ///
-    /// It gave up: what the last attempt came to.
+    /// The client gave up: the error of the last attempt.
     pub async fn wait(&self) -> Result<(), Arc<ConnectError>> {
         self.seat.shared.over().await
     }
 
-    /// What carries the session now. `None` while there is none.
+    /// The transport of the session now. `None` while there is none.
     #[must_use]
     pub fn transport(&self) -> Option<Transport> {
         let state = self.seat.shared.lock();
@@ -127,13 +128,14 @@ impl Socket {
     /// # Errors
     ///
     /// [`Full`](EmitError::Full) if too much waits already;
-    /// [`Disconnected`](EmitError::Disconnected) if the namespace was left or refused, or is none of
-    /// this client's; otherwise what is wrong with the event. Nothing was sent or kept.
+    /// [`Disconnected`](EmitError::Disconnected) if the namespace was left or refused, or is not
+    /// one of this client's; otherwise what is wrong with the event. Nothing was sent or kept.
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
         self.send(event, &args, Unsent::Kept).map(drop)
     }
 
-    /// Emits an event if that can be done now, and says whether it was. It is not kept.
+    /// Emits an event if it can leave now, and returns whether it did. Otherwise the event is
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -143,7 +145,7 @@ impl Socket {
     }
 
     /// Waits until there is room for an event: until then [`emit`](Self::emit) says
-    /// [`Full`](EmitError::Full). Of several tasks that wait, each has to find some.
+    /// [`Full`](EmitError::Full). If several tasks wait, another may take the room first.
     ///
     /// # Cancel safety
     ///
@@ -156,8 +158,8 @@ impl Socket {
         self.seat.shared.room(&self.namespace, self.place).await
     }
 
-    /// Asks a question: an event that the server is to answer. It is kept as other events are, and
-    /// its time goes on meanwhile.
+    /// Asks a question: an event that the server answers. It is kept as other events are, and its
+    /// timeout runs meanwhile.
     ///
     /// ```no_run
     /// # async fn sum(socket: ws_socketio::client::Socket) -> Result<(), ws_socketio::CallError> {
@@ -180,7 +182,7 @@ impl Socket {
         })
     }
 
-    /// Leaves this namespace, after what was emitted there. It is not asked for again.
+    /// Leaves this namespace, after what was emitted there. The client does not rejoin it.
     pub fn disconnect(&self) {
         let Seat { shared, .. } = &self.seat;
         shared.lock().leave(&self.namespace, &self.seat);
@@ -193,8 +195,8 @@ impl Socket {
         &self.namespace
     }
 
-    /// What the server knows this client by in this namespace: another one for each connection, unless
-    /// it [came back](Self::recovered). `None` while there is none.
+    /// The id of this client in this namespace: a new one for each connection, unless its state was
+    /// [recovered](Self::recovered). `None` while there is none.
     #[must_use]
     pub fn id(&self) -> Option<String> {
         self.of_namespace(|found| found.sid.clone()).flatten()
@@ -207,7 +209,7 @@ impl Socket {
         self.of_namespace(is_in).unwrap_or_default()
     }
 
-    /// Whether the last connect found the way back: with the same id and rooms, and with the events
+    /// Whether the last connect recovered the former state: the same id and rooms, and the events
     /// that were missed.
     #[must_use]
     pub fn recovered(&self) -> bool {

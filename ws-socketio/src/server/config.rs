@@ -1,4 +1,4 @@
-//! What a server's connections may use, and who may connect.
+//! Settings of a server: transports, and slow sockets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use ws_http::{Origins, Quota};
 use super::pace::Rate;
 use super::raw::RawHandler;
 
-/// What is done about a socket that takes less than is sent to everybody.
+/// What a server does about a socket that reads more slowly than it sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenFull {
     /// It is disconnected.
@@ -25,12 +25,12 @@ pub enum WhenFull {
 /// Which transports clients may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transports {
-    /// Polling, WebSocket, and the way from one to the other.
+    /// Polling, WebSocket, and the upgrade from one to the other.
     #[default]
     All,
     /// Polling alone.
     Polling,
-    /// WebSocket alone: no balancer has to bring a client to the same server twice.
+    /// WebSocket alone: the load balancer need not send a client's requests to the same server.
     WebSocket,
 }
 

@@ -1,4 +1,4 @@
-//! What browsers are told about pages of other origins (Fetch, "CORS protocol").
+//! The headers that tell browsers about pages of other origins (Fetch, "CORS protocol").
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};

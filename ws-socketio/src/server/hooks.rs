@@ -62,13 +62,13 @@ pub trait ConnectHook<Params>: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>>;
 }
 
-/// What a connect hook returns.
+/// The result of a connect hook.
 pub trait Verdict {
     /// Whether the client comes in.
     ///
     /// # Errors
     ///
-    /// Why it does not.
+    /// The refusal.
     fn verdict(self) -> Result<(), Refused>;
 }
 

@@ -11,7 +11,7 @@ use http_body::Body;
 use super::body::LayerBody;
 use super::service::Service;
 
-/// Puts a server before another service, which gets the requests at all other paths: see
+/// Puts a server in front of another service, which gets the requests for all other paths: see
 /// [`Server::layer`](super::Server::layer).
 #[derive(Clone, Debug)]
 pub struct Layer {

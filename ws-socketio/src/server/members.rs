@@ -1,5 +1,5 @@
-//! Who is in a namespace, and in which of its rooms. Ids and rooms are two tables: nobody joins the
-//! room of another's id.
+//! The members of a namespace and its rooms. Ids and rooms are two tables: no socket can join a
+//! room named after another's id.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub enum JoinError {
     /// The socket is not connected any longer.
     #[error("not connected to this namespace")]
     Disconnected,
-    /// The name is the id of a socket: what is sent there is for that socket alone.
+    /// The name is the id of a socket: messages to it are for that socket alone.
     #[error("a room cannot have the id of a socket")]
     IsSocket,
     /// The name is too long.

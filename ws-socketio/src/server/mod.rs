@@ -88,7 +88,8 @@ pub struct Server {
     halls: Arc<Halls>,
 }
 
-/// A server from anywhere: from other requests, tasks and threads. Clones are the same.
+/// A handle to a server, for other requests, tasks and threads. Clones are handles to the same
+/// server.
 ///
 /// ```no_run
 /// use axum::{Router, extract::State, routing::post};
@@ -147,8 +148,8 @@ impl Server {
         self
     }
 
-    /// Sets the longest message and the longest body, in bytes: clients are told it. Default:
-    /// 1,000,000.
+    /// Sets the longest message and the longest body, in bytes; the server announces it to clients.
+    /// Default: 1,000,000.
     pub const fn max_payload(mut self, bytes: u64) -> Self {
         self.config.engine.max_payload = bytes;
         self
@@ -160,29 +161,29 @@ impl Server {
         self
     }
 
-    /// Sets what a connection may use: see [`Limits`].
+    /// Sets the limits of a connection: see [`Limits`].
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
     }
 
     /// Speaks TLS, and nothing else, with this certificate, where the server runs alone
-    /// ([`run`](Self::run), [`run_on`](Self::run_on)). A connection whose handshake fails ends without
-    /// a word, within 10 s.
+    /// ([`run`](Self::run), [`run_on`](Self::run_on)). A connection whose TLS handshake fails, or
+    /// takes more than 10 s, is closed without an answer.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.config.tls = Some(tls);
         self
     }
 
-    /// Sets whose pages may connect, by either transport, and read the answers. Default: those of the
-    /// same host, and programs that are no browser; others get 403.
+    /// Sets which origins' pages may connect, by either transport, and read the answers. Default:
+    /// pages of the same host, and programs that are not browsers; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.config.origins = origins;
         self
     }
 
-    /// Lets pages of other origins send cookies. Not done otherwise.
+    /// Lets pages of other origins send cookies. Default: they may not.
     pub const fn credentials(mut self) -> Self {
         self.config.credentials = true;
         self
@@ -204,15 +205,14 @@ impl Server {
         self
     }
 
-    /// Sets how many packets a second are read of a connection; one that sends more is read later.
+    /// Sets how many packets a second the server reads from a connection; it reads the rest later.
     /// Default: 1,000, and 5,000 at once.
     pub const fn rate(mut self, rate: Rate) -> Self {
         self.config.rate = rate;
         self
     }
 
-    /// Sets what is done about a socket that takes less than is sent to all. Default: it is
-    /// disconnected.
+    /// Sets what the server does about a socket that reads too slowly. Default: it is disconnected.
     pub const fn when_full(mut self, what: WhenFull) -> Self {
         self.config.when_full = what;
         self
@@ -224,13 +224,14 @@ impl Server {
         self
     }
 
-    /// Serves the client that browsers load, below the path as `socket.io.js`. Without it that is 404.
+    /// Serves the client that browsers load, below the path as `socket.io.js`. Without it the
+    /// server answers 404 there.
     pub fn client_file(mut self, script: impl Into<Bytes>) -> Self {
         self.config.client_file = Some(script.into());
         self
     }
 
-    /// Serves Engine.IO alone: each message of a session goes to this function, as it is.
+    /// Serves Engine.IO alone: calls this function with each message of a session.
     pub fn raw(
         mut self,
         handler: impl Fn(&mut Raw<'_>, Message<'_>) + Send + Sync + 'static,
@@ -239,16 +240,16 @@ impl Server {
         self
     }
 
-    /// The namespace of that name, which is made if there is none: `/`, `/chat`.
+    /// Returns the namespace of this name, such as `/chat`, and makes it if it does not exist.
     pub fn of(&self, namespace: &str) -> Namespace {
         self.halls.of(namespace)
     }
 
-    /// The handlers of all namespaces whose names a rule takes and that [`of`](Self::of) has not
-    /// made. Each begins with a client that asks for it, and ends with the last that leaves; there
-    /// are 10,000 at most. They are reached through their sockets.
+    /// Returns the handlers of all namespaces whose names match a rule and that [`of`](Self::of)
+    /// has not made. Each begins with a client that asks for it, and ends with the last that
+    /// leaves; there are 10,000 at most. They are reached through their sockets.
     ///
-    /// The rule is asked under a lock: it must not use the server.
+    /// The server calls the rule under a lock: the rule must not use the server.
     ///
     /// ```
     /// # use ws_socketio::{Server, Socket};
@@ -297,7 +298,7 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// If it is dropped, it accepts no more, and the sessions that are open go on.
+    /// If it is dropped, the server accepts no more connections, and open sessions go on.
     ///
     /// # Errors
     ///
@@ -327,8 +328,8 @@ impl Handle {
         self.of("/").emit(event, args)
     }
 
-    /// Ends all sessions, and lets nobody in any longer. What waits to be sent to a client leaves
-    /// before; the disconnect hooks are called.
+    /// Ends all sessions, and accepts no new ones. Queued messages leave first, and the disconnect
+    /// hooks are called.
     pub fn shutdown(&self) {
         self.halls.stop();
     }

@@ -64,8 +64,9 @@ impl Namespace {
         &self.hall.name
     }
 
-    /// Decides who comes in: see [`ConnectHook`]. What the hook emits to the socket leaves after the
-    /// client was let in, or never. Without a hook everybody comes in.
+    /// Sets the hook that decides which clients may join: see [`ConnectHook`]. What the hook emits
+    /// to the socket leaves after the client has joined, or never. Without a hook every client may
+    /// join.
     pub fn connect<P>(&self, hook: impl ConnectHook<P>) -> &Self {
         let hook = Arc::new(hook);
         let connect = move |socket, auth: &str| Arc::clone(&hook).decide(socket, auth);
@@ -73,13 +74,14 @@ impl Namespace {
         self
     }
 
-    /// Handles the events of a name: see [`Handler`]. A later handler of that name replaces it.
+    /// Calls `handler` for each event of this name: see [`Handler`]. A later handler of that name
+    /// replaces it.
     pub fn on<P>(&self, event: &str, handler: impl Handler<Socket, P>) -> &Self {
         self.hall.hooks.write().events.on(event, handler);
         self
     }
 
-    /// Handles the events that have no handler of their own.
+    /// Calls `handler`, with the event's name, for events that have no handler of their own.
     pub fn fallback<F, Running, R>(&self, handler: F) -> &Self
     where
         F: Fn(Socket, String, Arguments) -> Running + Send + Sync + 'static,
@@ -90,8 +92,8 @@ impl Namespace {
         self
     }
 
-    /// Is called when a socket that was let in has left, after its handlers. Its rooms are still
-    /// known then.
+    /// Calls `hook` when a socket that had joined has left, after its handlers. It is still in its
+    /// rooms then.
     pub fn disconnect<F, Running>(&self, hook: F) -> &Self
     where
         F: Fn(Socket, Reason) -> Running + Send + Sync + 'static,
@@ -101,7 +103,8 @@ impl Namespace {
         self
     }
 
-    /// Is called when a handler fails, with the name of its event. Without it nobody hears of that.
+    /// Calls `hook` when a handler fails, with the name of its event. Without a hook, such errors
+    /// are dropped.
     pub fn failed(
         &self,
         hook: impl Fn(&Socket, &str, &HandlerError) + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! How many events a second are read: a client that sends more is read later, and is not closed.
+//! The rate of events: the server reads the excess later, and does not close the connection.
 
 use std::time::Duration;
 

@@ -27,19 +27,19 @@ use super::link::{Answer, Link};
 use super::receive::receive;
 use crate::bounded::read;
 
-/// Where a connection came from. Put it into the extensions of requests: hooks see it, and sessions
-/// are counted by it. [`Server::run`](super::Server::run) does.
+/// Where a connection came from. Put it into the extensions of requests: hooks see it, and the
+/// quota counts sessions by it. [`Server::run`](super::Server::run) does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// The request came over TLS. Put it into the extensions of requests, too: pages that came without
-/// may not connect then, unless [they are listed](super::Server::origins).
+/// The request came over TLS. Put it into the extensions of requests, too: pages that were loaded
+/// without TLS may then not connect, unless [they are listed](super::Server::origins).
 /// [`Server::run`](super::Server::run) does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverTls;
 
-/// The server as a service of hyper's and of tower's: it answers the requests at its path, and every
-/// other with 404. Clones are the same server.
+/// The server as a service of hyper's and of tower's: it answers the requests for its path, and all
+/// others with 404. Clones share the server.
 ///
 /// In a server of hyper's over HTTP/1.1, the connection has to be served `with_upgrades`.
 #[derive(Clone)]

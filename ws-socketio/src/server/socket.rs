@@ -54,7 +54,7 @@ impl Socket {
         socket
     }
 
-    /// The id: of this client in this namespace, until it disconnects. Others may know it.
+    /// The id of this client in this namespace, until it disconnects. It is not a secret.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
@@ -73,7 +73,7 @@ impl Socket {
         &self.0.link.request
     }
 
-    /// What carries the session now.
+    /// The transport of the session now.
     #[must_use]
     pub fn transport(&self) -> Transport {
         self.0.link.transport()
@@ -104,8 +104,8 @@ impl Socket {
         self.0.link.emit(self, args.event(event)?)
     }
 
-    /// Asks, and gives back what the client answers. The question leaves when it is awaited. `R` is a
-    /// tuple for several arguments.
+    /// Asks a question, and returns the client's answer. The question leaves when this is awaited.
+    /// `R` is a tuple for several arguments.
     ///
     /// ```no_run
     /// # async fn ask(socket: ws_socketio::Socket) -> Result<(), ws_socketio::CallError> {
@@ -143,18 +143,18 @@ impl Socket {
         self.0.hall.members().join(self.id(), room.as_ref())
     }
 
-    /// Leaves a room, if it is in it.
+    /// Leaves a room, if the socket is in it.
     pub fn leave(&self, room: &str) {
         self.0.hall.members().quit(self.id(), room);
     }
 
-    /// The rooms that it is in.
+    /// The rooms that the socket is in.
     #[must_use]
     pub fn rooms(&self) -> Vec<String> {
         self.0.hall.members().rooms_of(self.id())
     }
 
-    /// Keeps a value with the socket, one of each type: who the user is, for example.
+    /// Keeps a value with the socket, one of each type: the user, for example.
     pub fn set<T: Send + Sync + 'static>(&self, value: T) {
         self.values().insert(TypeId::of::<T>(), Box::new(value));
     }
@@ -166,7 +166,7 @@ impl Socket {
         values.get(&TypeId::of::<T>())?.downcast_ref().cloned()
     }
 
-    /// Changes the value of this type, which is made first if there is none.
+    /// Changes the value of this type, beginning with its default if there is none.
     pub fn update<T: Default + Send + Sync + 'static, R>(
         &self,
         change: impl FnOnce(&mut T) -> R,
@@ -177,7 +177,7 @@ impl Socket {
         value.downcast_mut().map(change)
     }
 
-    /// Puts the client out of the namespace. Its connection stays, for other namespaces.
+    /// Removes the client from the namespace. Its connection stays, for other namespaces.
     pub fn disconnect(&self) {
         self.0.link.put_out(self);
     }

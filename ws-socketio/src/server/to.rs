@@ -1,4 +1,4 @@
-//! Everybody that a selection means: rooms, ids, and exceptions.
+//! Selections of sockets: rooms, ids, and exceptions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::call::Answered;
 use crate::encode;
 use crate::error::{CallError, EmitError};
 
-/// Everybody that a selection means. Rooms add up; a selection of nothing is everybody.
+/// A selection of sockets. Rooms add up; without a room it is everybody.
 ///
 /// ```
 /// # fn news(socket: &ws_socketio::Socket) -> Result<(), ws_socketio::EmitError> {
@@ -43,31 +43,32 @@ impl To {
         }
     }
 
-    /// And a room, or the socket with that id.
+    /// Adds a room, or the socket with that id.
     pub fn to(mut self, room: impl Into<String>) -> Self {
         self.rooms.push(room.into());
         self
     }
 
-    /// But nobody in a room, or the socket with that id.
+    /// Leaves out a room, or the socket with that id.
     pub fn except(mut self, room: impl Into<String>) -> Self {
         self.except.push(room.into());
         self
     }
 
-    /// Only to those for whom nothing else waits to be sent: for what the next event outdates.
+    /// Sends only to sockets for which nothing else waits: for events that the next one makes
+    /// obsolete.
     pub const fn volatile(mut self) -> Self {
         self.delivery = Delivery::Volatile;
         self
     }
 
-    /// Only to the sockets of this server. It is what happens as long as there is one.
+    /// Sends only to the sockets of this server, as everything does while there is only one server.
     pub const fn local(self) -> Self {
         self
     }
 
-    /// Sends an event, encoded once for everybody. How many sockets of this server it was queued for.
-    /// One that takes less than is sent is dealt with as [`WhenFull`](super::WhenFull) says.
+    /// Sends an event, encoded once for everybody. Returns for how many sockets of this server it
+    /// was queued. [`WhenFull`](super::WhenFull) decides about sockets that read too slowly.
     ///
     /// # Errors
     ///
@@ -92,8 +93,8 @@ impl To {
             .count()
     }
 
-    /// Asks everybody, and waits until each has answered, has left, or is late: what each said, in
-    /// no order. The question is encoded once.
+    /// Asks all selected sockets, and waits until each has answered, left, or timed out. Returns
+    /// their answers in no particular order. The question is encoded once.
     ///
     /// # Cancel safety
     ///
@@ -128,7 +129,7 @@ impl To {
         Ok(answers)
     }
 
-    /// The sockets that are meant.
+    /// The selected sockets.
     #[must_use]
     pub fn sockets(&self) -> Vec<Socket> {
         self.hall.members().select(&self.rooms, &self.except)
@@ -138,7 +139,7 @@ impl To {
     ///
     /// # Errors
     ///
-    /// The first that cannot, and why; the others have joined.
+    /// The error of the first that cannot; the others have joined.
     pub fn join(&self, room: &str) -> Result<(), (Socket, JoinError)> {
         let mut failed = Ok(());
         for socket in self.sockets() {

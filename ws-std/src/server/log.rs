@@ -1,4 +1,4 @@
-//! The way of refusals, and of shortages, to the application's log, which nobody waits for.
+//! Passes refusals and shortages to the application's log, for which no connection waits.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Who asks, when it is said in the first messages and not in the request.
+//! Logins by message: a client identifies itself after the handshake, and not in the request.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::reader::Next;
 use crate::socket::WebSocket;
 
-/// Waits for the right words: a token, a name and a password. A browser cannot send headers with a
-/// WebSocket, and what is in a URL is logged on the way.
+/// Waits for a login, such as a token, or a name and a password. A browser cannot send headers with
+/// a WebSocket, and URLs end up in logs.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -36,7 +36,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// Waits for so long, whatever comes meanwhile, and for one message.
+    /// Makes a login of one message, with this deadline, whatever arrives meanwhile.
     pub const fn within(time: Duration) -> Self {
         Self {
             within: time,
@@ -51,8 +51,8 @@ impl Login {
         self
     }
 
-    /// Gives each message to `check`, until it returns something: who it is. `None` if the client was
-    /// closed with 1008, because it did not say the right words in time, or has closed.
+    /// Gives each message to `check`, until it returns a value, such as the user. `None` if the
+    /// client was closed with 1008, because it did not log in in time, or if it has closed.
     ///
     /// # Errors
     ///

@@ -174,10 +174,10 @@ impl Server {
         self
     }
 
-    /// Looks at every request for one of its [hosts](Self::hosts) before anything else does:
-    /// whatever it answers is the answer. For authentication and redirects; what it finds out it
-    /// hands to the handler, in the [extensions](Request::extensions_mut), and what the 101 is to say
-    /// to the client, in its [headers](Request::answer_headers_mut).
+    /// Calls `hook` with every request for one of the [hosts](Self::hosts), before anything else;
+    /// if it returns a response, that is the answer. For authentication and redirects. The hook
+    /// passes what it finds out to the handler in the [extensions](Request::extensions_mut), and
+    /// adds headers to the 101 with [`answer_headers_mut`](Request::answer_headers_mut).
     ///
     /// ```no_run
     /// use ws_std::{Basic, Credentials, Server};
@@ -244,8 +244,8 @@ impl Server {
         self
     }
 
-    /// Sets the proxies that are believed, in what they say of their clients: the address, the
-    /// host that was asked for, whether it was over TLS. Default: none.
+    /// Sets which proxies are trusted to say the client's address, the requested host, and whether
+    /// the client used TLS. Default: none.
     ///
     /// Where a browser runs on the machine of the proxy, believe the PROXY protocol and no headers:
     /// the browser connects from the same address, and a page can make it send any header, but not
@@ -272,12 +272,11 @@ impl Server {
         self
     }
 
-    /// Calls `log` with every request that is refused, and with where it came from, as a
-    /// [trusted proxy](Self::trust) says once it was read: for a line that says why. What a hook
-    /// answers is the application's, and not among it.
+    /// Calls `log` with every refused request and its client's address, which a [trusted
+    /// proxy](Self::trust) may have given. The answers of hooks are not among them.
     ///
-    /// It has a thread of its own, for which nobody waits: when a thousand refusals do, the next are
-    /// only [counted](ws_http::Metrics::unlogged).
+    /// `log` runs on a thread of its own, for which no connection waits: when a thousand refusals
+    /// wait for it, the server only [counts](ws_http::Metrics::unlogged) the next ones.
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where
         F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
@@ -318,7 +317,7 @@ impl Server {
         self
     }
 
-    /// Sets what each connection may use: see [`Limits`].
+    /// Sets the limits of each connection: see [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.core.config.limits = limits;
         self
@@ -376,8 +375,8 @@ impl Server {
         self
     }
 
-    /// Sets how fast and how slowly clients may talk; who breaks it is closed with 1008. Default:
-    /// nothing is set.
+    /// Bounds how slowly and how fast clients may talk; a client that exceeds a bound is closed
+    /// with 1008. Default: no bounds.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -398,7 +397,7 @@ impl Server {
     }
 
     /// Sets the most memory that all connections hold together, in bytes: what was received and not
-    /// taken, and what waits to be sent. The connection that would pass it is closed with 1013, and
+    /// taken, and what waits to be sent. A connection that would exceed it is closed with 1013, and
     /// the others go on. Stacks and what handlers hold come on top. Default: no bound.
     pub fn max_memory(mut self, bytes: usize) -> Self {
         let budget = Budget::new(bytes);

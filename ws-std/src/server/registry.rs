@@ -12,7 +12,7 @@ use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::sync::lock;
 
-/// Shuts a [`Server`](crate::Server) down, and says what it does, from any thread.
+/// Shuts a [`Server`](crate::Server) down, and reads its metrics, from any thread.
 #[derive(Clone, Debug)]
 pub struct Handle {
     registry: Weak<Registry>,
@@ -26,15 +26,16 @@ impl Handle {
     }
 
     /// Ends the server in good order: it accepts no more connections, every connection gets a Close
-    /// 1001, those that are still opening get 503, and after the grace (10 s) what is left is
-    /// dropped. Then [`Server::run`](crate::Server::run) returns. A second call ends it at once.
+    /// 1001, those that are still opening get 503, and after the grace (10 s) the server drops the
+    /// rest. Then [`Server::run`](crate::Server::run) returns. A second call ends it at once.
     pub fn shutdown(&self) {
         if let Some(registry) = self.registry.upgrade() {
             registry.stop();
         }
     }
 
-    /// What the server has done since it began, and what it holds now; all zeroes once it has ended.
+    /// Counts of what the server has done since it began, and what it holds now; all zero once it
+    /// has ended.
     ///
     /// ```no_run
     /// use ws_std::Server;

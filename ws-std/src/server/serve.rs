@@ -71,7 +71,7 @@ fn introduced(
 ///
 /// # Errors
 ///
-/// Another answer, which is still to be written. `None` if there is nobody to answer.
+/// Another answer, which is still to be written. `None` if no client is left to answer.
 fn open<'c>(
     core: &'c Core,
     mut accepting: Accepting,
@@ -185,13 +185,13 @@ fn answer<'c, 'b>(
     Ok((accept, Box::new(opened)))
 }
 
-/// A refusal, told to the log.
+/// Logs a refusal.
 fn turned_away(core: &Core, peer: SocketAddr, refusal: &Refusal) -> LastWord {
     core.log(peer, refusal);
     LastWord::answer(refused(refusal))
 }
 
-/// A refusal of somebody who had a place, told to the log.
+/// Logs the refusal of a connection that was admitted.
 fn dismissed(core: &Core, peer: SocketAddr, why: &Refusal) -> LastWord {
     core.log(peer, why);
     LastWord::farewell(refused(why))

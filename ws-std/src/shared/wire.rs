@@ -327,7 +327,7 @@ impl Shared {
         Ok(Patience::Until(until))
     }
 
-    /// How long a peer that takes nothing is waited for, and what it is given up with.
+    /// How long to wait for a peer that takes no bytes, and the error after that.
     fn patience(&self) -> (Duration, TimedOut) {
         match self.outgoing().state() {
             State::Open => (self.timeouts.pong_timeout, TimedOut::Pong),

@@ -203,13 +203,13 @@ fn a_client_goes_through_a_proxy() {
         (
             "socks5://",
             b"\x05\xff",
-            "the proxy wants credentials that there are none of",
+            "the proxy asks for credentials, and none are set",
         ),
         ("http://", b"", "the proxy closed the connection"),
         (
             "http://",
             b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101",
-            "bytes came from behind the proxy before anything was sent there",
+            "the target sent bytes before anything was sent to it",
         ),
     ];
     for (start, answer, says) in refusing {
@@ -264,10 +264,10 @@ fn redirects_are_followed_if_they_may_be() {
         assert_eq!(ws.recv().unwrap().unwrap().as_text(), Some(heard), "{path}");
     }
     for (path, says) in [
-        ("/loop", "not followed: more than 5 redirects"),
+        ("/loop", "redirect not followed: more than 5 redirects"),
         (
             "/nowhere",
-            "not followed: a redirect to what is no URL of a WebSocket: the scheme is neither \
+            "redirect not followed: a redirect to what is no URL of a WebSocket: the scheme is neither \
              ws:// nor wss://",
         ),
     ] {

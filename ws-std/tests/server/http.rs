@@ -391,7 +391,7 @@ fn every_refusal_is_told_to_the_log() {
         (get("/panics"), "500 something went wrong here"),
         (
             get("/").replace("Host: h", "Host: evil.example"),
-            "421 host evil.example is none of this server's",
+            "421 host evil.example is not one of this server's",
         ),
         (
             upgrade("/socket", "Origin: http://a\r\n"),

@@ -97,8 +97,8 @@ impl Http2 {
 }
 
 impl Client {
-    /// Opens a WebSocket on a stream of a connection of HTTP/2 (RFC 8441). The URL says what is asked
-    /// for, and is not looked up; no redirect is followed.
+    /// Opens a WebSocket on a stream of a connection of HTTP/2 (RFC 8441). The URL gives the host
+    /// and the path of the request; no name is looked up, and no redirect is followed.
     ///
     /// # Cancel safety
     ///

@@ -95,7 +95,8 @@ where
 /// Each connection has a task of its own. When a handler returns, its connection is closed: with 1000
 /// after `Ok`, with 1011 after an error or a panic, which ends nothing else.
 ///
-/// `S` is what its connections are over: `TcpStream`, or [`Transport`](crate::Transport) with TLS.
+/// `S` is the transport of its connections: `TcpStream`, or [`Transport`](crate::Transport) with
+/// TLS.
 #[must_use = "call `run`"]
 pub struct Server<S: AsyncRead + AsyncWrite + Unpin = TcpStream> {
     listener: TcpListener,
@@ -271,9 +272,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
         self
     }
 
-    /// Looks at every request for one of its [hosts](Self::hosts) before anything else does:
-    /// whatever it answers is the answer. For authentication and redirects; what it finds out it
-    /// hands to the handler, in the request's extensions.
+    /// Calls `hook` with every request for one of the [hosts](Self::hosts), before anything else;
+    /// if it returns a response, that is the answer. For authentication and redirects. The hook
+    /// passes what it finds out to the handler in the request's extensions.
     pub fn hook<F>(mut self, hook: F) -> Self
     where
         F: Fn(&mut Request) -> Option<Response> + Send + Sync + 'static,
@@ -310,8 +311,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
         self
     }
 
-    /// Sets the proxies that are believed, in what they say of their clients: see [`Trusted`].
-    /// Default: none.
+    /// Sets which proxies are trusted to say who their clients are: see [`Trusted`]. Default: none.
     pub fn trust(mut self, proxies: Trusted) -> Self {
         self.core.site.trusted = proxies;
         self
@@ -345,7 +345,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
         self
     }
 
-    /// Sets what each connection may use: see [`Limits`].
+    /// Sets the limits of each connection: see [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.core.config.limits = limits;
         self
@@ -429,7 +429,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
 }
 
 impl<S: Stream> Core<S> {
-    /// Tells the application of a refusal; that it panics concerns nobody else.
+    /// Reports a refusal to the application, whose panic affects nothing else.
     fn log(&self, peer: SocketAddr, refusal: &Refusal) {
         if let Some(log) = &self.log {
             guarded(|| log(peer, refusal));

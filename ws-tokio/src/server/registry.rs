@@ -24,8 +24,8 @@ impl Handle {
     }
 
     /// Ends the server in good order: it accepts no more connections, every connection gets a Close
-    /// 1001, those that are still opening get 503, and after the grace (10 s) what is left is
-    /// dropped. Then [`Server::run`](crate::Server::run) returns. A second call ends it at once.
+    /// 1001, those that are still opening get 503, and after the grace (10 s) the server drops the
+    /// rest. Then [`Server::run`](crate::Server::run) returns. A second call ends it at once.
     pub fn shutdown(&self) {
         if let Some(registry) = self.registry.upgrade() {
             registry.stop();

@@ -14,7 +14,8 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The time between a pong and the next ping. Clients are told it in milliseconds.
+    /// The time between a pong and the next ping. The server announces it to clients, in
+    /// milliseconds.
     ///
     /// Default: 25 s.
     pub ping_interval: Duration,
