@@ -67,20 +67,20 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// How many there are.
+    /// The number of arguments.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there are no arguments.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The argument at `index`, from 0. One that is not there is null. What was borrowed lies in the
-    /// packet; text with escapes in it cannot be borrowed.
+    /// The argument at `index`, from 0. A missing argument reads as null. A `&str` borrows from the
+    /// packet, which fails for text with escapes in it: use a `String` or a `Cow` there.
     ///
     /// # Errors
     ///
@@ -95,7 +95,8 @@ impl<'a> Args<'a> {
         })
     }
 
-    /// All arguments, as a tuple or as a list. Those beyond the end of a tuple are left out.
+    /// All arguments, as a tuple or as a list. A tuple ignores the arguments after its last
+    /// element.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl<'a> Args<'a> {
         self.attachments
     }
 
-    /// The bytes that a placeholder stands for. `None` if it is of another packet.
+    /// The bytes that a placeholder stands for. `None` if it belongs to another packet.
     #[must_use]
     pub fn attachment(&self, placeholder: Attachment) -> Option<&'a [u8]> {
         let index = usize::try_from(placeholder.0).ok()?;

@@ -19,7 +19,7 @@ use crate::header::Header;
 use crate::limits::Limits;
 use crate::packet::Packet;
 
-/// Puts packets together.
+/// Joins messages into packets.
 ///
 /// ```
 /// use sio_proto::{Assembly, Instant, Limits, Message, Packet};
@@ -51,7 +51,7 @@ struct Partial {
 }
 
 impl Assembly {
-    /// Nothing received yet.
+    /// Makes an assembly that has received nothing yet.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -60,7 +60,8 @@ impl Assembly {
         }
     }
 
-    /// Takes a message. `None` asks for the next attachment. After an error the connection is over.
+    /// Takes a message, and returns the packet that it completes; `None` asks for the next
+    /// attachment. After an error the connection is over.
     ///
     /// # Errors
     ///
@@ -117,7 +118,7 @@ impl Assembly {
         Packet::decode(&self.packet.text, &self.packet.attachments).map(Some)
     }
 
-    /// Counts what is to be kept, before it is.
+    /// Counts bytes against the limit before they are kept.
     fn count(&mut self, len: usize) -> Result<(), PacketError> {
         let limit = self.limits.max_packet;
         let bytes = self.packet.bytes.saturating_add(len as u64);
@@ -128,13 +129,13 @@ impl Assembly {
         Ok(())
     }
 
-    /// When the next attachment has to be here, if one is missing.
+    /// The time by which the next attachment must arrive, if one is missing.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         (self.packet.missing > 0).then_some(self.packet.until)
     }
 
-    /// Looks whether an attachment is late.
+    /// Checks whether an attachment is late.
     ///
     /// # Errors
     ///

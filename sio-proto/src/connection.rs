@@ -1,7 +1,7 @@
 //! One connection: its namespaces, its events and their acknowledgements, for both roles.
 //!
-//! A [`Connection`] stands on a session of Engine.IO and does not own it: what is to be sent goes to
-//! a [`Sink`], a packet with all its attachments or nothing of it.
+//! A [`Connection`] uses a session of Engine.IO and does not own it: packets to send go to a
+//! [`Sink`], a packet with all its attachments or nothing of it.
 
 mod acks;
 mod early;
@@ -36,7 +36,7 @@ pub use error::{EmitError, Violation};
 pub use event::{AckId, Event};
 pub use recovery::Recovery;
 
-/// Where packets go: a session, or a test's list.
+/// Takes the packets that a connection sends: a session, or a list in a test.
 pub trait Sink {
     /// Takes the messages of one packet, all or none of them.
     ///
@@ -104,14 +104,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The server's end.
+    /// Makes the server's end of a connection.
     #[must_use]
     pub fn server(limits: &Limits, now: Instant) -> Self {
         let connect_by = Some(now.after(limits.connect_timeout));
         Self::new(Role::Server, limits, connect_by)
     }
 
-    /// The client's end.
+    /// Makes the client's end of a connection.
     #[must_use]
     pub fn client(limits: &Limits) -> Self {
         Self::new(Role::Client, limits, None)
@@ -127,7 +127,8 @@ impl Connection {
         }
     }
 
-    /// Takes a message of the session. `None`: nothing that concerns the application.
+    /// Takes a message of the session, and returns what it means. `None` if nothing concerns the
+    /// application.
     ///
     /// # Errors
     ///
@@ -154,8 +155,8 @@ impl Connection {
         Ok(event)
     }
 
-    /// Of a client: the next of the events that came before their namespace was joined. After each
-    /// [`Connected`](Event::Connected), until there is none.
+    /// Returns the next event that reached a client before it had joined the namespace. Call it
+    /// after each [`Connected`](Event::Connected) until it returns `None`.
     pub fn early(&mut self) -> Option<Event<'_>> {
         self.lent = None;
         let (namespace, stay, early) = self.namespaces.next_early()?;
@@ -190,7 +191,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Does not let a client in, and says why. `data` is JSON of any kind.
+    /// Refuses to let a client in, and says why. `data` is JSON of any kind.
     ///
     /// # Errors
     ///
@@ -212,8 +213,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks a server to be let in, with credentials if there are any: a JSON object, fresh each time.
-    /// With what [`recovery`](Self::recovery) said on the last connection it may find its way back.
+    /// Asks a server to let this client into a namespace, with credentials if there are any: a JSON
+    /// object, fresh each time. What [`recovery`](Self::recovery) returned on the last connection
+    /// lets the server restore its state.
     ///
     /// # Errors
     ///
@@ -246,7 +248,7 @@ impl Connection {
         asked
     }
 
-    /// Of a client: what it can come back to this namespace with, on another connection.
+    /// Returns what a client needs to restore its state in this namespace on another connection.
     #[must_use]
     pub fn recovery(&self, namespace: &str) -> Option<&Recovery> {
         self.namespaces.find(namespace)?.recovery.as_ref()
@@ -267,7 +269,7 @@ impl Connection {
         put_encoded(What::Event, event, namespace, None, out)
     }
 
-    /// Sends an event that is to be answered until then. It comes back as
+    /// Sends an event that the peer has to answer before `until`. The question comes back as
     /// [`Acked`](Event::Acked) or from [`unanswered`](Self::unanswered), once.
     ///
     /// # Errors
@@ -297,7 +299,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`NotJoined`](EmitError::NotJoined) if the namespace was left since, or what the session says.
+    /// [`NotJoined`](EmitError::NotJoined) if the namespace has been left since, or the error of
+    /// the session.
     pub fn answer(
         &mut self,
         namespace: &str,
@@ -311,7 +314,8 @@ impl Connection {
         put_encoded(What::Ack, answer, namespace, Some(ack.id), out)
     }
 
-    /// Leaves a namespace, or puts a client out of it. What still comes from there is ignored.
+    /// Leaves a namespace, or removes a client from it. Packets that still arrive for it are
+    /// ignored.
     ///
     /// # Errors
     ///
@@ -329,20 +333,21 @@ impl Connection {
         Ok(())
     }
 
-    /// The session is over: all namespaces are left, and no question will be answered.
+    /// Ends the connection after its session: all namespaces are left, and no question will be
+    /// answered.
     pub fn close(&mut self) {
         self.namespaces.leave_all();
         self.connect_by = None;
     }
 
-    /// Whether the peer may send events to this namespace, and be sent some.
+    /// Whether events may be sent to this namespace and received from it.
     #[must_use]
     pub fn is_joined(&self, namespace: &str) -> bool {
         let found = self.namespaces.find(namespace);
         found.is_some_and(|found| found.membership == Membership::Joined)
     }
 
-    /// When [`check`](Self::check) is due.
+    /// The time at which [`check`](Self::check) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let deadlines = [
@@ -353,7 +358,7 @@ impl Connection {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Looks what is late. Questions that are come from [`unanswered`](Self::unanswered).
+    /// Checks what is late. [`unanswered`](Self::unanswered) then returns the questions that are.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What is sent: the arguments of an event or an acknowledgement, encoded once for everybody.
+//! Arguments to send, of an event or an acknowledgement, encoded once for all receivers.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,7 +41,7 @@ pub(crate) enum What {
 }
 
 impl Encoded {
-    /// An event without arguments yet.
+    /// Makes an event without arguments.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Encoded {
         Ok(event)
     }
 
-    /// An acknowledgement without arguments yet.
+    /// Makes an acknowledgement without arguments.
     #[must_use]
     pub const fn ack() -> Self {
         Self::new(What::Ack)
@@ -68,7 +68,7 @@ impl Encoded {
         }
     }
 
-    /// An event that was received, to be passed on: its arguments stay the text that they are.
+    /// Makes an event that passes on received arguments, whose text stays as it is.
     ///
     /// # Errors
     ///
@@ -85,18 +85,18 @@ impl Encoded {
         Ok(event)
     }
 
-    /// With one more argument. A tuple is one array: call this for each. A `&RawValue` stays what it
-    /// is.
+    /// Adds an argument. A tuple becomes one array: call this once for each argument instead. A
+    /// `&RawValue` is written as it is.
     ///
     /// # Errors
     ///
-    /// It is nothing that JSON can hold.
+    /// JSON cannot hold the value.
     pub fn arg<T: Serialize + ?Sized>(mut self, argument: &T) -> serde_json::Result<Self> {
         self.push(argument)?;
         Ok(self)
     }
 
-    /// With one more argument, of bytes.
+    /// Adds an argument of bytes.
     #[must_use]
     pub fn bytes(mut self, bytes: Vec<u8>) -> Self {
         let placeholder = self.attach(bytes);
@@ -106,7 +106,7 @@ impl Encoded {
         self
     }
 
-    /// Attaches bytes that are to be somewhere within an argument: there goes what this returns.
+    /// Attaches bytes that stand somewhere within an argument: put the returned placeholder there.
     #[must_use = "bytes are referred to by it"]
     pub fn attach(&mut self, bytes: Vec<u8>) -> Attachment {
         let index = u32::try_from(self.attachments.len()).unwrap_or(u32::MAX);

@@ -2,15 +2,15 @@
 
 use thiserror::Error;
 
-/// The peer sent something that is no packet of Socket.IO 5, or one over a limit. The reference
-/// closes the connection, and so is to be done here.
+/// The peer sent something that is not a packet of Socket.IO 5, or exceeds a limit. Close the
+/// connection, as the reference does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum PacketError {
     /// An empty message, or a type that Socket.IO 5 does not have.
     #[error("unknown packet type")]
     UnknownType,
-    /// A packet with attachments that does not say how many, or says none.
+    /// A packet with attachments that gives no number of them, or zero.
     #[error("invalid number of attachments")]
     AttachmentCount,
     /// More attachments than the limit allows.
@@ -19,7 +19,7 @@ pub enum PacketError {
         /// The limit in force.
         limit: u32,
     },
-    /// A packet and its attachments are over the limit.
+    /// A packet and its attachments exceed the limit.
     #[error("packet too long (Limits::max_packet is {limit} bytes)")]
     TooLong {
         /// The limit in force, in bytes.
@@ -38,20 +38,21 @@ pub enum PacketError {
     /// JSON deeper than [`Packet::MAX_DEPTH`](crate::Packet::MAX_DEPTH).
     #[error("payload nested too deeply")]
     Depth,
-    /// The name of an event is no text and no number, or longer than
+    /// The name of an event is neither text nor a number, or is longer than
     /// [`Packet::MAX_NAME`](crate::Packet::MAX_NAME).
     #[error("invalid event name")]
     Name,
-    /// The name of an event that the library itself has.
+    /// The name of an event that libraries raise themselves.
     #[error("reserved event name")]
     ReservedName,
-    /// A placeholder for an attachment that there is not, or for one that has a placeholder already.
+    /// A placeholder for an attachment that does not exist, or that another placeholder names
+    /// already.
     #[error("invalid placeholder")]
     Placeholder,
     /// Text where an attachment has to come.
     #[error("text in the place of an attachment")]
     TextBetween,
-    /// An attachment of no packet.
+    /// An attachment that no packet announced.
     #[error("attachment without a packet")]
     UnexpectedBinary,
     /// The next attachment did not come in time.

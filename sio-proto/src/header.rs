@@ -13,7 +13,7 @@ use crate::error::PacketError;
 /// The types of packets. The value of each is its digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Joins a namespace, and accepts that.
+    /// Asks to join a namespace, or accepts a client into it.
     Connect = 0,
     /// Leaves a namespace, from either side.
     Disconnect = 1,
@@ -37,7 +37,7 @@ impl Kind {
     }
 }
 
-/// The head of a packet, and the JSON after it, which is not looked at.
+/// The head of a packet, and the JSON after it, which is not parsed.
 ///
 /// `Debug` shows the length of the JSON only.
 ///
@@ -65,9 +65,9 @@ pub struct Header<'a> {
     pub namespace: &'a str,
     /// What follows a `?` in the namespace, as some clients send it.
     pub query: Option<&'a str>,
-    /// The id that an event is to be acknowledged with, or that of an acknowledgement.
+    /// The id under which the peer acknowledges an event, or the id of the acknowledgement.
     pub id: Option<u64>,
-    /// The rest.
+    /// The JSON after the head.
     pub payload: &'a str,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Header<'a> {
     /// The longest namespace with its query, in bytes.
     pub const MAX_NAMESPACE: usize = 256;
 
-    /// The namespace that is not written.
+    /// The default namespace, which is left out on the wire.
     pub const ROOT: &'static str = "/";
 
     /// Reads the head of a packet.

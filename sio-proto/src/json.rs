@@ -1,5 +1,5 @@
-//! What has to be known of JSON before anybody sees it: how deep it is, and that each placeholder
-//! stands for an attachment of its own.
+//! Checks JSON before anything parses it: how deep it is, and that each placeholder stands for an
+//! attachment of its own.
 //!
 //! Both walk over text that is known to be JSON, and do not recurse: the peer decides how deep it is.
 

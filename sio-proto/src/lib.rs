@@ -1,7 +1,7 @@
 //! Engine.IO 4 and Socket.IO 5 as pure state machines, for servers and for clients.
 //!
-//! They do no I/O, read no clock and draw no entropy. An adapter moves what they ask for: requests
-//! and their answers, messages of WebSockets.
+//! They do no I/O, read no clock and draw no entropy. An adapter carries out what they ask for: it
+//! moves requests and their answers, and the messages of WebSockets.
 //!
 //! | layer | what it is |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | [`Assembly`] | a packet and its attachments, from messages |
 //! | [`Connection`] | Socket.IO: namespaces, events and acknowledgements of one connection |
 //!
-//! What is said about the reference is about `engine.io` 6.6 and `socket.io` 4.8, in JavaScript.
+//! "The reference" is the implementation in JavaScript: `engine.io` 6.6 and `socket.io` 4.8.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -17,7 +17,7 @@ pub struct Limits {
     ///
     /// Default: 64.
     pub max_attachments: u32,
-    /// The longest packet with all its attachments, in bytes. Memory: as much as came so far.
+    /// The longest packet with all its attachments, in bytes. Memory: the bytes received so far.
     ///
     /// Default: 10,000,000.
     pub max_packet: u64,
@@ -25,12 +25,12 @@ pub struct Limits {
     ///
     /// Default: 30 s.
     pub attachment_timeout: Duration,
-    /// The time that a client may be in no namespace, from the beginning on.
+    /// The time that a client may stay outside every namespace, from the start of the connection.
     ///
     /// Default: 45 s.
     pub connect_timeout: Duration,
-    /// The most namespaces of one connection: those that it is in, has asked for, or was in. Memory:
-    /// their names, 256 bytes each.
+    /// The most namespaces of one connection: those that it is in, has asked for, or has left.
+    /// Memory: their names, 256 bytes each.
     ///
     /// Default: 64.
     pub max_namespaces: usize,

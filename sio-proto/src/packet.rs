@@ -1,4 +1,4 @@
-//! Packets: Socket.IO 5, "Packet types". What exists is valid.
+//! Packets: Socket.IO 5, "Packet types". A value that exists is valid.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -32,7 +32,7 @@ pub enum Packet<'a> {
         /// A JSON object: a client's credentials, a server's `sid`.
         data: Option<&'a str>,
     },
-    /// Either leaves.
+    /// Either side leaves.
     Disconnect {
         /// The namespace.
         namespace: &'a str,
@@ -87,7 +87,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     ///
-    /// Any [`PacketError`] but those of limits and of the order of messages.
+    /// Any [`PacketError`] except those about limits and about the order of messages.
     pub fn decode(text: &'a str, attachments: &'a [Vec<u8>]) -> Result<Self, PacketError> {
         Self::with_header(Header::decode(text)?, attachments)
     }

@@ -115,7 +115,12 @@ enum Event<'a> {
 /// # Errors
 ///
 /// The connection broke, or the place cannot be taken.
-pub(crate) fn talk(rooms: &Rooms, mut ws: WebSocket, place: Place) -> Result<(), Error> {
+pub(crate) fn talk(
+    rooms: &Rooms,
+    mut ws: WebSocket,
+    place: Place,
+    message_came: impl Fn(),
+) -> Result<(), Error> {
     let bounds = rooms.bounds;
     let Some(member) = rooms.join(place, ws.writer()) else {
         return ws.close(CloseCode::TRY_AGAIN_LATER, "the room is full");
@@ -124,6 +129,7 @@ pub(crate) fn talk(rooms: &Rooms, mut ws: WebSocket, place: Place) -> Result<(),
     let mut watch = bounds.watch();
     let mut refused = false;
     ws.for_each(|message, tx| {
+        message_came();
         // What the member sent before it saw our Close is dropped.
         if refused {
             return Ok(());

@@ -49,6 +49,11 @@ impl Guard {
         self.account(incoming);
     }
 
+    /// What was read was looked at: a message may have begun in it, and nothing more may come.
+    pub(crate) const fn stands(&mut self, incoming: &Incoming, now: Instant) {
+        self.watch.received(0, incoming.is_within_message(), now);
+    }
+
     /// A message or a control frame was there.
     pub(crate) fn frame(&mut self, kind: Frame, now: Instant) {
         self.watch.frames(1, now);
@@ -199,6 +204,17 @@ mod tests {
             assert!(matches!(error, Error::Excess(Excess::Slow)), "{error}");
         }
         assert_eq!(counters.metrics().slow, 1);
+    }
+
+    #[test]
+    fn who_falls_silent_in_the_first_read_of_a_message_is_too_slow() {
+        let (mut ws, mut peer, clock, _) = paced(|pace| pace.min_rate = Some(100));
+        peer.write_all(&[0x82, 0xFE, 0x03, 0xE8, 0, 0, 0, 0, 7])
+            .unwrap();
+        assert!(!look(&mut ws).unwrap());
+        clock.advance(Duration::from_secs(10));
+        let error = look(&mut ws).unwrap_err();
+        assert!(matches!(error, Error::Excess(Excess::Slow)), "{error}");
     }
 
     #[test]

@@ -319,6 +319,7 @@ impl Reader {
         if self.closing {
             return Ok(None);
         }
+        guard.stands(&self.incoming, now);
         guard.check(now, &rules.counters).map_err(|excess| {
             let reason = excess.to_string();
             // If there is no memory for the Close, the end of the stream has to say it.

@@ -339,6 +339,46 @@ mod tests {
         }
     }
 
+    /// A socket whose calls that move bytes fail.
+    struct Failing(io::ErrorKind);
+
+    impl Socket for Failing {
+        fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn write(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn set_read_timeout(&self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn set_write_timeout(&self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn shutdown(&self, _: Shutdown) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_gone_is_not_waited_for() {
+        let asked = |kind| {
+            let stream = Stream::from(Failing(kind));
+            let mut waits = 0;
+            stream.linger(|_| {
+                waits += 1;
+                (waits <= 5).then_some(TICK)
+            });
+            waits
+        };
+        assert_eq!(asked(io::ErrorKind::WouldBlock), 6);
+        assert_eq!(asked(io::ErrorKind::ConnectionReset), 1);
+    }
+
     fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

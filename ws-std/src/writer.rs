@@ -131,8 +131,9 @@ impl Writer {
         self.shared.abort();
     }
 
-    /// How the connection ended, if it has.
-    pub(crate) fn ended(&self) -> Option<Ended> {
+    /// How the connection ended, if it has: for a log.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
         self.shared.ended()
     }
 

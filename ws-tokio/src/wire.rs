@@ -251,6 +251,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 self.held_back = true;
                 Poll::Ready(Ok(()))
             }
+            // The caller makes it again.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
+                self.outgoing.sent(0);
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.failed(error))),
             Poll::Pending => {
                 self.outgoing.sent(0);
@@ -303,21 +308,32 @@ fn poll_write_once<S: AsyncWrite>(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
     if !stream.is_write_vectored() {
-        return stream.poll_write(cx, outgoing.unsent());
+        let unsent = outgoing.unsent();
+        return believed(unsent.len(), stream.poll_write(cx, unsent));
     }
     let mut pieces = [&[][..]; PIECES];
     let count = outgoing.unsent_slices(&mut pieces);
     match pieces.get(..count) {
-        Some([piece]) => stream.poll_write(cx, piece),
+        Some([piece]) => believed(piece.len(), stream.poll_write(cx, piece)),
         Some(pieces) => {
             let mut slices = [IoSlice::new(&[]); PIECES];
             for (slice, piece) in slices.iter_mut().zip(pieces) {
                 *slice = IoSlice::new(piece);
             }
             let slices = slices.get(..count).unwrap_or_default();
-            stream.poll_write_vectored(cx, slices)
+            let given = pieces.iter().map(|piece| piece.len()).sum();
+            believed(given, stream.poll_write_vectored(cx, slices))
         }
         None => Poll::Ready(Ok(0)),
+    }
+}
+
+/// A stream that says it has written more than it was given cannot be believed in anything: what it took
+/// nobody knows.
+fn believed(given: usize, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    match written {
+        Poll::Ready(Ok(len)) if len > given => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+        written => written,
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 
 use ws_proto::Instant;
 
-/// What the application knows a question by. It chooses them.
+/// The application's own number for a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
@@ -20,7 +20,7 @@ pub struct Unanswered {
 /// Why a question is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// Its time is over.
+    /// The peer did not answer in time.
     TimedOut,
     /// Either side has left the namespace.
     Left,

@@ -1,15 +1,15 @@
-//! What a peer breaks, and what the application may not ask for.
+//! Errors: violations by the peer, and misuse by the application.
 
 use thiserror::Error;
 
 use crate::engine::SendError;
 use crate::error::PacketError;
 
-/// The peer broke the protocol: the connection is to be closed, as the reference does.
+/// The peer broke the protocol. Close the connection, as the reference does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// It sent something that is no packet, or one over a limit.
+    /// The peer sent something that is not a packet, or exceeds a limit.
     #[error(transparent)]
     Packet(#[from] PacketError),
     /// A packet for a namespace that the client is not in, and never was.
@@ -33,7 +33,7 @@ pub enum Violation {
         /// The limit in force.
         limit: usize,
     },
-    /// A client that is in no namespace for too long.
+    /// A client stayed outside every namespace for too long.
     #[error("no namespace joined in time")]
     ConnectTimeout,
     /// A server that lets clients in without an id: it speaks an earlier revision of Socket.IO.
@@ -68,9 +68,9 @@ pub enum EmitError {
         limit: usize,
     },
     /// An event where an acknowledgement is wanted, or the other way round.
-    #[error("an event is no acknowledgement")]
+    #[error("event in place of an acknowledgement, or the reverse")]
     Kind,
-    /// Data that is no JSON object.
+    /// Data that is not a JSON object.
     #[error("not a JSON object")]
     Data,
     /// Too many questions wait for an answer.
@@ -79,7 +79,7 @@ pub enum EmitError {
         /// The limit in force.
         limit: usize,
     },
-    /// The session does not take it.
+    /// The session refused the packet.
     #[error(transparent)]
     Session(#[from] SendError),
 }

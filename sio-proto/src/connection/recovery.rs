@@ -1,5 +1,5 @@
-//! Connection state recovery: what a client says that it was, and where it was (Socket.IO 4.6,
-//! "Connection state recovery").
+//! Connection state recovery: what a client says about its former stay (Socket.IO 4.6, "Connection
+//! state recovery").
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -30,10 +30,10 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// The longest of both that is remembered, in bytes.
+    /// The longest `pid` and the longest offset that a client remembers, in bytes.
     pub const MAX_LEN: usize = 256;
 
-    /// Reads what a client says when it joins. `None` if it does not come back.
+    /// Reads the recovery from the credentials with which a client joins. `None` if it joins anew.
     #[must_use]
     pub fn of_auth(auth: &str) -> Option<Self> {
         #[derive(Deserialize)]

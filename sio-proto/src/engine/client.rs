@@ -36,8 +36,8 @@ pub use config::{ClientConfig, Upgrade};
 
 /// The client's end of a session.
 ///
-/// **The one rule of use**: after each call, do what is to be done: [`poll`](Self::poll) until there
-/// is no more, or the WebSocket is full.
+/// **The one rule of use**: after each call, do what [`poll`](Self::poll) returns, until it returns
+/// `None` or the WebSocket is full.
 ///
 /// ```
 /// use sio_proto::engine::{Action, Client, ClientConfig, Transport};
@@ -76,10 +76,10 @@ pub struct Client {
 enum State {
     Opening(Transport),
     Polling,
-    /// The WebSocket is good; what is on its way by polling is awaited.
+    /// The WebSocket works; requests of polling are still on their way.
     Pausing,
     WebSocket,
-    /// What waits is still to leave.
+    /// Queued messages have still to leave.
     Closing(Transport),
     Closed(Reason),
 }
@@ -94,16 +94,16 @@ enum Flight {
 /// The WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Socket {
-    /// There is none, and none is wanted.
+    /// There is no WebSocket, and none is needed.
     Absent,
-    /// It is to be opened; for an upgrade, until then.
+    /// The adapter has to open it; for an upgrade, by this time.
     Wanted(Option<Instant>),
     /// It is being opened.
     Opening(Option<Instant>),
-    /// It is tried out, until then.
+    /// It is being tested, until this time.
     Probing(Instant),
     Open,
-    /// It is to be closed.
+    /// The adapter has to close it.
     Unwanted,
 }
 
@@ -153,7 +153,7 @@ impl Client {
         }
     }
 
-    /// Reads on in the answer to a GET: the next message.
+    /// Returns the next message in the answer to a GET.
     pub fn step<'b>(&mut self, payload: &mut Payload<'b>, now: Instant) -> Option<Data<'b>> {
         while self.get == Flight::Away {
             let Some(packet) = payload.next() else {
@@ -200,7 +200,7 @@ impl Client {
         }
     }
 
-    /// A message has come on the WebSocket: what it carries, if that is for the application.
+    /// Takes a message of the WebSocket, and returns its content if that is for the application.
     pub fn receive<'b>(&mut self, frame: Message<'b>, now: Instant) -> Option<Data<'b>> {
         match (self.socket, self.state) {
             (Socket::Probing(_), State::Polling) if frame == Message::Text(PROBED) => {
@@ -284,8 +284,8 @@ impl Client {
         self.silent = now.after(self.patience());
     }
 
-    /// The next thing to do. Messages for the WebSocket are not kept here any longer: ask only while
-    /// it takes them.
+    /// Returns the next thing for the adapter to do. A message for the WebSocket is gone from here
+    /// once returned: call this only while the WebSocket can take one.
     pub fn poll(&mut self) -> Option<Action<'_>> {
         self.lent = Queued::Text("".into());
         match self.socket {
@@ -338,7 +338,7 @@ impl Client {
         }
     }
 
-    /// When [`check`](Self::check) is due.
+    /// The time at which [`check`](Self::check) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let upgrade = match self.socket {
@@ -391,7 +391,7 @@ impl Client {
         }
     }
 
-    /// How many bytes wait to be sent.
+    /// The bytes that wait to be sent.
     #[must_use]
     pub const fn unsent(&self) -> usize {
         self.outbox.bytes()
@@ -440,7 +440,7 @@ impl Client {
         Ok(())
     }
 
-    /// Goes over to the WebSocket, if nothing is on its way by polling any more.
+    /// Moves to the WebSocket once no request of polling is on its way.
     fn resume(&mut self) {
         let home = (Flight::Home, Flight::Home);
         if self.state == State::Pausing && (self.get, self.post) == home {
@@ -468,7 +468,7 @@ impl Client {
         }
     }
 
-    /// The WebSocket, if there is one, is to be hung up.
+    /// Has the adapter hang up the WebSocket, if there is one.
     fn drop_socket(&mut self) {
         self.frame = None;
         self.socket = match self.socket {

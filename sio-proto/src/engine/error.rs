@@ -1,4 +1,4 @@
-//! What a peer breaks, and what the application may not ask for.
+//! Errors: violations by the peer, and misuse by the application.
 
 use thiserror::Error;
 
@@ -12,7 +12,7 @@ pub enum ProtocolError {
     /// A type that Engine.IO 4 does not have.
     #[error("unknown packet type")]
     UnknownType,
-    /// Binary that is not base64 as encoders write it.
+    /// Binary that is not canonical base64.
     #[error("invalid base64")]
     Base64,
     /// A body that is not UTF-8.
@@ -27,7 +27,7 @@ pub enum ProtocolError {
     /// A packet that has no place here, such as an upgrade by polling.
     #[error("unexpected packet")]
     Unexpected,
-    /// A second request of a kind while the first is not answered.
+    /// A second GET, or a second POST, before the first was answered.
     #[error("overlapping requests")]
     Overlap,
     /// A body over the limit.
@@ -42,7 +42,7 @@ pub enum ProtocolError {
         /// The limit in force, in bytes.
         limit: u64,
     },
-    /// A body that did not come in time.
+    /// A body that did not arrive in time.
     #[error("body too slow")]
     TooSlow,
     /// The data of the open packet is not what an Engine.IO 4 server sends.
@@ -63,7 +63,7 @@ pub enum SendError {
     /// Text with U+001E in it: by polling it would be two packets. JSON never contains it.
     #[error("text contains U+001E, which separates packets")]
     Separator,
-    /// The peer takes less than is sent: this much or more already waits.
+    /// The peer reads more slowly than the application sends: at least `limit` bytes wait already.
     #[error("send queue is full (Config::max_unsent is {limit} bytes)")]
     Full {
         /// The limit in force, in bytes.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ProtocolError;
 
-/// The id of a session: 120 random bits, as 20 characters of base64url. Who knows it is the client:
-/// `Debug` does not show it.
+/// The id of a session: 120 random bits, as 20 characters of base64url. Knowing it is what
+/// identifies the client, so `Debug` does not show it.
 ///
 /// ```
 /// use sio_proto::engine::Sid;
@@ -29,7 +29,7 @@ impl Sid {
     /// The length, in bytes. Some cluster adapters tell ids from rooms by it.
     pub const LEN: usize = 20;
 
-    /// An id of these random bytes. Never take them from the client.
+    /// Makes an id from random bytes. Never take them from the client.
     #[must_use]
     pub fn new(random: [u8; 15]) -> Self {
         let mut id = [b'A'; Self::LEN];
@@ -90,7 +90,7 @@ pub struct Open {
 }
 
 impl Open {
-    /// The longest id that is taken from a server, in bytes. It goes into every URL.
+    /// The longest id that a client accepts from a server, in bytes. It goes into every URL.
     pub const MAX_SID: usize = 256;
 
     pub(super) fn new(
@@ -145,7 +145,7 @@ impl Open {
         self.upgrades.iter().any(|upgrade| upgrade == "websocket")
     }
 
-    /// How long the server may be silent: an interval and a timeout, and a second at least. Some
+    /// How long the server may be silent: one interval and one timeout, and at least a second. Some
     /// servers round both down to whole seconds.
     #[must_use]
     pub fn patience(&self) -> Duration {

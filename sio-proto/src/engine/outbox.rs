@@ -1,4 +1,4 @@
-//! What waits to leave, in order, whichever way it will take.
+//! The queue of what waits to leave, in order, by whichever transport.
 //!
 //! Each packet leaves by one way only, and is forgotten when it does. So a change of transport needs
 //! no thought: what has not left by the old one leaves by the new one.

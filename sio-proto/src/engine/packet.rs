@@ -77,7 +77,7 @@ pub enum Packet<'a> {
     Open(&'a str),
     /// `1`: the session ends.
     Close,
-    /// `2`: from servers, is the client still there? From clients, only `2probe`.
+    /// `2`: a server asks whether the client is still there. Clients send only `2probe`.
     Ping(&'a str),
     /// `3`: the answer, with the data of the ping.
     Pong(&'a str),
@@ -90,7 +90,7 @@ pub enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// The data of the ping and the pong that try a WebSocket out.
+    /// The data of the ping and the pong that test a WebSocket.
     pub const PROBE: &'static str = "probe";
 
     /// Reads a packet from a message of a WebSocket.

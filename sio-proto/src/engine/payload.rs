@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A payload is bounded by its bytes and not by its packets: a client may fill it with thousands of
-//! small ones, and the reference does. Reading one packet after the other keeps nothing of them.
+//! small ones, and the reference does. Reading packets one at a time needs no memory for them.
 
 use core::str;
 
@@ -34,7 +34,7 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// The packets of `body`, which may have `limit` bytes.
+    /// Begins to read the packets of `body`, which may have at most `limit` bytes.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a request asks for: its method, and the parameters of its query (Engine.IO 4, "Query parameters").
+//! Requests: the method, and the parameters of the query (Engine.IO 4, "Query parameters").
 
 use super::open::Sid;
 use super::refusal::Refusal;
@@ -35,7 +35,7 @@ pub enum Binary {
     Base64,
 }
 
-/// What a POST says that its body is.
+/// The type of body that a POST declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Anything but the following: clients say `text/plain`, or nothing.
@@ -44,7 +44,7 @@ pub enum Content {
     OctetStream,
 }
 
-/// A request that can be looked at further: the session is not looked up yet.
+/// A well-formed request, whose session has still to be looked up.
 ///
 /// ```
 /// use sio_proto::engine::{Asked, Binary, Method, Refusal, Transport};
@@ -76,8 +76,8 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// The answer to give. JSONP (`j=`) is not spoken: 3. A parameter that comes twice means one
-    /// thing to us and another to a proxy: 3.
+    /// The [`Refusal`] to answer with. Its code is 3 for JSONP (`j=`), which is not supported, and
+    /// for a parameter that comes twice, which a proxy might read differently.
     pub fn parse(method: Method, query: &str) -> Result<Self, Refusal> {
         let by = match only(query, "transport")? {
             Some("polling") => Transport::Polling,

@@ -23,7 +23,7 @@ pub enum Reason {
     /// The peer did not answer a ping, or sent none, in time.
     #[error("ping timeout")]
     PingTimeout,
-    /// A session that began by polling and did nothing after that.
+    /// A session began by polling, and its client never sent a second request.
     #[error("never used")]
     Unused,
     /// The peer broke the protocol.
@@ -32,7 +32,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The words that the reference, and programs written for it, know this by.
+    /// The reason in the words of the reference, which programs compare.
     ///
     /// ```
     /// use sio_proto::engine::Reason;

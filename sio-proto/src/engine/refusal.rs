@@ -18,8 +18,8 @@ pub enum Refusal {
     /// Neither polling nor WebSocket.
     #[error("Transport unknown")]
     UnknownTransport,
-    /// No session here has this id: it has ended, it is another node's, or it never was. Which of
-    /// them is not said.
+    /// No session here has this id: it has ended, it is another node's, or it never was. The answer
+    /// does not say which.
     #[error("Session ID unknown")]
     UnknownSid,
     /// A session begins with a GET.
@@ -28,7 +28,7 @@ pub enum Refusal {
     /// Anything else that is wrong with the request.
     #[error("Bad request")]
     BadRequest,
-    /// The application does not want this client, or this origin.
+    /// The application refuses this client, or this origin.
     #[error("Forbidden")]
     Forbidden,
     /// Not revision 4.
@@ -49,7 +49,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status that it is answered with.
+    /// The HTTP status of the answer.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -61,8 +61,7 @@ impl Refusal {
         }
     }
 
-    /// The code in the body, which clients look at. Those that the reference answers without a body
-    /// have none.
+    /// The code in the body, which clients read. `None` where the reference sends no body.
     #[must_use]
     pub const fn code(self) -> Option<u8> {
         match self {

@@ -51,8 +51,8 @@ pub use transmit::{Carrier, Transmit};
 /// | time | [`check`](Self::check), when [`deadline`](Self::deadline) has come |
 /// | the application | [`send`](Self::send), [`close`](Self::close) |
 ///
-/// **The one rule of use**: after each of them, take what is to leave:
-/// [`poll_transmit`](Self::poll_transmit) until there is no more, or the WebSocket is full.
+/// **The one rule of use**: after each of them, send what [`poll_transmit`](Self::poll_transmit)
+/// returns, until it returns `None` or the WebSocket is full.
 ///
 /// ```
 /// use sio_proto::engine::{Binary, Carrier, Config, Content, Data, Session, Sid, Transmit, Transport};
@@ -150,7 +150,7 @@ impl Session {
     /// How long a GET may be late that was on its way when the client closed.
     const LATE: Duration = Duration::from_secs(1);
 
-    /// Begins a session: the carrier is the GET that asked for it, or its WebSocket, which has
+    /// Begins a session. `carrier` is the GET that asked for it, or the WebSocket, which has
     /// opened. The open packet is its answer.
     #[must_use]
     pub fn open(
@@ -192,7 +192,7 @@ impl Session {
         }
     }
 
-    /// A message has come on a WebSocket: what it carries, if that is for the application.
+    /// Takes a message of a WebSocket, and returns its content if that is for the application.
     pub fn receive<'b>(
         &mut self,
         socket: Carrier,
@@ -239,8 +239,8 @@ impl Session {
         }
     }
 
-    /// A carrier is gone: the client of a request hung up, a WebSocket has ended. One that was
-    /// answered, or hung up, means nothing here.
+    /// Reports that a carrier is gone: the client of a request hung up, or a WebSocket has ended. A
+    /// carrier that was answered or hung up already is ignored.
     pub fn gone(&mut self, carrier: Carrier, now: Instant) {
         if self.held == Some(carrier) {
             self.held = None;
@@ -288,8 +288,8 @@ impl Session {
         }
     }
 
-    /// Ends the session. What waits leaves before: by the WebSocket, or by a GET if one comes within
-    /// [`Config::ping_timeout`].
+    /// Ends the session. What is queued leaves first: by the WebSocket, or by a GET if one comes
+    /// within [`Config::ping_timeout`].
     pub fn close(&mut self, now: Instant) {
         self.unused = None;
         let until = now.after(self.config.ping_timeout);
@@ -311,8 +311,8 @@ impl Session {
         }
     }
 
-    /// The next that is to leave. Messages for a WebSocket are not kept here any longer: ask only
-    /// while it takes them.
+    /// Returns the next thing to send. A message for a WebSocket is gone from here once returned:
+    /// call this only while the WebSocket can take one.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         // The memory of a long answer is not kept.
         self.lent = Queued::Text("".into());
@@ -341,8 +341,8 @@ impl Session {
         }
     }
 
-    /// When [`check`](Self::check) is due. When a session is [`closed`](Self::closed) and nothing is
-    /// due, it can be forgotten.
+    /// The time at which [`check`](Self::check) is due. When a session is [`closed`](Self::closed)
+    /// and nothing is due, it can be forgotten.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let (state, heartbeat) = match self.state {
@@ -408,7 +408,7 @@ impl Session {
         }
     }
 
-    /// How many bytes wait to be sent.
+    /// The bytes that wait to be sent.
     #[must_use]
     pub const fn unsent(&self) -> usize {
         self.outbox.bytes()
@@ -478,7 +478,7 @@ impl Session {
         self.state = State::Closed(reason, None);
     }
 
-    /// Hangs a WebSocket up that is not to take over. What waits was kept.
+    /// Hangs up a WebSocket that does not take over. What waits was kept.
     fn give_up(&mut self, rival: Rival) {
         self.replies.push_back(Reply::HangUp(rival.socket, None));
         self.state = State::Polling;
@@ -511,7 +511,7 @@ impl Session {
 }
 
 impl Posting {
-    /// Until when the body has to come, if it has not.
+    /// The time by which the rest of the body must arrive, if some is missing.
     fn timeout(&self) -> Option<Instant> {
         (self.body == Body::Awaited).then_some(self.until)
     }

@@ -14,6 +14,19 @@
 //!   allocator of [`counting`]), in any order (`orders`), with calls on the socket that fail
 //!   ([`faults`]), for which a [`Pipe`] is a socket in memory.
 //! - A `Pair` is a client and a server in a box, with a clock and a wire that can be cut.
+//!
+//! Who holds the conversations under which circumstance, and where:
+//!
+//! | | as they stand | cut at every place | a fault at each call | no memory at each allocation |
+//! |---|---|---|---|---|
+//! | the bare core | `ws-proto`: `session/transcripts` | the same; from the head on `conversations/cuts` | it makes no calls | it asks for none: `no_alloc`, `tests/no-alloc` |
+//! | a session, by each inlet | the same | the same | it makes no calls | `ws-proto`: `out_of_memory` |
+//! | ws-std | `conversations/transcripts_std` | `faults`: each read and write of one byte | `faults/transcripts`; hostile peers from the head on: `faults/hostile` | sessions ask for it; a shortage of the whole process: `ws-std`: `exhaustion` |
+//! | ws-tokio | `ws-tokio`: `connection/transcripts` | as ws-std | `faults/transcripts_tokio` | as ws-std |
+//! | ws-loop | `conversations/transcripts_loop` | the same, a byte at a time | its sockets are the system's: a shortage of descriptors in `ws-loop`: `exhaustion` | as ws-std |
+//!
+//! Every order of what can happen to two sessions is `conversations/pair_orders`. Hostile peers meet the
+//! servers of ws-std and ws-loop and ws-std's client over sockets in `conversations/hostile`.
 
 mod adversary;
 mod connection;

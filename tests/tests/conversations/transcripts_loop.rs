@@ -27,7 +27,16 @@ use ws_testkit::{
 fn ws_loop() {
     let scripts = Script::uncompressed();
     let held = scripts.iter().filter(|script| can_be_held(script));
-    assert_all_held(held, hold);
+    assert_all_held(held, |script| hold(script, usize::MAX));
+}
+
+#[test]
+fn ws_loop_that_gets_one_byte_at_a_time() {
+    let scripts = Script::uncompressed();
+    let held = scripts.iter().filter(|script| can_be_held(script));
+    assert_all_held(held.filter(|script| is_short(script)), |script| {
+        hold(script, 1)
+    });
 }
 
 #[test]
@@ -39,7 +48,7 @@ fn a_wrong_script_is_noticed_with_its_line() {
         ("got text \"Hello\"\nwait 20s\nout frame ping\nwait 20s", 6),
         ("error MaskMissing", 3),
     ];
-    assert_noticed(&wrong, hold);
+    assert_noticed(&wrong, |script| hold(script, usize::MAX));
 }
 
 /// Not what other threads have no call for, nor what comes of the clock when the handler has been
@@ -58,8 +67,18 @@ fn can_be_held(script: &Script) -> bool {
         && !(script.has(no_call) || script.has(is_close) || script.stays_after_its_end())
 }
 
-fn hold(script: &Script) -> Result<(), Mismatch> {
-    let mut looping = Looping::new(&script.setup);
+/// Whether its peer says so little that each byte can be waited for.
+fn is_short(script: &Script) -> bool {
+    let said = script.lines.iter().map(|line| match &line.step {
+        Step::Do(Action::In(bytes)) => bytes.len(),
+        _ => 0,
+    });
+    said.sum::<usize>() <= 500
+}
+
+/// Holds a script with a peer that writes so many bytes at a time.
+fn hold(script: &Script, piece: usize) -> Result<(), Mismatch> {
+    let mut looping = Looping::new(&script.setup, piece);
     play(script, &mut looping)?;
     let last = script.lines.last().map_or(1, |line| line.number);
     looping.end().map_err(|what| script.mismatch(last, what))
@@ -133,13 +152,15 @@ struct Looping {
     told: Receiver<Told>,
     shown: Shown,
     over: bool,
+    /// How many bytes the peer writes at a time.
+    piece: usize,
 }
 
 /// The wheel of a loop is this late at most.
 const TICKS: Duration = Duration::from_millis(135);
 
 impl Looping {
-    fn new(setup: &Setup) -> Self {
+    fn new(setup: &Setup, piece: usize) -> Self {
         let (clock, (sender, told)) = (Arc::new(AtomicU64::new(0)), mpsc::channel());
         let nanos = Arc::clone(&clock);
         let server = EventLoop::bind("127.0.0.1:0").expect("loopback");
@@ -179,6 +200,7 @@ impl Looping {
             told,
             shown: Shown::default(),
             over: false,
+            piece,
         }
     }
 
@@ -241,13 +263,15 @@ fn open(addr: SocketAddr) -> TcpStream {
 
 impl Endpoint for Looping {
     fn act(&mut self, action: &Action, _: &[&Expected]) {
-        let mut len = 0;
         match action {
             Action::In(_) | Action::Eof if self.over => return,
             Action::In(bytes) => {
-                // What the endpoint does not read any more need not be written.
-                let _ = self.peer.write_all(bytes);
-                len = bytes.len();
+                for piece in bytes.chunks(self.piece) {
+                    // What the endpoint does not read any more need not be written.
+                    let _ = self.peer.write_all(piece);
+                    self.settle(piece.len());
+                }
+                return;
             }
             Action::Eof => {
                 let _ = self.peer.shutdown(Shutdown::Write);
@@ -272,7 +296,7 @@ impl Endpoint for Looping {
             }
             other => panic!("{other:?} cannot be held"),
         }
-        self.settle(len);
+        self.settle(0);
     }
 
     fn shown(&mut self) -> &mut Shown {

@@ -154,9 +154,9 @@ fn echo(ws: WebSocket, told: &mut Told) {
         Ok(())
     });
     if result.is_ok() {
-        told.closed(&reader);
+        told.closed(reader.peer_close());
     }
-    told.ended((reader, writer), result);
+    told.ended(&mut (reader, writer), result);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

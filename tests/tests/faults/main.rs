@@ -1,7 +1,7 @@
 //! Whatever goes wrong with a call on a socket, at whichever call of whichever conversation: it goes on
 //! as if nothing had happened, or ends with one error that says what went wrong, and nothing after it.
 //!
-//! The conversations are those of `transcripts/`, which an open connection holds; those of `hostile/`,
+//! The conversations are those of `transcripts/`, which an open connection of either adapter holds; those of `hostile/`,
 //! which our server and our client hold from the opening handshake on; and some in which the
 //! application sends in every way there is.
 
@@ -12,7 +12,9 @@ mod faulty;
 mod hostile;
 mod regressions;
 mod sending;
+
 mod transcripts;
+mod transcripts_tokio;
 
 use std::io::ErrorKind;
 use std::panic;
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use ws_std::{Error, MessageBuf, Reader, Timeouts, Writer};
+use ws_std::{CloseCode, Error, MessageBuf, Reader, Timeouts, Writer};
 use ws_testkit::faults::{Call, Fails, Fault, Plan};
 use ws_testkit::{CLOSE, Frame, PONG, Pipe};
 
@@ -118,7 +120,7 @@ impl Told {
     }
 
     /// Notes how our part ended. If it failed, everybody is told the same from then on.
-    fn ended(&mut self, (mut reader, writer): (Reader, Writer), result: Result<(), Error>) {
+    fn ended(&mut self, ending: &mut impl Ending, result: Result<(), Error>) {
         let Err(error) = result else {
             self.end = End::Done;
             return;
@@ -126,10 +128,10 @@ impl Told {
         let error = format!("{error:?}");
         // What had arrived before is still received, the peer's Close among it.
         let mut end = loop {
-            match reader.recv_owned() {
+            match ending.receive() {
                 Ok(Some(message)) => self.message(&message),
                 Ok(None) => {
-                    self.closed(&reader);
+                    self.closed(ending.peer_close());
                     break Ok(());
                 }
                 Err(again) => break Err(again),
@@ -140,20 +142,43 @@ impl Told {
             if let Err(again) = &end {
                 assert_eq!(format!("{again:?}"), error, "received after it");
             }
-            let again = reader.recv_owned();
+            let again = ending.receive();
             assert_eq!(again.is_err(), end.is_err(), "received after {error}");
             assert!(!matches!(again, Ok(Some(_))), "a message after {error}");
             end = again.map(drop);
-            let sent = writer.send("more");
-            let sent = format!("{:?}", sent.expect_err("sent after it"));
+            let sent = ending.send_more().expect_err("sent after it");
+            let sent = format!("{sent:?}");
             let tells = sent == error || is_over && sent == "Send(Closed)";
             assert!(tells, "{sent} after {error}");
         }
         self.end = End::Failed(error);
     }
 
-    fn closed(&mut self, reader: &Reader) {
-        self.seen.push(format!("closed: {:?}", reader.peer_close()));
+    fn closed(&mut self, by_peer: Option<(CloseCode, String)>) {
+        self.seen.push(format!("closed: {by_peer:?}"));
+    }
+}
+
+/// What is left of a connection that has ended.
+trait Ending {
+    fn receive(&mut self) -> Result<Option<MessageBuf>, Error>;
+
+    fn send_more(&mut self) -> Result<(), Error>;
+
+    fn peer_close(&self) -> Option<(CloseCode, String)>;
+}
+
+impl Ending for (Reader, Writer) {
+    fn receive(&mut self) -> Result<Option<MessageBuf>, Error> {
+        self.0.recv_owned()
+    }
+
+    fn send_more(&mut self) -> Result<(), Error> {
+        self.1.send("more")
+    }
+
+    fn peer_close(&self) -> Option<(CloseCode, String)> {
+        self.0.peer_close()
     }
 }
 
@@ -194,6 +219,7 @@ fn for_each_talk(judge: impl Fn(&dyn Talk) + Sync) {
     count_panics();
     let mut talks = sending::all();
     talks.extend(transcripts::all());
+    talks.extend(transcripts_tokio::all());
     talks.extend(hostile::all());
     let next = AtomicUsize::new(0);
     let work = || {
@@ -234,7 +260,11 @@ fn judge(talk: &dyn Talk, whole: &Held, held: &Held, fault: Fault, what: &str) {
     if let End::Failed(error) = &told.end
         && *told != whole.told
     {
-        assert!(fault.is_told_by(error, failed), "{what}: told {error}");
+        assert!(
+            fault.is_told_by(error, failed),
+            "{what}: {told:?}, not {:?}",
+            whole.told
+        );
         return;
     }
     let blocked = fault == Fault::Error(ErrorKind::WouldBlock);

@@ -149,7 +149,7 @@ impl Talk for Sending {
                 match WebSocket::over(socket, session, Clock::system()) {
                     Ok(ws) => {
                         let (reader, writer, result) = ours(ws, &mut told);
-                        told.ended((reader, writer), result);
+                        told.ended(&mut (reader, writer), result);
                     }
                     Err(error) => told.end = End::Failed(format!("Io({error:?})")),
                 }
@@ -243,7 +243,7 @@ fn receive(reader: &mut Reader, told: &mut Told) -> Result<(), Error> {
     while let Some(message) = reader.recv_owned()? {
         told.message(&message);
     }
-    told.closed(reader);
+    told.closed(reader.peer_close());
     Ok(())
 }
 

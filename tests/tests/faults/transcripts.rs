@@ -19,7 +19,7 @@ pub(crate) fn all() -> Vec<Box<dyn Talk>> {
 
 impl Talk for Script {
     fn name(&self) -> String {
-        format!("{}, {} ({:?})", self.file, self.name, self.setup.role)
+        name(self)
     }
 
     fn hold(&self, plan: Plan) -> Held {
@@ -31,9 +31,18 @@ impl Talk for Script {
     }
 
     fn is_timed(&self) -> bool {
-        let waits = |step: &Step| matches!(step, Step::Do(Action::Wait(_)));
-        self.lines.iter().any(|line| waits(&line.step))
+        is_timed(self)
     }
+}
+
+pub(crate) fn name(script: &Script) -> String {
+    format!("{}, {} ({:?})", script.file, script.name, script.setup.role)
+}
+
+/// Whether time passes in it.
+pub(crate) fn is_timed(script: &Script) -> bool {
+    let waits = |step: &Step| matches!(step, Step::Do(Action::Wait(_)));
+    script.lines.iter().any(|line| waits(&line.step))
 }
 
 /// Holds a script. Whatever is written by another thread is written before the next step.
@@ -87,7 +96,7 @@ impl Side<'_> {
             }
         }
         let over = self.over.unwrap_or(Ok(()));
-        self.told.ended(self.ws.split(), over);
+        self.told.ended(&mut self.ws.split(), over);
     }
 
     fn act(&mut self, action: &Action) {
@@ -123,8 +132,7 @@ impl Side<'_> {
                 Ok(Next::Elapsed) if self.pipe.is_readable() => {}
                 Ok(Next::Elapsed) => return,
                 Ok(Next::Closed) => {
-                    let close = self.ws.peer_close();
-                    self.told.seen.push(format!("closed: {close:?}"));
+                    self.told.closed(self.ws.peer_close());
                     self.over = Some(Ok(()));
                 }
                 Err(error) => self.over = Some(Err(error)),

@@ -13,6 +13,7 @@ use super::opening::{Encoding, Opening, Turned};
 use super::payload::Payload;
 use super::peer::{Peer, Wake, Work};
 use super::progress::Progress;
+use super::schedule::Schedule;
 use super::target::Target;
 use super::{CLOSING, PATIENCE};
 use crate::args::plain;
@@ -23,6 +24,10 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     pub(crate) in_flight: u64,
     pub(crate) span: Span,
+    /// Messages a second over all connections; without it, each echo brings the next.
+    pub(crate) rate: Option<f64>,
+    /// The time in which the connections are made, evenly.
+    pub(crate) ramp: Duration,
 }
 
 /// The end of a run.
@@ -94,7 +99,9 @@ impl<'a> Load<'a> {
     /// Connects, loads and measures. The measurements are there even if it failed.
     pub(crate) fn run(&mut self, progress: &Progress) -> Result<(), String> {
         let ran = self.open_all(progress).and_then(|()| self.load(progress));
-        self.ended = self.work.clock.now();
+        if self.plan.rate.is_none() || ran.is_err() {
+            self.ended = self.work.clock.now();
+        }
         ran
     }
 
@@ -111,20 +118,85 @@ impl<'a> Load<'a> {
     /// Makes all connections, a few at a time: a listener has a queue of some hundred at most.
     fn open_all(&mut self, progress: &Progress) -> Result<(), String> {
         let mut events = Events::with_capacity(EVENTS);
+        let begun = self.work.clock.now();
         while self.open < self.plan.connections && !self.is_stopped() {
-            while self.places.len() < self.plan.connections.min(self.open + AT_ONCE) {
+            let wanted = self.plan.connections.min(self.open + AT_ONCE);
+            while self.places.len() < wanted.min(self.ramped(begun)) {
                 let token = Token(self.places.len());
                 let opening =
                     Opening::start(self.target, &self.config, self.poll.registry(), token)?;
                 self.places.push(Place::Opening(Box::new(opening)));
             }
             progress.connecting(self.open, self.plan.connections);
-            self.wait(&mut events, TICK)?;
+            let tick = match self.plan.ramp.is_zero() {
+                true => TICK,
+                false => RAMP,
+            };
+            self.wait(&mut events, tick)?;
             for event in &events {
                 self.turn(event)?;
             }
+            if self.open == self.places.len() {
+                // The next is not due yet.
+                self.work.heard = self.work.clock.now();
+            }
             if self.silence() > PATIENCE {
                 return Err(format!("no connection within {} s", PATIENCE.as_secs()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of connections that may have been begun by now.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of them, between none and all"
+    )]
+    fn ramped(&self, begun: Instant) -> usize {
+        let all = self.plan.connections;
+        if self.plan.ramp.is_zero() {
+            return all;
+        }
+        let since = self.work.clock.now().saturating_duration_since(begun);
+        let part = since.as_secs_f64() / self.plan.ramp.as_secs_f64();
+        ((all as f64 * part) as usize + 1).min(all)
+    }
+
+    /// Sends the messages that are due, and returns when the next is.
+    fn send_due(&mut self, schedule: &mut Schedule, now: Instant) -> Result<Instant, String> {
+        let connections = self.places.len() as u64;
+        let mut first = None;
+        let mut count = 0;
+        while let Some((number, due)) = schedule.take(now) {
+            let at = usize::try_from(number % connections).unwrap_or_default();
+            first.get_or_insert(at);
+            count += 1;
+            if let Place::Open(peer) = &mut self.places[at] {
+                peer.owe(due);
+            }
+        }
+        let touched = (0..count.min(self.places.len()))
+            .map(|at| (first.unwrap_or_default() + at) % self.places.len())
+            .collect::<Vec<_>>();
+        for at in touched {
+            if let Place::Open(peer) = &mut self.places[at] {
+                peer.pay(&mut self.work)?;
+            }
+        }
+        Ok(schedule.due())
+    }
+
+    /// Waits for the echoes of what was due, so that those count that take longest.
+    fn settle(&mut self, events: &mut Events) -> Result<(), String> {
+        while !self.is_even() && !self.is_stopped() {
+            if self.silence() > PATIENCE {
+                return Err(format!("nothing was received for {} s", PATIENCE.as_secs()));
+            }
+            self.wait(events, TICK)?;
+            for event in &*events {
+                self.turn(event)?;
             }
         }
         Ok(())
@@ -137,8 +209,12 @@ impl<'a> Load<'a> {
         if let Span::Messages(_) = self.plan.span {
             self.began = Some(started);
         }
+        let mut schedule = self.plan.rate.map(|rate| Schedule::new(started, rate));
+        self.work.is_closed_loop = schedule.is_none();
         for place in &mut self.places {
-            if let Place::Open(peer) = place {
+            if let Place::Open(peer) = place
+                && self.work.is_closed_loop
+            {
                 peer.begin(self.plan.in_flight, &mut self.work)?;
             }
         }
@@ -160,13 +236,34 @@ impl<'a> Load<'a> {
                 show_at = now.after(TICK);
                 self.show(progress, now);
             }
-            let left = due.saturating_duration_since(now);
-            self.wait(&mut events, left.min(TICK))?;
+            let mut next = due;
+            if let Some(schedule) = &mut schedule {
+                next = next.min(self.send_due(schedule, now)?);
+                // What has not come back yet is no silence if nothing is under way.
+                if self.is_even() {
+                    self.work.heard = now;
+                }
+            }
+            let left = next.saturating_duration_since(self.work.clock.now());
+            let wait = match schedule {
+                Some(_) => precise(left.min(TICK)),
+                None => left.min(TICK),
+            };
+            self.wait(&mut events, wait)?;
             for event in &events {
                 self.turn(event)?;
             }
         }
-        Ok(())
+        self.ended = self.work.clock.now();
+        match schedule {
+            Some(_) => self.settle(&mut events),
+            None => Ok(()),
+        }
+    }
+
+    fn is_even(&self) -> bool {
+        let is_even = |place: &Place| !matches!(place, Place::Open(peer) if !peer.is_even());
+        self.places.iter().all(is_even)
     }
 
     /// The end of the warm-up, and after that, of the run.
@@ -297,11 +394,23 @@ fn limits(payload: &Payload, in_flight: u64) -> Limits {
     limits
 }
 
+/// Systems wait in milliseconds: what is due sooner is waited for with open eyes.
+const fn precise(wait: Duration) -> Duration {
+    if wait.as_millis() == 0 {
+        return Duration::ZERO;
+    }
+    // A little less than it is, so that it is not over when it is looked at again.
+    wait.saturating_sub(Duration::from_millis(1))
+}
+
 /// The number of connections that are being made at a time.
 const AT_ONCE: usize = 64;
 
 /// The most wake-ups of one call.
 const EVENTS: usize = 1024;
+
+/// The interval at which to look for the next connection of a ramp.
+const RAMP: Duration = Duration::from_millis(5);
 
 /// The interval at which to look at the time when nothing happens, and to show the progress.
 const TICK: Duration = Duration::from_millis(100);

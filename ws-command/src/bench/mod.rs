@@ -10,6 +10,8 @@ use ws_proto::Kind;
 use ws_std::Deflate;
 
 use crate::args::{DeflateArgs, bytes, plain, seconds};
+use crate::ask::AskArgs;
+use crate::descriptors::allow_all;
 use crate::fail;
 use crate::signals::on_signal;
 
@@ -21,6 +23,7 @@ mod payload;
 mod peer;
 mod progress;
 mod report;
+mod schedule;
 mod target;
 
 use format::grouped;
@@ -48,7 +51,7 @@ pub(crate) struct Args {
     in_flight: u32,
 
     /// The length of a message, such as 16, 64KiB or 1MiB
-    #[arg(short, long, value_name = "BYTES", default_value = "16", value_parser = size)]
+    #[arg(short = 'S', long, value_name = "BYTES", default_value = "16", value_parser = size)]
     size: usize,
 
     /// Send text instead of binary messages
@@ -57,6 +60,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     deflate: DeflateArgs,
+
+    #[command(flatten)]
+    ask: AskArgs,
 
     /// How long to measure
     #[arg(short, long, value_name = "SECONDS", default_value = "10", value_parser = duration)]
@@ -67,6 +73,16 @@ pub(crate) struct Args {
         value_parser = clap::value_parser!(u64).range(1..))]
     messages: Option<u64>,
 
+    /// Send so many messages a second over all connections, whether the server keeps up or not: an
+    /// open loop, in which a latency counts from when its message was due
+    #[arg(long, value_name = "PER SECOND", value_parser = rate,
+        conflicts_with_all = ["messages", "in_flight"])]
+    rate: Option<f64>,
+
+    /// Make the connections evenly over this time
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    ramp: Duration,
+
     /// Print one JSON object instead, times in microseconds
     #[arg(long)]
     json: bool,
@@ -74,7 +90,8 @@ pub(crate) struct Args {
 
 const HELP: &str = "\
 Each connection sends its messages, and a new one for each that comes back: more load than the
-server takes does not pile up, but a server that stalls is asked less while it does.
+server takes does not pile up, but a server that stalls is asked less while it does. With --rate it is
+not: messages are due at their times, and what a stall holds up is in the latencies.
 
 Every echo is checked: its kind, its length and the number in its first 8 bytes; all of it if it is
 the first of its connection or up to 128 bytes long. The messages are English words in no order;
@@ -95,7 +112,8 @@ was measured until then is printed.
 Examples:
   ws bench ws://127.0.0.1:9001/echo
   ws bench -c 200 -p 16 ws://127.0.0.1:9001/echo
-  ws bench -c 10 -s 64KiB --text --deflate -d 30 ws://127.0.0.1:9001/echo
+  ws bench -c 10 -S 64KiB --text --deflate -d 30 ws://127.0.0.1:9001/echo
+  ws bench -c 1000 --ramp 5 --rate 20000 ws://127.0.0.1:9001/echo
   ws bench --messages 100000 --json ws://127.0.0.1:9001/echo";
 
 /// The time to wait for a server that does nothing.
@@ -120,9 +138,9 @@ fn bench(args: &Args) -> Result<(), String> {
         }
     });
     listening.map_err(|error| format!("cannot handle signals: {}", plain(&error)))?;
-    allow_files();
+    allow_all();
 
-    let target = Target::find(&args.url, args.deflate())?;
+    let target = Target::find(&args.url, &args.ask, args.deflate())?;
     let payload = Payload::new(args.kind(), args.size);
     let mut load = Load::new(args.plan(), &target, payload, &stop)?;
     let progress = Progress::new();
@@ -165,6 +183,8 @@ impl Args {
             connections: usize::try_from(self.connections).unwrap_or(usize::MAX),
             in_flight: self.in_flight.into(),
             span,
+            rate: self.rate,
+            ramp: self.ramp,
         }
     }
 
@@ -186,6 +206,7 @@ impl Args {
             url: self.url.clone(),
             connections,
             in_flight,
+            rate: self.rate,
             size: self.size,
             kind: self.kind_name(),
             deflate: load.is_compressed,
@@ -213,25 +234,16 @@ impl Args {
             (false, Some(_)) => ", not compressed: the server does not do that",
             (false, None) => "",
         };
+        let load = match self.rate {
+            Some(rate) => format!("{rate} messages a second"),
+            None => format!("{} in flight on each", grouped(self.in_flight.into())),
+        };
         format!(
-            "{}\n{} connection{s}, {} in flight on each, {} B {kind}{compressed}",
+            "{}\n{} connection{s}, {load}, {} B {kind}{compressed}",
             self.url,
             grouped(self.connections.into()),
-            grouped(self.in_flight.into()),
             grouped(self.size as u64),
         )
-    }
-}
-
-/// Lets us open as many files as the system allows: each connection is one.
-fn allow_files() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, getrlimit, setrlimit};
-        let mut limit = getrlimit(Resource::Nofile);
-        limit.current = limit.maximum;
-        // Opening them shows whether there are enough.
-        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 
@@ -248,6 +260,13 @@ fn columns() -> usize {
 
 fn size(text: &str) -> Result<usize, String> {
     usize::try_from(bytes(text)?).map_err(|_| "more than there can be".into())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("not a number of messages a second, such as 1000 or 0.5".into()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -49,7 +49,7 @@ impl Opening {
         Ok(Self {
             socket,
             is_connected: false,
-            connecting: Connecting::new(&target.offer(), config, entropy()?),
+            connecting: target.connecting(config, entropy()?)?,
         })
     }
 

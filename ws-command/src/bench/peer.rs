@@ -26,6 +26,8 @@ pub(crate) struct Work {
     pub(crate) left: u64,
     /// The time at which something was last received.
     pub(crate) heard: Instant,
+    /// Each echo brings the next message.
+    pub(crate) is_closed_loop: bool,
     /// The buffer that all connections read into: it stays in the processor's cache.
     buffers: Buffers,
 }
@@ -41,6 +43,7 @@ impl Work {
             heard: clock.now(),
             clock,
             payload,
+            is_closed_loop: true,
             latencies: Histogram::new_with_bounds(1, LONGEST, DIGITS)?,
             left,
             buffers: Buffers::new(limits.read_buffer),
@@ -66,8 +69,11 @@ const DIGITS: u8 = 3;
 pub(crate) struct Peer {
     socket: TcpStream,
     session: Session,
-    /// The time at which each message in flight was handed over, the oldest first.
+    /// The time from which the latency of each message in flight counts, the oldest first: when it was
+    /// handed over, or was due.
     in_flight: VecDeque<Instant>,
+    /// Messages that are due and not handed over yet, by the time at which they were.
+    due: VecDeque<Instant>,
     echoed: u64,
     /// Messages to be sent as soon as there is room for them.
     owed: u64,
@@ -98,6 +104,7 @@ impl Peer {
             socket,
             session,
             in_flight: VecDeque::new(),
+            due: VecDeque::new(),
             echoed: 0,
             owed: 0,
             end: End::Far,
@@ -108,6 +115,21 @@ impl Peer {
     pub(crate) fn begin(&mut self, in_flight: u64, work: &mut Work) -> Result<(), String> {
         self.owed = work.allot(in_flight);
         self.transmit(work.clock.now(), work)
+    }
+
+    /// Owes a message since this time.
+    pub(crate) fn owe(&mut self, due: Instant) {
+        self.due.push_back(due);
+    }
+
+    /// Sends what it owes.
+    pub(crate) fn pay(&mut self, work: &mut Work) -> Result<(), String> {
+        self.transmit(work.clock.now(), work)
+    }
+
+    /// Whether all that was due has come back.
+    pub(crate) fn is_even(&self) -> bool {
+        self.in_flight.is_empty() && self.due.is_empty()
     }
 
     /// Reads what is there, and sends as many messages as were answered.
@@ -139,6 +161,7 @@ impl Peer {
     pub(crate) fn close(&mut self) -> Result<(), String> {
         self.end = End::Asked;
         self.owed = 0;
+        self.due.clear();
         let close = Close::new(CloseCode::NORMAL, "").ok();
         self.session.close(close).map_err(|e| e.to_string())?;
         self.write()
@@ -215,7 +238,7 @@ impl Peer {
                 }
             }
         }
-        if self.end == End::Far {
+        if self.end == End::Far && work.is_closed_loop {
             self.owed += work.allot(self.echoed - before);
         }
         Ok(())
@@ -225,17 +248,24 @@ impl Peer {
     /// more. A client masks what it sends, so the one copy of a message is the masked one.
     fn transmit(&mut self, mut now: Instant, work: &mut Work) -> Result<(), String> {
         loop {
-            while self.owed > 0 {
+            while self.owed > 0 || !self.due.is_empty() {
                 let number = self.echoed + self.in_flight.len() as u64;
                 match self.session.send(work.payload.numbered(number)) {
-                    Ok(()) => self.in_flight.push_back(now),
+                    Ok(()) => match self.due.pop_front() {
+                        Some(due) => {
+                            self.in_flight.push_back(due);
+                            continue;
+                        }
+                        None => self.in_flight.push_back(now),
+                    },
                     Err(SendError::Full { .. }) => break,
                     Err(error) => return Err(error.to_string()),
                 }
                 self.owed -= 1;
             }
             self.write()?;
-            if self.owed == 0 || !self.session.unsent().is_empty() {
+            let is_paid = self.owed == 0 && self.due.is_empty();
+            if is_paid || !self.session.unsent().is_empty() {
                 return Ok(());
             }
             now = work.clock.now();

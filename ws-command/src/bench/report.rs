@@ -29,6 +29,9 @@ pub(crate) struct Setup {
     pub(crate) url: String,
     pub(crate) connections: usize,
     pub(crate) in_flight: u64,
+    /// Of an open loop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rate: Option<f64>,
     pub(crate) size: usize,
     pub(crate) kind: &'static str,
     /// Whether compression was agreed on.
@@ -100,6 +103,9 @@ impl Latency {
     }
 }
 
+/// The columns of a row with all latencies.
+const ROW: usize = 10 + 7 * 9;
+
 struct Shown<'a> {
     report: &'a Report,
     latencies: &'a Histogram<u64>,
@@ -133,20 +139,30 @@ impl fmt::Display for Shown<'_> {
             ("max", latency.max),
             ("mean", latency.mean),
         ];
-        write!(f, "latency   ")?;
-        for (name, _) in named {
-            write!(f, "{name:>9}")?;
-        }
-        write!(f, "\n          ")?;
-        for (_, micros) in named {
-            write!(f, "{:>9}", time(whole(micros * 1e3)))?;
+        let shown = named.map(|(name, micros)| (name, time(whole(micros * 1e3))));
+        if self.columns < ROW {
+            // One below the other: a row would be broken.
+            writeln!(f, "latency")?;
+            for (name, time) in &shown {
+                writeln!(f, "  {name:<6}{time:>9}")?;
+            }
+        } else {
+            write!(f, "latency   ")?;
+            for (name, _) in &shown {
+                write!(f, "{name:>9}")?;
+            }
+            write!(f, "\n          ")?;
+            for (_, time) in &shown {
+                write!(f, "{time:>9}")?;
+            }
+            writeln!(f)?;
         }
         let values: Vec<_> = self
             .latencies
             .iter_recorded()
             .map(|value| (value.value_iterated_to(), value.count_at_value()))
             .collect();
-        write!(f, "\n\n{}", Rows::new(&values, self.columns))
+        write!(f, "\n{}", Rows::new(&values, self.columns))
     }
 }
 
@@ -159,6 +175,7 @@ mod tests {
             url: "ws://h/\"".into(),
             connections: 2,
             in_flight: 3,
+            rate: None,
             size: 16,
             kind: "binary",
             deflate: false,
@@ -181,6 +198,18 @@ mod tests {
             "errors": 0,
         });
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_no_line() {
+        let mut latencies = Histogram::new(3).unwrap();
+        latencies.record_n(1_000, 99).unwrap();
+        for columns in [50, 60, ROW - 1, ROW, 100] {
+            let shown = report(&latencies).shown(&latencies, columns).to_string();
+            let widest = shown.lines().map(|line| line.chars().count()).max();
+            assert!(widest.unwrap() <= columns, "{columns}: {shown}");
+            assert!(shown.contains("p99.9"), "{shown}");
+        }
     }
 
     #[test]

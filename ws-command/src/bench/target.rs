@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 
 use ws_proto::handshake::{Offer, Uri};
-use ws_std::{Client, CloseCode, ConnectError, Deflate, Timeouts};
+use ws_proto::{Config, Connecting};
+use ws_std::ws_http::Ask;
+use ws_std::{Client, CloseCode, ConnectError, Deflate, Timeouts, Url};
 
 use super::{CLOSING, PATIENCE};
 use crate::args::without_number;
+use crate::ask::AskArgs;
 use crate::text::{Escaped, chain};
 
 /// A server that takes connections, and the request that it takes.
@@ -14,13 +17,18 @@ use crate::text::{Escaped, chain};
 pub(crate) struct Target<'a> {
     pub(crate) address: SocketAddr,
     uri: Uri<'a>,
+    ask: Ask,
     pub(crate) deflate: Option<Deflate>,
 }
 
 impl<'a> Target<'a> {
     /// Connects once as any client does, and closes: it shows which address answers, and that it
     /// does.
-    pub(crate) fn find(url: &'a str, deflate: Option<Deflate>) -> Result<Self, String> {
+    pub(crate) fn find(
+        url: &'a str,
+        asked: &AskArgs,
+        deflate: Option<Deflate>,
+    ) -> Result<Self, String> {
         // Its connections are driven by this thread, in the clear.
         if url.starts_with("wss://") {
             return Err(format!(
@@ -29,7 +37,8 @@ impl<'a> Target<'a> {
         }
         let mut timeouts = Timeouts::DEFAULT;
         timeouts.close_timeout = CLOSING;
-        let mut client = Client::new(url)
+        let mut client = asked
+            .of(Client::new(url))
             .handshake_timeout(PATIENCE)
             .timeouts(timeouts);
         if let Some(deflate) = deflate {
@@ -47,14 +56,25 @@ impl<'a> Target<'a> {
         let address = ws.peer_addr();
         // How the server takes the end of a connection does not matter here.
         let _ = ws.close(CloseCode::NORMAL, "");
+        let mut ask = asked.ask();
+        let url_of = Url::parse(url).map_err(|error| error.to_string())?;
+        ask.take_credentials_of(&url_of);
         Ok(Self {
             address,
+            ask,
             uri: Uri::parse(url).map_err(|error| error.to_string())?,
             deflate,
         })
     }
 
-    pub(crate) const fn offer(&self) -> Offer<'a> {
-        Offer::to(&self.uri)
+    /// Begins the handshake of a connection.
+    pub(crate) fn connecting(
+        &self,
+        config: &Config,
+        entropy: [u8; 48],
+    ) -> Result<Connecting, String> {
+        let connecting = |offer: Offer<'_>| Ok(Connecting::new(&offer, config, entropy));
+        let made = self.ask.offer(&self.uri, connecting);
+        made.map_err(|error| Escaped(&chain(&error)).to_string())
     }
 }

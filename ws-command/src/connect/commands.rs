@@ -18,6 +18,8 @@ text                    sends it
 /ping [PAYLOAD]         measures the way there and back
 /close [CODE [REASON]]  closes with a code; 1000 if none is given
 /quit, Ctrl-D           closes with 1000
+Up, Down, Ctrl-R        finds a line that was typed before
+Ctrl-C                  drops the line; on an empty one closes with 1001
 /help                   says this";
 
 impl<'a> Command<'a> {

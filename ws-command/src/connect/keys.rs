@@ -20,6 +20,8 @@ pub(super) enum Key {
     KillToStart,
     KillToEnd,
     KillWord,
+    /// To an older line with what is typed next in it.
+    Search,
     ClearScreen,
     /// Ctrl-C, Ctrl-D, Ctrl-Z.
     Interrupt,
@@ -108,6 +110,7 @@ impl Keys {
             0x0C => Key::ClearScreen,
             0x0E => Key::Down,
             0x10 => Key::Up,
+            0x12 => Key::Search,
             0x15 => Key::KillToStart,
             0x17 => Key::KillWord,
             0x1A => Key::Suspend,

@@ -1,85 +1,137 @@
 //! `ws connect`: a client, for a terminal and for pipes.
 
-use std::fmt::Write as _;
-use std::io;
 #[cfg(unix)]
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ws_std::{
-    Client, CloseCode, ConnectError, Error, Message, ProtocolError, Reader, Tapped, Timeouts,
-    Writer,
-};
+use crate::args::seconds;
+use crate::reach::ReachArgs;
+use crate::record::Recorder;
 
-use crate::args::{DeflateArgs, bytes, seconds, unless_zero, without_number};
-use crate::log::Lines;
-use crate::signals::on_signal;
-use crate::text::{Escaped, chain};
-
+#[cfg(unix)]
+mod colours;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
 mod editor;
+mod encoding;
 mod heads;
 #[cfg(unix)]
+mod history;
+#[cfg(unix)]
 mod keys;
+mod link;
+mod opening;
 mod pipe;
 #[cfg(unix)]
 mod screen;
 #[cfg(unix)]
 mod terminal;
 mod trace;
+mod tunnel;
 
-use trace::{Found, Frame, Frames};
+use encoding::{Input, Output, Reading, Shape};
 
 /// Connect to a server: each line is a message, and each message a line
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
-    /// Where to connect: ws://host[:port]/path?query
+    /// Where to connect: [ws://|wss://]host[:port]/path?query
     url: String,
 
-    /// Send lines as binary messages, and show binary messages that are text as text
+    /// Send these, each as a message, in place of the input
+    message: Vec<String>,
+
+    /// Send this as soon as it is connected, and with --reconnect each time; repeatable
+    #[arg(short = 'x', long, value_name = "MESSAGE")]
+    execute: Vec<String>,
+
+    /// Send a file as one message, in place of the input; `-` is all of the input; repeatable
+    #[arg(long, value_name = "FILE")]
+    send_file: Vec<PathBuf>,
+
+    /// Write the first message to a file as it came, and close; `-` is the output
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "output"])]
+    receive_file: Option<PathBuf>,
+
+    /// Send binary messages, and show binary messages that are text as text
     #[arg(short, long)]
     binary: bool,
 
-    /// Add a header to the request, such as 'Authorization: Bearer …'; repeatable
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
-    header: Vec<(String, String)>,
+    /// How messages are written in the input
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "text")]
+    input: Input,
 
-    /// Offer a subprotocol; repeatable, the preferred one first
-    #[arg(short, long, value_name = "NAME")]
-    subprotocol: Vec<String>,
+    /// How messages are written to the output
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "lines"
+    )]
+    output: Output,
 
-    /// Set the page on whose behalf this connects, such as https://example.com
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Option<String>,
+    /// End messages with NUL in place of line breaks, in the input and in the output
+    #[arg(short = '0', long)]
+    null: bool,
 
     /// Close after this many messages received; the end of the input then does not close
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// How long connecting may take, up to the server's answer; an open connection has no limit
-    #[arg(short, long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    timeout: Duration,
+    /// Go on receiving for this long after the end of the input, and then close
+    #[arg(short, long, value_name = "SECONDS", default_value = "0", hide_default_value = true,
+        value_parser = seconds)]
+    wait: Duration,
 
-    /// The longest message accepted, such as 4096, 64KiB or 16MiB
-    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = bytes)]
-    max_message: u64,
+    /// Stay open after the end of the input, until the server closes
+    #[arg(long, conflicts_with = "wait")]
+    stay: bool,
 
-    #[command(flatten)]
-    deflate: DeflateArgs,
+    /// Connect again when the connection is lost; what was typed is kept, and sent then
+    #[arg(long)]
+    reconnect: bool,
 
-    /// How often to ping the server; 0 for never
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
-    ping_interval: Duration,
+    /// Carry each TCP connection that comes to this address by a WebSocket of its own; port 0 picks
+    /// a free one
+    #[arg(long, value_name = "ADDRESS:PORT",
+        conflicts_with_all = ["message", "execute", "send_file", "receive_file", "count", "wait",
+        "stay", "reconnect", "verbose"])]
+    tcp_listen: Option<String>,
+
+    /// Write the time before each message
+    #[arg(long)]
+    times: bool,
 
     /// Trace the handshake and every frame on standard error; credentials are hidden
     #[arg(short, long)]
     verbose: bool,
+
+    /// When the prompt has colours
+    #[cfg(unix)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", help_heading = PROMPT)]
+    color: colours::When,
+
+    /// Keep the lines of the prompt here [default: $XDG_STATE_HOME/ws/history]
+    #[cfg(unix)]
+    #[arg(long, value_name = "FILE", help_heading = PROMPT)]
+    history: Option<PathBuf>,
+
+    /// Keep no lines
+    #[cfg(unix)]
+    #[arg(long, conflicts_with = "history", help_heading = PROMPT)]
+    no_history: bool,
+
+    #[command(flatten)]
+    reach: ReachArgs,
 }
+
+#[cfg(unix)]
+const PROMPT: &str = "Prompt";
 
 const HELP: &str = "\
 On a terminal there is a prompt with a history, and messages appear above it:
@@ -87,257 +139,101 @@ On a terminal there is a prompt with a history, and messages appear above it:
   /ping [PAYLOAD]         measures the way there and back
   /close [CODE [REASON]]  closes with a code
   /quit, Ctrl-D           closes with 1000
+  Up, Down, Ctrl-R        finds a line that was typed before; one that begins with a space is not
+                          kept
+  Ctrl-C                  drops the line; on an empty one closes (1001), and a second time ends
 Control characters in messages are shown as \\u{1b}.
 
-With a pipe, each line of the input is sent as a message, and each message received is one line of
-the output, which has nothing else in it:
-  - a line break within a message is written as \\n or \\r, everything else as it came
+With a pipe, or with messages as arguments, each line of the input is sent as a message, and each
+message received is one line of the output, which has nothing else in it:
+  - a line break within a message is written as \\n or \\r, everything else as it came; --null or
+    --output json tells it from a message with \\n in it
   - a binary message is written as hexadecimal digits; with --binary, as text if it is UTF-8
   - at the end of the input the connection is closed (1000), and what still arrives is written;
-    with --count it stays open until so many messages have arrived
+    with --count it stays open until so many messages have arrived, with --wait for so long, with
+    --stay until the server closes
+
+With --tcp-listen it prints `listening on ADDRESS:PORT`, and goes on until a signal. The end of
+either connection is the end of both. `ws serve --tcp` is the other end.
 
 Ctrl-C closes (1001); a second one ends at once.
 
-The exit status is 0 after a close with 1000 or 1001, 1 after any other end, and 2 if there was no
-connection.
+The exit status is 0 after a close with 1000 or 1001, or with the code of one's own /close; 1 after
+any other end, and 2 if there was no connection.
 
 Examples:
   ws connect 'ws://127.0.0.1:9001/chat?name=Ada'
+  ws connect ws://127.0.0.1:9001/echo hello
   echo hello | ws connect ws://127.0.0.1:9001/echo
   ws connect -n 3 ws://127.0.0.1:9001/clock < /dev/null
-  ws connect -v -H 'Authorization: Bearer 1234' -s chat.v2 ws://127.0.0.1:9001/chat";
+  ws connect --binary --send-file photo.jpg --receive-file small.jpg wss://example.com/resize
+  ws connect --reconnect -x '{\"subscribe\":\"ticker\"}' -o pretty wss://example.com/feed
+  ws connect --ca ca.pem --connect-to 10.0.0.7:8443 wss://chat.example/
+  ws connect --tcp-listen 127.0.0.1:2222 wss://example.com/ssh
+  ws connect -v -H 'X-Room: 7' -s chat.v2 ws://127.0.0.1:9001/chat";
 
-pub(crate) fn run(args: &Args) -> ExitCode {
+/// Connects; what is said goes to `recorder`, too.
+pub(crate) fn run(args: &Args, recorder: Option<Recorder>) -> ExitCode {
+    if let Some(address) = &args.tcp_listen {
+        return tunnel::run(args, address);
+    }
     // Elsewhere there is no prompt: lines come and go as through a pipe.
     #[cfg(unix)]
     if io::stdin().is_terminal()
         && io::stdout().is_terminal()
         && std::env::var_os("TERM").is_some_and(|kind| kind != "dumb")
+        && args.is_for_a_prompt()
     {
-        return terminal::run(args);
+        return terminal::run(args, recorder);
     }
-    pipe::run(args)
+    pipe::run(args, recorder)
 }
 
 impl Args {
-    /// Connects. `line` gets the trace, `pong` what Pongs hold; neither may use the connection.
-    fn connect(
-        &self,
-        line: impl Fn(String) + Send + Sync + 'static,
-        pong: impl Fn(&[u8]) + Send + Sync + 'static,
-    ) -> Result<(Reader, Link), String> {
-        let mut timeouts = Timeouts::DEFAULT;
-        timeouts.ping_interval = unless_zero(self.ping_interval);
-        let mut client = Client::new(&*self.url)
-            .handshake_timeout(self.timeout)
-            .timeouts(timeouts)
-            .max_message(self.max_message);
-        if let Some(deflate) = self.deflate.settings() {
-            client = client.deflate(deflate);
-        }
-        for (name, value) in &self.header {
-            client = client.header(name, value);
-        }
-        for name in &self.subprotocol {
-            client = client.subprotocol(name);
-        }
-        if let Some(origin) = &self.origin {
-            client = client.origin(origin);
-        }
-        let verbose = self.verbose;
-        let directions = Mutex::new((Frames::default(), Frames::default()));
-        client = client.tap(move |tapped| {
-            let line = |arrow: char, what: &dyn std::fmt::Display| {
-                if verbose {
-                    line(format!("{arrow} {what}"));
-                }
-            };
-            let (sent, received) = &mut *lock(&directions);
-            match tapped {
-                Tapped::HeadSent(head) => heads::lines(head).iter().for_each(|l| line('>', l)),
-                Tapped::HeadReceived(head) => heads::lines(head).iter().for_each(|l| line('<', l)),
-                Tapped::Sent(bytes) => sent.push(bytes, |found| line('>', &found)),
-                Tapped::Received(bytes) => received.push(bytes, |found| {
-                    line('<', &found);
-                    if let Found::Frame(frame) = &found
-                        && let Some(payload) = Frame::pong(frame)
-                    {
-                        pong(payload);
-                    }
-                }),
-            }
-        });
-        let ws = client
-            .connect()
-            .map_err(|error| self.no_connection(&error))?;
-        let (reader, writer) = ws.split();
-        let link = Link {
-            writer,
-            ours: Arc::default(),
-            failure: Arc::default(),
-        };
-        Ok((reader, link))
+    /// The URL as it was given.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
-    /// Waits for the last of the trace, but for nobody who does not read it.
-    fn end_trace(&self) {
-        if self.verbose {
-            Lines::standard().end();
+    /// Whether somebody is to type.
+    #[cfg(unix)]
+    fn is_for_a_prompt(&self) -> bool {
+        self.message.is_empty()
+            && self.send_file.is_empty()
+            && self.receive_file.is_none()
+            && !self.null
+    }
+
+    /// The number of messages after which it closes.
+    fn count(&self) -> Option<u64> {
+        self.receive_file.as_ref().map(|_| 1).or(self.count)
+    }
+
+    /// How messages are shown, on a terminal or not.
+    fn shape(&self, is_careful: bool) -> Shape {
+        Shape {
+            output: self.output,
+            is_binary: self.binary,
+            is_null: self.null,
+            is_timed: self.times,
+            is_careful,
         }
     }
 
-    /// The reason why there is no connection, on one line.
-    fn no_connection(&self, error: &ConnectError) -> String {
-        let mut line = match error {
-            ConnectError::Url(_) | ConnectError::NoTls => {
-                format!("{} in {:?}", chain(error), self.url)
-            }
-            _ => without_number(&chain(error)),
-        };
-        if let ConnectError::Refused(answer) = error {
-            let body = String::from_utf8_lossy(answer.body());
-            let location = answer.headers().get("location");
-            if let Some(location) = location.and_then(|location| location.to_str().ok()) {
-                let _ = write!(line, ", and points to {location}");
-            } else if let Some(first) = body.lines().next()
-                && answer
-                    .headers()
-                    .get("content-type")
-                    .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
-            {
-                let _ = write!(line, ": {}", first.chars().take(200).collect::<String>());
-            }
-        }
-        Escaped(&line).to_string()
-    }
-}
-
-/// The sending side, as the threads share it. Clones are the same connection.
-#[derive(Clone, Debug)]
-struct Link {
-    writer: Writer,
-    /// The code that we closed with, if we were the first.
-    ours: Arc<Mutex<Option<CloseCode>>>,
-    failure: Arc<Mutex<Option<String>>>,
-}
-
-impl Link {
-    /// Starts the closing handshake, and returns whether it was not under way yet.
-    fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let mut ours = lock(&self.ours);
-        self.writer.close(code, reason)?;
-        *ours = Some(code);
-        Ok(())
-    }
-
-    /// Closes because of a failure of our own, which decides about the exit status.
-    fn close_failed(&self, what: String) {
-        lock(&self.failure).get_or_insert(what);
-        let _ = self.close(CloseCode::GOING_AWAY, "");
-    }
-
-    /// SIGINT and SIGTERM close; the next one ends at once.
-    fn close_on_signal(&self, before_exit: impl Fn() + Send + 'static) -> io::Result<()> {
-        let link = self.clone();
-        on_signal(move |signal| link.interrupt(signal, &before_exit))
-    }
-
-    /// Closes, or ends at once if that is under way: with the exit status of shells.
-    fn interrupt(&self, signal: i32, before_exit: impl Fn()) {
-        if self.close(CloseCode::GOING_AWAY, "").is_err() {
-            before_exit();
-            std::process::exit(128 + signal);
+    /// How messages are read.
+    const fn reading(&self) -> Reading {
+        Reading {
+            input: self.input,
+            is_binary: self.binary,
         }
     }
 
-    /// Receives until the connection is over. `show` gets the messages, up to `count` of them.
-    fn receive(
-        &self,
-        reader: &mut Reader,
-        count: Option<u64>,
-        mut show: impl FnMut(Message<'_>) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        let mut left = count;
-        let mut is_shown = true;
-        loop {
-            match reader.recv()? {
-                Some(message) if is_shown => {
-                    let shown = show(message);
-                    left = left.map(|left| left - 1);
-                    if shown.is_err() || left == Some(0) {
-                        is_shown = false;
-                        let _ = self.close(CloseCode::NORMAL, "");
-                    }
-                    match shown {
-                        // The reader of our output has seen enough.
-                        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                            let what = without_number(&error.to_string());
-                            self.close_failed(format!("cannot write the output: {what}"));
-                        }
-                        _ => {}
-                    }
-                }
-                Some(_) => {}
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// The end of the connection: in good order, or the error to report.
-    fn verdict(&self, reader: &Reader, ended: Result<(), Error>) -> Result<String, String> {
-        if let Some(failure) = lock(&self.failure).take() {
-            return Err(failure);
-        }
-        ended.map_err(|error| match error {
-            Error::Protocol(ProtocolError::MessageTooBig { limit }) => {
-                format!("a message is longer than {limit} bytes: --max-message sets the limit")
-            }
-            Error::Protocol(ProtocolError::UnexpectedEof) => {
-                "the connection was lost: it ended without a close".into()
-            }
-            Error::Protocol(error) if error.is_limit() => {
-                format!("the server sent more than is accepted: {error}")
-            }
-            Error::Protocol(error) => format!("the server broke the protocol: {error}"),
-            Error::Io(error) => {
-                format!(
-                    "the connection was lost: {}",
-                    without_number(&error.to_string())
-                )
-            }
-            error => error.to_string(),
-        })?;
-        let (code, reason) = match reader.peer_close() {
-            Some((code, reason)) => (Some(code), reason),
-            // An answer without a code, to our Close, agrees with it.
-            None => (*lock(&self.ours), String::new()),
-        };
-        let Some(code) = code else {
-            return Err("closed by the server without a status code".into());
-        };
-        let by = if lock(&self.ours).is_none() {
-            " by the server"
-        } else {
-            ""
-        };
-        let mut line = format!("closed{by} with {code}");
-        if !reason.is_empty() {
-            let _ = write!(line, " {}", Escaped(&reason));
-        }
-        match code {
-            CloseCode::NORMAL | CloseCode::GOING_AWAY => Ok(line),
-            _ => Err(line),
-        }
+    #[cfg(unix)]
+    fn is_coloured(&self) -> bool {
+        self.color.is_now(std::env::var_os("NO_COLOR").as_deref())
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.trim().into())),
-        _ => Err("not `Name: value`".into()),
-    }
 }

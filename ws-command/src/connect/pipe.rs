@@ -1,20 +1,41 @@
-//! Lines in, lines out.
+//! Messages in, messages out, through pipes.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 
-use ws_std::{CloseCode, Message};
+use ws_std::{CloseCode, MessageBuf};
 
-use super::{Args, Link};
+use super::Args;
+use super::encoding::Reading;
+use super::link::Link;
+use super::opening::Says;
 use crate::args::plain;
 use crate::fail;
 use crate::log::Lines;
-use crate::text::{Escaped, Hex, OneLine};
+use crate::record::Recorder;
 
-pub(super) fn run(args: &Args) -> ExitCode {
-    let trace = |line| Lines::standard().add(line);
-    let (mut reader, link) = match args.connect(trace, |_| {}) {
+/// Lines about the connection go to standard error.
+struct Aside;
+
+impl Says for Aside {
+    fn trace(&self, line: String) {
+        Lines::standard().add(line);
+    }
+
+    fn notice(&self, line: String) {
+        Lines::standard().add(format!("ws: {line}"));
+    }
+}
+
+pub(super) fn run(args: &Args, recorder: Option<Recorder>) -> ExitCode {
+    let instead = match args.instead_of_input() {
+        Ok(instead) => instead,
+        Err(why) => return fail(2, why),
+    };
+    let (mut incoming, link) = match args.connect(recorder, &Arc::new(Aside)) {
         Ok(connected) => connected,
         Err(why) => {
             args.end_trace();
@@ -24,77 +45,126 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Err(error) = link.close_on_signal(|| {}) {
         link.close_failed(format!("cannot handle signals: {}", plain(&error)));
     }
-    let sender = link.clone();
-    let (binary, counted) = (args.binary, args.count.is_some());
-    let input = move || match send_lines(io::stdin().lock(), &sender, binary) {
-        Ok(()) if counted => {}
-        Ok(()) => drop(sender.close(CloseCode::NORMAL, "")),
-        Err(what) => sender.close_failed(what),
-    };
+    let feed = Feed::new(args, link.clone());
+    let input = move || feed.run(instead);
     // This thread is not waited for: when the server closes we end, even if there is still input.
     if let Err(error) = thread::Builder::new().name("ws-input".into()).spawn(input) {
         link.close_failed(format!("cannot start a thread: {}", plain(&error)));
     }
 
     // Messages may hold anything, and must not control the user's terminal.
-    let careful = io::stdout().is_terminal();
-    let ended = link.receive(&mut reader, args.count, |message| {
-        let mut line = line(message, args);
-        if careful {
-            line = Escaped(&line).to_string();
+    let shape = args.shape(io::stdout().is_terminal());
+    let ended = link.receive(&mut incoming, args.count(), |message| {
+        match &args.receive_file {
+            Some(path) => write_file(path, message.as_bytes()),
+            None => {
+                let mut stdout = io::stdout();
+                stdout.write_all(&shape.piece(message))?;
+                stdout.flush()
+            }
         }
-        line.push('\n');
-        let mut stdout = io::stdout();
-        stdout.write_all(line.as_bytes())?;
-        stdout.flush()
     });
     args.end_trace();
-    match link.verdict(&reader, ended) {
+    match link.verdict(&incoming.reader, ended) {
         Ok(_) => ExitCode::SUCCESS,
         Err(why) => fail(1, why),
     }
 }
 
-/// Sends each line as a message, up to the end of the input or of the connection.
-fn send_lines(mut input: impl BufRead, link: &Link, binary: bool) -> Result<(), String> {
-    let mut line = Vec::new();
-    for number in 1_u64.. {
-        line.clear();
-        let read = input.read_until(b'\n', &mut line);
-        if read.map_err(|error| format!("cannot read the input: {}", plain(&error)))? == 0 {
-            break;
+/// Writes a file; `-` is the standard output.
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.to_str() == Some("-") {
+        let mut stdout = io::stdout();
+        stdout.write_all(bytes)?;
+        return stdout.flush();
+    }
+    std::fs::write(path, bytes).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("{}: {}", path.display(), plain(&error)),
+        )
+    })
+}
+
+/// What is sent, and what is done at its end.
+struct Feed {
+    link: Link,
+    read: Reading,
+    end: u8,
+    then: Then,
+}
+
+/// What is done at the end of the input.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Close(std::time::Duration),
+    Stay,
+}
+
+impl Feed {
+    fn new(args: &Args, link: Link) -> Self {
+        let is_awaited = args.count().is_some();
+        Self {
+            link,
+            read: args.reading(),
+            end: if args.null { 0 } else { b'\n' },
+            then: match args.stay || is_awaited && args.wait.is_zero() {
+                true => Then::Stay,
+                false => Then::Close(args.wait),
+            },
         }
-        let text = without_break(&line);
-        let message = match std::str::from_utf8(text) {
-            _ if binary => Message::Binary(text),
-            Ok(text) => Message::Text(text),
-            Err(_) => {
-                return Err(format!(
-                    "line {number} of the input is not UTF-8: --binary sends it as it is"
-                ));
+    }
+
+    fn run(self, instead: Option<Vec<MessageBuf>>) {
+        let sent = match instead {
+            Some(messages) => {
+                // If one cannot be sent, the receiver sees why.
+                let _ = messages
+                    .iter()
+                    .try_for_each(|message| self.link.send(message));
+                Ok(())
             }
+            None => self.send_pieces(io::stdin().lock()),
         };
-        if link.writer.send(message).is_err() {
-            // The receiver sees why.
-            break;
+        match (sent, self.then) {
+            (Err(what), _) => self.link.close_failed(what),
+            (Ok(()), Then::Stay) => {}
+            (Ok(()), Then::Close(after)) => {
+                thread::sleep(after);
+                drop(self.link.close(CloseCode::NORMAL, ""));
+            }
         }
     }
-    Ok(())
-}
 
-/// The line without its LF or CRLF.
-fn without_break(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-/// A message as one line of output.
-fn line(message: Message<'_>, args: &Args) -> String {
-    match message {
-        Message::Text(text) => OneLine(text).to_string(),
-        Message::Binary(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) if args.binary => OneLine(text).to_string(),
-            _ => Hex(bytes).to_string(),
-        },
+    /// Sends each line as a message, up to the end of the input or of the connection.
+    fn send_pieces(&self, mut input: impl BufRead) -> Result<(), String> {
+        let mut piece = Vec::new();
+        for number in 1_u64.. {
+            piece.clear();
+            let read = input.read_until(self.end, &mut piece);
+            if read.map_err(|error| unread(&error))? == 0 {
+                break;
+            }
+            let message = self.read.read(self.without_end(&piece));
+            let message = message.map_err(|wrong| format!("line {number} of the input {wrong}"))?;
+            if self.link.send(&message).is_err() {
+                // The receiver sees why.
+                break;
+            }
+        }
+        Ok(())
     }
+
+    /// The piece without its LF or CRLF, or its NUL.
+    fn without_end<'p>(&self, piece: &'p [u8]) -> &'p [u8] {
+        let piece = piece.strip_suffix(&[self.end]).unwrap_or(piece);
+        match self.end {
+            b'\n' => piece.strip_suffix(b"\r").unwrap_or(piece),
+            _ => piece,
+        }
+    }
+}
+
+fn unread(error: &io::Error) -> String {
+    format!("cannot read the input: {}", plain(error))
 }

@@ -11,6 +11,8 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, PipeReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
@@ -21,15 +23,22 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use ws_std::{CloseCode, Message};
 
+use super::colours::Ink;
 use super::commands::{Command, HELP};
 use super::editor::{Asked, Editor};
+use super::encoding::{Output, Reading};
+use super::history::{self, Saved};
 use super::keys::Keys;
+use super::link::Link;
+use super::opening::Says;
 use super::screen::{Next, Screen};
-use super::{Args, Link, lock};
+use super::{Args, lock};
 use crate::args::plain;
 use crate::fail;
 use crate::log::Lines;
+use crate::record::Recorder;
 use crate::text::{Escaped, Hex};
+use crate::utc::Utc;
 
 /// The number of bytes of a binary message that are shown.
 const SHOWN: usize = 32;
@@ -41,31 +50,48 @@ const PASTE_UNMARKED: &str = "\x1b[?2004l";
 /// A Ping that was typed: its payload, and the time.
 type Pinged = Arc<Mutex<Option<(String, Instant)>>>;
 
-pub(super) fn run(args: &Args) -> ExitCode {
+/// Lines about the connection are shown above the prompt.
+struct Above {
+    screen: Screen,
+    pinged: Pinged,
+    is_coloured: bool,
+    /// The trace is for this terminal, and not for a file.
+    is_traced_here: bool,
+}
+
+impl Says for Above {
+    fn trace(&self, line: String) {
+        match self.is_traced_here {
+            true => self.screen.trace(line),
+            false => Lines::standard().add(line),
+        }
+    }
+
+    fn notice(&self, line: String) {
+        self.screen.add(Ink::Notice.paint(self.is_coloured, line));
+    }
+
+    fn pong(&self, payload: &[u8]) {
+        let ours = |(sent, _): &mut (String, _)| sent.as_bytes() == payload;
+        if let Some((_, at)) = lock(&self.pinged).take_if(ours) {
+            let time = at.elapsed().as_secs_f64() * 1e3;
+            self.notice(format!("pong after {time:.1} ms"));
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, recorder: Option<Recorder>) -> ExitCode {
     let (screen, woken) = match Screen::new() {
         Ok(new) => new,
         Err(error) => return fail(2, format_args!("no terminal: {}", plain(&error))),
     };
-    let pinged = Pinged::default();
-
-    let (trace, pongs, outstanding) = (screen.clone(), screen.clone(), pinged.clone());
-    let on_screen = io::stderr().is_terminal();
-    let connected = args.connect(
-        move |line| match on_screen {
-            true => trace.trace(line),
-            false => Lines::standard().add(line),
-        },
-        move |payload| {
-            let ours = |(sent, _): &mut (String, _)| sent.as_bytes() == payload;
-            if let Some((_, at)) = lock(&outstanding).take_if(ours) {
-                pongs.add(format!(
-                    "pong after {:.1} ms",
-                    at.elapsed().as_secs_f64() * 1e3
-                ));
-            }
-        },
-    );
-    let (mut reader, link) = match connected {
+    let says = Arc::new(Above {
+        screen: screen.clone(),
+        pinged: Pinged::default(),
+        is_coloured: args.is_coloured(),
+        is_traced_here: io::stderr().is_terminal(),
+    });
+    let (mut incoming, link) = match args.connect(recorder, &says) {
         Ok(connected) => connected,
         Err(why) => {
             screen.print_rest();
@@ -73,12 +99,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
             return fail(2, why);
         }
     };
-    screen.add(format!(
-        "connected to {}; /help lists the commands",
-        Escaped(&args.url)
-    ));
+    let url = Escaped(&args.url);
+    says.notice(format!("connected to {url}; /help lists the commands"));
 
-    let (raw, started) = match start(args, &link, &screen, woken, pinged) {
+    let (raw, started) = match start(args, &link, &screen, woken, says.pinged.clone()) {
         Ok(started) => started,
         Err(error) => return fail(2, format_args!("no terminal: {}", plain(&error))),
     };
@@ -86,8 +110,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Err(error) = link.close_on_signal(move || at_once.restore()) {
         link.close_failed(format!("cannot handle signals: {}", plain(&error)));
     }
-    let ended = link.receive(&mut reader, args.count, |message| {
-        screen.add_and_wait(shown(message, args));
+    let ended = link.receive(&mut incoming, args.count(), |message| {
+        let shown = shown(message, args);
+        screen.add_and_wait(Ink::Received.paint(says.is_coloured, shown));
         Ok(())
     });
     screen.end();
@@ -95,7 +120,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     raw.restore();
     screen.print_rest();
     args.end_trace();
-    match link.verdict(&reader, ended) {
+    match link.verdict(&incoming.reader, ended) {
         Ok(closed) => {
             let _ = writeln!(io::stdout(), "{closed}");
             ExitCode::SUCCESS
@@ -114,23 +139,28 @@ fn start(
 ) -> io::Result<(Raw, thread::JoinHandle<()>)> {
     let (commands, typed) = mpsc::channel();
     let sending = link.clone();
-    let binary = args.binary;
+    let (saved, lines) = history(args, screen);
+    let read = args.reading();
     thread::Builder::new()
         .name("ws-sender".into())
-        .spawn(move || send(&typed, &sending, binary, &pinged))?;
+        .spawn(move || send(&typed, &sending, read, &pinged))?;
+    let (resized, resize) = UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGWINCH, resize)?;
     let raw = Raw::enter()?;
     let mut stage = Stage {
         raw: raw.clone(),
         screen: screen.clone(),
         link: link.clone(),
         commands,
-        editor: Editor::default(),
+        editor: Editor::with_history(lines),
+        saved,
         keys: Keys::default(),
+        read,
     };
     let thread = thread::Builder::new()
         .name("ws-terminal".into())
         .spawn(move || {
-            if let Err(error) = stage.run(woken) {
+            if let Err(error) = stage.run(woken, &resized) {
                 stage
                     .link
                     .close_failed(format!("the terminal failed: {}", plain(&error)));
@@ -147,20 +177,45 @@ fn start(
     }
 }
 
+/// The history, and the lines that are in it.
+fn history(args: &Args, screen: &Screen) -> (Option<Saved>, Vec<String>) {
+    let path = match (&args.history, args.no_history) {
+        (_, true) => None,
+        (Some(path), _) => Some(path.clone()),
+        (None, _) => history::default_path(|name| std::env::var_os(name)),
+    };
+    let Some(path) = path else {
+        return (None, Vec::new());
+    };
+    match Saved::open(&path) {
+        Ok((saved, lines)) => (Some(saved), lines),
+        Err(error) => {
+            let (path, why) = (path.display().to_string(), plain(&error));
+            screen.add(format!("no history in {}: {why}", Escaped(&path)));
+            (None, Vec::new())
+        }
+    }
+}
+
 /// Does what was typed, where that may have to wait for the peer.
 fn send(
     typed: &Receiver<String>,
     link: &Link,
-    binary: bool,
+    read: Reading,
     pinged: &Mutex<Option<(String, Instant)>>,
 ) {
     for line in typed {
         let done = match Command::parse(&line) {
-            Ok(Command::Send(text)) if binary => link.writer.send(text.as_bytes()),
-            Ok(Command::Send(text)) => link.writer.send(text),
+            Ok(Command::Send(text)) => match read.read(text) {
+                Ok(message) => link.send(&message),
+                // It was refused when it was typed.
+                Err(_) => Ok(()),
+            },
             Ok(Command::Ping(payload)) => {
                 *lock(pinged) = Some((payload.into(), Instant::now()));
-                link.writer.ping(payload.as_bytes())
+                // If there is no connection, no Pong comes.
+                let _ = link.ping(payload.as_bytes());
+                Ok(())
             }
             Ok(Command::Close(code, reason)) => link.close(code, reason),
             Ok(Command::Help | Command::Nothing) | Err(_) => Ok(()),
@@ -174,19 +229,25 @@ fn send(
 
 /// A message as it is shown: `< ` before it, and lines after the first set in as far.
 fn shown(message: Message<'_>, args: &Args) -> String {
-    let text = match message {
-        Message::Text(text) => text,
-        Message::Binary(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) if args.binary => text,
+    let time = match args.times {
+        true => format!("{} ", Utc::now()),
+        false => String::new(),
+    };
+    let text = match (message, args.output) {
+        // The prompt has lines only: what is raw is shown as text.
+        (Message::Text(text), Output::Lines | Output::Raw) => text.to_owned(),
+        (Message::Binary(bytes), Output::Lines | Output::Raw) => match std::str::from_utf8(bytes) {
+            Ok(text) if args.binary => text.to_owned(),
             _ => {
                 let cut = if bytes.len() > SHOWN { "…" } else { "" };
                 let start = Hex(&bytes[..bytes.len().min(SHOWN)]);
-                return format!("< binary, {} bytes: {start}{cut}", bytes.len());
+                format!("binary, {} bytes: {start}{cut}", bytes.len())
             }
         },
+        _ => args.shape(true).text(message),
     };
     let lines = text.split('\n').map(|line| Escaped(line).to_string());
-    format!("< {}", lines.collect::<Vec<_>>().join("\n  "))
+    format!("{time}< {}", lines.collect::<Vec<_>>().join("\n  "))
 }
 
 /// The thread that has the terminal.
@@ -196,22 +257,24 @@ struct Stage {
     link: Link,
     commands: Sender<String>,
     editor: Editor,
+    saved: Option<Saved>,
     keys: Keys,
+    read: Reading,
 }
 
 impl Stage {
     /// Shows lines and reads keys until the end.
-    fn run(&mut self, mut woken: PipeReader) -> io::Result<()> {
+    fn run(&mut self, mut woken: PipeReader, mut resized: &UnixStream) -> io::Result<()> {
         let mut keyboard = Some(self.raw.tty.clone());
         self.write(MARK_PASTE)?;
         self.paint()?;
         loop {
-            let mut fds = vec![PollFd::new(&woken, PollFlags::IN)];
+            let mut fds = vec![
+                PollFd::new(&woken, PollFlags::IN),
+                PollFd::new(&resized, PollFlags::IN),
+            ];
             if let Some(tty) = &keyboard {
-                fds.push(PollFd::from_borrowed_fd(
-                    std::os::fd::AsFd::as_fd(&**tty),
-                    PollFlags::IN,
-                ));
+                fds.push(PollFd::from_borrowed_fd(tty.as_fd(), PollFlags::IN));
             }
             match poll(&mut fds, None) {
                 Ok(_) => {}
@@ -226,7 +289,11 @@ impl Stage {
                     return self.write(&format!("\r\x1b[K{PASTE_UNMARKED}"));
                 }
             }
-            if ready.get(1) == Some(&true) && self.type_keys()? == Next::End {
+            if ready[1] {
+                let _ = resized.read(&mut [0; 64])?;
+                self.paint()?;
+            }
+            if ready.get(2) == Some(&true) && self.type_keys()? == Next::End {
                 keyboard = None;
             }
         }
@@ -268,6 +335,10 @@ impl Stage {
                 Asked::Paint => {}
                 Asked::ClearScreen => self.write("\x1b[H\x1b[2J")?,
                 Asked::Line(line) => self.enter(line)?,
+                Asked::Dropped(line) => {
+                    self.keep(&line);
+                    self.leave(&line, "^C")?;
+                }
                 Asked::Interrupt => self.link.interrupt(2, || self.raw.restore()),
                 Asked::EndOfInput => drop(self.link.close(CloseCode::NORMAL, "")),
                 Asked::Suspend => self.suspend()?,
@@ -279,18 +350,37 @@ impl Stage {
 
     /// Leaves the line where it was typed, and does what it says.
     fn enter(&mut self, line: String) -> io::Result<()> {
-        let typed = Escaped(&line).to_string();
-        let answer = match Command::parse(&line) {
-            Ok(Command::Help) => format!("{HELP}\n"),
-            Ok(_) => String::new(),
-            Err(wrong) => format!("{}\n", Escaped(&wrong)),
+        self.keep(&line);
+        let wrong = match Command::parse(&line) {
+            Ok(Command::Send(text)) => self
+                .read
+                .read(text)
+                .err()
+                .map(|wrong| format!("this {wrong}")),
+            Ok(_) => None,
+            Err(wrong) => Some(wrong),
         };
-        self.write(&format!(
-            "\r\x1b[K{}{typed}\n{answer}",
-            super::editor::PROMPT
-        ))?;
-        let _ = self.commands.send(line);
+        self.leave(&line, "")?;
+        match wrong {
+            Some(wrong) => self.write(&format!("{}\n", Escaped(&wrong)))?,
+            None if Command::parse(&line) == Ok(Command::Help) => {
+                self.write(&format!("{HELP}\n"))?;
+            }
+            None => drop(self.commands.send(line)),
+        }
         Ok(())
+    }
+
+    /// Leaves a line where it was typed.
+    fn leave(&self, line: &str, after: &str) -> io::Result<()> {
+        let (prompt, line) = (super::editor::PROMPT, Escaped(line));
+        self.write(&format!("\r\x1b[K{prompt}{line}{after}\n"))
+    }
+
+    fn keep(&mut self, line: &str) {
+        if let Some(saved) = &mut self.saved {
+            saved.add(line);
+        }
     }
 
     fn suspend(&self) -> io::Result<()> {
@@ -324,7 +414,6 @@ struct Raw {
 
 impl Raw {
     fn enter() -> io::Result<Self> {
-        use std::os::fd::AsFd;
         let tty = io::stdin().as_fd().try_clone_to_owned()?;
         let before = tcgetattr(&tty)?;
         let raw = Self {

@@ -107,14 +107,14 @@ fn every_message_is_echoed_and_counted() {
         (&["--messages", "1"], 1, 1, 16),
         (&["--messages", "2000", "-c", "20", "-p", "16"], 20, 16, 16),
         (
-            &["--messages", "40", "-c", "2", "-p", "4", "-s", "1MiB"],
+            &["--messages", "40", "-c", "2", "-p", "4", "-S", "1MiB"],
             2,
             4,
             1 << 20,
         ),
-        (&["--messages", "500", "-p", "3", "-s", "0"], 1, 3, 0),
+        (&["--messages", "500", "-p", "3", "-S", "0"], 1, 3, 0),
         (
-            &["--messages", "3", "-c", "20", "-p", "16", "-s", "70000"],
+            &["--messages", "3", "-c", "20", "-p", "16", "-S", "70000"],
             20,
             16,
             70_000,
@@ -153,7 +153,7 @@ fn every_message_is_echoed_and_counted() {
 
 #[test]
 fn compression_is_agreed_on_or_not() {
-    let args = ["--messages", "200", "-s", "5000", "-p", "4", "--deflate"];
+    let args = ["--messages", "200", "-S", "5000", "-p", "4", "--deflate"];
     for (serve, is_agreed) in [(&["--deflate"][..], true), (&[], false)] {
         let served = Served::start(serve);
         let echo = &*served.url("/echo");
@@ -177,7 +177,7 @@ fn people_get_words_and_a_histogram() {
         "1000",
         "-c",
         "3",
-        "-s",
+        "-S",
         "1KiB",
         "--text",
     ]);
@@ -216,10 +216,10 @@ fn an_echo_that_differs_is_noticed() {
     for (path, args) in [
         ("/other-kind", &["--text"][..]),
         ("/other-byte", &[]),
-        ("/other-byte", &["-s", "100000"]),
-        ("/other-order", &["-p", "4", "-s", "4096"]),
+        ("/other-byte", &["-S", "100000"]),
+        ("/other-order", &["-p", "4", "-S", "4096"]),
         ("/longer", &[]),
-        ("/longer", &["-s", "0"]),
+        ("/longer", &["-S", "0"]),
     ] {
         let url = format!("{server}{path}");
         let args = &[&[&*url, "--messages", "50"], args].concat();
@@ -312,7 +312,7 @@ fn arguments_that_make_no_sense_are_refused() {
         &["-d", "0"],
         &["--messages", "0"],
         &["--messages", "5", "-d", "5"],
-        &["-s", "big"],
+        &["-S", "big"],
     ] {
         let (status, out, err) = parts(&run(&[&["bench", "ws://h/"], args].concat(), ""));
         assert_eq!((status, &*out), (Some(2), ""), "{args:?}");
@@ -345,4 +345,69 @@ fn a_signal_ends_it_early_and_prints() {
     assert_eq!((status, &*err), (Some(0), ""));
     let report: Value = serde_json::from_str(&out).unwrap();
     assert!(report["messages"].as_u64().unwrap() >= 99, "{report}");
+}
+
+/// It echoes, but stops once for 400 ms, a good third of the run: at least a fifth of the messages
+/// that were due waited for a fifth of a second. A load that waits with it would not have sent them.
+#[test]
+fn a_stop_is_in_the_latencies_of_an_open_loop() {
+    let server = Server::bind("127.0.0.1:0")
+        .unwrap()
+        .websocket("/", |mut ws, _| {
+            let mut echoed = 0;
+            ws.for_each(|message, tx| {
+                echoed += 1;
+                if echoed == 100 {
+                    thread::sleep(std::time::Duration::from_millis(400));
+                }
+                tx.send(message)
+            })
+        });
+    let url = format!("ws://{}/", server.local_addr());
+    thread::spawn(move || server.run());
+    let report = json(&[&url, "--rate", "500", "-d", "1"]);
+    assert_eq!(report["rate"], 500.0);
+    // All that were due came back, if late.
+    let messages = report["messages"].as_u64().unwrap();
+    assert!(messages >= 400, "{report}");
+    let p90 = report["latency_us"]["p90"].as_f64().unwrap();
+    assert!(p90 > 100_000.0, "{report}");
+}
+
+#[test]
+fn connections_can_come_bit_by_bit() {
+    let served = Served::start(&[]);
+    let url = &*served.url("/echo");
+    let report = json(&[url, "-c", "10", "--ramp", "0.1", "--messages", "100"]);
+    assert_eq!(report["connections"], 10);
+    assert_eq!(report["messages"], 100);
+    let out = bench(&[url, "-c", "3", "--rate", "1000", "-d", "0.2"]);
+    assert!(
+        out.contains("3 connections, 1000 messages a second, 16 B binary"),
+        "{out}"
+    );
+    for args in [
+        &["--rate", "0"][..],
+        &["--rate", "nan"],
+        &["--rate", "5", "-p", "2"],
+    ] {
+        let args = [&["bench", url], args].concat();
+        assert_eq!(run(&args, "").status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn it_asks_as_the_client_does() {
+    let served = Served::start(&["--token", "s3cret", "--origin", "https://a.example"]);
+    let url = &*served.url("/echo");
+    let run = |more: &[&str]| {
+        let args = [&["bench", url, "--messages", "10", "--json"], more].concat();
+        parts(&run(&args, "")).0
+    };
+    assert_eq!(run(&[]), Some(1));
+    assert_eq!(run(&["--token", "s3cret"]), Some(0));
+    assert_eq!(run(&["-H", "Authorization: Bearer s3cret"]), Some(0));
+    let token = ["--token", "s3cret", "--origin"];
+    assert_eq!(run(&[&token[..], &["https://a.example"]].concat()), Some(0));
+    assert_eq!(run(&[&token[..], &["https://b.example"]].concat()), Some(1));
 }

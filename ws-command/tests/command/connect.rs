@@ -79,7 +79,7 @@ fn server() -> String {
 }
 
 /// Accepts a connection, and its handshake.
-fn accepted(listener: &TcpListener) -> TcpStream {
+pub(crate) fn accepted(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut head = Vec::new();
@@ -93,6 +93,12 @@ fn accepted(listener: &TcpListener) -> TcpStream {
     let len = request.accept().unwrap().encode(&mut answer).unwrap();
     stream.write_all(&answer[..len]).unwrap();
     stream
+}
+
+/// A server's WebSocket on a connection whose handshake is done.
+pub(crate) fn server_side(stream: TcpStream) -> ws_std::WebSocket {
+    let session = Session::server(&Config::default());
+    ws_std::WebSocket::over(stream, session, ws_std::Clock::system()).unwrap()
 }
 
 #[test]

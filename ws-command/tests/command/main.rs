@@ -5,5 +5,8 @@ mod common;
 mod bench;
 mod chat;
 mod connect;
+mod places;
+mod reach;
+mod record;
 mod serve;
 mod terminal;

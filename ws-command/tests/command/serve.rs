@@ -127,6 +127,68 @@ fn who_talks_too_little_too_much_or_too_long_is_closed() {
     assert_eq!(large, CloseCode::TRY_AGAIN_LATER);
 }
 
+/// Long enough for anything that is to happen at once, and shorter than the defaults.
+const SOON: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// A connection to the echo that does nothing by itself.
+fn silent(served: &Served) -> TcpStream {
+    let mut stream = TcpStream::connect(served.address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(
+        stream,
+        "GET /echo HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        served.address
+    )
+    .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+    stream
+}
+
+/// Reads to the end, which comes soon. A reset is an end, too.
+fn rest(mut stream: &TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("{error}"),
+        _ => rest,
+    }
+}
+
+#[test]
+fn deadlines_are_those_asked_for() {
+    let served = Served::start(&["--handshake-timeout", "0.05"]);
+    let mut slow = TcpStream::connect(served.address).unwrap();
+    slow.set_read_timeout(Some(SOON)).unwrap();
+    slow.write_all(b"GET /echo HTTP/1.1\r\n").unwrap();
+    rest(&slow);
+    let served = Served::start(&["--ping-interval", "0.05"]);
+    let mut ping = [0; 1];
+    silent(&served).read_exact(&mut ping).unwrap();
+    assert_eq!(ping, [0x89]);
+    let served = Served::start(&["--ping-interval", "0.05", "--pong-timeout", "0.05"]);
+    rest(&silent(&served));
+}
+
+/// A rate is measured over ten seconds.
+#[test]
+fn who_is_too_slow_is_closed() {
+    let served = Served::start(&["--ping-interval", "0", "--min-rate", "1000"]);
+    let mut slow = silent(&served);
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    // The beginning of a message of 1000 bytes.
+    slow.write_all(&[0x81, 0xFE, 0x03, 0xE8, 0, 0, 0, 0, b'a'])
+        .unwrap();
+    let mut close = [0; 4];
+    slow.read_exact(&mut close).unwrap();
+    assert_eq!((close[0], &close[2..]), (0x88, &1008_u16.to_be_bytes()[..]));
+}
+
 #[test]
 fn fragments_are_counted() {
     let served = Served::start(&["--max-fragments", "2"]);
@@ -282,22 +344,24 @@ mod signals {
     }
 
     #[test]
+    fn a_shutdown_waits_as_long_as_asked_for() {
+        // Whichever is shorter ends those that answer no Close.
+        for [close, grace] in [["0.05", "600"], ["600", "0.05"]] {
+            let served = Served::start(&["--close-timeout", close, "--grace", grace]);
+            let stream = silent(&served);
+            served.signal(SIGTERM);
+            let last = rest(&stream);
+            assert_eq!(last.first(), Some(&0x88), "{last:?}");
+            assert_eq!(served.finish().0, Some(0));
+        }
+    }
+
+    #[test]
     fn a_second_signal_ends_it_at_once() {
         // The grace is longer than our patience: only the second signal can end it in time.
         let served = Served::start(&["--grace", "600", "--close-timeout", "600"]);
         let mut awake = served.connect("/echo");
-        let mut silent = TcpStream::connect(served.address).unwrap();
-        silent.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            silent,
-            "GET /echo HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            served.address
-        )
-        .unwrap();
-        let mut start = [0; 12];
-        silent.read_exact(&mut start).unwrap();
-        assert_eq!(&start, b"HTTP/1.1 101");
+        let _silent = silent(&served);
         served.signal(SIGTERM);
         // It is shutting down when this arrives; the silent one does not answer its Close.
         assert_eq!(closed(&mut awake), 1001);
@@ -315,14 +379,22 @@ mod signals {
         std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://").unwrap();
         let mut client = ws_std::connect(format!("ws://{address}echo?%1b")).unwrap();
-        client.close(CloseCode::NORMAL, "").unwrap();
+        client.send("one").unwrap();
+        assert_eq!(text(&mut client), "one");
+        client.close(CloseCode::new(4000).unwrap(), "").unwrap();
         let from = Client::new(format!("ws://{address}echo")).origin("http://a");
         assert!(from.connect().is_err());
         common::send_signal(&child, SIGTERM);
         let (status, _, err) = parts(&finish(child));
         assert_eq!(status, Some(0));
         assert!(err.contains(" /echo?%1b open\n"), "{err}");
-        assert!(err.contains(" /echo?%1b closed\n"), "{err}");
+        let end = err
+            .lines()
+            .find(|line| line.contains(" /echo?%1b closed with 4000 after "));
+        assert!(
+            end.is_some_and(|line| line.ends_with(" s, 1 messages")),
+            "{err}"
+        );
         let host = address.trim_end_matches('/');
         let refused = format!(" refused with 403: origin http://a is not of host {host}\n");
         assert!(err.contains(&refused), "{err}");

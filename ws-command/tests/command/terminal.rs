@@ -61,6 +61,8 @@ impl Terminal {
             .arg("connect")
             .args(args)
             .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+            .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .stdin(end())
             .stdout(end())
             .stderr(end())
@@ -83,6 +85,19 @@ impl Terminal {
             screen,
             tty: pty.slave,
         }
+    }
+
+    /// Makes the terminal so wide.
+    fn resize(&self, columns: u16) {
+        let size = rustix::termios::Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&self.keyboard, size).unwrap();
+        // It is not the controlling terminal of the process, which hears of it in this way.
+        crate::common::send_signal(&self.child, nix::sys::signal::Signal::SIGWINCH);
     }
 
     fn press(&mut self, keys: &str) {
@@ -217,7 +232,8 @@ fn commands() {
     terminal.expect("pong after ");
     terminal.press("/close 4321 because I say so\r");
     terminal.expect("closed with 4321");
-    assert_eq!(terminal.finish(), Some(1));
+    // It is how it was to end.
+    assert_eq!(terminal.finish(), Some(0));
 }
 
 #[test]
@@ -270,4 +286,95 @@ fn no_connection() {
     let terminal = Terminal::start(&["http://127.0.0.1/"]);
     terminal.expect("ws: invalid URL: the scheme is neither ws:// nor wss://");
     assert_eq!(terminal.finish(), Some(2));
+}
+
+#[test]
+fn a_line_that_is_dropped_is_kept_in_the_history() {
+    let served = Served::start(&[]);
+    let mut terminal = Terminal::start(&[&served.url("/echo")]);
+    terminal.expect("\x1b[?2004h");
+    terminal.press("not yet\x03");
+    terminal.expect("> not yet^C\r\n");
+    terminal.press(&[UP, ENTER].concat());
+    terminal.expect("< not yet\r\n");
+    terminal.press("\x03");
+    terminal.expect("closed with 1001");
+    assert_eq!(terminal.finish(), Some(0));
+}
+
+#[test]
+fn the_history_is_there_the_next_time_and_can_be_searched() {
+    let served = Served::start(&[]);
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("history-of-a-test");
+    let _ = std::fs::remove_file(&path);
+    let url = served.url("/echo");
+    let args = ["--history", path.to_str().unwrap(), &*url];
+    let mut terminal = Terminal::start(&args);
+    terminal.press("first one\r second\r");
+    terminal.expect("<  second\r\n");
+    terminal.press("/quit\r");
+    assert_eq!(terminal.finish(), Some(0));
+    let mut terminal = Terminal::start(&args);
+    terminal.expect("\x1b[?2004h");
+    terminal.press("\x12rst");
+    terminal.expect("(search: rst) first one");
+    terminal.press("\r");
+    terminal.expect("< first one\r\n");
+    terminal.press("/quit\r");
+    assert_eq!(terminal.finish(), Some(0));
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(kept, "first one\n/quit\nfirst one\n/quit\n");
+}
+
+#[test]
+fn the_line_is_painted_anew_for_another_width() {
+    let served = Served::start(&[]);
+    let mut terminal = Terminal::start(&[&served.url("/echo")]);
+    terminal.expect("\x1b[?2004h");
+    terminal.press("0123456789");
+    terminal.expect("> 0123456789");
+    terminal.resize(8);
+    // The prompt, five columns, one for the cursor.
+    terminal.expect("\x1b[K> 56789\r");
+    terminal.press("\r");
+    terminal.press("/quit\r");
+    assert_eq!(terminal.finish(), Some(0));
+}
+
+#[test]
+fn colours_are_asked_for_or_not() {
+    let served = Served::start(&[]);
+    let mut terminal = Terminal::start(&["--color", "always", &served.url("/echo")]);
+    terminal.press("hello\r");
+    terminal.expect("\x1b[36m< hello\x1b[m\r\n");
+    terminal.press("/quit\r");
+    assert_eq!(terminal.finish(), Some(0));
+}
+
+#[test]
+fn what_is_typed_while_the_server_is_away_is_sent_when_it_is_back() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let mut terminal = Terminal::start(&["--reconnect", "-x", "hello", &url]);
+    let mut first = crate::connect::accepted(&listener);
+    terminal.expect("connected to ws://");
+    terminal.expect("> ");
+    let mut hello = [0; 11];
+    first.read_exact(&mut hello).unwrap();
+    terminal.press("half a li");
+    terminal.expect("half a li");
+    drop(first);
+    terminal.expect("the connection has ended; again in ");
+    terminal.expect("> half a li");
+    terminal.press("ne\r");
+    let second = crate::connect::accepted(&listener);
+    terminal.expect("connected again");
+    // What is sent each time, and then what was typed.
+    let mut ws = crate::connect::server_side(second);
+    assert_eq!(crate::common::text(&mut ws), "hello");
+    assert_eq!(crate::common::text(&mut ws), "half a line");
+    terminal.press("/quit\r");
+    assert_eq!(crate::common::closed(&mut ws), 1000);
+    terminal.expect("closed with 1000");
+    assert_eq!(terminal.finish(), Some(0));
 }

@@ -6,14 +6,14 @@
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::common::{PATIENCE, echo, pattern, run, server, timeouts, within};
 use ws_std::{
-    Client, CloseCode, ConnectError, Error, Message, Server, Socket, StatusCode, TimedOut,
+    Client, CloseCode, ConnectError, Error, Message, Server, Socket, StatusCode, Tapped, TimedOut,
 };
 
 /// Serves one connection, and has a client at the other end of it.
@@ -87,11 +87,12 @@ fn a_shutdown_wakes_a_reader_over_any_socket() {
     within(|| serving.join()).unwrap();
 }
 
-/// How often a socket was prepared, and waited for.
+/// How often a socket was prepared, and waited for; and how long its reads were to wait.
 #[derive(Default)]
 struct Calls {
     prepared: AtomicUsize,
     waited: AtomicUsize,
+    timeouts: Mutex<Vec<Duration>>,
 }
 
 struct Counted(UnixStream, Arc<Calls>);
@@ -111,6 +112,7 @@ impl Socket for Counted {
     }
 
     fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.1.timeouts.lock().unwrap().push(timeout);
         Socket::set_read_timeout(&self.0, timeout)
     }
 
@@ -139,6 +141,51 @@ fn a_socket_is_prepared_and_waited_for_while_nothing_comes() {
         ws.close(CloseCode::NORMAL, "").unwrap();
         assert!(calls.prepared.load(Ordering::SeqCst) > 0);
         assert!(calls.waited.load(Ordering::SeqCst) > 0);
+    });
+}
+
+/// What a socket did not take at once is shown when it is given to it first, and not again.
+#[test]
+fn a_tap_is_shown_each_byte_once_however_it_leaves() {
+    between(&echo(), |socket| {
+        let shown = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&shown);
+        let client = Client::new("ws://h/").tap(move |what| {
+            if let Tapped::Sent(bytes) = what {
+                count.fetch_add(bytes.len(), Ordering::SeqCst);
+            }
+        });
+        // This one takes nothing at once.
+        let socket = Counted(socket, Arc::default());
+        let mut ws = client.connect_over(socket).unwrap();
+        let message = pattern(1_000_000);
+        ws.send(&message).unwrap();
+        assert_eq!(ws.recv().unwrap(), Some(Message::Binary(&message)));
+        let header = 2 + 8 + 4;
+        assert_eq!(shown.load(Ordering::SeqCst), header + message.len());
+        ws.close(CloseCode::NORMAL, "").unwrap();
+    });
+}
+
+/// Each read that ends without anything costs a connection that is idle a wake-up; each timeout that is
+/// set costs one that is busy a call.
+#[test]
+fn reads_wait_long_and_their_timeout_is_seldom_set() {
+    between(&echo(), |socket| {
+        let calls = Arc::new(Calls::default());
+        let socket = Counted(socket, calls.clone());
+        let client = Client::new("ws://h/").timeouts(timeouts(Some(60_000), 60_000, 60_000));
+        let mut ws = client.connect_over(socket).unwrap();
+        let before = calls.timeouts.lock().unwrap().len();
+        for _ in 0..100 {
+            ws.send("hello").unwrap();
+            assert_eq!(ws.recv().unwrap(), Some(Message::Text("hello")));
+        }
+        let set = calls.timeouts.lock().unwrap()[before..].to_vec();
+        assert!(set.len() <= 10, "{set:?}");
+        let longest = set.iter().max().expect("it was set once");
+        assert!(*longest >= Duration::from_secs(20), "{set:?}");
+        ws.close(CloseCode::NORMAL, "").unwrap();
     });
 }
 

@@ -1,4 +1,4 @@
-//! What a client's adapter is to do.
+//! What a client's adapter has to do.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -6,7 +6,7 @@ use core::fmt;
 
 use ws_proto::Message;
 
-/// What the adapter is to do. Of each kind one at a time is on its way.
+/// An action for the adapter. At most one of each kind is under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Action<'c> {
     /// Makes a GET with this query: a secret. Ends in [`Client::got`](super::Client::got) or [`Client::failed`](super::Client::failed).

@@ -17,12 +17,12 @@ pub struct ClientConfig {
     ///
     /// Default: 20 s.
     pub open_timeout: Duration,
-    /// The time that a WebSocket has to take a session over that began by polling.
+    /// The time that a WebSocket has to take over a session that began by polling.
     ///
     /// Default: 10 s.
     pub upgrade_timeout: Duration,
-    /// The longest answer to a GET, in bytes. What the server may send at a time is the server's
-    /// choice, so this is no less than what it may keep for a client.
+    /// The longest answer to a GET, in bytes. The server decides how much it sends at a time, so
+    /// allow at least what it may queue for a client.
     ///
     /// Default: 16 MiB.
     pub max_body: u64,

@@ -31,18 +31,18 @@ pub struct Config {
     ///
     /// Default: 30 s.
     pub body_timeout: Duration,
-    /// The time that a session which began by polling may take to its second request.
+    /// The time within which a session that began by polling must send a second request.
     ///
     /// Default: 10 s.
     pub unused_timeout: Duration,
-    /// The longest body of a POST, in bytes; clients are told it. It is also what the longest message
-    /// of a WebSocket has to be set to: see `ws_proto::Limits::max_message`.
+    /// The longest body of a POST, in bytes; the server announces it to clients. Set the longest
+    /// message of the WebSocket (`ws_proto::Limits::max_message`) to the same.
     ///
     /// Default: 1,000,000.
     pub max_payload: u64,
     /// The high-water mark of what waits to be sent, in bytes. A message of any length is queued
     /// while less than this waits; from then on [`SendError::Full`](crate::engine::SendError::Full)
-    /// is returned. Memory: this and one message, and while a poll is answered that once more.
+    /// is returned. Memory: this and one message, twice as much while a poll is answered.
     ///
     /// Default: 1 MiB.
     pub max_unsent: usize,
@@ -55,7 +55,7 @@ pub struct Config {
 /// Whether a session that began by polling may move to a WebSocket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Upgrades {
-    /// It may, and is told so.
+    /// It may, and the server says so.
     #[default]
     Allowed,
     /// It may not.

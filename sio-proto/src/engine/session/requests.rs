@@ -1,4 +1,4 @@
-//! Requests of a session: what each is answered, and when (Engine.IO 4, "HTTP long-polling").
+//! Requests of a session: what the session answers, and when (Engine.IO 4, "HTTP long-polling").
 
 use ws_proto::Instant;
 
@@ -13,7 +13,7 @@ use crate::engine::reason::Reason;
 use crate::engine::refusal::Refusal;
 
 impl Session {
-    /// A GET of this session has come. It is answered at once, or held. A second one while one is
+    /// Takes a GET of this session, and answers it at once or holds it. A second GET while one is
     /// held ends the session.
     pub fn get(&mut self, request: Carrier, now: Instant) {
         self.unused = None;
@@ -39,8 +39,9 @@ impl Session {
         }
     }
 
-    /// The head of a POST of this session has come, with the length that it declares, if it does. If
-    /// it is refused, its body need not be read. A second one while one is read ends the session.
+    /// Takes the head of a POST of this session, with the length in bytes that it declares, if any.
+    /// If it is refused, its body need not be read. A second one while one is read ends the
+    /// session.
     pub fn post(&mut self, request: Carrier, len: Option<u64>, content: Content, now: Instant) {
         self.unused = None;
         let wrong = match self.state {
@@ -72,11 +73,11 @@ impl Session {
         });
     }
 
-    /// The body of a POST has come. Its packets are read with [`step`](Self::step). `None` if it was
+    /// Takes the body of a POST. Its packets are read with [`step`](Self::step). `None` if it was
     /// refused, for itself or because its session is over.
     ///
-    /// Stop reading a body that grows over [`max_payload`](super::Config::max_payload), and give what
-    /// came: it is too long.
+    /// When a body exceeds [`max_payload`](super::Config::max_payload), stop reading and pass what
+    /// arrived: the session then refuses it as too long.
     #[must_use = "a POST is answered when its packets were read"]
     pub fn body<'b>(
         &mut self,
@@ -97,7 +98,7 @@ impl Session {
         }
     }
 
-    /// Reads on in the body of a POST: the next message. After the last, or when the session ends,
+    /// Returns the next message in the body of a POST. After the last, or when the session ends,
     /// the POST is answered.
     pub fn step<'b>(&mut self, payload: &mut Payload<'b>, now: Instant) -> Option<Data<'b>> {
         while let Some(posting) = self.posting {
@@ -119,8 +120,8 @@ impl Session {
         None
     }
 
-    /// A WebSocket asks to take this session over. If it may, it opens; otherwise its request is to be
-    /// answered with the refusal, and it is no carrier.
+    /// Takes the request of a WebSocket to take over this session. If it may, open it; otherwise
+    /// answer with the refusal, and forget the carrier.
     ///
     /// # Errors
     ///

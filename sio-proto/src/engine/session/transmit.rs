@@ -7,8 +7,8 @@ use ws_proto::Message;
 use crate::engine::error::ProtocolError;
 use crate::engine::refusal::Refusal;
 
-/// A request that waits for its answer, or a WebSocket: the adapter's own number for it. None comes
-/// twice while the session lives.
+/// A request that waits for its answer, or a WebSocket: the adapter's own number for it. A number
+/// is never used twice while the session lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Carrier(pub u32);
 
