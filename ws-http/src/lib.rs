@@ -64,6 +64,7 @@ mod member;
 mod metrics;
 mod origins;
 mod pace;
+mod prometheus;
 mod proxy;
 mod proxy_header;
 mod redirect;

@@ -20,7 +20,6 @@ mod exec;
 mod files;
 mod greeting;
 mod log;
-mod metrics;
 mod routes;
 mod settings;
 mod token;

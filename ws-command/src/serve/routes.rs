@@ -8,7 +8,6 @@ use ws_std::{CloseCode, Error, Next, Response, SendError, Server, StatusCode, We
 #[cfg(unix)]
 use super::exec::Exec;
 use super::log::{Entry, Log, say};
-use super::metrics;
 use super::{Args, Files};
 use crate::args::plain;
 use crate::bridge::carry;
@@ -50,7 +49,7 @@ impl Args {
         let mut server = self.sockets(server, log);
         if self.metrics {
             let handle = server.handle();
-            server = server.get("/metrics", move |_| metrics::page(&handle.metrics()));
+            server = server.get("/metrics", move |_| handle.metrics().page());
         }
         Ok(server
             .on_refusal(move |peer, refusal| log.refusal(peer, refusal))

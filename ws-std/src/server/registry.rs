@@ -48,6 +48,15 @@ impl Handle {
     /// println!("{} open, {} refused with 429", metrics.open, metrics.crowd);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// As a page for Prometheus:
+    ///
+    /// ```no_run
+    /// # let server = ws_std::Server::bind("127.0.0.1:9001")?;
+    /// let handle = server.handle();
+    /// let server = server.get("/metrics", move |_| handle.metrics().page());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let registry = self.registry.upgrade();

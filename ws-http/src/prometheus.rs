@@ -1,13 +1,25 @@
-//! `--metrics`: what the server counts, in the text format of Prometheus (version 0.0.4).
+//! What a server counts, in the text format of Prometheus (version 0.0.4).
 
 use std::fmt::Write as _;
 
-use ws_std::{Metrics, Response};
+use crate::metrics::Metrics;
+use crate::response::Response;
 
-/// The page.
-pub(super) fn page(metrics: &Metrics) -> Response {
-    Response::of("text/plain; version=0.0.4; charset=utf-8", text(metrics))
-        .header("cache-control", "no-store")
+impl Metrics {
+    /// The numbers as a page for Prometheus, which asks for it at its own pace. Nobody keeps it.
+    ///
+    /// ```
+    /// use ws_http::Metrics;
+    ///
+    /// let page = Metrics::default().page();
+    /// let text = String::from_utf8_lossy(page.body());
+    /// assert!(text.starts_with("# HELP ws_open "));
+    /// ```
+    #[must_use]
+    pub fn page(&self) -> Response {
+        Response::of("text/plain; version=0.0.4; charset=utf-8", text(self))
+            .header("cache-control", "no-store")
+    }
 }
 
 fn text(metrics: &Metrics) -> String {
@@ -20,7 +32,7 @@ fn text(metrics: &Metrics) -> String {
     );
     text.gauge(
         "ws_memory_bytes",
-        "What connections hold now, with --max-memory.",
+        "What connections hold now, where there is a budget.",
         metrics.memory,
     );
     text.counter(
@@ -88,5 +100,41 @@ impl Text {
                 reason => writeln!(self.0, "{name}{{reason=\"{reason}\"}} {value}"),
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each number once, and each series under one name, with what it means before it.
+    #[test]
+    fn every_number_is_there() {
+        let mut numbers = Metrics::default();
+        (numbers.open, numbers.opening, numbers.memory) = (101, 102, 103);
+        (numbers.accepted, numbers.opened, numbers.full) = (104, 105, 106);
+        (numbers.displaced, numbers.crowd, numbers.refused) = (107, 108, 109);
+        (numbers.unlogged, numbers.short, numbers.slow) = (110, 111, 112);
+        (numbers.idle, numbers.frames, numbers.out_of_memory) = (113, 114, 115);
+        let text = text(&numbers);
+        for number in 101..=115 {
+            let ending = format!(" {number}\n");
+            assert_eq!(text.matches(&ending).count(), 1, "{number} in {text}");
+        }
+        let mut name = "";
+        for line in text.lines() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                name = help.split(' ').next().unwrap();
+            } else {
+                assert!(
+                    line.trim_start_matches("# TYPE ").starts_with(name),
+                    "{line}"
+                );
+            }
+        }
+        assert!(
+            text.contains("ws_refused_total{reason=\"crowd\"} 108\n"),
+            "{text}"
+        );
     }
 }
