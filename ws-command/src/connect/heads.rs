@@ -33,10 +33,10 @@ fn header<'a>(line: &'a str, secret: &mut bool) -> Cow<'a, str> {
     let text = value.trim_start();
     let shown = shown_header(name, text);
     *secret = shown == REDACTED;
-    match shown {
-        _ if *secret => format!("{name}: {REDACTED}").into(),
-        shown if shown == text => line.into(),
-        shown => format!("{name}: {shown}").into(),
+    if shown == text {
+        line.into()
+    } else {
+        format!("{name}: {shown}").into()
     }
 }
 

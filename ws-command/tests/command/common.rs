@@ -64,11 +64,12 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = ws(&["serve", "--listen", "127.0.0.1:0"])
-            .args(args)
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        Self::spawn(ws(&["serve", "--listen", "127.0.0.1:0"]).args(args))
+    }
+
+    /// Starts what is a `ws serve` in the end.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

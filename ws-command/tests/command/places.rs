@@ -332,3 +332,20 @@ fn an_address_for_others_is_said() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// Each connection is a descriptor, and what a shell allows at first is few.
+#[cfg(target_os = "linux")]
+#[test]
+fn as_many_descriptors_are_used_as_the_system_allows() {
+    let mut shell = std::process::Command::new("sh");
+    let serve = "ulimit -Sn 60; ulimit -Hn 300; exec \"$0\" serve --listen 127.0.0.1:0";
+    shell.args(["-c", serve, env!("CARGO_BIN_EXE_ws")]);
+    let served = Served::spawn(shell.stdin(Stdio::null()).stdout(Stdio::piped()));
+    let id = served.child.as_ref().unwrap().id();
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+    let open = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let open: Vec<_> = open.unwrap().split_whitespace().collect();
+    assert_eq!(open[3..5], ["300", "300"]);
+}
