@@ -269,7 +269,7 @@ impl Connection {
         put_encoded(What::Event, event, namespace, None, out)
     }
 
-    /// Sends an event that the peer has to answer by `deadline`. The question comes back as
+    /// Sends an event that the peer has to answer before `until`. The question comes back as
     /// [`Acked`](Event::Acked) or from [`unanswered`](Self::unanswered), once.
     ///
     /// # Errors

@@ -20,12 +20,12 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "ORIGIN", help_heading = REQUEST)]
     origin: Option<String>,
 
-    /// Say who asks (Basic); the URL may, too: ws://name:password@host/
+    /// Send a name and a password (Basic); the URL may have them, too: ws://name:password@host/
     #[arg(short, long, value_name = "NAME:PASSWORD", env = "WS_USER", hide_env_values = true,
         value_parser = user, conflicts_with = "token", help_heading = REQUEST)]
     user: Option<Secret<Credentials>>,
 
-    /// Say who asks by a token (Bearer)
+    /// Send a token (Bearer)
     #[arg(long, value_name = "TOKEN", env = "WS_TOKEN", hide_env_values = true,
         value_parser = token, help_heading = REQUEST)]
     token: Option<Secret<String>>,

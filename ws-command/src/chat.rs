@@ -51,9 +51,10 @@ pub(crate) struct BadName {
 pub(crate) struct Bounds {
     /// The most members of a room; the next is closed with 1013.
     pub(crate) members: usize,
-    /// The longest line, in bytes; who sends a longer one is closed with 1009.
+    /// The longest line, in bytes; a member that sends a longer one is closed with 1009.
     pub(crate) line: usize,
-    /// The most lines a second, and twice as many at once; who sends more is closed with 1008.
+    /// The most lines a second, and twice as many at once; a member that sends more is closed with
+    /// 1008.
     pub(crate) lines: Option<u32>,
 }
 
@@ -190,7 +191,7 @@ impl<S: Seat> Rooms<S> {
         }
     }
 
-    /// Takes a place, and tells everyone in the room. `None` if there is none.
+    /// Takes a place, and tells everyone in the room. `None` if no place is free.
     pub(crate) fn join(&self, place: Place, seat: S) -> Option<Member<S>> {
         let Place { room, name } = place;
         loop {

@@ -232,7 +232,7 @@ impl Admission {
 }
 
 impl Owner {
-    /// Who has an address; nobody is counted who is on this machine.
+    /// The owner of an address, or `None` for this machine, which is not counted.
     fn of(address: IpAddr) -> Option<Self> {
         let address = address.to_canonical();
         if address.is_loopback() {

@@ -233,7 +233,7 @@ impl BodyReader {
     }
 }
 
-/// How the length of a body is told (RFC 9112 §6.3).
+/// How the head of an answer gives the length of its body (RFC 9112 §6.3).
 fn framing(status: StatusCode, headers: &HeaderMap) -> Result<Stage, BodyError> {
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Ok(Stage::Complete);

@@ -178,8 +178,8 @@ impl<W: Member> Shared<W> {
         }
     }
 
-    /// Offers a message to all members but one, and keeps it if somebody may want it later. Asks for
-    /// no memory without need: whom there is none for, it dismisses.
+    /// Offers a message to all members but one, and keeps it if somebody may want it later.
+    /// Allocates no more than it needs, and dismisses a member for which an allocation fails.
     fn deliver(
         &self,
         message: &Prepared,

@@ -105,7 +105,7 @@ impl<P, S> Routes<P, S> {
         Ok(())
     }
 
-    /// The place at a path, which is made if there is none.
+    /// The place at a path, made if it does not exist.
     fn place(&mut self, path: &str) -> Result<&mut Place<P, S>, RouteError> {
         let at = match self.places.iter().position(|place| place.path == path) {
             Some(at) => at,

@@ -86,7 +86,7 @@ impl Trusted {
     ///
     /// # Errors
     ///
-    /// One of them is none.
+    /// One of them is neither an address nor a network.
     pub fn forwarded<S: AsRef<str>>(
         networks: impl IntoIterator<Item = S>,
     ) -> Result<Self, InvalidNetwork> {
@@ -98,7 +98,7 @@ impl Trusted {
     ///
     /// # Errors
     ///
-    /// One of them is none.
+    /// One of them is neither an address nor a network.
     pub fn x_forwarded<S: AsRef<str>>(
         networks: impl IntoIterator<Item = S>,
     ) -> Result<Self, InvalidNetwork> {
@@ -110,7 +110,7 @@ impl Trusted {
     ///
     /// # Errors
     ///
-    /// One of them is none.
+    /// One of them is neither an address nor a network.
     pub fn proxy_protocol<S: AsRef<str>>(
         networks: impl IntoIterator<Item = S>,
     ) -> Result<Self, InvalidNetwork> {

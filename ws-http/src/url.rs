@@ -107,7 +107,7 @@ impl fmt::Debug for Url {
 /// What comes along when a URL is copied.
 const AROUND: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// The scheme, or the one that is meant where there is none: `localhost:9001` has none.
+/// The scheme, or `ws` where the text has none: `localhost:9001` has none.
 fn split_scheme(text: &str) -> (&str, &str) {
     let is_scheme = |text: &str| {
         text.bytes()

@@ -61,7 +61,7 @@ use crate::topics::Slow;
 /// waits already is closed with 1013; one that cannot be sent to for another reason with 1011. That
 /// it is closing already is no error.
 pub trait Handler {
-    /// The application's part of a connection: `()` if there is none.
+    /// The application's data for a connection, or `()`.
     type Data;
 
     /// Decides about a request for a WebSocket, and makes the connection's data. For each that it
@@ -130,7 +130,7 @@ pub enum Closed<'a> {
 /// A connection, while the handler is called for it.
 #[derive(Debug)]
 pub struct Conn<'a, D> {
-    /// The application's part: what [`open`](Handler::open) has returned.
+    /// The application's data, which [`open`](Handler::open) returned.
     pub data: &'a mut D,
     pub(crate) id: Id,
     pub(crate) outgoing: &'a mut Outgoing,

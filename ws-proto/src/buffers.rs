@@ -62,10 +62,10 @@ impl Buffers {
         Self::received(alloc::vec![0; read.max(Limits::MIN_READ)], 0..0)
     }
 
-    /// Makes a pair in which something was received already, at `filled` in `bytes`. So a runtime
-    /// that owns the buffer while the system fills it can hand it in, and the bytes after the head
-    /// of a handshake need not be copied. Leave room for [`Limits::LEFT_OVER`] bytes before them,
-    /// and nothing moves after a frame that was cut.
+    /// Makes a pair that holds received bytes already, at `filled` in `bytes`. So a runtime that
+    /// owns the buffer while the system fills it can hand it in, and the bytes after the head of a
+    /// handshake need not be copied. Leave room for [`Limits::LEFT_OVER`] bytes before them, and
+    /// nothing moves after a frame that was cut.
     #[must_use]
     pub fn received(bytes: Vec<u8>, filled: Range<usize>) -> Self {
         let read = ReadBuffer {

@@ -60,7 +60,7 @@ pub(crate) enum Peer {
     Closed(Option<CloseCode>),
     /// Its stream has ended after that.
     Ended(Option<CloseCode>),
-    /// It broke the protocol, or its stream ended without a Close, or memory could not be had.
+    /// It broke the protocol, or its stream ended without a Close, or an allocation failed.
     Failed(ProtocolError),
 }
 

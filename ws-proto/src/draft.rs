@@ -61,7 +61,8 @@ impl Draft {
         }
     }
 
-    /// Takes as much of `bytes` as there is room for: 0 if it [is full](Self::is_full).
+    /// Takes as much of `bytes` as there is room for, and returns how many: 0 if it [is
+    /// full](Self::is_full).
     ///
     /// # Errors
     ///
@@ -104,9 +105,9 @@ impl Draft {
         Ok(())
     }
 
-    /// Gives a message up that is not finished. If nothing of it was sent, nothing is; otherwise it
-    /// can only be ended together with the connection, by this Close (1011): half a message must not
-    /// look like a whole one.
+    /// Gives up a message that is not finished. If nothing of it was sent, nothing is; otherwise it
+    /// can only be ended together with the connection, by this Close (1011): half a message must
+    /// not look like a whole one.
     #[must_use]
     pub fn abandon(&mut self) -> Option<Close<'static>> {
         self.bytes = Vec::new();
@@ -122,13 +123,13 @@ impl Draft {
         self.bytes.len()
     }
 
-    /// Whether nothing was collected that is not sent.
+    /// Whether no collected byte waits to be sent.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Whether it takes nothing more before what it has is [sent](Self::send).
+    /// Whether it takes nothing more until its bytes are [sent](Self::send).
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.bytes.len() == Self::MAX

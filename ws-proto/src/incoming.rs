@@ -249,8 +249,8 @@ impl Incoming {
         self.buffer.is_none()
     }
 
-    /// The memory that it holds, in bytes: a message that arrives, the room to read into, and, with
-    /// compression, what the peer's messages refer to.
+    /// The memory that this half holds, in bytes: a message that arrives, the room to read into,
+    /// and, with compression, what the peer's messages refer to.
     #[must_use]
     pub fn memory(&self) -> usize {
         let buffer = self.buffer.as_ref().map_or(0, |held| {

@@ -53,7 +53,7 @@ impl Instant {
     /// The last moment there is, 584 years after the epoch. Nothing is ever due at it.
     const NEVER: Self = Self(u64::MAX);
 
-    /// The moment this long after the epoch, or the last there is.
+    /// The moment this long after the epoch, or the last one that the type can hold.
     #[must_use]
     pub fn from_epoch(elapsed: Duration) -> Self {
         u64::try_from(elapsed.as_nanos()).map_or(Self::NEVER, Self)
@@ -71,7 +71,7 @@ impl Instant {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// The moment this much later, or the last there is.
+    /// The moment this much later, or the last one that the type can hold.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(Self::from_epoch(duration).0))

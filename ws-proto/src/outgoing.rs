@@ -101,9 +101,9 @@ impl Outgoing {
         self.sender.close(close)
     }
 
-    /// The bytes to write next, in one piece. Control frames go before messages that were not begun
-    /// to be written, and the Close after all. If there is no memory for a control frame, the
-    /// connection has failed; the next step says so.
+    /// The bytes to write next, in one piece. Control frames go before messages of which no byte
+    /// was written yet, and the Close after all of them. If there is no memory for a control frame,
+    /// the connection has failed; the next step says so.
     #[inline]
     pub fn unsent(&mut self) -> &[u8] {
         self.move_control();
@@ -172,13 +172,13 @@ impl Outgoing {
         }
     }
 
-    /// Reports that the transport took nothing of what is to be written: what it takes after
-    /// that is a sign of life. What it takes right after another piece is not one.
+    /// Reports that the transport took nothing of what is to be written: what it takes after that
+    /// is a sign of life. What it takes right after another piece does not count.
     pub const fn on_blocked(&mut self) {
         self.liveness.on_blocked();
     }
 
-    /// Whether there is something to be written.
+    /// Whether bytes wait to be written.
     #[inline]
     #[must_use]
     pub fn wants_write(&self) -> bool {

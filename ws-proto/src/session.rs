@@ -157,8 +157,8 @@ impl Session {
         self.incoming.eof(&mut self.outgoing)
     }
 
-    /// Goes on as far as it can without handing anything out, and returns what [`step`](Self::step)
-    /// would give. For loops that return a message: they cannot hold it while they go on.
+    /// Goes on as far as it can without handing anything out, and says what [`step`](Self::step)
+    /// would return. For loops that return a message: they cannot hold it while they go on.
     ///
     /// # Errors
     ///
@@ -206,8 +206,7 @@ impl Session {
         self.incoming.control(&mut self.outgoing)
     }
 
-    /// Goes on to where some of a message can be [read](Self::read): see
-    /// [`Incoming::ready_to_read`].
+    /// Goes on until some of a message can be [read](Self::read): see [`Incoming::ready_to_read`].
     ///
     /// # Errors
     ///
@@ -216,7 +215,7 @@ impl Session {
         self.incoming.ready_to_read(&mut self.outgoing)
     }
 
-    /// Reads some of a message, however long that is: how many bytes, and 0 at its end. See
+    /// Reads some of a message of any length, and returns the number of bytes, 0 at its end. See
     /// [`Incoming::read`].
     ///
     /// ```

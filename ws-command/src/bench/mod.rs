@@ -68,13 +68,13 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "SECONDS", default_value = "10", value_parser = duration)]
     duration: Duration,
 
-    /// Measure so many messages instead, from the first on
+    /// Measure this many messages instead, from the first on
     #[arg(long, value_name = "N", conflicts_with = "duration",
         value_parser = clap::value_parser!(u64).range(1..))]
     messages: Option<u64>,
 
-    /// Send so many messages a second over all connections, whether the server keeps up or not: an
-    /// open loop, in which a latency counts from when its message was due
+    /// Send this many messages a second over all connections, whether or not the server keeps up:
+    /// an open loop, in which a latency counts from when its message was due
     #[arg(long, value_name = "PER SECOND", value_parser = rate,
         conflicts_with_all = ["messages", "in_flight"])]
     rate: Option<f64>,

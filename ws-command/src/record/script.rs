@@ -64,7 +64,7 @@ pub(crate) enum Unreadable {
 ///
 /// # Errors
 ///
-/// The first line that is none.
+/// The first invalid line.
 pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, Unreadable> {
     let mut lines = text.lines().zip(1..);
     if lines

@@ -67,31 +67,31 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = Quota::DEFAULT.per_address.unwrap_or(usize::MAX))]
     max_per_address: usize,
 
-    /// The most memory that all connections hold together, such as 512MiB; who would pass it is
-    /// closed (1013) [default: no bound]
+    /// The most memory that all connections hold together, such as 512MiB; a client that would
+    /// exceed it is closed (1013) [default: no bound]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_memory: Option<u64>,
 
-    /// The longest time without a message; who says nothing for longer is closed (1008)
+    /// The longest time without a message; a client that is silent for longer is closed (1008)
     /// [default: none]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     max_idle: Option<Duration>,
 
-    /// The most frames a second; who sends more is closed (1008) [default: no bound]
+    /// The most frames a second; a client that sends more is closed (1008) [default: no bound]
     #[arg(long, value_name = "N")]
     max_frames: Option<u32>,
 
-    /// The fewest bytes a second of a message that has begun; who is slower is closed (1008)
+    /// The fewest bytes a second of a message that has begun; a slower client is closed (1008)
     /// [default: none]
     #[arg(long, value_name = "BYTES")]
     min_rate: Option<u32>,
 
-    /// The longest line of the chat; who sends a longer one is closed (1009)
+    /// The longest line of the chat; a client that sends a longer one is closed (1009)
     #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = bytes)]
     max_line: u64,
 
-    /// The most lines a second of a member of the chat; who sends more is closed (1008); 0 for no
-    /// bound
+    /// The most lines a second of a member of the chat; one that sends more is closed (1008); 0 for
+    /// no bound
     #[arg(long, value_name = "N", default_value_t = 20)]
     max_lines: u32,
 
@@ -100,7 +100,8 @@ pub(crate) struct Args {
     max_members: usize,
 
     /// Answer for this host, such as chat.example, or for `any`; repeatable; IP addresses and
-    /// localhost always are [default: any, unless it listens on a loopback or a private address]
+    /// localhost are always included [default: any, unless it listens on a loopback or a private
+    /// address]
     #[arg(long, value_name = "NAME", value_parser = host)]
     host: Vec<String>,
 
@@ -141,7 +142,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = TLS)]
     ca: Option<PathBuf>,
 
-    /// Let only those in who have this token: as Bearer, as ?token= in the URL, or as the cookie
+    /// Admit only clients that have this token: as Bearer, as ?token= in the URL, or as the cookie
     /// that a page gets for it
     #[arg(long, value_name = "TOKEN", env = "WS_TOKEN", hide_env_values = true, value_parser = Token::new)]
     token: Option<Token>,

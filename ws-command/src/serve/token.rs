@@ -6,7 +6,7 @@ use ws_std::{Bearer, InvalidCredentials, Request, Response, StatusCode};
 /// The name in the query and of the cookie.
 const NAME: &str = "token";
 
-/// Lets those in who have the token.
+/// Admits clients that have the token.
 #[derive(Clone)]
 pub(super) struct Token {
     text: String,
@@ -26,7 +26,7 @@ impl Token {
         format!("?{NAME}={}", self.text.replace('+', "%2B"))
     }
 
-    /// The answer to who does not have it. A browser cannot send headers with a WebSocket, so a page
+    /// The answer to a client without it. A browser cannot send headers with a WebSocket, so a page
     /// whose URL has the token gets it as a cookie, which no page of another site makes it send.
     pub(super) fn check(&self, request: &mut Request) -> Option<Response> {
         let Err(refusal) = self.bearer.check(request) else {

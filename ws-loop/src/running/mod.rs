@@ -44,7 +44,7 @@ pub(crate) struct Running<H: Handler> {
     connections: Connections<H::Data>,
     wheel: Wheel,
     post: Post,
-    /// The pair that is lent to whoever is served.
+    /// The pair of buffers that is lent to the connection being served.
     buffers: Buffers,
     scratch: Vec<u8>,
     /// Those that were cut short.
