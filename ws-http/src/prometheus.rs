@@ -15,7 +15,6 @@ impl Metrics {
     /// let text = String::from_utf8_lossy(page.body());
     /// assert!(text.starts_with("# HELP ws_open "));
     /// ```
-    #[must_use]
     pub fn page(&self) -> Response {
         Response::of("text/plain; version=0.0.4; charset=utf-8", text(self))
             .header("cache-control", "no-store")
