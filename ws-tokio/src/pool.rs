@@ -14,6 +14,8 @@ const KEPT: usize = 16;
 
 thread_local! {
     static POOL: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
+    /// What writers write from: pairs without a buffer to read into.
+    static WRITING: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The most contexts that a thread keeps: 150 to 380 KiB each.
@@ -42,6 +44,28 @@ pub(crate) fn take_back(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     // While a thread ends there is no pool any more, and the pair is freed.
     let _ = POOL.try_with(|pool| {
         let mut kept = pool.borrow_mut();
+        if kept.len() < KEPT && buffers.has_memory() {
+            kept.push(buffers);
+        }
+    });
+}
+
+/// Lends memory to write from to a writer that queues something, if none is there yet.
+pub(crate) fn lend_to_write(outgoing: &mut Outgoing) {
+    if outgoing.memory() == 0 {
+        let kept = WRITING.try_with(|kept| kept.borrow_mut().pop());
+        if let Some(mut buffers) = kept.ok().flatten() {
+            outgoing.attach(&mut buffers);
+        }
+    }
+}
+
+/// Takes memory back after everything in it was written.
+pub(crate) fn take_back_written(outgoing: &mut Outgoing) {
+    let mut buffers = Buffers::default();
+    outgoing.detach(&mut buffers);
+    let _ = WRITING.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
         if kept.len() < KEPT && buffers.has_memory() {
             kept.push(buffers);
         }
