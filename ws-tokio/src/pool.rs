@@ -12,6 +12,9 @@ use ws_proto::{Buffers, Incoming, Limits, Outgoing};
 /// The most pairs that a thread keeps; more are given back to the allocator.
 const KEPT: usize = 16;
 
+/// The most bytes to write from that are kept after a writer: what one large message took is freed.
+const LARGEST: usize = 256 << 10;
+
 thread_local! {
     static POOL: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
     /// What writers write from: pairs without a buffer to read into.
@@ -62,8 +65,12 @@ pub(crate) fn lend_to_write(outgoing: &mut Outgoing) {
 
 /// Takes memory back after everything in it was written.
 pub(crate) fn take_back_written(outgoing: &mut Outgoing) {
+    let is_large = outgoing.memory() > LARGEST;
     let mut buffers = Buffers::default();
     outgoing.detach(&mut buffers);
+    if is_large {
+        return;
+    }
     let _ = WRITING.try_with(|kept| {
         let mut kept = kept.borrow_mut();
         if kept.len() < KEPT && buffers.has_memory() {
