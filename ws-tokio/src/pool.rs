@@ -12,8 +12,13 @@ use ws_proto::{Buffers, Incoming, Limits, Outgoing};
 /// The most pairs that a thread keeps; more are given back to the allocator.
 const KEPT: usize = 16;
 
+/// The most bytes to write from that are kept after a writer: what one large message took is freed.
+const LARGEST: usize = 256 << 10;
+
 thread_local! {
     static POOL: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
+    /// What writers write from: pairs without a buffer to read into.
+    static WRITING: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The most contexts that a thread keeps: 150 to 380 KiB each.
@@ -42,6 +47,32 @@ pub(crate) fn take_back(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     // While a thread ends there is no pool any more, and the pair is freed.
     let _ = POOL.try_with(|pool| {
         let mut kept = pool.borrow_mut();
+        if kept.len() < KEPT && buffers.has_memory() {
+            kept.push(buffers);
+        }
+    });
+}
+
+/// Lends memory to write from to a writer that queues something, if none is there yet.
+pub(crate) fn lend_to_write(outgoing: &mut Outgoing) {
+    if outgoing.memory() == 0 {
+        let kept = WRITING.try_with(|kept| kept.borrow_mut().pop());
+        if let Some(mut buffers) = kept.ok().flatten() {
+            outgoing.attach(&mut buffers);
+        }
+    }
+}
+
+/// Takes memory back after everything in it was written.
+pub(crate) fn take_back_written(outgoing: &mut Outgoing) {
+    let is_large = outgoing.memory() > LARGEST;
+    let mut buffers = Buffers::default();
+    outgoing.detach(&mut buffers);
+    if is_large {
+        return;
+    }
+    let _ = WRITING.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
         if kept.len() < KEPT && buffers.has_memory() {
             kept.push(buffers);
         }

@@ -438,6 +438,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ) -> Result<(), Error> {
         self.shared.run(|wire, cx| {
             wire.check_open()?;
+            pool::lend_to_write(&mut wire.outgoing);
             pool::with_context(&mut wire.outgoing, len, queue)?;
             // What it does not take now the reader writes.
             match wire.poll_flush(cx) {
@@ -457,6 +458,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
             let room = wire.poll_room(cx)?;
             match queue.take_if(|_| room.is_ready()) {
                 Some(queue) => {
+                    pool::lend_to_write(&mut wire.outgoing);
                     let queued = pool::with_context(&mut wire.outgoing, len, queue);
                     Poll::Ready(queued.map_err(Error::from))
                 }

@@ -8,11 +8,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_http::Ended;
-use ws_proto::{
-    Buffers, CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError, Session, State,
-};
+use ws_proto::{CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError, Session, State};
 
 use crate::home::Home;
+use crate::pool;
 
 /// The stream, and everything that is to be written to it.
 ///
@@ -144,10 +143,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.writes
     }
 
-    /// Frees the memory to write from, if nothing is left in it.
+    /// Gives back the memory to write from, if nothing is left in it.
     pub(crate) fn release(&mut self) {
         if !self.outgoing.wants_write() {
-            self.outgoing.detach(&mut Buffers::default());
+            pool::take_back_written(&mut self.outgoing);
         }
     }
 

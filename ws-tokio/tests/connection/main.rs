@@ -4,6 +4,7 @@
 mod common;
 
 mod alive;
+mod allocations;
 mod cancel;
 mod traits;
 mod transcripts;
