@@ -5,9 +5,9 @@
 #
 # The testsuite (`wstest`) is the one on PATH; else it is installed into target/autobahn with a Python 2.7 (on PATH or
 # pyenv's), which is the only Python it runs on; else it runs from its Docker image. Reports for reading in a browser:
-# target/autobahn/ROLE/index.html.
+# target/autobahn/ROLE/index.html, for ws-tokio target/autobahn/tokio/ROLE/index.html.
 #
-# Another program can stand in for ours, to compare:
+# Ours are those of ws-std; with WS_ADAPTER=tokio they are those of ws-tokio. Another program can stand in, to compare:
 #   WS_SERVE   command of an echo server on /echo that prints a line `listening ... PORT`
 #   WS_CLIENT  command of a testee client; the URL of the fuzzing server is appended
 set -euo pipefail
@@ -26,11 +26,28 @@ if [[ ! $role =~ ^(server|client|all)$ || ! $cases =~ ^[0-9][0-9.*,]*$ ]]; then
 fi
 
 out=$PWD/target/autobahn
+# Where the testsuite is installed.
+venv=$out/venv
 bin=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 expected=$PWD/tests/autobahn-expected.txt
 # Finds a free port, and compares reports.
 report=$bin/examples/autobahn_report
 mkdir -p "$out"
+
+# Reports of one adapter do not end up among those of the other.
+case ${WS_ADAPTER-std} in
+std) ;;
+tokio)
+    out+=/tokio
+    mkdir -p "$out"
+    WS_SERVE=${WS_SERVE-$bin/examples/autobahn_tokio serve}
+    WS_CLIENT=${WS_CLIENT-$bin/examples/autobahn_tokio connect}
+    ;;
+*)
+    echo "autobahn: no such adapter: $WS_ADAPTER" >&2
+    exit 2
+    ;;
+esac
 
 pids=()
 end_processes() {
@@ -72,16 +89,16 @@ find_wstest() {
     # Asked to run, not only looked up: the newest release on the package index does not start.
     if wstest --help >/dev/null 2>&1; then
         wstest=(wstest)
-    elif [[ -x $out/venv/bin/wstest ]]; then
-        wstest=("$out/venv/bin/wstest")
+    elif [[ -x $venv/bin/wstest ]]; then
+        wstest=("$venv/bin/wstest")
     elif python=$(python27); then
         echo "autobahn: installing the testsuite into target/autobahn/venv"
         {
             "$python" -m pip install --upgrade --target "$out/virtualenv" virtualenv==20.15.1 &&
-                PYTHONPATH=$out/virtualenv "$python" -m virtualenv --clear "$out/venv" &&
-                "$out/venv/bin/pip" install autobahntestsuite==0.8.2
+                PYTHONPATH=$out/virtualenv "$python" -m virtualenv --clear "$venv" &&
+                "$venv/bin/pip" install autobahntestsuite==0.8.2
         } >"$out/install.log" 2>&1 || { tail -n 20 "$out/install.log" >&2; die "the testsuite could not be installed"; }
-        wstest=("$out/venv/bin/wstest")
+        wstest=("$venv/bin/wstest")
     elif docker info >/dev/null 2>&1; then
         wstest=(docker run --rm --init --network host --user "$(id -u):$(id -g)" --volume "$out:$out"
             crossbario/autobahn-testsuite wstest)
@@ -130,6 +147,7 @@ server_says_port() {
 
 build_server() { cargo build --release -p ws-command; }
 build_client() { cargo build --release -p ws-tests --example autobahn_client; }
+build_adapter() { cargo build --release -p ws-tests --example autobahn_tokio; }
 build_report() { cargo build --release -p ws-tests --example autobahn_report; }
 
 test_server() {
@@ -191,6 +209,7 @@ test_all() {
 status=0
 find_wstest
 build_report
+[[ -z ${WS_ADAPTER-} ]] || build_adapter
 case $role in
 all) test_all ;;
 *)
