@@ -1,6 +1,6 @@
 //! The listener: accepting goes on whatever happens to a connection.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -25,28 +25,97 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The time to wait for descriptors or memory to become free.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
-pub(crate) fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-    let mut last = io::ErrorKind::InvalidInput.into();
-    for address in address.to_socket_addrs()? {
-        match listen_at(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
+/// Listens at all addresses: a name such as `localhost` has one of each family. One that this machine
+/// does not have is left out if there is another. With port 0 all have the one that the first has
+/// picked.
+pub(crate) fn listen(addresses: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut addresses: Vec<_> = addresses.to_socket_addrs()?.collect();
+    let mut seen = HashSet::new();
+    addresses.retain(|address| seen.insert(*address));
+    let is_one = addresses.len() == 1;
+    let mut picked = None;
+    let mut lacks = io::ErrorKind::InvalidInput.into();
+    for mut address in addresses {
+        if address.port() == 0 {
+            address.set_port(picked.unwrap_or(0));
+        }
+        match listen_at(address, is_one) {
+            Ok(listener) => {
+                if picked.is_none() {
+                    picked = Some(listener.local_addr()?.port());
+                }
+                listeners.push(listener);
+            }
+            Err(error) if is_not_here(&error) => lacks = error,
+            Err(error) => return Err(error),
         }
     }
-    Err(last)
+    if listeners.is_empty() {
+        return Err(lacks);
+    }
+    Ok(listeners)
 }
 
-fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+/// The system does not speak that version of IP: an error that std has no kind for.
+const NO_FAMILY: i32 = if cfg!(windows) {
+    10_047
+} else if cfg!(any(target_os = "android", target_os = "linux")) {
+    97
+} else {
+    47
+};
+
+/// Whether this machine does not have such an address.
+fn is_not_here(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)
+}
+
+fn listen_at(address: SocketAddr, is_one: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // As std does: a port whose last server has just ended can be bound again.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    // By itself, that for all addresses of IPv6 may be for those of IPv4, too: as the system does it.
+    if address.is_ipv6() && !is_one {
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
+/// Accepts from all listeners until the server stops, and waits for the connections to end.
+pub(crate) fn run(listeners: Vec<TcpListener>, core: &Arc<Core>) -> io::Result<()> {
+    let ended = thread::scope(|threads| {
+        let mut listeners = listeners.into_iter();
+        let first = listeners.next();
+        let mut others = Vec::new();
+        for listener in listeners {
+            let thread = thread::Builder::new().name("ws-accept".into());
+            let begun = thread.spawn_scoped(threads, || accept(listener, core));
+            match begun {
+                Ok(thread) => others.push(thread),
+                Err(error) => {
+                    core.registry.stop();
+                    return Err(error);
+                }
+            }
+        }
+        let mut ended = first.map_or(Ok(()), |first| accept(first, core));
+        for other in others {
+            // A thread that accepts does not panic.
+            let other = other.join().unwrap_or(Ok(()));
+            ended = ended.and(other);
+        }
+        ended
+    });
+    core.registry.wind_down(core.grace);
+    ended
+}
+
+/// Accepts from one listener. If that fails, the server stops.
+fn accept(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     // Not every system has it for accept; there the connection to ourselves wakes us.
     let _ = SockRef::from(&listener).set_read_timeout(Some(LOOK));
     let (mut refused, mut shortage) = (Refused::default(), Shortage::default());
@@ -58,7 +127,10 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
             Ok((stream, peer)) => start(core, core.over_tls(stream.into()), peer, &mut refused),
             Err(error) if is_timeout(&error) => refused.forget(Instant::now()),
             Err(error) => match error.kind() {
-                io::ErrorKind::InvalidInput => break Err(error),
+                io::ErrorKind::InvalidInput => {
+                    core.registry.stop();
+                    break Err(error);
+                }
                 // The client gave up before we came, or a signal did.
                 io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::ConnectionReset
@@ -76,7 +148,6 @@ pub(crate) fn run(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
     };
     // The system refuses clients that come now, so none waits for us in vain.
     drop((listener, refused));
-    core.registry.wind_down(core.grace);
     ended
 }
 

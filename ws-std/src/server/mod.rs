@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,9 +64,12 @@ type Report = dyn Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send +
 /// 1011 after an error or a panic, which ends nothing else.
 #[must_use = "call `run`"]
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     core: Core,
 }
+
+/// The address of a server that has none.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// The server itself needs a twentieth of it; the rest is for the application's code.
 const STACK: usize = 256 << 10;
@@ -92,17 +95,43 @@ struct Core {
 }
 
 impl Server {
-    /// Listens at an address. Port 0 picks a free one, which [`local_addr`](Self::local_addr)
-    /// returns.
+    /// Listens at an address, or at several: `localhost` is `127.0.0.1` and `::1`, and a slice has as
+    /// many as it has. One that this machine does not have is left out if there is another. Port 0
+    /// picks a free one, which [`local_addr`](Self::local_addr) returns.
     ///
     /// # Errors
     ///
-    /// The address cannot be bound.
+    /// An address cannot be bound.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        let listener = accept::listen(address)?;
-        let registry = Registry::new(listener.local_addr()?);
+        Self::with(accept::listen(address)?)
+    }
+
+    /// Serves what a listener accepts that somebody else has made: systemd, for example, which passes
+    /// it on as descriptor 3 (`LISTEN_FDS`); the crate `listenfd` takes it from there.
+    ///
+    /// ```no_run
+    /// use std::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:9001")?;
+    /// ws_std::Server::over(listener)?
+    ///     .websocket("/echo", |mut ws, _request| ws.for_each(|message, tx| tx.send(message)))
+    ///     .run()
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The listener has no address.
+    pub fn over(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(false)?;
+        Self::with(vec![listener])
+    }
+
+    fn with(listeners: Vec<TcpListener>) -> io::Result<Self> {
+        let addresses: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
+        let registry = Registry::new(addresses?);
         Ok(Self {
-            listener,
+            listeners,
             core: Core {
                 site: Site::new(),
                 misspelt: None,
@@ -439,10 +468,17 @@ impl Server {
         self
     }
 
-    /// The address at which the server listens.
+    /// The address at which the server listens, the first if there are several.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.core.registry.address()
+        let first = self.local_addrs().first();
+        first.copied().unwrap_or(ANYWHERE)
+    }
+
+    /// The addresses at which the server listens.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        self.core.registry.addresses()
     }
 
     /// Makes a handle that shuts the server down from another thread.
@@ -483,14 +519,14 @@ impl Server {
     /// # Errors
     ///
     /// A path that was added is misspelt or taken: it holds the [`RouteError`]. After that only if
-    /// the listener itself fails. Failed connections and a shortage of descriptors or
+    /// a listener itself fails. Failed connections and a shortage of descriptors or
     /// threads are not errors: the server goes on as soon as it can.
     pub fn run(self) -> io::Result<()> {
         if let Some(misspelt) = self.core.misspelt {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, misspelt));
         }
         let core = Arc::new(self.core);
-        let ended = accept::run(self.listener, &core);
+        let ended = accept::run(self.listeners, &core);
         core.log.end();
         ended
     }
@@ -544,7 +580,7 @@ impl Core {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("listener", &self.listener)
+            .field("listeners", &self.listeners)
             .field("config", &self.core.config)
             .finish_non_exhaustive()
     }

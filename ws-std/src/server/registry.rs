@@ -67,7 +67,7 @@ impl Handle {
 /// The connections of a server.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     inner: Mutex<Inner>,
     changed: Condvar,
     counters: Arc<Counters>,
@@ -107,9 +107,9 @@ pub(crate) struct Entry {
 }
 
 impl Registry {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(addresses: Vec<SocketAddr>) -> Self {
         Self {
-            address,
+            addresses,
             inner: Mutex::new(Inner {
                 phase: Phase::Running,
                 admission: Admission::new(Quota::DEFAULT),
@@ -144,8 +144,26 @@ impl Registry {
         metrics
     }
 
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
+    /// Where the server listens.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The address of the listener that a connection came to, whose own address on our side `local`
+    /// finds out.
+    pub(crate) fn listener(&self, local: impl FnOnce() -> Option<IpAddr>) -> IpAddr {
+        let first = match *self.addresses {
+            [] => return Ipv4Addr::UNSPECIFIED.into(),
+            [only] => return only.ip(),
+            [first, ..] => first.ip(),
+        };
+        let Some(local) = local() else {
+            return first;
+        };
+        let is_any = |ip: &IpAddr| ip.is_unspecified() && ip.is_ipv4() == local.is_ipv4();
+        let mut ips = self.addresses.iter().map(SocketAddr::ip);
+        let same = ips.find(|ip| *ip == local || is_any(ip));
+        same.unwrap_or(first)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -182,7 +200,8 @@ impl Registry {
         self.wait_until(LAST_MOMENT, |inner| inner.live.is_empty());
     }
 
-    fn stop(&self) {
+    /// Ends the server in good order; called again, at once.
+    pub(crate) fn stop(&self) {
         let mut inner = self.inner();
         inner.phase = match inner.phase {
             Phase::Running => Phase::Stopping,
@@ -196,15 +215,17 @@ impl Registry {
         self.wake_accept();
     }
 
-    /// Wakes the listener with a connection, so that it looks and stops accepting.
+    /// Wakes the listeners with a connection each, so that they look and stop accepting.
     fn wake_accept(&self) {
-        let ip = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        let address = SocketAddr::new(ip, self.address.port());
-        let _ = TcpStream::connect_timeout(&address, LAST_MOMENT);
+        for address in &self.addresses {
+            let ip = match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+                ip => ip,
+            };
+            let address = SocketAddr::new(ip, address.port());
+            let _ = TcpStream::connect_timeout(&address, LAST_MOMENT);
+        }
     }
 
     /// Waits for at most `patience`; one that is too long for the clock has no end.

@@ -156,8 +156,8 @@ fn answer<'c, 'b>(
     peer: &mut SocketAddr,
     entry: &Entry,
 ) -> Result<(Accept<'b>, Box<Opened<'c>>), Answer> {
-    let own = core.registry.address().ip();
-    let listener = Hosts::listener(own, || Some(stream.local_addr()?.ip()));
+    let local = || Some(stream.local_addr()?.ip());
+    let listener = Hosts::listener(core.registry.listener(local), local);
     let (accept, request, handler) = core.site.decide(
         &parsed,
         (*peer, listener),

@@ -2,14 +2,14 @@
 
 use crate::common;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use crate::common::{PATIENCE, Raw, ask, echo, get, run, server, until, upgrade, within};
-use ws_std::{Client, CloseCode, ConnectError, Error, Message, Response};
+use ws_std::{Client, CloseCode, ConnectError, Error, Message, Response, Server};
 use ws_testkit::TEXT;
 
 #[test]
@@ -283,7 +283,7 @@ fn a_port_that_is_taken_and_one_that_was() {
     let server = server();
     let addr = server.local_addr();
     assert_ne!(addr.port(), 0);
-    let Err(error) = ws_std::Server::bind(addr) else {
+    let Err(error) = Server::bind(addr) else {
         panic!("bound twice");
     };
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
@@ -292,7 +292,7 @@ fn a_port_that_is_taken_and_one_that_was() {
     assert_eq!(ask(addr, get("/")).0, 200);
     running.handle.shutdown();
     running.ended().unwrap();
-    drop(ws_std::Server::bind(addr).unwrap());
+    drop(Server::bind(addr).unwrap());
 }
 
 #[test]
@@ -302,4 +302,93 @@ fn a_small_stack_does() {
     let big = vec![7; 1 << 20];
     ws.send(&big).unwrap();
     assert_eq!(ws.recv().unwrap(), Some(Message::Binary(&big)));
+}
+
+fn echoes(addr: SocketAddr) {
+    let mut ws = ws_std::connect(format!("ws://{addr}/")).unwrap();
+    ws.send("hello").unwrap();
+    assert_eq!(ws.recv().unwrap(), Some(Message::Text("hello")));
+}
+
+/// `localhost` is one of each family, and a client may try either first.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_listens_at_all_its_addresses_with_one_port() {
+    // The last one is nobody's, and one comes twice.
+    let addresses = [
+        "127.0.0.1:0",
+        "[::1]:0",
+        "127.0.0.2:0",
+        "127.0.0.1:0",
+        "203.0.113.1:0",
+    ];
+    let addresses = addresses.map(|address| address.parse::<SocketAddr>().unwrap());
+    let server = Server::bind(&addresses[..]).unwrap();
+    let server = server.websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message)));
+    let listening = server.local_addrs().to_vec();
+    assert_eq!(server.local_addr(), listening[0]);
+    let ips = listening.iter().map(|address| address.ip().to_string());
+    // There are systems without IPv6.
+    let mut here = vec!["127.0.0.1", "::1", "127.0.0.2"];
+    here.retain(|ip| TcpListener::bind((*ip, 0)).is_ok());
+    assert_eq!(ips.collect::<Vec<_>>(), here);
+    assert!(
+        listening
+            .iter()
+            .all(|address| address.port() == listening[0].port())
+    );
+    let handle = server.handle();
+    let running = thread::spawn(|| server.run());
+    for address in &listening {
+        echoes(*address);
+        // Each is a local one, and knows by which names it may be asked for.
+        let foreign = "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+        assert_eq!(ask(*address, foreign).0, 421, "{address}");
+    }
+    handle.shutdown();
+    within(|| running.join().unwrap()).unwrap();
+    for address in listening {
+        assert!(TcpStream::connect(address).is_err(), "{address}");
+    }
+}
+
+/// All addresses of one family leave those of the other to a listener of their own.
+#[cfg(target_os = "linux")]
+#[test]
+fn everywhere_is_both_families() {
+    let addresses = ["0.0.0.0:0", "[::]:0"];
+    let addresses = addresses.map(|address| address.parse::<SocketAddr>().unwrap());
+    let server = Server::bind(&addresses[..]).unwrap();
+    let server = server.websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message)));
+    let (port, handle) = (server.local_addr().port(), server.handle());
+    let has_both = TcpListener::bind("[::1]:0").is_ok();
+    assert_eq!(server.local_addrs().len(), 1 + usize::from(has_both));
+    let running = thread::spawn(|| server.run());
+    echoes(SocketAddr::new([127, 0, 0, 1].into(), port));
+    if has_both {
+        echoes(SocketAddr::new([0, 0, 0, 0, 0, 0, 0, 1].into(), port));
+    }
+    handle.shutdown();
+    within(|| running.join().unwrap()).unwrap();
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error_whichever_it_is() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let error = Server::bind(&[free, taken][..]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    assert!(Server::bind(&[][..] as &[SocketAddr]).is_err());
+}
+
+/// As systemd passes one on.
+#[test]
+fn a_listener_that_somebody_else_has_made_is_served() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let server = Server::over(listener).unwrap();
+    let server = server.websocket("/", |mut ws, _| ws.for_each(|message, tx| tx.send(message)));
+    let server = run(server);
+    echoes(server.addr);
 }
