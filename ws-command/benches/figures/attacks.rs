@@ -178,13 +178,17 @@ pub(crate) fn service_without_memory() {
     );
 }
 
-/// A room of 1,000 who read or do not, and one who talks and waits for its own lines.
+/// A room of nobody else, of 1,000 who read, or of 1,000 who do not; and one who talks and waits for its own lines.
 pub(crate) fn a_live_member_beside_a_thousand_stalled() {
-    for (who, reads) in [("who read", true), ("who have stalled", false)] {
+    for (members, who, reads) in [
+        (0, "others, alone", true),
+        (1000, "who read", true),
+        (1000, "who have stalled", false),
+    ] {
         let served = Served::start(&BUSY);
         let address = served.address;
         let mut stalled = Vec::new();
-        for at in 0..1000 {
+        for at in 0..members {
             let ws = chat(address, "busy", &format!("m{at}"));
             match reads {
                 true => drain(ws),
@@ -213,7 +217,7 @@ pub(crate) fn a_live_member_beside_a_thousand_stalled() {
         let names = tasks.filter_map(|task| std::fs::read(task.ok()?.path().join("comm")).ok());
         let pumps = names.filter(|name| name == b"ws-pump\n").count();
         println!(
-            "own line beside 1,000 {who}: {}; {pumps} pumps",
+            "own line beside {members} {who}: {}; {pumps} pumps",
             percentiles(times)
         );
     }
