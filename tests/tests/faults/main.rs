@@ -119,6 +119,16 @@ impl Told {
         self.seen.push(format!("{} bytes, {sum:x}", bytes.len()));
     }
 
+    /// Notes what came of a call that sends; what ended the connection is returned.
+    fn sent(&mut self, sent: Result<(), Error>) -> Option<Error> {
+        match sent {
+            Ok(()) => self.sent += 1,
+            Err(Error::Send(error)) => self.seen.push(format!("refused: {error:?}")),
+            Err(error) => return Some(error),
+        }
+        None
+    }
+
     /// Notes how our part ended. If it failed, everybody is told the same from then on.
     fn ended(&mut self, ending: &mut impl Ending, result: Result<(), Error>) {
         let Err(error) = result else {

@@ -114,11 +114,7 @@ impl Side<'_> {
             }
             other => unreachable!("{other:?} cannot be held"),
         };
-        match sent {
-            Ok(()) => self.told.sent += 1,
-            Err(Error::Send(error)) => self.told.seen.push(format!("refused: {error:?}")),
-            Err(error) => self.over = Some(Err(error)),
-        }
+        self.over = self.told.sent(sent).map(Err);
     }
 
     /// Receives what there is.
