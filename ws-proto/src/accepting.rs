@@ -26,7 +26,7 @@ use crate::session::Session;
 /// Drive it like a session: read into [`spare_mut`](Self::spare_mut), write what is
 /// [`unsent`](Self::unsent), and let [`step`](Self::step) say what happened. A request that breaks
 /// a rule of HTTP/1.1 is refused here; the application [answers](Asked) every other. An adapter may
-/// be cancelled between any two calls, and nothing is lost. The type takes one pointer; drop it
+/// be cancelled between any two calls, and nothing is lost. The type is one pointer wide; drop it
 /// when the handshake is over, and its memory is freed.
 ///
 /// ```
@@ -240,7 +240,7 @@ impl Accepting {
         }
     }
 
-    /// The moment by which the handshake has to be over, once the clock was looked at.
+    /// The moment by which the handshake has to be over; `None` before the first check.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.0.reply.patience.deadline()

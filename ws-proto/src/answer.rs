@@ -4,7 +4,7 @@ use crate::error::ProtocolError;
 use crate::outgoing::Outgoing;
 
 /// The way to the [`Outgoing`] half, for what is received and needs an answer: a Ping, a Close, a
-/// violation. Nothing else takes it, so a lock on that half stays free while messages are received.
+/// violation. Nothing else uses it, so a lock on that half stays free while messages are received.
 ///
 /// For one thread it is the half itself. For two it is a lock:
 ///
@@ -31,8 +31,8 @@ pub trait Answer {
     /// Calls `answer` with the other half.
     fn with<T>(&mut self, answer: impl FnOnce(&mut Outgoing) -> T) -> T;
 
-    /// Returns the error that the other half has failed with, if that can be seen without waiting
-    /// for a lock. Called when there is nothing to receive.
+    /// Returns the error that the other half has failed with, if it can be read without waiting for
+    /// a lock. The receiving half calls it when there is nothing to receive.
     fn failed(&mut self) -> Option<ProtocolError> {
         None
     }

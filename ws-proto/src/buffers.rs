@@ -81,8 +81,8 @@ impl Buffers {
         }
     }
 
-    /// Fills `to` with the pieces that [`Outgoing::swap`](crate::Outgoing::swap) has put here to be
-    /// written, as many as it holds. Returns how many.
+    /// Fills `to` with the pieces to write that [`Outgoing::swap`](crate::Outgoing::swap) has put
+    /// here, as many as `to` holds. Returns how many.
     pub fn unsent_slices<'a>(&'a self, to: &mut [&'a [u8]]) -> usize {
         match &self.write {
             Some(held) => held.buffer.unsent_slices(to),

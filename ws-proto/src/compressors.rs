@@ -8,7 +8,8 @@ use core::fmt;
 use crate::deflate::Compressor;
 use crate::outgoing::Outgoing;
 
-/// The contexts that no connection uses: by default at most [`KEPT`](Self::KEPT).
+/// A pool of compression contexts that no connection is using: by default at most
+/// [`KEPT`](Self::KEPT).
 ///
 /// ```
 /// use ws_proto::{Compressors, Config, Session};
@@ -25,10 +26,11 @@ pub struct Compressors {
 }
 
 impl Compressors {
-    /// The most that are kept; more are given back to the allocator: 150 to 380 KiB each.
+    /// The most contexts that it keeps, of 150 to 380 KiB each. It frees the others.
     pub const KEPT: usize = 16;
 
-    /// Keeps at most `most`: less than [`KEPT`](Self::KEPT) where each thread has some, for example.
+    /// Makes a pool that keeps at most `most` contexts: fewer than [`KEPT`](Self::KEPT) where each
+    /// thread has some, for example.
     #[must_use]
     pub const fn keeping(most: usize) -> Self {
         let kept = Vec::new();
@@ -46,8 +48,8 @@ impl Compressors {
         Self::lend_from(|visit| visit(self), outgoing, len, send)
     }
 
-    /// The same where a lock has to be taken first: `open` takes it and calls what it is given,
-    /// before `send` and after it. The lock is not held while anything is compressed.
+    /// Does the same where a lock has to be taken first: `open` takes the lock and calls its
+    /// argument, before `send` and after it. The lock is not held while anything is compressed.
     ///
     /// ```
     /// use std::sync::Mutex;

@@ -26,7 +26,7 @@ use crate::session::Session;
 ///
 /// Drive it like a session: write what is [`unsent`](Self::unsent), read into
 /// [`spare_mut`](Self::spare_mut), and let [`step`](Self::step) say what happened. An adapter may
-/// be cancelled between any two calls, and nothing is lost. The type takes one pointer; drop it
+/// be cancelled between any two calls, and nothing is lost. The type is one pointer wide; drop it
 /// when the handshake is over, and its memory is freed.
 ///
 /// ```
@@ -111,7 +111,7 @@ pub enum ConnectStep<'a> {
     /// The server agreed. What it sent after its answer is in the session already.
     Open(Session, Response<'a>),
     /// The server answered something else: a redirect, a demand for credentials, a page.
-    /// [`Connecting::body`] has as much of its body as there is.
+    /// [`Connecting::body`] has as much of its body as has arrived.
     Refused(Response<'a>),
     /// The session has been handed out.
     Over,
@@ -262,7 +262,7 @@ impl Connecting {
         received.get(..len).unwrap_or(received)
     }
 
-    /// Returns whether a refusal's body is over: no more of it will come, or will be kept. A body
+    /// Returns whether a refusal's body is complete: no more of it will come, or be kept. A body
     /// without a stated length goes on until the stream ends.
     #[must_use]
     pub fn has_body(&self) -> bool {
@@ -292,7 +292,7 @@ impl Connecting {
         self.0.patience.check(now)
     }
 
-    /// The moment by which the handshake has to be over, once the clock was looked at.
+    /// The moment by which the handshake has to be over; `None` before the first check.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.0.patience.deadline()

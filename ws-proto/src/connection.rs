@@ -292,8 +292,8 @@ impl Connection {
         self.receiver.payload_remaining()
     }
 
-    /// Whether [`receive`](Self::receive) would give a message, whole: reading more before it is
-    /// called gains nothing. Takes about two nanoseconds.
+    /// Whether [`receive`](Self::receive) would return a whole message, so that reading more first
+    /// gains nothing. Takes about two nanoseconds.
     #[inline]
     #[must_use]
     pub fn holds_message(&self, input: &[u8]) -> bool {

@@ -36,17 +36,18 @@ pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deflate {
-    /// The window and takeover that this end compresses with; less, if less was agreed on. The peer
-    /// is not asked about it: a sender may always use less than it could. Default: a window of 12
-    /// bits, and no takeover.
+    /// The window and takeover that this end compresses with; less, if less was agreed on. We do
+    /// not ask the peer: a sender may always use less. Default: a window of 12 bits, and no
+    /// takeover.
     pub send: Direction,
     /// The bounds that we ask the peer to keep. A server that cannot keep them does what it can,
     /// and a client is asked for a window only if it says that it supports that. Default:
     /// [`Direction::FULL`], which asks for nothing, as browsers do.
     ///
-    /// A smaller window saves no memory here; no takeover does. With takeover, the window of 32 KiB
-    /// and what belongs to it, 52 KiB, stay from the first compressed message until the connection
-    /// ends; without, they are given back in silence ([`release`](crate::Session::release)).
+    /// A smaller window saves no memory here; turning takeover off does. With takeover, the window
+    /// of 32 KiB and the state around it, 52 KiB in all, stay from the first compressed message
+    /// until the connection ends; without, they are freed when the connection goes idle
+    /// ([`release`](crate::Session::release)).
     pub receive: Direction,
     /// The effort: 1 (fast) to 9 (small). Default: 6.
     pub level: u8,
@@ -55,16 +56,16 @@ pub struct Deflate {
     /// The shortest message that is compressed, in bytes. Default: 1 KiB; without takeover a
     /// shorter one hardly gets smaller.
     pub min_len: usize,
-    /// The fate of a compression context that is kept between messages when the connection
-    /// falls silent ([`release`](crate::Session::release)). Default: it is dropped.
+    /// The fate of a compression context that is kept between messages, when the connection goes
+    /// idle ([`release`](crate::Session::release)). Default: it is dropped.
     pub when_idle: WhenIdle,
 }
 
-/// The fate of what is kept between messages when a connection falls silent.
+/// The fate of a compression context, kept between messages, when its connection goes idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenIdle {
-    /// It is dropped: the next message is compressed by itself. What the peer sends may still
+    /// It is dropped: the next message is compressed on its own. What the peer sends may still
     /// refer to what it sent before, and so the window for receiving stays.
     Drop,
     /// It stays, and the memory with it.
@@ -134,8 +135,8 @@ pub(crate) struct Deflater {
     within: bool,
 }
 
-/// A compression context. Without takeover nothing is kept in it between messages, so that one
-/// can serve many connections that have the same settings.
+/// A compression context. Without context takeover (RFC 7692 §7.1.1) it keeps nothing between
+/// messages, so one context can serve many connections with the same settings.
 pub struct Compressor {
     zlib: zlib_rs::Deflate,
     encoding: Encoding,

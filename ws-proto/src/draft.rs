@@ -11,8 +11,8 @@ use crate::header::{Kind, Part};
 use crate::outgoing::Outgoing;
 use crate::utf8::Utf8;
 
-/// Collects what is written of a message until it is worth a fragment: for adapters that offer a
-/// message as something to write to.
+/// Collects what is written of a message until there is enough for a fragment: for adapters through
+/// which an application writes a message like a file.
 ///
 /// ```
 /// use ws_proto::{Config, Draft, Kind, Part, Session};
@@ -28,8 +28,8 @@ use crate::utf8::Utf8;
 /// # Ok::<(), ws_proto::SendError>(())
 /// ```
 ///
-/// A message that began to be sent cannot be taken back. One that will not be finished has to be
-/// [abandoned](Self::abandon).
+/// Once a fragment has been sent, the message cannot be taken back. A message that you will not
+/// finish has to be [abandoned](Self::abandon).
 pub struct Draft {
     kind: Kind,
     bytes: Vec<u8>,
@@ -50,7 +50,7 @@ impl Draft {
     /// fragments, which most peers accept, make 16 GiB.
     pub const MAX: usize = 256 << 10;
 
-    /// The start of a message.
+    /// Starts a message.
     #[must_use]
     pub const fn new(kind: Kind) -> Self {
         Self {
@@ -105,9 +105,9 @@ impl Draft {
         Ok(())
     }
 
-    /// Gives up a message that is not finished. If nothing of it was sent, nothing is; otherwise it
-    /// can only be ended together with the connection, by this Close (1011): half a message must
-    /// not look like a whole one.
+    /// Abandons an unfinished message. If no fragment of it was sent, returns `None`; otherwise
+    /// returns the Close (1011) that has to end the connection with it: half a message must not
+    /// look like a whole one.
     #[must_use]
     pub fn abandon(&mut self) -> Option<Close<'static>> {
         self.bytes = Vec::new();

@@ -54,8 +54,8 @@ pub enum ProtocolError {
         /// The limit in force.
         limit: u32,
     },
-    /// Out of memory, although the limits were kept: for a message, or to answer a Ping or a Close.
-    /// If there is no memory for a Close either, none is sent.
+    /// Out of memory within the limits: for a message, or to answer a Ping or a Close. If there is
+    /// no memory for a Close either, none is sent.
     OutOfMemory,
     /// The stream ended without a Close: what the RFC calls 1006 (§7.1.5).
     UnexpectedEof,

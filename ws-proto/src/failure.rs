@@ -25,7 +25,7 @@ pub enum Error {
     /// The application asked for something that is not allowed, or not now. Nothing was sent.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The peer did not answer in time, and we gave it up.
+    /// The peer did not answer in time, and we gave up on it.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
     /// The peer talks too slowly or too much for this server, or more than its memory allows, and we
@@ -37,20 +37,20 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// A bound of the server's that a peer exceeded: its connection is closed. No rule of the protocol
-/// is broken.
+/// A bound set by the server that a peer exceeded. We close its connection, although it broke no
+/// rule of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Excess {
-    /// A message arrives at fewer bytes a second than the server wants.
+    /// A message arrives more slowly, in bytes per second, than the server allows.
     #[error("a message arrives too slowly")]
     Slow,
     /// The peer sent no message for too long.
     #[error("no message for too long")]
     Idle,
-    /// More frames came in a second than the server takes.
+    /// The peer sent more frames per second than the server allows.
     #[error("too many frames")]
     Frames,
-    /// The connections of the server hold all the memory that they may have together.
+    /// The server's connections together hold all the memory that they may use.
     #[error("the server is out of memory")]
     Memory,
 }
@@ -116,8 +116,8 @@ impl From<Error> for io::Error {
     }
 }
 
-/// The failure of a transport, for an adapter that returns it as often as somebody asks: std's
-/// errors cannot be copied.
+/// A transport's failure, in a form that an adapter can return again and again: std's errors cannot
+/// be copied.
 ///
 /// ```
 /// use std::io;

@@ -67,7 +67,7 @@ impl Opcode {
     }
 }
 
-/// The kind of a message, by which its payload is read (§5.6).
+/// The kind of a message, which says how to read its payload (§5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// UTF-8 text.

@@ -99,7 +99,7 @@ impl Incoming {
     /// # Errors
     ///
     /// [`OutOfMemory`](ProtocolError::OutOfMemory): the next step returns it too, and queues the
-    /// Close. After a failure, if there is no memory, the error that it failed of.
+    /// Close. After a failure, if there is no memory, the error that caused it.
     #[inline]
     pub fn spare_mut(&mut self) -> Result<&mut [u8], ProtocolError> {
         if !self.has_room() {
@@ -273,7 +273,7 @@ impl Incoming {
         }
     }
 
-    /// Whether a message was begun and is not handed out.
+    /// Whether part of a message has been received that is not handed out yet.
     #[must_use]
     pub const fn is_within_message(&self) -> bool {
         self.receiver.is_within_message()

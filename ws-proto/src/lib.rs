@@ -77,9 +77,9 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! Features: `std` (default) chooses the fastest code at run time, `alloc` adds [`Session`] and
-//! the types that own memory, `deflate` compression in it, `http` handshakes in the types of that
-//! crate. None changes what anything does.
+//! Features: `std` (default) chooses the fastest code at run time, `alloc` adds [`Session`] and the
+//! types that own memory, `deflate` compression in it, `http` handshakes in the types of that
+//! crate. No feature changes how anything behaves.
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 

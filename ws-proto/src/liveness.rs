@@ -93,14 +93,14 @@ pub struct Timeouts {
     ///
     /// Default: 20 s.
     pub ping_interval: Option<Duration>,
-    /// The time that a peer may show no sign of life after a Ping has left: nothing comes from it,
-    /// and it takes nothing of what waits for it. The same holds while the Ping cannot leave
-    /// because of bytes before it; progress is then looked at every quarter of this.
+    /// The time that a peer may show no sign of life after a Ping has left: it sends nothing, and
+    /// takes nothing of what waits for it. The same holds while the Ping cannot leave because of
+    /// bytes before it; progress is then looked at every quarter of this.
     ///
     /// Default: 20 s.
     pub pong_timeout: Duration,
-    /// The time that the closing handshake may take after our Close has left, whatever still comes,
-    /// and the end of the transport [after it](crate::Shutdown) with it. The same holds while the
+    /// The time that the closing handshake may take after our Close has left, whatever still comes.
+    /// It includes the end of the transport [after it](crate::Shutdown). The same holds while the
     /// Close cannot leave and the peer takes none of the bytes before it; progress is then looked at
     /// every quarter of this.
     ///
@@ -123,7 +123,8 @@ impl Default for Timeouts {
     }
 }
 
-/// The keepalive and the deadlines of one connection: when to ping, and when to give the peer up.
+/// The keepalive and the deadlines of one connection: when to ping, and when to give up on the
+/// peer.
 ///
 /// Report what moves with [`on_received`](Self::on_received), [`on_written`](Self::on_written) and
 /// [`on_flushed`](Self::on_flushed). Call [`check`](Self::check) when [`deadline`](Self::deadline)
@@ -197,10 +198,10 @@ pub enum Verdict {
         /// only something sent or received can change anything.
         wake: Option<Instant>,
     },
-    /// The time is over. Read what the transport holds, at least once, and write what it takes,
+    /// The time is up. Read what the transport holds, at least once, and write what it takes,
     /// without waiting, then check again: the peer may have answered while we did something else.
-    /// If it is the close timeout that is over, only the peer's Close counts, as
-    /// [`Connection::shutdown`] then says.
+    /// If the close timeout is up, only the peer's Close counts, as [`Connection::shutdown`] then
+    /// says.
     LastCall,
     /// Drop the connection.
     Dead(TimedOut),
@@ -264,7 +265,7 @@ impl Liveness {
     /// Reports that the transport took some of what was to be sent.
     ///
     /// That alone is no sign of life: until its own memory is full, a transport takes bytes for a
-    /// peer that is gone. To take more of what had to wait is one.
+    /// peer that is gone. It is a sign of life when it later takes more of what had to wait.
     #[inline]
     pub const fn on_written(&mut self) {
         self.on_taken();
@@ -299,7 +300,7 @@ impl Liveness {
         self.waits = true;
     }
 
-    /// Looks at the clock: queues a Ping if one is due, and says whether to give up the peer.
+    /// Looks at the clock: queues a Ping if one is due, and says whether to give up on the peer.
     ///
     /// Call it when [`deadline`](Self::deadline) has come. It does no harm to call it more often,
     /// or late: after a pause of the whole program comes one Ping, not as many as were missed.
@@ -309,7 +310,7 @@ impl Liveness {
     }
 
     /// The moment when the next check has something to do; one that has passed means now. It may
-    /// come closer between two checks, when a Close is queued or received. `None` if only sending
+    /// move closer between two checks, when a Close is queued or received. `None` if only sending
     /// or receiving can change anything.
     #[must_use]
     pub const fn deadline(&self, connection: &Connection) -> Option<Instant> {

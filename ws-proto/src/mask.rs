@@ -116,8 +116,8 @@ impl Mask {
         (self, ascii)
     }
 
-    /// Writes `from`, masked, to `to`, and returns the key rotated for the bytes after it. Goes
-    /// as far as the shorter of both: one pass over the bytes instead of a copy and a mask.
+    /// Writes `from`, masked, to `to`, and returns the key rotated for the bytes after it. Stops at
+    /// the end of the shorter one. It makes one pass over the bytes instead of a copy and a mask.
     #[inline]
     #[must_use = "the rotated key is for the bytes that follow; drop it with `_` if none do"]
     pub fn apply_to(self, from: &[u8], to: &mut [u8]) -> Self {

@@ -19,7 +19,7 @@ use crate::quiet::{Length, show};
 /// assert_eq!(Message::from(b"\x00\x01"), Message::Binary(&[0, 1]));
 /// ```
 ///
-/// `Debug` shows a length, and nothing of what it says.
+/// `Debug` shows the length of the payload, never its content.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A text message: valid UTF-8, checked.
@@ -128,7 +128,7 @@ mod owned {
 
     /// A message that owns its payload.
     ///
-    /// `Debug` shows a length, and nothing of what it says.
+    /// `Debug` shows the length of the payload, never its content.
     #[derive(Clone, PartialEq, Eq)]
     pub enum MessageBuf {
         /// A text message.

@@ -216,9 +216,9 @@ impl Outgoing {
     /// Counts the time of the closing handshake from `now`, if one has begun: for a thread that
     /// closes while the one that checks sleeps, and for one that ends the transport.
     ///
-    /// It does not judge a peer whose Close is still awaited:
-    /// [`check`](crate::Incoming::check) does. Once only the transport is left to be ended, it says
-    /// [`Dead`](Verdict::Dead) when the time for that is over.
+    /// It does not judge a peer whose Close we still await: [`check`](crate::Incoming::check) does.
+    /// Once only the transport is left to be ended, it says [`Dead`](Verdict::Dead) when the time
+    /// for that is over.
     pub fn time_close(&mut self, now: Instant) -> Verdict {
         if !self.is_open() && self.liveness.time_close(now) && self.lingers() {
             self.linger.ended();
@@ -273,8 +273,9 @@ impl Outgoing {
         Close::new(code?, reason).ok()
     }
 
-    /// Uses `buffers` to send from for now. What is left over from before goes first. What was
-    /// [swapped](Self::swap) into `buffers` and is not written stays there, to be written.
+    /// Uses `buffers` to send from until they are taken back. What is left over from before goes
+    /// first. What was [swapped](Self::swap) into `buffers` and is not written stays there, to be
+    /// written.
     #[inline(always)]
     pub fn attach(&mut self, buffers: &mut Buffers) {
         if let Some(lent) = buffers.write.take_if(|held| held.buffer.is_empty()) {
@@ -290,7 +291,8 @@ impl Outgoing {
     }
 
     /// The memory that it holds, in bytes: what waits to be sent, and, with compression, what our
-    /// messages refer to. A payload that is [shared](crate::Prepared) by many counts for each.
+    /// messages refer to. A payload that is [shared](crate::Prepared) by many connections counts
+    /// for each.
     #[must_use]
     pub fn memory(&self) -> usize {
         let buffer = self.buffer.as_ref().map_or(0, |held| held.buffer.memory());

@@ -79,7 +79,7 @@ pub struct Session {
     outgoing: Outgoing,
 }
 
-/// The parts of a session: for handing its stream over to something else, or taking one over.
+/// The parts of a session: for handing its stream over to other code, or taking one over from it.
 pub struct Parts {
     /// The state of the protocol.
     pub connection: Connection,
@@ -157,7 +157,7 @@ impl Session {
         self.incoming.eof(&mut self.outgoing)
     }
 
-    /// Goes on as far as it can without handing anything out, and says what [`step`](Self::step)
+    /// Proceeds as far as it can without handing anything out, and says what [`step`](Self::step)
     /// would return. For loops that return a message: they cannot hold it while they go on.
     ///
     /// # Errors
@@ -206,7 +206,7 @@ impl Session {
         self.incoming.control(&mut self.outgoing)
     }
 
-    /// Goes on until some of a message can be [read](Self::read): see [`Incoming::ready_to_read`].
+    /// Proceeds until some of a message can be [read](Self::read): see [`Incoming::ready_to_read`].
     ///
     /// # Errors
     ///
@@ -397,8 +397,8 @@ impl Session {
         self.outgoing.deadline()
     }
 
-    /// Counts the time of the closing handshake, if one has begun, and judges no peer whose Close is
-    /// awaited: see [`Outgoing::time_close`]. [`check`](Self::check) does both.
+    /// Counts the time of the closing handshake, if one has begun, but does not judge a peer whose
+    /// Close we await: see [`Outgoing::time_close`]. [`check`](Self::check) does both.
     pub fn time_close(&mut self, now: Instant) -> Verdict {
         self.outgoing.time_close(now)
     }
@@ -445,7 +445,7 @@ impl Session {
     }
 
     /// Frees the memory that is not in use, also if it is [lent](Self::attach). Call it when the
-    /// connection falls silent.
+    /// connection goes idle.
     pub fn release(&mut self) {
         self.incoming.release();
         self.outgoing.release();
@@ -459,7 +459,7 @@ impl Session {
             .saturating_add(self.outgoing.memory())
     }
 
-    /// Whether a message was begun to be received and is not handed out.
+    /// Whether part of a message has been received that is not handed out yet.
     #[must_use]
     pub const fn is_within_message(&self) -> bool {
         self.incoming.is_within_message()
@@ -480,11 +480,11 @@ impl Session {
         self.outgoing.attach(&mut buffers);
     }
 
-    /// Takes back what was [attached](Self::attach). What is left over (a frame that is cut, a
-    /// message that is not complete, what the transport did not take) stays in the session's own
-    /// memory, and no event and no byte differs. A message that was handed out is forgotten. `None`
-    /// if there was nothing. A half without memory for what is left over goes on with the buffer
-    /// that it has.
+    /// Takes back what was [attached](Self::attach). What is left over (a cut frame, an incomplete
+    /// message, bytes that the transport did not take) stays in the session's own memory, and
+    /// neither events nor bytes sent are any different. A message that was handed out is forgotten.
+    /// `None` if none was attached. A half without memory for what is left over goes on with the
+    /// buffer that it has.
     pub fn detach(&mut self) -> Option<Buffers> {
         let mut buffers = Buffers::default();
         self.incoming.detach(&mut buffers);
@@ -534,8 +534,8 @@ impl Session {
         })
     }
 
-    /// Makes a session that takes over from something else. The parts do not hold the peer's Close:
-    /// ask for [`peer_close`](Self::peer_close) before.
+    /// Makes a session that takes over from other code. The parts do not hold the peer's Close: ask
+    /// for [`peer_close`](Self::peer_close) before.
     #[must_use]
     pub fn from_parts(parts: Parts, config: &Config) -> Self {
         let (receiver, sender) = parts.connection.split();

@@ -14,15 +14,15 @@ const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_WINDOW: &str = "server_max_window_bits";
 const CLIENT_WINDOW: &str = "client_max_window_bits";
 
-/// The size of a sliding window: 2^8 to 2^15 bytes (§7.1.2).
+/// The size of a sliding window: 2^8 to 2^15 bytes (RFC 7692 §7.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// 256 bytes. Our compressor does not keep to so little, so this is never agreed on for what we
+    /// 256 bytes. Our compressor cannot use so small a window, so we never agree on it for what we
     /// send: see [`CAN`](Self::CAN).
     pub const MIN: Self = Self(8);
-    /// 512 bytes: the least that our compressor keeps to.
+    /// 512 bytes: the smallest window that our compressor can use.
     pub const CAN: Self = Self(9);
     /// 32 KiB: DEFLATE's own, used unless something else is agreed on.
     pub const MAX: Self = Self(15);
@@ -63,8 +63,8 @@ impl WindowBits {
     }
 }
 
-/// Whether a message may refer to those before it (§7.1.1): it compresses better then, and both
-/// ends keep a window for as long as the connection lives.
+/// Whether a message may refer to those before it (RFC 7692 §7.1.1): it compresses better then, and
+/// both ends keep a window for as long as the connection lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Takeover {
     /// It may.
@@ -111,8 +111,8 @@ impl Direction {
 
 /// The compression that was agreed on, or the most to agree on.
 ///
-/// Each end bounds what it sends by itself, and asks nothing of the other for that; only about what
-/// it receives does it have to ask. [`agree`](Self::agree) says how a server does so, and
+/// Each end limits what it sends without asking the other. Only for what it receives does it have
+/// to ask. [`agree`](Self::agree) says how a server does so, and
 /// [`Offer::compression`](super::Offer::compression) how a client.
 ///
 /// ```
@@ -143,11 +143,11 @@ impl Compression {
     /// The answer grants what the client asks of us, or less. It names nothing else about what we
     /// send: we keep our bounds by compressing within them, whatever was agreed on, and some
     /// clients refuse what they did not ask for. The bounds of what the client sends are named if
-    /// they are narrow: takeover in any answer, because every client must accept that (§7.1.1.2),
-    /// and the window in an answer to a client that offers to use a smaller one.
+    /// they are narrow: takeover in any answer, because every client must accept that (RFC 7692
+    /// §7.1.1.2), and the window in an answer to a client that offers to use a smaller one.
     ///
-    /// An offer is declined if it has an unknown or repeated parameter or an invalid value (§7.1),
-    /// or wants a window smaller than our compressor has.
+    /// An offer is declined if it has an unknown or repeated parameter or an invalid value (RFC
+    /// 7692 §7.1), or wants a smaller window than our compressor supports.
     ///
     /// # Errors
     ///

@@ -19,8 +19,8 @@ use crate::limits::Limits;
 
 /// The search for the end of a head. It remembers where it stopped.
 ///
-/// Stricter than RFC 9112 asks for: where a recipient MAY be lenient, it is not, because two
-/// recipients that are lenient in different ways can be made to disagree about where a request
+/// It is stricter than RFC 9112 asks for: it is not lenient even where a recipient MAY be, because
+/// two recipients that are lenient in different ways can be made to disagree about where a request
 /// ends.
 ///
 /// ```
@@ -82,11 +82,11 @@ impl Scan {
         }
     }
 
-    /// Searches on. `input` is everything received so far, from the first byte on; the result is
-    /// the length of the head with its empty line, or `None` while it is incomplete.
+    /// Continues the search. `input` is everything received so far, from the first byte on; the
+    /// result is the length of the head with its empty line, or `None` while it is incomplete.
     ///
-    /// Bytes that were searched already are not looked at again. Once the end is found or an
-    /// error returned, the answer stays the same.
+    /// It does not look again at bytes that it has searched. Once the end is found or an error
+    /// returned, the answer stays the same.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ impl Scan {
         self.search(input, &Bounds::from(limits))
     }
 
-    /// The place of the head in the input, once it is complete: here a client finds the response
-    /// that is a [`Refused`](super::ResponseError::Refused). A body starts where it ends.
+    /// The range of the head in the input, once it is complete. There a client finds the response
+    /// after [`Refused`](super::ResponseError::Refused). A body starts where it ends.
     #[must_use]
     pub const fn head(&self) -> Option<Range<usize>> {
         match self.place {

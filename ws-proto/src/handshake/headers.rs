@@ -4,8 +4,8 @@ use core::fmt;
 use core::slice;
 use core::str;
 
-/// The headers of a head that has been checked, wherever they are kept: a few words, whatever
-/// their number.
+/// The headers of a head that has been checked, wherever they are kept. The type is a few machine
+/// words in size, whatever their number.
 ///
 /// A name is a token. A value has no white space around it and no control characters but tabs;
 /// it may be empty, and it need not be UTF-8. Names are compared without regard to ASCII case:

@@ -32,7 +32,7 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Makes a key of fresh entropy (§4.1 (7)): "The nonce MUST be selected randomly for each
+    /// Makes a key from fresh entropy (§4.1 (7)): "The nonce MUST be selected randomly for each
     /// connection."
     #[must_use]
     pub const fn new(nonce: [u8; 16]) -> Self {

@@ -1,10 +1,10 @@
 //! The opening handshake: RFC 6455 §4, on the caller's slices.
 //!
-//! A server reads a [`Request`], checks it with [`Request::accept`] and writes the
-//! [`Accept`]. A client writes an [`Offer`] and reads the answer with [`Offer::verify`]. Both
-//! search for the end of the head with a [`Scan`] that looks at each byte once, however they drip
-//! in, and nothing is copied or allocated: a request is a view of the caller's buffer, and the
-//! bytes after its head stay where they are. They are the first frames.
+//! A server reads a [`Request`], checks it with [`Request::accept`] and writes the [`Accept`]. A
+//! client writes an [`Offer`] and reads the answer with [`Offer::verify`]. Both search for the end
+//! of the head with a [`Scan`] that looks at each byte once, however slowly they arrive, and
+//! nothing is copied or allocated: a request is a view of the caller's buffer, and the bytes after
+//! its head, which are the first frames, stay where they are.
 //!
 //! ```text
 //! GET /chat HTTP/1.1\r\nHost: example.com\r\n … \r\n\r\n 81 85 37 FA 21 3D …
@@ -185,7 +185,7 @@ pub enum Bootstrap {
     /// GET with an Upgrade, which is answered with 101: HTTP/1.1 (§4).
     #[default]
     Http1,
-    /// CONNECT with a `:protocol`, which is answered with 200: HTTP/2 (RFC 8441) and HTTP/3
-    /// (RFC 9220). There is no key, and nothing is said of the connection.
+    /// CONNECT with a `:protocol`, which is answered with 200: HTTP/2 (RFC 8441) and HTTP/3 (RFC
+    /// 9220). There is no key, and no Connection header.
     ExtendedConnect,
 }

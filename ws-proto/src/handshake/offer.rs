@@ -22,7 +22,7 @@ use crate::limits::Limits;
 /// The most interim responses that are skipped before the answer has to come.
 const MAX_INTERIM: u8 = 8;
 
-/// A handshake that we send, and that the server's answer is checked against.
+/// A handshake that we send, and against which we check the server's answer.
 ///
 /// Its parts cannot break a line, so [`encode`](Self::encode) always writes one request. The
 /// [`Key`] is not part of it: "The nonce MUST be selected randomly for each connection." (§4.1)

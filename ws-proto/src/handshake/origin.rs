@@ -5,8 +5,8 @@ use super::error::InvalidOrigin;
 
 /// A serialized origin: scheme, host and port (RFC 6454 §6.2).
 ///
-/// With it a browser says whose script opens the connection; nothing else keeps a foreign page from
-/// using a visitor's cookies. Two origins are equal if all three parts are: schemes and hosts
+/// A browser sends it to say whose script opens the connection; nothing else keeps a foreign page
+/// from using a visitor's cookies. Two origins are equal if all three parts are: schemes and hosts
 /// without regard to ASCII case, and a port that is not written is the scheme's own. There is no
 /// prefix, suffix or pattern to get wrong.
 ///

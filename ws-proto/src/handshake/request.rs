@@ -66,9 +66,9 @@ impl<'b> Request<'b> {
         Self::read(&scan, head)
     }
 
-    /// Searches on for the end of the head, and parses it once it is there: the request and the
-    /// length of its head, or `None` while more input is needed. `input` is everything received
-    /// so far; the bytes after the head are the caller's.
+    /// Continues the search for the end of the head, and parses the head once it is complete.
+    /// Returns the request and the length of its head in bytes, or `None` while more input is
+    /// needed. `input` is everything received so far; the bytes after the head are the caller's.
     ///
     /// # Errors
     ///
@@ -401,8 +401,8 @@ impl<'b> Request<'b> {
         Extensions::of(self.fields.extensions())
     }
 
-    /// The origin of the script that asks, or `None`: "A connection attempt lacking this header
-    /// field SHOULD NOT be interpreted as coming from a browser client." (§4.2.1 (7))
+    /// The origin of the page whose script connects, or `None`: "A connection attempt lacking this
+    /// header field SHOULD NOT be interpreted as coming from a browser client." (§4.2.1 (7))
     ///
     /// ```
     /// # use ws_proto::handshake::{Origin, Request, RequestError};
@@ -449,7 +449,8 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Checks that it says for which host it is, and says one: a request for a page too.
+    /// Checks that the request names its host, and names only one. It serves requests for pages
+    /// too.
     ///
     /// | version | names its host | else |
     /// |---|---|---|
@@ -467,9 +468,9 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     ///
-    /// Those; [`RepeatedHost`](RequestError::RepeatedHost), `InvalidHost` if it is not
-    /// `host[:port]`, and [`HostMismatch`](RequestError::HostMismatch) if the target or `:authority`
-    /// names another host or port.
+    /// The ones in the table; [`RepeatedHost`](RequestError::RepeatedHost), `InvalidHost` if it is
+    /// not `host[:port]`, and [`HostMismatch`](RequestError::HostMismatch) if the target or
+    /// `:authority` names another host or port.
     pub fn check_host(&self) -> Result<(), RequestError> {
         let named = match self.extended {
             Some(extended) => {

@@ -17,8 +17,8 @@ use super::target::Redacted;
 
 /// A `ws` or `wss` URI, read in place: nothing is copied, so it fits wherever its text does.
 ///
-/// In a path or a query any visible character is accepted, as browsers accept it. Characters that
-/// RFC 3986 does not allow there, `"` or `张` for example, are percent-encoded as they are
+/// In a path or a query it accepts any visible character, as browsers do. Characters that RFC 3986
+/// does not allow there, `"` or `张` for example, are percent-encoded as they are
 /// [sent](Self::resource_name). `Display` and `Debug` leave the query out: it often holds a
 /// password.
 ///
@@ -255,21 +255,21 @@ impl fmt::Debug for ResourceName<'_> {
     }
 }
 
-/// The fault of a URI (§3).
+/// The reason why a text is not a URI that a client can connect to (§3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum UriError {
     /// A space or a control character: percent-encoded, it is welcome in a path or a query.
     #[error("URL contains a space or a control character")]
     Character,
-    /// The scheme is missing, or another one (§3).
+    /// The scheme is missing, or is neither `ws` nor `wss` (§3).
     #[error("the scheme is neither ws:// nor wss://")]
     Scheme,
     /// A fragment: "the character "#", when not indicating the start of a fragment, MUST be
     /// escaped as %23." (§3)
     #[error("URL has a fragment (#)")]
     Fragment,
-    /// A user or a password (RFC 9110 §4.2.4).
+    /// The URI contains a user or a password (RFC 9110 §4.2.4).
     #[error("credentials go into an Authorization header, not into the URL")]
     UserInfo,
     /// There is no host.

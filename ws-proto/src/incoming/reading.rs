@@ -21,7 +21,7 @@ use crate::message::Event;
 use crate::step::Ready;
 
 impl Incoming {
-    /// Goes on as [`ready`](Self::ready) does, to where some of a message can be [read](Self::read):
+    /// Proceeds as [`ready`](Self::ready) does, until some of a message can be [read](Self::read):
     /// [`Ready::Message`] if a part of it has come, or its end.
     ///
     /// # Errors
@@ -38,12 +38,12 @@ impl Incoming {
         }
     }
 
-    /// Reads some of a message into `room`, if [`ready_to_read`](Self::ready_to_read) says that there
-    /// is some: how many bytes, and 0 at the end of the message. The bytes of a text are valid UTF-8,
-    /// of which a character may be cut.
+    /// Reads the next bytes of a message into `room`, if [`ready_to_read`](Self::ready_to_read) says
+    /// that there are some. Returns how many; 0 at the end of the message. The bytes of a text are
+    /// valid UTF-8, although the last character may be cut.
     ///
-    /// It takes no memory that grows with the message: a read buffer, and for one that is compressed
-    /// 1 MiB. [`Limits::max_message`](crate::Limits::max_message) holds nevertheless.
+    /// Its memory does not grow with the message: a read buffer, and 1 MiB if the message is
+    /// compressed. [`Limits::max_message`](crate::Limits::max_message) holds nevertheless.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ use crate::step::{Ready, Step};
 use crate::utf8;
 
 impl Incoming {
-    /// Goes on as far as it can without handing anything out, and returns what is next.
+    /// Proceeds as far as it can without handing anything out, and returns what is next.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ impl Outgoing {
     /// # Errors
     ///
     /// [`Full`](SendError::Full) if too much waits already. Nothing of the message was queued, and
-    /// the caller decides whether to wait, to drop it, or to give the peer up. Otherwise
+    /// the caller decides whether to wait, to drop it, or to give up on the peer. Otherwise
     /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress) or
     /// [`OutOfMemory`](SendError::OutOfMemory).
     #[inline]
@@ -37,7 +37,7 @@ impl Outgoing {
         self.send_plain(message)
     }
 
-    /// Queues a message that is not to be compressed, whatever was agreed on: see [`Compress`].
+    /// Queues a message and says whether it may be compressed: see [`Compress`].
     ///
     /// # Errors
     ///
@@ -64,8 +64,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Queues a message that was prepared for many connections: it is encoded once for all that
-    /// have agreed on the same, and a large payload is not copied.
+    /// Queues a message that was prepared for many connections: it is encoded once for all
+    /// connections with the same agreement, and a large payload is not copied.
     ///
     /// # Errors
     ///
@@ -146,10 +146,10 @@ impl Outgoing {
     }
 
     /// Queues a message without copying its payload. Returns what the caller has to write right
-    /// after all that is [`unsent`](Self::unsent), in however many pieces, and to report with
-    /// [`sent`](Self::sent), before anything else can be queued: for adapters that write at once
-    /// and wait. A client's payload must be masked, so it is copied after all, and what is returned
-    /// is empty.
+    /// after all that is [`unsent`](Self::unsent), in any number of pieces, and report with
+    /// [`sent`](Self::sent), before anything else can be queued. This is for adapters that write at
+    /// once and wait. A client's payload must be masked, so it is copied after all, and what is
+    /// returned is empty.
     ///
     /// # Errors
     ///
@@ -201,7 +201,7 @@ impl Outgoing {
     }
 
     /// Whether a context compresses as it was agreed on here: connections agree on different
-    /// windows, and it would be our error to refer beyond the peer's.
+    /// windows, and we must not refer to bytes beyond the peer's window.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn suits_compressor(&self, compressor: &Compressor) -> bool {
@@ -209,7 +209,7 @@ impl Outgoing {
         deflater.is_some_and(|deflater| deflater.suits(compressor))
     }
 
-    /// Compresses with a context that was taken from another connection; returns it if it is not of
+    /// Compresses with a context that was taken from another connection; returns it if it is of no
     /// use here.
     #[cfg(feature = "deflate")]
     pub fn lend_compressor(&mut self, compressor: Compressor) -> Option<Compressor> {
