@@ -32,8 +32,8 @@ pub struct Quota {
     ///
     /// Default: 1024.
     pub connections: usize,
-    /// The most that are opening: from being accepted to the 101, or to the end of another answer.
-    /// When one more comes, the oldest of them is refused with 503.
+    /// The most connections that may be opening at a time: from being accepted to the 101, or to
+    /// the end of another answer. When one more comes, the oldest of them is refused with 503.
     ///
     /// Default: a quarter of the connections, but at least 16, or all of them if there are fewer.
     pub openings: Option<usize>,
@@ -71,8 +71,9 @@ impl Default for Quota {
 
 /// Decides which connections a server accepts.
 ///
-/// Tell it of each connection that was accepted, was opened and has ended; it says who is refused,
-/// and who gives way. It has no clock: the order in which they came is enough.
+/// Report each connection that was accepted, was opened or has ended. It answers which ones to
+/// refuse, and which one gives way to another. It has no clock: the order in which connections came
+/// is enough.
 ///
 /// ```
 /// use ws_http::{Admission, Quota, Refusal};
@@ -109,7 +110,7 @@ struct Owner(IpAddr);
 pub struct Entered {
     /// Its number, which no other connection has.
     pub id: u64,
-    /// The number of the connection that is refused in its place, and that no longer counts.
+    /// The number of the connection that has to be refused in its place, and that no longer counts.
     pub gives_way: Option<u64>,
 }
 
@@ -131,8 +132,8 @@ impl Admission {
         &mut self.quota
     }
 
-    /// Reports a connection that was accepted, with its address; `None` if a proxy will say [whose
-    /// it is](Self::name).
+    /// Reports a connection that was accepted, with its address; `None` if a proxy will still name
+    /// the client.
     ///
     /// # Errors
     ///
@@ -173,8 +174,8 @@ impl Admission {
         Ok(())
     }
 
-    /// Reports that a connection is about to open: from here on it gives way to no other. Returns
-    /// whether it had to give way before.
+    /// Reports that a connection is about to open: from now on it gives way to no other. Returns
+    /// `false` if it has given way already: then refuse it.
     #[must_use]
     pub fn open(&mut self, id: u64) -> bool {
         self.openings.remove(&id)

@@ -14,9 +14,9 @@ use crate::url::Url;
 /// values and subprotocols hold tokens.
 #[derive(Clone, Default)]
 pub struct Ask {
-    /// The Host that is asked for, as `host[:port]`, in place of the URL's.
+    /// The Host to ask for, as `host[:port]`, in place of the URL's.
     pub host: Option<String>,
-    /// Headers of the application's: their names and values.
+    /// The application's headers: names and values.
     pub headers: Vec<(String, String)>,
     /// The User-Agent, unless it is among the headers.
     pub user_agent: Option<String>,
@@ -37,7 +37,7 @@ impl Ask {
     }
 
     /// Drops what must not be sent to another origin: headers and subprotocols may hold tokens, as
-    /// credentials do, and the Host was the other one's.
+    /// credentials do, and the Host was that of the first server.
     pub fn go_elsewhere(&mut self) {
         self.credentials = None;
         self.headers.clear();
@@ -116,12 +116,12 @@ impl fmt::Debug for Ask {
     }
 }
 
-/// What a client connects to.
+/// The place that a client connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialed {
     /// A host, which is a name or an address without brackets and perhaps with a zone, and a port.
     Host(String, u16),
-    /// A Unix socket. No proxy is asked for it.
+    /// A Unix socket, which is never reached through a proxy.
     #[cfg(unix)]
     Unix(PathBuf),
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ws_proto::Instant;
 
-/// The attempts to connect to one host: to one address after the other, each begun 250 ms after the
-/// one before, or at once when one has failed. The first to connect wins.
+/// The attempts to connect to one host: one address after another, each begun 250 ms after the one
+/// before, or at once when an attempt fails. The first to connect wins.
 ///
 /// It only says what to do next; sockets and clock are the caller's.
 ///
@@ -46,7 +46,7 @@ pub struct Attempts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Attempt {
-    /// Begin to connect to this address, and ask again.
+    /// Begin to connect to this address, then ask again.
     Begin(SocketAddr),
     /// Wait until an attempt ends, or until this moment, if there is one: then it is time for
     /// another address.
@@ -60,8 +60,8 @@ impl Attempts {
     /// 8305 §8.
     pub const DELAY: Duration = Duration::from_millis(250);
 
-    /// Takes the addresses in the order that the look-up prefers (RFC 6724). The family of the first
-    /// begins, and then the families take turns (RFC 8305 §4).
+    /// Takes the addresses in the order that the look-up prefers (RFC 6724). The first address sets
+    /// the family to begin with; then the families take turns (RFC 8305 §4).
     pub fn new(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         let mut families: [VecDeque<SocketAddr>; 2] = Default::default();
         let mut first = None;

@@ -40,7 +40,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// The user has a colon, one of them a control character or more than
+    /// The user has a colon, or either has a control character or more than
     /// [`MAX_LEN`](Self::MAX_LEN) bytes.
     pub fn new(user: &str, password: &str) -> Result<Self, InvalidCredentials> {
         let fits = |text: &str| text.len() <= Self::MAX_LEN && !text.chars().any(char::is_control);
@@ -94,7 +94,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What cannot be sent as credentials.
+/// A user, a password or a token that cannot be sent as credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error(
     "credentials have no control characters, at most 255 bytes each, no colon in the user, and \
@@ -162,7 +162,7 @@ impl Bearer {
     ///
     /// # Errors
     ///
-    /// One of them is no token that could be sent.
+    /// One of them is not a token that a header can hold.
     pub fn new<S: Into<String>>(
         tokens: impl IntoIterator<Item = S>,
     ) -> Result<Self, InvalidCredentials> {
@@ -192,7 +192,7 @@ impl Bearer {
     ///
     /// # Errors
     ///
-    /// It is no token.
+    /// It is not a token that a header can hold.
     pub fn header(token: &str) -> Result<HeaderValue, InvalidCredentials> {
         let valid = is_token68(token).then_some(()).ok_or(InvalidCredentials);
         valid.map(|()| sensitive(&format!("Bearer {token}")))

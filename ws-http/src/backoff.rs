@@ -50,8 +50,8 @@ impl Backoff {
     /// not keep a client away for ever.
     pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// Says how long to wait after one more failure. The 64 random bits are fresh each time, from
-    /// the operating system; fixed ones are for tests.
+    /// Returns how long to wait after one more failure. `random` is 64 fresh bits from the
+    /// operating system; fixed ones are for tests.
     pub fn next(&mut self, random: u64) -> Duration {
         // From 0 to 1; the 32 bits are more than a clock can tell apart.
         let chance = (random >> 32) as f64 / f64::from(u32::MAX);
@@ -110,15 +110,16 @@ pub enum Ended {
     Eof,
     /// The server refused.
     Status(StatusCode),
-    /// The peer closed. Without a code it had nothing to object to.
+    /// The peer closed. A Close without a code counts as 1000.
     Closed(CloseCode),
-    /// Either side did something that would be as wrong the next time.
+    /// Either side did something that would be just as wrong the next time.
     Fault,
 }
 
 impl Ended {
-    /// How an open connection has ended, or `None` if it has not: as its sending half knows, and by
-    /// the first failure of its transport. A Close of the peer's says more than what came after it.
+    /// How an open connection has ended, or `None` if it has not: from what its sending half knows
+    /// and from the first failure of its transport. A Close from the peer says more than a failure
+    /// after it.
     #[must_use]
     pub fn of(outgoing: &Outgoing, failure: Option<Failure>) -> Option<Self> {
         if let Some(close) = outgoing.peer_close() {
@@ -135,7 +136,7 @@ impl Ended {
         }
     }
 
-    /// How an attempt has ended for which a proxy did not connect.
+    /// How an attempt has ended if its proxy did not connect.
     #[must_use]
     pub const fn at_a_proxy(error: &TunnelError) -> Self {
         match error {
@@ -160,8 +161,8 @@ impl Ended {
     }
 }
 
-/// How long a server asks clients to wait (Retry-After, RFC 9110 §10.2.3), if it does: at most
-/// [`Backoff::MAX_RETRY_AFTER`].
+/// Returns how long a server asks clients to wait (Retry-After, RFC 9110 §10.2.3), if it does: at
+/// most [`Backoff::MAX_RETRY_AFTER`].
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

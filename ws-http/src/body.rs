@@ -69,11 +69,11 @@ enum Stage {
 #[derive(Clone)]
 struct Bytes(Vec<u8>);
 
-/// The body is not one of HTTP. What was read until then is kept.
+/// The body breaks a rule of HTTP. What was read before that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// Content-Length is no number, or several that differ.
+    /// Content-Length is not a number, or there are several that differ.
     #[error("the Content-Length is not a number")]
     Length,
     /// A Transfer-Encoding that is not `chunked` alone.
@@ -124,7 +124,7 @@ impl BodyReader {
     ///
     /// # Errors
     ///
-    /// The body is not one of HTTP; every later call says so again.
+    /// The body breaks a rule of HTTP; every later call returns the same error.
     pub fn push(&mut self, mut input: &[u8]) -> Result<(), BodyError> {
         while !input.is_empty() && !self.is_complete() {
             input = self.step(input)?;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ws_proto::Excess;
 
-/// A bound on what the connections of a server hold together, in bytes: what was received and not
-/// taken, and what waits to be sent. A connection that would exceed it is closed with 1013, and the
-/// others go on. Clones are the same budget.
+/// A bound on the memory that all connections of a server hold together, in bytes: what they
+/// received and the application has not taken, and what waits to be sent. A connection that would
+/// exceed it is closed with 1013, and the others continue. Clones are the same budget.
 ///
 /// Each connection may hold as much as its [`Limits`](ws_proto::Limits) allow, which for a thousand
 /// of them is more than a machine has. A [small amount](Self::FREE) for each connection is not
@@ -44,11 +44,11 @@ pub struct Charge {
 }
 
 impl Budget {
-    /// What each charge may hold without being counted, in bytes: as much as is
-    /// [read at a time](ws_proto::Limits::read_buffer).
+    /// The bytes that each charge may hold without being counted: as many as are [read at a
+    /// time](ws_proto::Limits::read_buffer).
     pub const FREE: usize = 16 << 10;
 
-    /// As many bytes as that.
+    /// Makes a budget of `most` bytes.
     #[must_use]
     pub fn new(most: usize) -> Self {
         let used = AtomicUsize::new(0);
@@ -63,7 +63,7 @@ impl Budget {
         }
     }
 
-    /// What is held now.
+    /// Returns the bytes that all charges hold now.
     #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
@@ -71,11 +71,12 @@ impl Budget {
 }
 
 impl Charge {
-    /// Counts that this is held now.
+    /// Sets how many bytes this connection holds now.
     ///
     /// # Errors
     ///
-    /// [`Excess::Memory`]: it is more than before, and more than there is. It is counted as before.
+    /// [`Excess::Memory`]: `held` is more than before, and more than the budget has left. The count
+    /// stays as it was.
     pub fn set(&mut self, held: usize) -> Result<(), Excess> {
         let (before, now) = (counted(self.held), counted(held));
         let used = &self.budget.0.used;
@@ -91,7 +92,7 @@ impl Charge {
         Ok(())
     }
 
-    /// Tells whether so many bytes more could be held now.
+    /// Returns whether `more` bytes more could be held now.
     #[must_use]
     pub fn has_room(&self, more: usize) -> bool {
         let more = counted(self.held.saturating_add(more)) - counted(self.held);

@@ -22,23 +22,23 @@ use crate::url::InvalidUrl;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL is not one of a WebSocket.
+    /// The URL is not a WebSocket's.
     #[error("invalid URL")]
     Url(#[source] InvalidUrl),
-    /// `wss`: this build has no TLS (the feature `tls`). A stream that has some serves, too:
+    /// `wss`: this build has no TLS (the feature `tls`). A stream that has TLS itself works too:
     /// `Client::connect_over`.
     #[error("wss:// needs TLS, which this build does not have")]
     NoTls,
-    /// No address of the host, or of the proxy, could be connected to.
+    /// We could not connect to any address of the host, or of the proxy.
     #[error("cannot connect to {tried}")]
     Connect {
-        /// What was tried. No address was if the look-up failed.
+        /// What was tried. If the look-up failed, there is no address in it.
         tried: Tried,
         /// The failure of the last address tried, or of the look-up.
         #[source]
         error: io::Error,
     },
-    /// The proxy does not connect.
+    /// The proxy did not connect us.
     #[error("cannot connect to {tried}")]
     Proxy {
         /// What was tried.
@@ -69,14 +69,15 @@ pub enum ConnectError {
     /// The deadline passed first.
     #[error("timed out after {}, {stage} {tried}", seconds(.after))]
     Timeout {
-        /// The time that was set for all of it.
+        /// The time limit for all stages together.
         after: Duration,
-        /// What was waited for when it was over.
+        /// The stage that had been reached.
         stage: Stage,
         /// What was tried.
         tried: Tried,
     },
-    /// The server does not open WebSockets over HTTP/2: it does not announce that (RFC 8441 §3).
+    /// The server does not open WebSockets over HTTP/2: it has not announced that it can (RFC 8441
+    /// §3).
     #[error("the server opens no WebSockets over HTTP/2")]
     NoHttp2,
     /// The server answered with something other than an upgrade. It may be a redirect, a demand
@@ -125,8 +126,8 @@ impl ConnectError {
     }
 }
 
-/// What a client tried to reach. `Display` is
-/// `chat.example:80 through http://proxy.example:3128 (192.0.2.1:3128)`.
+/// The places that a client tried to reach. `Display` is `chat.example:80 through
+/// http://proxy.example:3128 (192.0.2.1:3128)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
     host: String,
@@ -145,7 +146,7 @@ impl Tried {
         }
     }
 
-    /// Begins with the host and the port of a URL, the scheme's own too.
+    /// Begins with the host and the port of a URL, or its scheme's default port.
     #[must_use]
     pub fn host_of(uri: &Uri<'_>) -> Self {
         Self::new(match uri.host() {
@@ -214,20 +215,20 @@ impl fmt::Display for Tried {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The name is looked up.
+    /// Looking the name up.
     LookUp,
-    /// An address is connected to.
+    /// Connecting to an address.
     Connect,
-    /// The proxy is asked to connect.
+    /// Asking the proxy to connect.
     Proxy,
-    /// TLS shakes hands.
+    /// The TLS handshake.
     Tls,
-    /// The server is asked for a WebSocket.
+    /// The opening handshake with the server.
     Answer,
 }
 
 impl Stage {
-    /// The error of a transport that fails here.
+    /// The error for a transport that fails at this stage.
     #[must_use]
     pub fn failed(self, tried: Tried, error: io::Error) -> ConnectError {
         // A server that does not accept our certificate says so after the handshake.

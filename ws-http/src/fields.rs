@@ -14,8 +14,8 @@ impl fmt::Debug for Names<'_> {
     }
 }
 
-/// The headers of a head that the core has read, in the types of the `http` crate. Leaves out
-/// headers whose names are too long for that crate (64 KiB).
+/// Returns the headers of a head that the core has read, in the types of the `http` crate. Leaves
+/// out headers whose names are too long for that crate (64 KiB).
 ///
 /// ```
 /// let head = b"HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: a=1\r\n\r\n";

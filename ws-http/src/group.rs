@@ -24,7 +24,7 @@ use seat::{Offered, Seat};
 /// group: if more than [`Limits::max_unsent`](ws_proto::Limits::max_unsent) wait for it, if it is
 /// being sent fragments when a message comes, or if there is no memory to queue the message for it.
 /// If there is no memory for the Close either, the connection is dropped. So no member misses a
-/// message without a sign.
+/// message without knowing it.
 ///
 /// Clones are the same group.
 pub struct Group<W> {
@@ -95,7 +95,7 @@ impl<W> Group<W> {
         self.shared.counts.metrics()
     }
 
-    /// Has all members leave; their connections stay as they are. The history is forgotten.
+    /// Removes all members, whose connections stay as they are, and forgets the history.
     pub fn clear(&self) {
         let (seats, history) = {
             let mut state = self.shared.state();

@@ -54,8 +54,8 @@ impl Hosts {
     ///
     /// # Errors
     ///
-    /// One of them is not a name: it has a scheme, a port or a path, or a `*`, which would stand for
-    /// no other name.
+    /// One of them is not a name: it has a scheme, a port or a path, or a `*`, which does not work
+    /// as a wildcard.
     pub fn named<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, InvalidHost> {
         let names: Result<_, _> = names.into_iter().map(|name| parse(name.as_ref())).collect();
         Ok(Self(Rule::Named(names?)))
@@ -69,7 +69,7 @@ impl Hosts {
 
     /// Returns the address to pass to [`check`](Self::check): the listener's; or, if the server
     /// listens at all addresses and the connection came in at a loopback address (`local`), that
-    /// one: only this machine connects there, which includes a browser that runs on it.
+    /// one: only programs on this machine connect there, browsers among them.
     pub fn listener(own: IpAddr, local: impl FnOnce() -> Option<IpAddr>) -> IpAddr {
         if !own.is_unspecified() {
             return own;
@@ -78,7 +78,7 @@ impl Hosts {
         local.filter(IpAddr::is_loopback).unwrap_or(own)
     }
 
-    /// Checks a Host header, `host[:port]`, of a request that came in by a listener at this
+    /// Checks a Host header, `host[:port]`, of a request that came in through a listener at this
     /// address.
     ///
     /// # Errors

@@ -14,10 +14,10 @@
 //!              Response     ws-proto's handshake::Accept
 //! ```
 //!
-//! A decision is a value or a [`Refusal`], which has a status, names both sides of what does not
-//! fit, and can be sent and logged. The application's settings are parsed once, when they are
-//! given, and a misspelt one is an error then. An adapter has the sockets, threads and clocks, and
-//! moves the bytes; `ws-std` does so with a thread for each connection.
+//! Each decision is a value or a [`Refusal`], which has a status, names both sides of a mismatch,
+//! and can be sent and logged. The application's settings are parsed once, when it gives them, and
+//! a misspelt one is an error then. An adapter owns the sockets, threads and clocks, and moves the
+//! bytes; `ws-std` does so with a thread for each connection.
 //!
 //! ```text
 //!   a client   Url ▶ a look-up's addresses ▶ Attempts   which of them, and when

@@ -4,22 +4,23 @@ use std::task::{Context, Poll};
 
 use ws_proto::{CloseCode, Error, Prepared};
 
-/// A sender of an adapter, which can queue without waiting: what a [`Group`](crate::Group) has members of.
+/// An adapter's sender, which can queue without waiting: the kind of member that a [`Group`](crate::Group)
+/// has.
 ///
-/// It need not be a connection. A way to another machine, to which it passes on what it is given, is
-/// a member as any: what comes from there it [sends to the others](crate::Membership::send_to_others),
-/// and so to nobody twice.
+/// It need not be a connection. A link to another machine, which passes on what the group sends, is
+/// a member like any other: it [sends to the others](crate::Membership::send_to_others) what comes
+/// from there, so no member gets a message twice.
 pub trait Member: Send + Sync + 'static {
     /// Queues a message that was prepared for many, without waiting.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the connection is as it was, except for a message that it will not get;
-    /// anything else if it is over.
+    /// [`Error::Send`] if only this message is lost and the connection stays as it was; any other
+    /// error if the connection is over.
     fn queue_prepared(&self, prepared: &Prepared) -> Result<(), Error>;
 
-    /// Sends such a message, and waits for room in the queue: for [`Slow::Wait`](crate::Slow::Wait). The default, for
-    /// adapters of which nothing may wait, queues it.
+    /// Sends a prepared message, and waits for room in the queue: for [`Slow::Wait`](crate::Slow::Wait). The default,
+    /// for adapters in which nothing may wait, only queues it.
     ///
     /// # Errors
     ///
@@ -28,8 +29,8 @@ pub trait Member: Send + Sync + 'static {
         self.queue_prepared(prepared)
     }
 
-    /// Whether the next message would be queued, or the connection is over. Otherwise the task is
-    /// woken when that may have changed, while no lock of the adapter is held.
+    /// Returns ready if the next message would be queued, or if the connection is over. Otherwise
+    /// wakes the task when that may have changed, while it holds no lock of the adapter.
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Starts the closing handshake, after what is queued, and does not wait for it.

@@ -6,15 +6,15 @@ use ws_proto::Excess;
 
 use crate::refusal::Refusal;
 
-/// What a server has done since it began, and what it holds now.
+/// The counts of what a server has done since it began, and what it holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
     /// Connections that are open now.
     pub open: usize,
-    /// Connections that are opening now, or that a page is sent to.
+    /// Connections that are opening now, or to which a page is being sent.
     pub opening: usize,
-    /// What connections hold now, in bytes: of a server with a [`Budget`](crate::Budget).
+    /// Bytes that connections hold now, for a server with a [`Budget`](crate::Budget).
     pub memory: usize,
     /// Connections that were accepted, including those that were then refused.
     pub accepted: u64,
@@ -38,7 +38,7 @@ pub struct Metrics {
     pub idle: u64,
     /// Closed with 1008: there were too many frames.
     pub frames: u64,
-    /// Closed with 1013: they would have held more memory than there is.
+    /// Closed with 1013: they would have held more memory than the budget allows.
     pub out_of_memory: u64,
 }
 
@@ -60,17 +60,17 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// A connection was accepted.
+    /// Counts a connection that was accepted.
     pub fn accepted(&self) {
         add(&self.accepted);
     }
 
-    /// A WebSocket was opened.
+    /// Counts a WebSocket that was opened.
     pub fn opened(&self) {
         add(&self.opened);
     }
 
-    /// A request, or the connection before it, was refused.
+    /// Counts a refused request, or a refused connection.
     pub fn refused(&self, refusal: &Refusal) {
         add(match refusal {
             Refusal::Full => &self.full,
@@ -80,17 +80,17 @@ impl Counters {
         });
     }
 
-    /// A refusal was not logged.
+    /// Counts a refusal that was not logged.
     pub fn unlogged(&self) {
         add(&self.unlogged);
     }
 
-    /// There was nothing to accept a connection with.
+    /// Counts a connection that could not be accepted, for lack of descriptors or memory.
     pub fn short(&self) {
         add(&self.short);
     }
 
-    /// A connection was closed.
+    /// Counts a connection that was closed for this reason.
     pub fn exceeded(&self, excess: Excess) {
         add(match excess {
             Excess::Slow => &self.slow,
@@ -100,7 +100,7 @@ impl Counters {
         });
     }
 
-    /// Returns all counts; the adapter fills in what is held now.
+    /// Returns all counts; the adapter fills in the values of the moment.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);

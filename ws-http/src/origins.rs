@@ -10,8 +10,8 @@ use ws_proto::handshake::{Origin, RequestError};
 use crate::refusal::{Refusal, clipped};
 use crate::request::Request;
 
-/// A rule for whose pages may connect. A request without Origin, from a program that is no
-/// browser, always may.
+/// A rule for whose pages may connect. A request without Origin, which comes from a program other
+/// than a browser, always may.
 ///
 /// ```
 /// use ws_http::Origins;
@@ -33,14 +33,15 @@ enum Rule {
 }
 
 impl Origins {
-    /// Pages whose origin has the host and port of the request; and `https`, if the request [came
-    /// over TLS](Request::is_secure): anyone on the path can change a page that did not.
+    /// Allows pages whose origin has the host and port of the request; and `https`, if the request
+    /// [came over TLS](Request::is_secure): anyone on the path could change a page that came
+    /// without it.
     #[must_use]
     pub const fn same_host() -> Self {
         Self(Rule::SameHost)
     }
 
-    /// Pages of these origins, each `scheme://host[:port]` and compared as a whole. `null`
+    /// Allows pages of these origins, each `scheme://host[:port]` and compared as a whole. `null`
     /// (sandboxed pages) and `file://` (devices and local pages) are allowed, too, but anybody can
     /// send them.
     ///
@@ -58,18 +59,18 @@ impl Origins {
         Ok(Self(Rule::List(list?)))
     }
 
-    /// All pages: for services whose answers do not depend on who asks.
+    /// Allows all pages: for services whose answers do not depend on who asks.
     #[must_use]
     pub const fn any() -> Self {
         Self(Rule::Any)
     }
 
-    /// Checks whose page asks.
+    /// Checks whose page wants to connect.
     ///
     /// # Errors
     ///
     /// [`Refusal::ForeignOrigin`] and [`Refusal::UnlistedOrigin`], which name both sides, and
-    /// [`RequestError::Origin`] for what is no origin or several.
+    /// [`RequestError::Origin`] if the Origin is malformed or sent more than once.
     pub fn check(&self, request: &Request) -> Result<(), Refusal> {
         // Nobody reads it where it says nothing.
         let rule = match &self.0 {

@@ -22,11 +22,12 @@ use ws_proto::{Excess, Instant};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pace {
-    /// The fewest bytes a second of a message that has begun, over [`Pace::WINDOW`] at a time.
+    /// The lowest rate at which a message that has begun may arrive, in bytes per second, measured
+    /// over [`Pace::WINDOW`] at a time.
     pub min_rate: Option<u32>,
     /// The longest time without a complete message. Pings and Pongs do not count.
     pub max_idle: Option<Duration>,
-    /// The most frames a second, control frames included; twice as many in a second after an idle
+    /// The most frames per second, control frames included; twice as many in a second after an idle
     /// one.
     pub max_frames: Option<u32>,
 }

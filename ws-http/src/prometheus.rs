@@ -6,7 +6,8 @@ use crate::metrics::Metrics;
 use crate::response::Response;
 
 impl Metrics {
-    /// The numbers as a page for Prometheus, which asks for it at its own pace. Nobody keeps it.
+    /// Returns the numbers as a page in the text format of Prometheus. It is marked as not to be
+    /// cached.
     ///
     /// ```
     /// use ws_http::Metrics;

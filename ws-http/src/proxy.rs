@@ -9,8 +9,8 @@ use ws_proto::handshake::{Origin, Scheme, Uri};
 use crate::auth::{Credentials, InvalidCredentials};
 use crate::trusted::Network;
 
-/// A proxy: `http://[user:password@]host[:port]`, or the same with `socks5` or `socks5h`. The
-/// proxy looks names up, with each of them.
+/// A proxy: `http://[user:password@]host[:port]`, or the same with `socks5` or `socks5h`. With each
+/// of these, the proxy looks names up.
 ///
 /// ```
 /// use ws_http::{Proxy, ProxyKind};
@@ -56,8 +56,8 @@ pub enum InvalidProxy {
 }
 
 impl Proxy {
-    /// Parses the URL of a proxy. Without a port it is 80 or 1080; a slash may end it. User and
-    /// password are percent-encoded where they have to be.
+    /// Parses the URL of a proxy. The default port is 80 for HTTP and 1080 for SOCKS; the text may
+    /// end in a slash. User and password are percent-encoded where they have to be.
     ///
     /// # Errors
     ///
@@ -138,16 +138,17 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// The proxies that the environment names, and the hosts that need none.
+/// The proxies that the environment names, and the hosts that are reached without one.
 ///
 /// | for | the first of these that is set |
 /// |---|---|
 /// | `ws://` | `ws_proxy`, `http_proxy`, `all_proxy` |
 /// | `wss://` | `wss_proxy`, `https_proxy`, `all_proxy` |
 ///
-/// In lower case or in upper case, but for `HTTP_PROXY`: in a CGI program a client sets it, with a
-/// header `Proxy`. For this machine there is no proxy, nor for what `no_proxy` lists: names, with
-/// all names below them, addresses and networks (`10.0.0.0/8`), `*`, each with a port or without.
+/// The variables may be in lower or upper case, except for `HTTP_PROXY`, which is ignored: in a CGI
+/// program a client can set it, with a header `Proxy`. There is no proxy for this machine, nor for
+/// what `no_proxy` lists: names, with all names below them, addresses and networks (`10.0.0.0/8`),
+/// `*`, each with a port or without.
 ///
 /// ```
 /// use ws_http::Proxies;
@@ -188,7 +189,7 @@ enum Hosts {
 }
 
 impl Proxies {
-    /// Asks for the variables, by name.
+    /// Reads the variables through `variable`, by name.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let either = |name: &&str| {
@@ -218,7 +219,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy to ask for this, if there is one.
+    /// The proxy for this URI, if there is one.
     ///
     /// # Errors
     ///

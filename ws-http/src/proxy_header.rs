@@ -17,7 +17,8 @@ const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// How many bytes stand before the addresses of version 2.
 const FIXED: usize = 16;
 
-/// Reads a PROXY header of either version, byte by byte, and not one byte of what follows it.
+/// Reads a header of the PROXY protocol (HAProxy's, version 1 or 2), byte by byte, and not one byte
+/// of what follows it.
 ///
 /// ```
 /// use ws_http::ProxyHeader;
@@ -83,7 +84,7 @@ impl ProxyHeader {
         }
     }
 
-    /// Takes bytes that were received, and says how many of them are the header's.
+    /// Takes received bytes, and returns how many of them belong to the header.
     ///
     /// # Errors
     ///
@@ -105,8 +106,8 @@ impl ProxyHeader {
         }
     }
 
-    /// Takes what one read brought, and gives what follows the header to the opening handshake;
-    /// nothing is the end of the stream. Returns whether the header is complete.
+    /// Takes the bytes of one read, and passes those after the header to the opening handshake; an
+    /// empty slice is the end of the stream. Returns whether the header is complete.
     ///
     /// # Errors
     ///
@@ -147,8 +148,8 @@ impl ProxyHeader {
         matches!(self.stage, Stage::Complete(_))
     }
 
-    /// The address that the client connected from, once this is complete. `None` if the proxy asks
-    /// for itself, for its health checks for example, or does not know.
+    /// The address that the client connected from, once this is complete. `None` if the proxy
+    /// connects on its own behalf, for a health check for example, or does not know.
     #[must_use]
     pub const fn client(&self) -> Option<SocketAddr> {
         match self.stage {

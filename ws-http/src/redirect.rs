@@ -6,7 +6,7 @@ use http::StatusCode;
 use thiserror::Error;
 use ws_proto::handshake::{Scheme, Uri, UriError};
 
-/// Follows redirects, as far as the application allowed it.
+/// Follows redirects, as far as the application allows.
 ///
 /// ```
 /// use ws_http::{Redirects, StatusCode};
@@ -32,7 +32,7 @@ pub struct Redirects {
 pub struct Redirected {
     /// A URL of a WebSocket.
     pub url: String,
-    /// Whether scheme, host and port are those of the one that was asked: otherwise neither
+    /// Whether scheme, host and port are those of the one that was asked: if not, neither
     /// Authorization nor cookies may be sent there.
     pub same_origin: bool,
 }

@@ -7,8 +7,8 @@ use ws_proto::handshake::{Bootstrap, RequestError};
 use crate::proxy_header::ProxyHeaderError;
 use crate::response::Response;
 
-/// A request that is refused, with both sides of what does not fit. `Display` is the line for the
-/// log, and the body of the [`response`](Self::response).
+/// A refused request, with both sides of what does not match. `Display` is the line for the log,
+/// and the body of the [`response`](Self::response).
 ///
 /// ```
 /// use ws_http::Refusal;
@@ -30,27 +30,30 @@ pub enum Refusal {
     /// The server does not answer for this host: see [`Hosts`](crate::Hosts).
     #[error("host {host} is not one of this server's")]
     Host {
-        /// What the request says, at most [`Refusal::MAX_SHOWN`] bytes of it.
+        /// What the request asks for, at most [`Refusal::MAX_SHOWN`] bytes of it.
         host: String,
     },
-    /// A page of another host asks: see [`Origins::same_host`](crate::Origins::same_host).
+    /// A page of another host wants to connect: see
+    /// [`Origins::same_host`](crate::Origins::same_host).
     #[error("origin {origin} is not of host {host}")]
     ForeignOrigin {
-        /// Who asks.
+        /// The page's origin.
         origin: String,
-        /// Who is asked.
+        /// The host that the request is for.
         host: String,
     },
-    /// A page asks that is not on the list: see [`Origins::list`](crate::Origins::list).
+    /// A page that is not on the list wants to connect: see
+    /// [`Origins::list`](crate::Origins::list).
     #[error("origin {origin} is not on the list")]
     UnlistedOrigin {
-        /// Who asks.
+        /// The page's origin.
         origin: String,
     },
     /// Credentials are missing or wrong.
     #[error("credentials are missing or wrong")]
     Unauthorized {
-        /// Which are wanted (RFC 9110 §11.6.1).
+        /// The WWW-Authenticate of the answer: which credentials the server wants (RFC 9110
+        /// §11.6.1).
         challenge: HeaderValue,
     },
     /// The path has no page and no WebSocket.
@@ -59,7 +62,7 @@ pub enum Refusal {
     /// The path has pages, but none for this method.
     #[error("only {}", list(.allowed))]
     Method {
-        /// Those it has some for.
+        /// The methods that it has pages for.
         allowed: Vec<Method>,
     },
     /// A connection that should begin with a PROXY header does not: see
@@ -67,13 +70,14 @@ pub enum Refusal {
     /// the other side does not speak HTTP yet.
     #[error(transparent)]
     Proxy(#[from] ProxyHeaderError),
-    /// There is no room for another connection, or the server ends.
+    /// There is no room for another connection, or the server is shutting down.
     #[error("no room for another connection")]
     Full,
-    /// It was opening while too many others came: see [`Quota::openings`](crate::Quota::openings).
+    /// The connection was still opening when too many others came: see
+    /// [`Quota::openings`](crate::Quota::openings).
     #[error("others came while this connection was opening")]
     Displaced,
-    /// Its address has as many connections as it may have: see
+    /// The client's address has as many connections as it may have: see
     /// [`Quota::per_address`](crate::Quota::per_address).
     #[error("an address may have {most} connections")]
     Crowd {

@@ -60,9 +60,9 @@ impl Request {
         }
     }
 
-    /// Copies the head of a request that stays with another HTTP server, without what others have
-    /// found out about it. `peer` is where its connection came from:
-    /// [`NOWHERE`](Self::NOWHERE) if nobody has said.
+    /// Copies the head of a request that stays with another HTTP server, without the extensions
+    /// that others have added to it. `peer` is where its connection came from:
+    /// [`NOWHERE`](Self::NOWHERE) if it is unknown.
     #[must_use]
     pub fn copied(
         method: &Method,
@@ -79,7 +79,7 @@ impl Request {
         Self::new(head, peer)
     }
 
-    /// The address of a peer that is not known: `0.0.0.0:0`.
+    /// Stands for the address of an unknown peer: `0.0.0.0:0`.
     pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
     /// Takes a request that the core has read.
@@ -127,7 +127,7 @@ impl Request {
 
     /// The first value of a parameter of the query, decoded as browsers encode forms.
     ///
-    /// It is what the client sent: any text, of any length up to a line of the head.
+    /// The client chooses it: it may be any text, of any length up to a line of the head.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
         form_urlencoded::parse(self.query()?.as_bytes())
@@ -135,10 +135,10 @@ impl Request {
             .map(|(_, value)| value)
     }
 
-    /// What stands in the path where the route has `{name}`, decoded: of `/rooms/{room}` and
+    /// The part of the path where the route has `{name}`, decoded: of `/rooms/{room}` and
     /// `/rooms/7`, the `room` is `7`.
     ///
-    /// It is what the client sent: any text, slashes that it encoded among them.
+    /// The client chooses it: it may be any text, and contain encoded slashes.
     #[must_use]
     pub fn path_param(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, value) = self.captures.iter().find(|(key, _)| key == name)?;
@@ -176,8 +176,8 @@ impl Request {
             .filter_map(|name| str::from_utf8(name).ok())
     }
 
-    /// The host and port that are asked for: the authority of the target, `:authority` over HTTP/2,
-    /// or Host; or what a [trusted proxy](crate::Trusted) says that it was asked for.
+    /// The host and port that the request is for: the authority of the target, `:authority` over
+    /// HTTP/2, or Host; or those that a [trusted proxy](crate::Trusted) reports.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
@@ -213,7 +213,7 @@ impl Request {
         self.head.extensions()
     }
 
-    /// Values that hooks have added, to add more.
+    /// The values that hooks have added, to add more.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.head.extensions_mut()
     }
@@ -224,8 +224,8 @@ impl Request {
         &self.answer
     }
 
-    /// The headers of the answer that opens the WebSocket, to add to: a cookie, for example. Those
-    /// of the handshake itself are not the application's: with one of them the answer is 500.
+    /// The headers of the answer that opens the WebSocket, to add to: a cookie, for example. The
+    /// handshake's own headers cannot be set: with one of them the answer is 500.
     ///
     /// ```
     /// # use ws_http::Request;
@@ -270,7 +270,7 @@ impl Request {
         }
     }
 
-    /// Marks a request that came over TLS which another program terminated: see
+    /// Marks a request as having come over TLS that another program terminated: see
     /// [`is_secure`](Self::is_secure).
     pub const fn set_secure(&mut self) {
         self.secure = true;

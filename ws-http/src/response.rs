@@ -8,8 +8,8 @@ use http::{HeaderMap, StatusCode};
 
 use crate::fields::Names;
 
-/// An answer to an ordinary HTTP request: a page, a redirect, a refusal. Made from one of the
-/// `http` crate, or here:
+/// An answer to an ordinary HTTP request: a page, a redirect, a refusal. Make it from a response of
+/// the `http` crate, or with these functions:
 ///
 /// ```
 /// use ws_http::{Response, StatusCode};
@@ -88,8 +88,8 @@ impl Response {
         self
     }
 
-    /// Adds a header. One that no line can hold makes this the answer 500, which names it: its
-    /// value may come from a peer, and an answer without the header could mean something else.
+    /// Adds a header. A header that HTTP cannot hold turns this into a 500 that names it: its value
+    /// may come from a peer, and an answer without the header could mean something else.
     pub fn header<N, V>(mut self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName>,
@@ -133,8 +133,8 @@ impl Response {
         self.inner.body()
     }
 
-    /// The answer as it travels over HTTP/1.1. It ends the connection: nothing that follows a
-    /// request is read as another one. `now` is what Date says.
+    /// The answer as it travels over HTTP/1.1. It ends the connection: the server does not read a
+    /// second request from it. `now` is what Date says.
     #[must_use]
     pub fn encode(&self, body: Body, now: SystemTime) -> Vec<u8> {
         // An interim one announces the final one: what the body holds would be taken for it (RFC

@@ -7,24 +7,20 @@ use ws_proto::Instant;
 
 use crate::backoff::{Backoff, Ended};
 
-/// The decisions of a client that connects again.
+/// Decides whether and when a client connects again.
 ///
 /// ```
 /// use std::time::Duration;
 /// use ws_http::{Backoff, Ended, Retry, StatusCode};
 /// use ws_proto::Instant;
 ///
-/// let mut retry = Retry::new(Backoff::DEFAULT);
-/// let (now, random) = (Instant::default(), 1 << 63); // fresh each time
-/// let at = retry.ended(Ended::Io, None, now, random);
-/// assert_eq!(at, Some(now.after(Duration::from_millis(500))));
-/// // A server that says when it is back is believed.
-/// let unavailable = Ended::Status(StatusCode::SERVICE_UNAVAILABLE);
-/// let asked = Some(Duration::from_secs(120)); // `retry_after`
-/// let at = retry.ended(unavailable, asked, now, random);
-/// assert_eq!(at, Some(now.after(Duration::from_secs(120))));
-/// // It will be as wrong the next time.
-/// let at = retry.ended(Ended::Status(StatusCode::NOT_FOUND), None, now, random);
+/// let mut retry = Retry::new(Backoff::DEFAULT); let (now, random) = (Instant::default(), 1 << 63);
+/// // fresh each time let at = retry.ended(Ended::Io, None, now, random); assert_eq!(at,
+/// Some(now.after(Duration::from_millis(500)))); // A server that says when it is back is believed.
+/// let unavailable = Ended::Status(StatusCode::SERVICE_UNAVAILABLE); let asked =
+/// Some(Duration::from_secs(120)); // `retry_after` let at = retry.ended(unavailable, asked, now,
+/// random); assert_eq!(at, Some(now.after(Duration::from_secs(120)))); // It will be as wrong the
+/// next time. let at = retry.ended(Ended::Status(StatusCode::NOT_FOUND), None, now, random);
 /// assert_eq!(at, None);
 /// ```
 pub struct Retry {
@@ -34,7 +30,7 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// Waits as `backoff` says, after what [is worth a retry](Ended::is_worth_a_retry).
+    /// Waits as `backoff` says, after every end that [is worth a retry](Ended::is_worth_a_retry).
     #[must_use]
     pub fn new(backoff: Backoff) -> Self {
         Self {
@@ -49,13 +45,13 @@ impl Retry {
         self.backoff = backoff;
     }
 
-    /// Sets what is worth a retry.
+    /// Sets the function that decides whether an end is worth a retry.
     pub fn set_judge(&mut self, judge: impl FnMut(Ended) -> bool + Send + 'static) {
         self.judge = Box::new(judge);
     }
 
-    /// Notes that a connection is open. One that [lasts](Backoff::reset_after) makes the next
-    /// failure the first again.
+    /// Reports that a connection is open. One that [lasts](Backoff::reset_after) makes the next
+    /// failure count as the first.
     pub const fn opened(&mut self, now: Instant) {
         self.opened = Some(now);
     }

@@ -21,8 +21,8 @@ use crate::member::Member;
 /// Rooms by name, that connections enter and leave: each is a [`Group`]. `T` is what the
 /// application keeps for each connection, such as the user.
 ///
-/// A room is there from when the first connection joins it until the last has left, and so is its
-/// history. So peers cannot make rooms pile up.
+/// A room and its history exist from when the first connection joins until the last has left. So
+/// peers cannot make rooms pile up.
 ///
 /// Clones are the same rooms, for any thread.
 pub struct Rooms<W, T = ()> {
@@ -67,7 +67,7 @@ impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
         Self::with(|_| RoomPolicy::new())
     }
 
-    /// Makes rooms whose policy is that of their name.
+    /// Makes rooms whose policy depends on their name.
     #[must_use]
     pub fn with(policy: impl Fn(&str) -> RoomPolicy + Send + Sync + 'static) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
     }
 
     /// Adds a connection, with the application's data about it. It is in no room yet, but gets what
-    /// is sent [to all](Self::send_to_all).
+    /// is sent [to all](Self::send_to_all) connections.
     pub fn enter(&self, writer: W, state: T) -> Presence<W, T> {
         let guest = Guest(Arc::new((writer, Arc::new(state))));
         Presence {
@@ -112,7 +112,7 @@ impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
         }
     }
 
-    /// What the application knows of those in a room, in the order in which they joined.
+    /// The application's data about those in a room, in the order in which they joined.
     #[must_use]
     pub fn members(&self, room: &str) -> Vec<Arc<T>> {
         let mut members = Vec::new();
@@ -140,7 +140,8 @@ impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
         self.hall.open().keys().cloned().collect()
     }
 
-    /// What became of the messages of a room since it opened: zeroes, if there is no such room.
+    /// Returns what became of the messages of a room since it opened: zeroes if there is no such
+    /// room.
     #[must_use]
     pub fn metrics(&self, room: &str) -> RoomMetrics {
         let group = self.hall.find(room);
@@ -149,8 +150,8 @@ impl<W: Member, T: Send + Sync + 'static> Rooms<W, T> {
 }
 
 impl<W: Member, T: Send + Sync + 'static> Presence<W, T> {
-    /// Joins a room, which opens if nobody is in it, and gets its history. Nothing happens if it has
-    /// joined that before.
+    /// Joins a room, which opens if nobody is in it, and gets its history. Does nothing if the
+    /// connection is in it already.
     pub fn join(&self, room: &str) {
         let mut joined = self.joined();
         let open = self.hall.find(room);
@@ -163,7 +164,7 @@ impl<W: Member, T: Send + Sync + 'static> Presence<W, T> {
         joined.insert(name, place);
     }
 
-    /// Leaves a room, if it has joined that.
+    /// Leaves a room, if the connection is in it.
     pub fn leave(&self, room: &str) {
         let place = self.joined().remove_entry(room);
         if let Some((name, place)) = place {
@@ -185,7 +186,7 @@ impl<W: Member, T: Send + Sync + 'static> Presence<W, T> {
 }
 
 impl<W, T> Presence<W, T> {
-    /// What the application knows of the connection.
+    /// The application's data about the connection.
     #[must_use]
     pub fn state(&self) -> &T {
         &self.guest.0.1

@@ -37,15 +37,15 @@ pub enum Route<'s, P, S> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// It is not `/path`, with `{name}` for a parameter, at the end of a segment, and `{*name}` for
-    /// the rest.
+    /// The path is not `/path`, with `{name}` for a parameter, at the end of a segment, and
+    /// `{*name}` for the rest.
     #[error("`{path}` is not a path: /rooms/{{room}} and /files/{{*rest}} are")]
     Path {
         /// What was given.
         path: String,
     },
-    /// It has a parameter twice, of which nobody could ask for the second, or more of them than a
-    /// path may have.
+    /// The path has a parameter twice, so that a handler could not ask for the second, or more
+    /// parameters than a path may have.
     #[error(
         "`{path}` has a parameter twice, or more than {} of them",
         Self::MAX_PARAMS
@@ -62,7 +62,8 @@ pub enum RouteError {
         /// The path that was there.
         other: String,
     },
-    /// One path has one page for each method, and one WebSocket.
+    /// The path has such a page, or a WebSocket, already: one page for each method, and one
+    /// WebSocket.
     #[error("`{path}` has {what} already")]
     Twice {
         /// The path.

@@ -45,7 +45,7 @@ pub fn is_secret(name: &str) -> bool {
     PARTS.iter().any(|part| name.contains(part)) || words.any(|word| WORDS.contains(&word))
 }
 
-/// A text without the values of secret parameters of the URLs in it.
+/// Returns a text in which the values of secret parameters in URLs are replaced by [`REDACTED`].
 ///
 /// ```
 /// use ws_http::without_secrets;
@@ -72,7 +72,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
-/// The value of a header, as it may be shown.
+/// Returns the value of a header in a form that may be shown: secrets are replaced by [`REDACTED`].
 ///
 /// ```
 /// use ws_http::shown_header;

@@ -14,7 +14,7 @@ use crate::response::Response;
 use crate::routes::{Route, RouteError, Routes};
 use crate::trusted::Trusted;
 
-/// The pages and WebSockets of a server, and to whom it gives them.
+/// The pages and WebSockets of a server, and the rules for who gets them.
 ///
 /// The adapter chooses the types of a page and of a WebSocket: blocking closures, futures, names.
 /// It asks three questions, and its hooks may look at the request between the first and the second.
@@ -89,14 +89,14 @@ impl<P, S> Site<P, S> {
         self.routes.socket(path, socket)
     }
 
-    /// Takes a request: the first question. `listener` is the address that we listen at; of a
-    /// listener at all addresses it is better the loopback address that the connection came in by,
-    /// if it was one: see [`Hosts`].
+    /// Takes a request: the first of the three questions. `listener` is the address that we listen
+    /// at; for a listener at all addresses, pass the loopback address that the connection came in
+    /// at, if it was one: see [`Hosts`].
     ///
     /// # Errors
     ///
     /// [`Refusal::Host`] if it is meant for another server, and the errors of
-    /// [`check_host`](handshake::Request::check_host) if nobody can tell.
+    /// [`check_host`](handshake::Request::check_host) if the request does not say which.
     pub fn receive(
         &self,
         parsed: &handshake::Request<'_>,
@@ -146,12 +146,13 @@ impl<P, S> Site<P, S> {
         Ok(accept)
     }
 
-    /// Asks the three questions, one after the other: `hook` comes between the first and the second,
-    /// and what it answers is the answer; `page` makes the answer where the second leads to a page.
+    /// Asks the three questions, one after the other: `hook` runs between the first and the second,
+    /// and if it returns a response, that is the answer; `page` makes the answer if the second
+    /// question leads to a page.
     ///
     /// # Errors
     ///
-    /// What to answer to a request that opens no WebSocket.
+    /// The answer to a request that opens no WebSocket.
     pub fn decide<'s, 'b>(
         &'s self,
         parsed: &handshake::Request<'b>,

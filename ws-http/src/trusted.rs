@@ -23,13 +23,13 @@ use crate::request::{Request, elements};
 /// The addresses of trusted proxies, and which of their headers to believe. By default there are
 /// none: anybody can send these headers.
 ///
-/// A proxy that is trusted has to set what is believed, or to remove it: what it lets through
-/// from a client is believed, too. So only one way of saying it is.
+/// A trusted proxy has to set these headers, or remove them: whatever it lets through from a client
+/// is believed, too. So only one kind of header is believed at a time.
 ///
-/// An address says nothing about the program behind it. A browser on the machine of a trusted
+/// An address does not say which program connects from it. A browser on the machine of a trusted
 /// proxy, `127.0.0.1` for example, connects from the same address, and a page can make it send any
-/// of these headers. There use the [PROXY protocol](Self::proxy_protocol), which no page can forge:
-/// it comes before the request, where a browser writes nothing of a page's.
+/// of these headers. In that case use the [PROXY protocol](Self::proxy_protocol), which no page can
+/// forge: it comes before the request, where a page cannot make a browser write anything.
 ///
 /// ```
 /// use ws_http::Trusted;
@@ -73,7 +73,7 @@ impl Trusted {
     /// The most proxies that one request is traced through.
     pub const MAX_HOPS: usize = 32;
 
-    /// Believes nobody.
+    /// Believes no proxy.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -105,8 +105,9 @@ impl Trusted {
         Self::of(networks, Way::XForwarded)
     }
 
-    /// Believes the PROXY protocol, in version 1 or 2, of these addresses and networks: their
-    /// connections begin with a [`ProxyHeader`](crate::ProxyHeader), and those of others do not.
+    /// Believes the PROXY protocol, in version 1 or 2, of these addresses and networks: connections
+    /// from them begin with a [`ProxyHeader`](crate::ProxyHeader), and connections from elsewhere
+    /// do not.
     ///
     /// # Errors
     ///

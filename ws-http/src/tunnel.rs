@@ -14,7 +14,7 @@ use socks::Socks;
 
 /// A conversation with a [`Proxy`] that ends in a connection to a host beyond it.
 ///
-/// It only moves bytes through slices of the caller's: write what is [`unsent`](Self::unsent),
+/// It works on the caller's slices: write what is [`unsent`](Self::unsent),
 /// [`receive`](Self::receive) what is read, until it [is open](Self::is_open). It keeps no more
 /// than a head of [`MAX_HEAD`](Self::MAX_HEAD) bytes.
 ///
@@ -83,8 +83,8 @@ impl Tunnel {
         }
     }
 
-    /// Takes bytes that were read, and says how many of them were the proxy's own: what follows is
-    /// from the target, once this [is open](Self::is_open).
+    /// Takes bytes that were read, and returns how many of them came from the proxy itself: what
+    /// follows is from the target, once this [is open](Self::is_open).
     ///
     /// # Errors
     ///

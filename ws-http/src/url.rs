@@ -8,8 +8,8 @@ use ws_proto::handshake::{Uri, UriError};
 
 use crate::auth::{Credentials, InvalidCredentials};
 
-/// A URL as people write it: made into one that [`Uri`] parses, with what such a one cannot have
-/// taken out of it.
+/// A URL as people write it: turned into one that [`Uri`] parses, without the parts that a
+/// WebSocket URL cannot have.
 ///
 /// | written | becomes |
 /// |---|---|

@@ -2,18 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What happens to a member for which too much waits already:
+/// The treatment of a member for which too much waits already:
 /// [`max_unsent`](ws_proto::Limits::max_unsent) or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Slow {
-    /// It is closed with 1013, so that no member misses a message without a sign.
+    /// It is closed with 1013, so that no member misses a message without knowing it.
     #[default]
     Close,
-    /// It misses this message, the newest: for what is soon replaced.
+    /// It misses this message, the newest: for messages that are soon replaced.
     Skip,
-    /// The last so many messages wait for it in the group, and when there is one more, it misses the
-    /// oldest of them: for what is worth less the older it is.
+    /// The group keeps this many of the latest messages for it; when one more comes, it misses the
+    /// oldest of them: for messages that lose their worth with age.
     Latest(usize),
     /// The sender waits for it, at most for the pong timeout: for messages that no member may miss,
     /// among members that are trusted. Joining, leaving and sending to the group wait too. Only
@@ -45,7 +45,7 @@ impl RoomPolicy {
         }
     }
 
-    /// Sets what becomes of a member that is slow.
+    /// Sets the treatment of slow members.
     pub const fn slow(mut self, slow: Slow) -> Self {
         self.slow = slow;
         self
@@ -63,7 +63,7 @@ impl RoomPolicy {
     }
 }
 
-/// Counts of what happened to the messages of a group.
+/// Counts of what became of the messages of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoomMetrics {

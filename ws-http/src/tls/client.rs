@@ -25,7 +25,7 @@ use super::parts::{certificates, http_1, key, provider, roots};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Clones share sessions: a client that connects again needs fewer messages for it.
+/// Clones share TLS sessions, so a client that connects again needs fewer messages.
 #[derive(Clone)]
 #[must_use]
 pub struct Tls {
@@ -116,8 +116,8 @@ impl Tls {
         self
     }
 
-    /// For another server than the one that it was meant for, to which a redirect leads: who we are
-    /// is none of its business.
+    /// Returns the settings for a different server, to which a redirect leads. They lack our own
+    /// certificate: that server need not know who we are.
     pub fn elsewhere(&self) -> Self {
         Self {
             own: None,
@@ -140,7 +140,7 @@ impl Tls {
         Ok(self.config.get_or_init(|| config).clone())
     }
 
-    /// Whose certificate is expected of a server that was looked up as `host`.
+    /// Returns the name that the certificate of a server looked up as `host` has to be for.
     ///
     /// # Errors
     ///

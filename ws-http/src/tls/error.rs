@@ -5,7 +5,7 @@ use std::io;
 use rustls::CertificateError;
 use thiserror::Error;
 
-/// What goes wrong with TLS.
+/// The reasons why TLS, or its settings, can fail.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -27,20 +27,20 @@ pub enum TlsError {
     /// The platform names no certificate authority that it trusts.
     #[error("the platform trusts no certificate authority")]
     NoRoots,
-    /// A certificate cannot be for such a host.
+    /// The host is neither a name nor an address that a certificate could be for.
     #[error("not the name of a host, nor an IP address")]
     Name,
-    /// The certificate of the peer is not accepted.
+    /// We do not accept the peer's certificate.
     #[error("the certificate is not accepted: {0}")]
     Rejected(String),
-    /// The handshake failed for another reason: one side does not speak TLS, or nothing that the
-    /// other speaks, or the peer does not accept our certificate.
+    /// The handshake failed for another reason: one side does not speak TLS, the two have no
+    /// version or cipher in common, or the peer does not accept our certificate.
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
 }
 
 impl TlsError {
-    /// The one that a transport failed with, if it was one.
+    /// The TLS error that a transport failed with, if it was one.
     #[must_use]
     pub fn within(error: &io::Error) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;

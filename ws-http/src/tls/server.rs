@@ -11,7 +11,7 @@ use rustls::server::WebPkiClientVerifier;
 use super::error::TlsError;
 use super::parts::{certificates, http_1, key, provider, roots};
 
-/// The certificate of a server and its key, from files. For the servers of the adapters.
+/// A server's certificate and key, from files, for the servers of the adapters.
 ///
 /// ```no_run
 /// use ws_http::ServerTls;
@@ -60,7 +60,7 @@ impl ServerTls {
         Self::of(files.chain.clone(), files.key.clone(), Some(ca.into()))
     }
 
-    /// Reads the files again, for the connections that come from now on.
+    /// Reads the files again: new connections use what they hold now.
     ///
     /// # Errors
     ///

@@ -23,10 +23,10 @@ pub enum TunnelError {
     /// The head of the HTTP proxy's answer is too long.
     #[error("the proxy's answer is too long (Tunnel::MAX_HEAD is {MAX_HEAD} bytes)")]
     TooLong,
-    /// The HTTP proxy's answer is not one of HTTP.
+    /// The HTTP proxy's answer is not valid HTTP.
     #[error("the proxy's answer is not one of HTTP: {0}")]
     Http(ResponseError),
-    /// The proxy answered a question that it cannot have read: it was not written yet.
+    /// The proxy answered before we had written the request.
     #[error("the proxy answered before it was asked")]
     Unasked,
     /// The answer does not begin with the version of SOCKS5 (RFC 1928 §3).
