@@ -69,7 +69,7 @@ pub use post::Others;
 pub use topics::Slow;
 
 // The crates whose types appear in this crate's API.
-/// Types from `ws-http`, which decides what surrounds a WebSocket in HTTP.
+// Types from `ws-http`, which decides what surrounds a WebSocket in HTTP.
 pub use ws_http::{Hosts, Origins, Refusal, Request, Response, RouteError, StatusCode, Trusted};
 pub use ws_proto::{
     Close, CloseCode, Limits, Message, Prepared, ProtocolError, SendError, TimedOut, Timeouts,

@@ -17,7 +17,7 @@ use crate::stop::{Busy, StopHandle};
 use crate::sync::lock;
 use crate::writer::Writer;
 
-/// A client that calls the application when something happens: what Python's `WebSocketApp` is.
+/// A client that calls the application when something happens, as Python's `WebSocketApp` does.
 ///
 /// ```no_run
 /// use ws_std::{App, Error};
@@ -35,11 +35,11 @@ use crate::writer::Writer;
 /// # Ok::<(), ws_std::AppError>(())
 /// ```
 ///
-/// The callbacks are called on the thread that [runs](Self::run) it, one at a time, with a handle
-/// that sends and stops. If one fails, the client calls [`on_error`](Self::on_error) and goes on.
-/// Meanwhile the server is pinged, as the client's [timeouts](Client::timeouts) say.
+/// The thread that [runs](Self::run) the app calls the callbacks, one at a time, with a handle that
+/// sends and stops. If one fails, the client calls [`on_error`](Self::on_error) and continues.
+/// Meanwhile it pings the server, as its [timeouts](Client::timeouts) say.
 ///
-/// With [`reconnect`](Self::reconnect) it lasts until it is stopped. For more settings, make one
+/// With [`reconnect`](Self::reconnect) it runs until it is stopped. For more settings, make one
 /// from a [`Client`], or from [`Client::reconnect`]:
 ///
 /// ```no_run
@@ -71,11 +71,11 @@ type OnMessage = dyn FnMut(&AppHandle, Message<'_>) -> Result<(), Failure> + Sen
 type OnError = dyn FnMut(&AppHandle, &AppError) + Send;
 type OnClose = dyn FnMut(&AppHandle, Option<(CloseCode, String)>) + Send;
 
-/// What went wrong with an [`App`].
+/// The reasons why an [`App`] failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AppError {
-    /// There is no connection.
+    /// The client could not connect.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// A connection was lost.
@@ -95,7 +95,7 @@ pub struct AppHandle {
 }
 
 impl App {
-    /// Makes one that connects to a URL, once.
+    /// Makes an app that connects to a URL, once.
     pub fn new(url: impl Into<String>) -> Self {
         Client::new(url).into()
     }
@@ -108,7 +108,7 @@ impl App {
         self
     }
 
-    /// Calls `on_open` with each connection that is open.
+    /// Calls `on_open` when a connection is open.
     pub fn on_open<E: Into<Failure>>(
         mut self,
         mut on_open: impl FnMut(&AppHandle) -> Result<(), E> + Send + 'static,
@@ -127,8 +127,8 @@ impl App {
         self
     }
 
-    /// Calls `on_error` with what goes wrong: a callback, a connection that is lost, the last
-    /// attempt at one.
+    /// Calls `on_error` with each failure: of a callback, of an open connection, of the last
+    /// attempt to connect.
     pub fn on_error(
         mut self,
         on_error: impl FnMut(&AppHandle, &AppError) + Send + 'static,
@@ -147,20 +147,20 @@ impl App {
         self
     }
 
-    /// Makes a handle for other threads. Callbacks are given one.
+    /// Makes a handle for other threads. Callbacks get one, too.
     #[must_use]
     pub fn handle(&self) -> AppHandle {
         self.handle.clone()
     }
 
-    /// Connects, and calls the callbacks until it ends: because the application stopped it or the
-    /// server has closed; with [`reconnect`](Self::reconnect), only if another attempt is
-    /// pointless.
+    /// Connects, and calls the callbacks until the application stops the app or the server closes
+    /// the connection; with [`reconnect`](Self::reconnect), until the application stops it or
+    /// another attempt is pointless.
     ///
     /// # Errors
     ///
-    /// The error that ended it, with which `on_error` was called, too. After [`AppHandle::stop`]
-    /// there is no error.
+    /// The error that ended it, which `on_error` has also received. After [`AppHandle::stop`] there
+    /// is no error.
     pub fn run(mut self) -> Result<(), AppError> {
         let mut last = Ok(());
         while let Some(connected) = self.connections.next() {
@@ -236,8 +236,8 @@ impl AppHandle {
         open.ok_or_else(|| SendError::Closed.into())
     }
 
-    /// Ends the client within 100 ms, whatever it waits for: see [`StopHandle::stop`]. What was
-    /// sent before leaves before the Close.
+    /// Ends the client within 100 ms, whatever it is waiting for: see [`StopHandle::stop`].
+    /// Messages sent before this leave before the Close.
     pub fn stop(&self) {
         self.stop.stop();
     }

@@ -26,10 +26,10 @@ pub enum CallError {
     /// The server closed before it answered, with this code and reason if it gave one.
     #[error("the server closed without an answer{}", said(.0))]
     Closed(Option<(CloseCode, String)>),
-    /// The time was up after the connection was made.
+    /// The deadline passed after the connection was made.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The system has no thread that watches the time.
+    /// The system could not start the thread that watches the deadline.
     #[error("no thread for the deadline")]
     Thread(#[source] io::Error),
 }
@@ -43,8 +43,8 @@ fn said(close: &Option<(CloseCode, String)>) -> String {
 }
 
 impl Client {
-    /// Connects, sends one message, receives one, closes; all of it within `deadline`, and connecting
-    /// within its [own](Self::handshake_timeout), too.
+    /// Connects, sends one message, receives one, and closes, all within `deadline`. Connecting has
+    /// its [own](Self::handshake_timeout) timeout as well.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -58,7 +58,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// There is no answer. One that has come is returned, however the connection ends after it.
+    /// No answer came. Once it has come, it is returned, however the connection ends after it.
     pub fn call<'m>(
         &self,
         message: impl Into<Message<'m>>,

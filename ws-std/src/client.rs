@@ -82,8 +82,8 @@ pub struct Client {
 const USER_AGENT: &str = concat!("ws-std/", env!("CARGO_PKG_VERSION"));
 
 impl Client {
-    /// Makes a client for a URL as people write it: `ws://host[:port]/path?query`, and what
-    /// [`Url`] makes into one, with credentials for example. Connecting checks it.
+    /// Makes a client for a URL as people write it: `ws://host[:port]/path?query`, and whatever
+    /// [`Url`] turns into one, with credentials for example. Connecting checks it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -102,8 +102,8 @@ impl Client {
         }
     }
 
-    /// Connects to a Unix socket in place of the URL's host, which stays the one that is asked for.
-    /// No proxy is asked for it.
+    /// Connects to a Unix socket in place of the URL's host, which the request still names. No
+    /// proxy is used.
     ///
     /// ```no_run
     /// let ws = ws_std::Client::new("ws://localhost/")
@@ -117,8 +117,8 @@ impl Client {
         self
     }
 
-    /// Connects to this host and port in place of the URL's, which stays the one that is asked for:
-    /// for a server that its name does not lead to yet, or not from here.
+    /// Connects to this host and port in place of the URL's, which the request still names: for a
+    /// server that its name does not lead to yet, or not from here.
     ///
     /// ```no_run
     /// let ws = ws_std::Client::new("ws://chat.example/")
@@ -131,14 +131,14 @@ impl Client {
         self
     }
 
-    /// Sets the Host that is asked for, as `host[:port]`. Default: that of the URL.
+    /// Sets the Host of the request, as `host[:port]`. Default: that of the URL.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.ask.host = Some(host.into());
         self
     }
 
     /// Sets the credentials (Basic), in place of the user and password of the URL. An Authorization
-    /// header set by the application has precedence over both.
+    /// header from the application takes precedence over both.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.ask.credentials = Some(credentials);
         self
@@ -157,7 +157,7 @@ impl Client {
     }
 
     /// Adds a header to the request: Cookie, Authorization. Host, the subprotocols and the Origin
-    /// have methods of their own; the rest of the handshake is not the application's.
+    /// have methods of their own; the other headers of the handshake cannot be set.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.ask.headers.push((name.into(), value.into()));
         self
@@ -169,15 +169,15 @@ impl Client {
         self
     }
 
-    /// Sets the page on whose behalf this connects (Origin): `https://example.com`. Not sent
-    /// otherwise.
+    /// Sets the Origin, the page on whose behalf this connects: `https://example.com`. Default: not
+    /// sent.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.ask.origin = Some(origin.into());
         self
     }
 
-    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Not done otherwise: which
-    /// one the environment names [`Proxies`](crate::Proxies) says.
+    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Default: no proxy. To use
+    /// the one that the environment names, see [`Proxies`](crate::Proxies).
     ///
     /// ```no_run
     /// use ws_std::{Client, Proxy};
@@ -191,8 +191,8 @@ impl Client {
         self
     }
 
-    /// Sets whom to trust, and which certificate to show, for `wss://` URLs. Default: trusts what
-    /// the platform trusts, and shows none.
+    /// Sets which certificate authorities to trust, and which certificate to show, for `wss://`
+    /// URLs. Default: those that the platform trusts, and none.
     ///
     /// ```no_run
     /// use ws_std::{Client, Tls};
@@ -208,10 +208,10 @@ impl Client {
         self
     }
 
-    /// Follows up to five redirects, one after the other. To another origin the client sends
-    /// neither [headers](Self::header) nor [subprotocols](Self::subprotocol), which may hold
-    /// tokens, and neither credentials nor its certificate. It never follows from `wss://` to
-    /// `ws://`. Default: a redirect is a [refusal](ConnectError::Refused).
+    /// Follows up to five redirects, one after the other. To another origin the client sends no
+    /// [headers](Self::header) and no [subprotocols](Self::subprotocol), which may hold tokens, no
+    /// credentials and no certificate. It never follows from `wss://` to `ws://`. Default: a
+    /// redirect is a [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
         self
@@ -242,27 +242,27 @@ impl Client {
         self
     }
 
-    /// Offers to compress messages (RFC 7692): `Deflate::default()` is sensible. Not offered
-    /// otherwise.
+    /// Offers to compress messages (RFC 7692): `Deflate::default()` is sensible. Default: not
+    /// offered.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: Deflate) -> Self {
         self.config.deflate = Some(deflate);
         self
     }
 
-    /// Shows every byte of the connection to `tap`, for a trace. It is called while a lock is
-    /// held: it must not use the connection.
+    /// Shows every byte of the connection to `tap`, for a trace. The connection holds a lock during
+    /// the call, so `tap` must not use it.
     pub fn tap(mut self, tap: impl Fn(Tapped<'_>) + Send + Sync + 'static) -> Self {
         self.tap = Some(Tap::new(tap));
         self
     }
 
-    /// Connects, and waits for the opening handshake to be done.
+    /// Connects, and waits until the opening handshake is done.
     ///
     /// # Errors
     ///
     /// [`ConnectError`] says at which step it failed. If the server
-    /// [refused](ConnectError::Refused), its answer comes with it.
+    /// [refused](ConnectError::Refused), the error holds its answer.
     pub fn connect(&self) -> Result<WebSocket, ConnectError> {
         let (begun, patience) = (Instant::now(), self.config.handshake_timeout);
         let mut redirects = self.redirects;

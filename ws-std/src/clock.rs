@@ -37,7 +37,7 @@ impl Clock {
 
     /// A clock that stands still until it is [advanced](Self::advance), for tests. Its clones are
     /// the same clock. A thread that waits for its peer does not wake when the clock moves: it
-    /// looks when the system wakes it, after the timeout that it waits for at the latest.
+    /// looks at the clock when the system wakes it, at the latest when its timeout has passed.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn manual() -> Self {
@@ -56,7 +56,7 @@ impl Clock {
         })
     }
 
-    /// Moves a manual clock on.
+    /// Moves a manual clock forward.
     ///
     /// # Panics
     ///

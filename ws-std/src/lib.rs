@@ -112,14 +112,14 @@ pub use writer::{Corked, Writer};
 pub use ws_http::{ServerTls, Tls, TlsError};
 
 // The crates whose types appear in this crate's API.
-/// Types from `ws-http`, which decides what surrounds a WebSocket in HTTP.
+// Types from `ws-http`, which decides what surrounds a WebSocket in HTTP.
 pub use ws_http::{
     Backoff, Basic, Bearer, Credentials, Ended, Excess, Hosts, InvalidCredentials, InvalidHost,
     InvalidNetwork, InvalidOrigin, InvalidProxy, InvalidUrl, Metrics, Origins, Pace, Proxies,
     Proxy, Quota, RedirectError, Refusal, Request, Response, RoomMetrics, RoomPolicy, RouteError,
     Slow, StatusCode, Trusted, TunnelError, Url,
 };
-/// The types that a [`ConnectError`] holds.
+// The types that a `ConnectError` holds.
 pub use ws_proto::handshake::{ArgumentError, HeadError, ResponseError, UriError};
 pub use ws_proto::{
     Close, CloseCode, Kind, Limits, Message, MessageBuf, Part, Prepared, ProtocolError, SendError,

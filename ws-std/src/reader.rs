@@ -19,7 +19,7 @@ use crate::writer::Corked;
 
 /// The receiving half of a connection: see [`WebSocket::split`](crate::WebSocket::split).
 ///
-/// While one of its methods waits, the peer is pinged and answered.
+/// While one of its methods waits, it pings the peer, and answers the peer's Pings.
 #[derive(Debug)]
 pub struct Reader {
     incoming: Incoming,

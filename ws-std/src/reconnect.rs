@@ -14,7 +14,8 @@ use crate::socket::WebSocket;
 use crate::stop::{Busy, StopHandle};
 use crate::writer::Writer;
 
-/// An iterator of connections, made by [`Client::reconnect`]: the next when one has ended.
+/// An iterator over connections, made by [`Client::reconnect`]: it yields the next one after the
+/// last has ended.
 ///
 /// ```no_run
 /// use ws_std::Client;
@@ -32,11 +33,11 @@ use crate::writer::Writer;
 /// # Ok::<(), ws_std::ConnectError>(())
 /// ```
 ///
-/// Whether it goes on depends on how the last connection ended, or the last attempt at one: after a
-/// failed transport, a timeout, the end of the stream, a status of 429, 500, 502, 503 or 504 or a
-/// Close with 1001, 1012 or 1013 it does. It waits as [`Backoff`] says, and longer if the server
-/// asks for that (Retry-After). After anything else it ends: with the error, if there was no
-/// connection. A connection that is still open when the next is asked for is given up.
+/// It continues after a failed transport, a timeout, the end of the stream, a status of 429, 500,
+/// 502, 503 or 504, or a Close with 1001, 1012 or 1013. It waits as [`Backoff`] says, and longer if
+/// the server asks for that (Retry-After). After anything else it ends: with the error, if there
+/// was no connection. If you ask for the next connection while one is open, it abandons the open
+/// one.
 #[must_use = "iterate over it"]
 pub struct Reconnect {
     client: Client,
@@ -57,7 +58,7 @@ type First = dyn FnMut(&mut WebSocket) -> Result<(), Error> + Send;
 type OnWait = dyn FnMut(Option<&ConnectError>, Duration) + Send;
 
 impl Client {
-    /// Connects again and again: an iterator of connections.
+    /// Connects again whenever a connection ends: an iterator over connections.
     pub fn reconnect(mut self) -> Reconnect {
         // Of its own: another client that this is a copy of is not to end with it.
         self.stop = StopHandle::default();
@@ -88,8 +89,9 @@ impl Reconnect {
         self
     }
 
-    /// Calls `before` with the client before each attempt, to make of it the one that connects: for
-    /// a fresh token. If it fails, that is a failed attempt, and worth another.
+    /// Calls `before` with the client before each attempt, and connects with the client that it
+    /// returns: for a fresh token. If it fails, that counts as a failed attempt that is worth
+    /// another.
     ///
     /// ```no_run
     /// # fn token() -> std::io::Result<String> { Ok(String::new()) }
@@ -131,7 +133,7 @@ impl Reconnect {
         self
     }
 
-    /// Makes a handle that ends the client from another thread, whatever it waits for.
+    /// Makes a handle that ends the client from another thread, whatever it is waiting for.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         self.client.stop.clone()

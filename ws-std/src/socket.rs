@@ -35,8 +35,8 @@ use crate::writer::{Corked, Writer};
 /// should call [`recv_timeout`](Self::recv_timeout) now and then: otherwise it does not notice that
 /// the peer has closed.
 ///
-/// A client's connection that is dropped while open sends a Close 1001 if that takes no waiting; a
-/// server's is closed in good order when the handler returns.
+/// If you drop a client's connection while it is open, it sends a Close 1001 if it can do so
+/// without waiting; a server's connection is closed cleanly when the handler returns.
 #[derive(Debug)]
 pub struct WebSocket {
     reader: Reader,
@@ -59,10 +59,10 @@ impl fmt::Debug for About {
 }
 
 impl WebSocket {
-    /// Runs a connection whose opening handshake was done elsewhere: on a socket, and a [`Session`]
-    /// that holds what was received after the head. [`Accepting`](ws_proto::Accepting) and
-    /// [`Connecting`](ws_proto::Connecting) give such a session. Its timeouts bound how long reads
-    /// and writes wait.
+    /// Runs a connection whose opening handshake was done elsewhere: on a socket, with a
+    /// [`Session`] that holds what was received after the head. [`Accepting`](ws_proto::Accepting)
+    /// and [`Connecting`](ws_proto::Connecting) give such a session. Its timeouts bound how long
+    /// reads and writes wait.
     ///
     /// # Errors
     ///
@@ -91,10 +91,10 @@ impl WebSocket {
         })
     }
 
-    /// Waits for the next message. `None` if the peer has closed in good order;
+    /// Waits for the next message. `None` if the peer has closed cleanly;
     /// [`peer_close`](Self::peer_close) has its code and reason.
     ///
-    /// The message is borrowed from the buffer that it was received in;
+    /// The message borrows from the buffer that it was received in;
     /// [`recv_owned`](Self::recv_owned) returns one to keep.
     ///
     /// # Errors
@@ -124,8 +124,8 @@ impl WebSocket {
         self.reader.recv_timeout(timeout)
     }
 
-    /// Calls `handle` with each message, and a way to answer, until the peer closes. The answers to
-    /// all messages that came with one read leave with one write.
+    /// Calls `handle` with each message, and with a sender for the answers, until the peer closes.
+    /// The answers to all messages that came with one read leave with one write.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl WebSocket {
         self.writer.send(message)
     }
 
-    /// Sends a message, compressed or not: see [`Writer::send_with`].
+    /// Sends a message and says whether it may be compressed: see [`Writer::send_with`].
     ///
     /// # Errors
     ///
@@ -169,7 +169,8 @@ impl WebSocket {
         self.writer.send_part(kind, payload, part)
     }
 
-    /// Sends a Ping with at most 125 bytes of payload. Pings for keepalive are sent without it.
+    /// Sends a Ping with at most 125 bytes of payload. Keepalive does not need it: it sends Pings
+    /// of its own.
     ///
     /// # Errors
     ///
@@ -178,8 +179,8 @@ impl WebSocket {
         self.writer.ping(payload)
     }
 
-    /// Calls `on_pong` with the payload of each Pong that comes while a method of this waits:
-    /// those to [`ping`](Self::ping), and those to keepalive, whose payload is empty.
+    /// Calls `on_pong` with the payload of each Pong that comes while one of these methods waits:
+    /// answers to [`ping`](Self::ping), and to keepalive, whose payload is empty.
     ///
     /// ```no_run
     /// use std::time::Instant;
@@ -198,7 +199,7 @@ impl WebSocket {
     }
 
     /// Starts the closing handshake and waits until the peer has answered, within the close
-    /// timeout. Messages that still arrive are dropped.
+    /// timeout. It drops messages that still arrive.
     ///
     /// # Errors
     ///
@@ -228,7 +229,7 @@ impl WebSocket {
     }
 
     /// The address of the peer: on a server, the one that a [trusted proxy](crate::Trusted) says, as
-    /// in [`Request::peer_addr`](crate::Request::peer_addr). `0.0.0.0:0` over a [`Socket`] that says
+    /// in [`Request::peer_addr`](crate::Request::peer_addr). `0.0.0.0:0` over a [`Socket`] that has
     /// none.
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {

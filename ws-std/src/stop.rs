@@ -77,9 +77,9 @@ impl StopHandle {
     /// dropped.
     pub const GRACE: Duration = Duration::from_millis(50);
 
-    /// Ends it within 100 ms, and for good: an open connection is closed with 1000, and dropped if
-    /// the peer has not answered within [`GRACE`](Self::GRACE). A callback of the application's
-    /// that is running is not interrupted.
+    /// Ends the client within 100 ms, and for good: it closes an open connection with 1000, and
+    /// drops it if the peer has not answered within [`GRACE`](Self::GRACE). A running callback of
+    /// the application is not interrupted.
     pub fn stop(&self) {
         let mut state = lock(&self.0.state);
         state.stopped = true;

@@ -15,10 +15,10 @@ mod system;
 /// memory.
 ///
 /// `TcpStream` is one, and so is `UnixStream`. One thread reads, others write, and any thread may
-/// end the connection; so every method takes `&self`, and none but [`read`](Self::read),
+/// end the connection; so every method takes `&self`, and only [`read`](Self::read),
 /// [`write`](Self::write) and [`wait_readable`](Self::wait_readable) may wait. An implementation
-/// must hold no lock while it waits, or a reader that waits for its peer would keep the writers
-/// out.
+/// must not hold a lock while it waits; otherwise a reader that waits for its peer would block the
+/// writers.
 ///
 /// A socket that counts what it carries:
 ///
@@ -73,19 +73,19 @@ mod system;
 /// }
 /// ```
 pub trait Socket: Send + Sync + 'static {
-    /// Reads some bytes into `room`, waiting for the first of them: how many, and 0 at the end of
-    /// the stream. One thread at a time calls it.
+    /// Reads some bytes into `room`, waiting for the first of them, and returns how many; 0 at the
+    /// end of the stream. One thread at a time calls it.
     ///
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing came before the read timeout: nothing
-    /// was read, and the next call goes on. `Interrupted`: it is called again at once. After any
-    /// other error the connection has failed.
+    /// was read, and the next call continues. After `Interrupted`, the connection calls it again at
+    /// once. After any other error the connection has failed.
     fn read(&self, room: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes from `pieces`, in order, and waits until it can take some: how many bytes it took, at
-    /// least one. What it took needs no further call to get to the peer. One thread at a time calls
-    /// it.
+    /// Writes from `pieces`, in order, waiting until it can take some, and returns how many bytes
+    /// it took, at least one. Those bytes get to the peer without a further call. One thread at a
+    /// time calls it.
     ///
     /// # Errors
     ///
@@ -94,8 +94,8 @@ pub trait Socket: Send + Sync + 'static {
     /// After any other error the connection has failed.
     fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Writes as [`write`](Self::write) does, and waits for nothing. The default takes nothing: a
-    /// thread that may wait writes everything then.
+    /// Writes as [`write`](Self::write) does, without waiting. The default takes nothing; then a
+    /// thread that may wait writes everything.
     ///
     /// # Errors
     ///
@@ -106,8 +106,8 @@ pub trait Socket: Send + Sync + 'static {
     }
 
     /// Waits for something to read, or the end of the stream, at most for the read timeout, and
-    /// leaves it there. A connection waits so while nothing comes, and has no buffer meanwhile. The
-    /// default does not wait: the read after it does, with a buffer.
+    /// reads nothing. So a connection that waits needs no buffer. The default does not wait: the
+    /// read after it does, and needs a buffer.
     ///
     /// # Errors
     ///
@@ -130,19 +130,19 @@ pub trait Socket: Send + Sync + 'static {
     /// It cannot be set, and the connection has failed.
     fn set_write_timeout(&self, timeout: Duration) -> io::Result<()>;
 
-    /// Ends a direction of the stream, or both. After `Write`, the peer reads the end of it. After
-    /// `Read`, a read that waits in another thread ends at once, as at the end of the stream, and so
-    /// does each later one; after `Both`, so does a write, with an error.
+    /// Ends one direction of the stream, or both. After `Write`, the peer reads the end of the
+    /// stream. After `Read`, a read that waits in another thread ends at once, as at the end of the
+    /// stream, and so does each later one; after `Both`, so does a write, with an error.
     ///
     /// # Errors
     ///
     /// The stream has ended already.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// Prepares the socket for messages. Called before the first write, and possibly again: over
-    /// TCP, each is sent when it is written, and what the peer does not read waits in the
-    /// connection's queue and not in the system's, where a Ping would come after all of it. The
-    /// default does nothing.
+    /// Prepares the socket for messages. It is called before the first write, and possibly again.
+    /// For TCP it turns Nagle's algorithm off, so that each message is sent when it is written, and
+    /// keeps what the peer does not read in the connection's queue rather than the system's, where
+    /// a Ping would come after all of it. The default does nothing.
     ///
     /// # Errors
     ///
@@ -152,8 +152,8 @@ pub trait Socket: Send + Sync + 'static {
     }
 
     /// The descriptor that becomes writable when [`write_at_once`](Self::write_at_once) can go on,
-    /// after it took nothing: then one thread of the process waits for all peers that are slow.
-    /// `None`, the default: each such peer has a thread of its own, in [`write`](Self::write).
+    /// after it took nothing: with it, one thread of the process waits for all slow peers. With
+    /// `None`, the default, each slow peer needs a thread of its own, in [`write`](Self::write).
     #[cfg(unix)]
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -164,8 +164,7 @@ pub trait Socket: Send + Sync + 'static {
         None
     }
 
-    /// The local address that the peer connected to. `None` if it has none of IP, which is the
-    /// default.
+    /// The local address that the peer connected to. `None`, the default, if it has no IP address.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }

@@ -12,8 +12,8 @@ use crate::socket::WebSocket;
 use crate::writer::Writer;
 
 impl WebSocket {
-    /// Waits for the next message, and gives a way to read it while it comes, however long it is.
-    /// `None` if the peer has closed in good order.
+    /// Waits for the next message, and returns a reader for it while it arrives, however long it
+    /// is. `None` if the peer has closed cleanly.
     ///
     /// ```no_run
     /// use std::fs::File;
@@ -35,7 +35,7 @@ impl WebSocket {
         self.reader_mut().recv_reader()
     }
 
-    /// Begins a message that is written in parts, however long it gets, and ended with
+    /// Begins a message that you write in parts, however long it gets, and end with
     /// [`finish`](MessageWriter::finish).
     ///
     /// ```no_run
@@ -54,7 +54,7 @@ impl WebSocket {
 }
 
 impl Reader {
-    /// Waits for the next message, and gives a way to read it while it comes: see
+    /// Waits for the next message, and returns a reader for it while it arrives: see
     /// [`WebSocket::recv_reader`].
     ///
     /// # Errors
@@ -71,8 +71,8 @@ impl Reader {
 }
 
 impl Writer {
-    /// Begins a message that is written in parts: see [`WebSocket::send_writer`]. Until it is
-    /// finished, other writers of the connection can send no message
+    /// Begins a message that is written in parts: see [`WebSocket::send_writer`]. Until you finish
+    /// it, other writers of the connection cannot send messages
     /// ([`MessageInProgress`](crate::SendError::MessageInProgress)).
     pub const fn send_writer(&self, kind: Kind) -> MessageWriter<'_> {
         MessageWriter {
@@ -82,14 +82,14 @@ impl Writer {
     }
 }
 
-/// A message that is read while it comes: see [`WebSocket::recv_reader`].
+/// A message that you read while it arrives: see [`WebSocket::recv_reader`].
 ///
-/// A read waits for some bytes, and answers the peer's Pings meanwhile as
-/// [`recv`](WebSocket::recv) does. The end of the message is that of the stream. The bytes of a text
-/// are valid UTF-8, of which a read may cut a character. An error has an [`Error`] in it.
+/// A read waits for some bytes, and meanwhile answers the peer's Pings as [`recv`](WebSocket::recv)
+/// does. The end of the message reads as the end of a stream. The bytes of a text are valid UTF-8,
+/// but a read may cut a character. An I/O error has an [`Error`] in it.
 ///
-/// If it is dropped before the end, the rest of the message is dropped as it comes: the next one that
-/// is received is the next message.
+/// If you drop it before the end, the rest of the message is dropped as it arrives, and the next
+/// receive returns the next message.
 pub struct MessageReader<'a> {
     reader: &'a mut Reader,
     kind: Kind,
@@ -133,15 +133,15 @@ impl Drop for MessageReader<'_> {
     }
 }
 
-/// A message that is written in parts: see [`WebSocket::send_writer`].
+/// A message that you write in parts: see [`WebSocket::send_writer`].
 ///
-/// What is written is collected up to 256 KiB, and leaves then as a fragment, or with
-/// [`flush`](Write::flush), when the peer takes it. A text has to be UTF-8 ([`InvalidInput`
+/// It collects what you write, up to 256 KiB, and then sends it as a fragment; [`flush`](Write::flush)
+/// sends it earlier. Both wait until the transport has taken it. A text has to be UTF-8 ([`InvalidInput`
 /// otherwise](io::ErrorKind::InvalidInput)); a write may cut a character. An error has an [`Error`] in it.
 ///
-/// If it is dropped before it is [finished](Self::finish), and nothing of it has left, nothing does.
-/// If something has, the connection is closed with 1011, because half a message must not look like a
-/// whole one.
+/// If you drop it before it is [finished](Self::finish), and nothing of it was sent, nothing is. If
+/// a fragment was sent, the connection is closed with 1011, because half a message must not look
+/// like a whole one.
 #[must_use = "nothing is sent of a message that is not finished"]
 pub struct MessageWriter<'a> {
     writer: &'a Writer,

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A part of what goes over a connection, in the order in which it happens. What is sent is shown
-/// as it is given to the system, and so before any answer to it. If the connection is lost, the
-/// last of it may not have left.
+/// Bytes that a connection carries, in the order in which they do. Bytes that we send appear here
+/// when we give them to the system, and so before any answer to them. If the connection is lost,
+/// the last of them may not have left.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tapped<'a> {
     /// The head that was sent in the opening handshake.

@@ -37,7 +37,7 @@ impl Writer {
         self.shared.send(message.into())
     }
 
-    /// Sends a message, compressed or not: see [`Compress`](crate::Compress).
+    /// Sends a message and says whether it may be compressed: see [`Compress`](crate::Compress).
     ///
     /// # Errors
     ///
@@ -55,7 +55,8 @@ impl Writer {
             })
     }
 
-    /// Sends a message that was prepared for many, without waiting: see [`queue`](Self::queue).
+    /// Sends a message that was prepared for many connections, without waiting: see
+    /// [`queue`](Self::queue).
     ///
     /// # Errors
     ///
@@ -66,8 +67,8 @@ impl Writer {
             .queue(len, |outgoing| outgoing.send_prepared(prepared))
     }
 
-    /// Sends a message that was prepared for many, waiting until the transport has taken it: see
-    /// [`send`](Self::send).
+    /// Sends a message that was prepared for many connections, waiting until the transport has
+    /// taken it: see [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -78,9 +79,9 @@ impl Writer {
             .queue_and_wait(len, |outgoing| outgoing.send_prepared(prepared))
     }
 
-    /// Sends a message without waiting. What the peer does not take at once is kept, up to
-    /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and written when the peer takes it.
-    /// For sending to many, of which one may have stalled: see [`Group`](crate::Group).
+    /// Sends a message without waiting. It keeps what the peer does not take at once, up to
+    /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and writes it when the peer takes it.
+    /// For sending to many connections, one of which may have stalled: see [`Group`](crate::Group).
     ///
     /// # Errors
     ///
@@ -104,7 +105,8 @@ impl Writer {
         })
     }
 
-    /// Sends a Ping with at most 125 bytes of payload. Pings for keepalive are sent without it.
+    /// Sends a Ping with at most 125 bytes of payload. Keepalive does not need it: it sends Pings
+    /// of its own.
     ///
     /// # Errors
     ///
@@ -144,8 +146,8 @@ impl Writer {
     }
 }
 
-/// The sending half, within [`for_each`](crate::WebSocket::for_each). What is sent leaves when
-/// every message that has arrived has been handled, all in one write.
+/// The sending half, within [`for_each`](crate::WebSocket::for_each). What you send leaves in one
+/// write, after every message that has arrived has been handled.
 #[derive(Debug)]
 pub struct Corked<'a> {
     shared: &'a Arc<Shared>,
@@ -202,7 +204,8 @@ impl<'a> Corked<'a> {
         sent
     }
 
-    /// Sends a message, compressed or not, with the next write: see [`Writer::send_with`].
+    /// Sends a message with the next write, and says whether it may be compressed: see
+    /// [`Writer::send_with`].
     ///
     /// # Errors
     ///

@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::reader::Next;
 use crate::socket::WebSocket;
 
-/// Waits for a login, such as a token, or a name and a password. A browser cannot send headers with
-/// a WebSocket, and URLs end up in logs.
+/// Waits for the client to log in with a message: a token, or a name and a password. For browsers,
+/// which cannot send headers with a WebSocket; and URLs end up in logs.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -36,7 +36,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// Makes a login of one message, with this deadline, whatever arrives meanwhile.
+    /// Makes a login of one message, with this deadline, whatever else arrives before it.
     pub const fn within(time: Duration) -> Self {
         Self {
             within: time,
@@ -45,14 +45,15 @@ impl Login {
         }
     }
 
-    /// Lets the client try so often, and says `wrong` to it in between.
+    /// Lets the client try `tries` times, and sends it `wrong` after each failed one but the last.
     pub const fn tries(mut self, tries: u32, wrong: &'static str) -> Self {
         (self.tries, self.wrong) = (tries, Some(wrong));
         self
     }
 
     /// Gives each message to `check`, until it returns a value, such as the user. `None` if the
-    /// client was closed with 1008, because it did not log in in time, or if it has closed.
+    /// server closed with 1008, because the client did not log in within that time and number of
+    /// tries, or if the client has closed.
     ///
     /// # Errors
     ///

@@ -61,7 +61,7 @@ type Report = dyn Fn(&Request, &(dyn StdError + Send + Sync + 'static)) + Send +
 ///
 /// Each connection has a thread of its own; at most [`max_connections`](Self::max_connections) are
 /// open at a time. When a handler returns, its connection is closed: with 1000 after `Ok`, with
-/// 1011 after an error or a panic, which ends nothing else.
+/// 1011 after an error or a panic. Other connections are not affected.
 #[must_use = "call `run`"]
 pub struct Server {
     listeners: Vec<TcpListener>,
@@ -95,9 +95,9 @@ struct Core {
 }
 
 impl Server {
-    /// Listens at an address, or at several: `localhost` is `127.0.0.1` and `::1`, and a slice has as
-    /// many as it has. One that this machine does not have is left out if there is another. Port 0
-    /// picks a free one, which [`local_addr`](Self::local_addr) returns.
+    /// Listens at an address, or at several: `localhost` is `127.0.0.1` and `::1`, and a slice may
+    /// hold several. An address that this machine does not have is left out if another can be bound.
+    /// Port 0 picks a free one, which [`local_addr`](Self::local_addr) returns.
     ///
     /// # Errors
     ///
@@ -106,8 +106,8 @@ impl Server {
         Self::with(accept::listen(address)?)
     }
 
-    /// Serves what a listener accepts that somebody else has made: systemd, for example, which passes
-    /// it on as descriptor 3 (`LISTEN_FDS`); the crate `listenfd` takes it from there.
+    /// Serves the connections of a listener from elsewhere: from systemd, for example, which passes
+    /// it on as descriptor 3 (`LISTEN_FDS`), where the crate `listenfd` takes it.
     ///
     /// ```no_run
     /// use std::net::TcpListener;
@@ -204,9 +204,9 @@ impl Server {
     }
 
     /// Calls `hook` with every request for one of the [hosts](Self::hosts), before anything else;
-    /// if it returns a response, that is the answer. For authentication and redirects. The hook
-    /// passes what it finds out to the handler in the [extensions](Request::extensions_mut), and
-    /// adds headers to the 101 with [`answer_headers_mut`](Request::answer_headers_mut).
+    /// if it returns a response, that is the answer. It is for authentication and redirects. The
+    /// hook passes what it finds out to the handler in the [extensions](Request::extensions_mut),
+    /// and adds headers to the 101 with [`answer_headers_mut`](Request::answer_headers_mut).
     ///
     /// ```no_run
     /// use ws_std::{Basic, Credentials, Server};
@@ -248,8 +248,8 @@ impl Server {
         })
     }
 
-    /// Chooses the subprotocol by the request. One that the client did not offer is not sent: the
-    /// handshake fails with 500.
+    /// Chooses the subprotocol from the request. If it returns one that the client did not offer,
+    /// the handshake fails with 500.
     pub fn choose_subprotocol<F>(mut self, choice: F) -> Self
     where
         F: Fn(&Request) -> Option<String> + Send + Sync + 'static,
@@ -263,10 +263,10 @@ impl Server {
     /// get 421.
     ///
     /// A server that listens at all addresses (`0.0.0.0` or `[::]`) treats a connection to a loopback
-    /// address in the same way: a browser on its machine makes such connections. It does not treat
-    /// one to a private address so, because a public server has such an address too, in a container
-    /// or where its network translates addresses: a server for a private network is protected if it
-    /// names its hosts, or listens at its one address. Behind a proxy on the same machine that
+    /// address in the same way: a browser on its machine makes such connections. A connection to a
+    /// private address is not treated so, because a public server can have such an address too, in a
+    /// container or where its network translates addresses. To protect a server for a private
+    /// network, name its hosts, or listen at its one address. Behind a proxy on the same machine that
     /// passes Host on, set [`Hosts::named`]; or [`Hosts::any`], if the proxy checks Host itself.
     pub fn hosts(mut self, hosts: Hosts) -> Self {
         self.core.site.hosts = hosts;
@@ -294,18 +294,18 @@ impl Server {
         self
     }
 
-    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
-    /// browser; others get 403.
+    /// Sets whose pages may connect. Default: those of the same host, and programs other than
+    /// browsers; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.core.site.origins = origins;
         self
     }
 
     /// Calls `log` with every refused request and its client's address, which a [trusted
-    /// proxy](Self::trust) may have given. The answers of hooks are not among them.
+    /// proxy](Self::trust) may have given. It does not see the answers of hooks.
     ///
-    /// `log` runs on a thread of its own, for which no connection waits: when a thousand refusals
-    /// wait for it, the server only [counts](ws_http::Metrics::unlogged) the next ones.
+    /// `log` runs on a thread of its own, and no connection waits for it: while a thousand refusals
+    /// wait, the server only [counts](ws_http::Metrics::unlogged) further ones.
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where
         F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
@@ -315,9 +315,9 @@ impl Server {
     }
 
     /// Calls `log` when no connection can be accepted, because the process has no descriptors left or
-    /// the system no memory: when that begins, and not again before ten seconds without it. The
-    /// clients wait meanwhile, and are accepted when other connections end. Each failed try is
-    /// [counted](ws_http::Metrics::short). It runs on the thread of [`on_refusal`](Self::on_refusal).
+    /// the system no memory: once when a shortage begins, and again only after ten seconds without
+    /// one. Clients wait meanwhile, and the server accepts them when other connections end. The
+    /// metrics count each failed attempt. It runs on the thread of [`on_refusal`](Self::on_refusal).
     ///
     /// ```no_run
     /// use ws_std::Server;
@@ -364,8 +364,8 @@ impl Server {
         self
     }
 
-    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
-    /// is sensible. Not done otherwise.
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()` is
+    /// sensible. Default: no compression.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: Deflate) -> Self {
         self.core.config.deflate = Some(deflate);
@@ -379,8 +379,8 @@ impl Server {
         self
     }
 
-    /// Sets the most connections at a time, and so threads; the next gets 503. Default: 1024. A
-    /// quarter of them may be opening, and the oldest of those gives way to the next: see
+    /// Sets the most connections at a time, and so threads; the next gets 503. Default: 1024. Up to
+    /// a quarter of them may be opening; when one more comes, the oldest of those gives way: see
     /// [`Quota`].
     pub fn max_connections(self, connections: usize) -> Self {
         self.core
@@ -389,16 +389,16 @@ impl Server {
         self
     }
 
-    /// Sets the most connections of an address; the next gets 429. Default: 64. Those of this
-    /// machine are not counted, nor those of a [trusted proxy](Self::trust), but of those for whom
-    /// it asks.
+    /// Sets the most connections of an address; the next gets 429. Default: 64. Connections from
+    /// this machine are not counted. Those of a [trusted proxy](Self::trust) count for the client
+    /// that it names.
     pub fn max_per_address(self, connections: usize) -> Self {
         let most = Some(connections);
         self.core.registry.limit(|quota| quota.per_address = most);
         self
     }
 
-    /// Sets how many connections there may be, and of whom: see [`Quota`].
+    /// Sets how many connections there may be, and how many of one address: see [`Quota`].
     pub fn quota(self, quota: Quota) -> Self {
         self.core.registry.limit(|own| *own = quota);
         self
@@ -425,9 +425,10 @@ impl Server {
         self
     }
 
-    /// Sets the most memory that all connections hold together, in bytes: what was received and not
-    /// taken, and what waits to be sent. A connection that would exceed it is closed with 1013, and
-    /// the others go on. Stacks and what handlers hold come on top. Default: no bound.
+    /// Sets the most memory that all connections hold together, in bytes: what they received and
+    /// handlers have not taken, and what waits to be sent. A connection that would exceed it is
+    /// closed with 1013, and the others continue. Thread stacks and what handlers hold are not
+    /// counted. Default: no bound.
     pub fn max_memory(mut self, bytes: usize) -> Self {
         let budget = Budget::new(bytes);
         self.core.registry.bound(&budget);
@@ -441,16 +442,17 @@ impl Server {
         self
     }
 
-    /// Sets the stack of each connection's thread, in bytes, of which only what is used takes
-    /// memory: a handler that recurses deeply needs more. Default: 256 KiB.
+    /// Sets the stack size of each connection's thread, in bytes. Only the part in use takes
+    /// memory. A handler that recurses deeply needs more. Default: 256 KiB.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.core.stack_size = bytes;
         self
     }
 
-    /// Speaks TLS, and nothing else, with this certificate. A connection whose handshake fails ends
-    /// without a word, within [`handshake_timeout`](Self::handshake_timeout). What is
-    /// [served over](Self::serve_over) a socket from elsewhere has its own, or none.
+    /// Speaks TLS, and nothing else, with this certificate. A connection whose TLS handshake fails
+    /// is dropped, within [`handshake_timeout`](Self::handshake_timeout). It does not apply to
+    /// sockets [served over](Self::serve_over) something else, which bring TLS of their own, or
+    /// none.
     ///
     /// ```no_run
     /// use ws_std::{Server, ServerTls};
@@ -488,8 +490,9 @@ impl Server {
     }
 
     /// Serves one connection that was accepted elsewhere: by a listener of another kind, or with TLS
-    /// around it. This thread serves it, to its end; `peer` is the address of the client. It counts
-    /// among the [`max_connections`](Self::max_connections), and a [`Handle`] shuts it down.
+    /// around it. The calling thread serves it until it ends; `peer` is the address of the client.
+    /// It counts among the [`max_connections`](Self::max_connections), and a [`Handle`] shuts it
+    /// down.
     ///
     /// ```no_run
     /// # #[cfg(unix)] fn main() -> std::io::Result<()> {
@@ -513,14 +516,14 @@ impl Server {
         self.core.serve(socket.into(), peer);
     }
 
-    /// Serves until it is [shut down](Handle::shutdown). Every connection has ended then, or has
-    /// had its grace.
+    /// Serves until it is [shut down](Handle::shutdown). By then every connection has ended, or its
+    /// grace period is over.
     ///
     /// # Errors
     ///
-    /// A path that was added is misspelt or taken: it holds the [`RouteError`]. After that only if
-    /// a listener itself fails. Failed connections and a shortage of descriptors or
-    /// threads are not errors: the server goes on as soon as it can.
+    /// A path that you added is misspelt or taken: the error holds the [`RouteError`]. Later, only
+    /// if a listener itself fails. Failed connections and a shortage of descriptors or threads are
+    /// not errors: the server continues as soon as it can.
     pub fn run(self) -> io::Result<()> {
         if let Some(misspelt) = self.core.misspelt {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, misspelt));
