@@ -14,13 +14,17 @@ use crate::backoff::{Backoff, Ended};
 /// use ws_http::{Backoff, Ended, Retry, StatusCode};
 /// use ws_proto::Instant;
 ///
-/// let mut retry = Retry::new(Backoff::DEFAULT); let (now, random) = (Instant::default(), 1 << 63);
-/// // fresh each time let at = retry.ended(Ended::Io, None, now, random); assert_eq!(at,
-/// Some(now.after(Duration::from_millis(500)))); // A server that says when it is back is believed.
-/// let unavailable = Ended::Status(StatusCode::SERVICE_UNAVAILABLE); let asked =
-/// Some(Duration::from_secs(120)); // `retry_after` let at = retry.ended(unavailable, asked, now,
-/// random); assert_eq!(at, Some(now.after(Duration::from_secs(120)))); // It will be as wrong the
-/// next time. let at = retry.ended(Ended::Status(StatusCode::NOT_FOUND), None, now, random);
+/// let mut retry = Retry::new(Backoff::DEFAULT);
+/// let (now, random) = (Instant::default(), 1 << 63); // fresh each time
+/// let at = retry.ended(Ended::Io, None, now, random);
+/// assert_eq!(at, Some(now.after(Duration::from_millis(500))));
+/// // A server that says when it is back is believed.
+/// let unavailable = Ended::Status(StatusCode::SERVICE_UNAVAILABLE);
+/// let asked = Some(Duration::from_secs(120)); // `retry_after`
+/// let at = retry.ended(unavailable, asked, now, random);
+/// assert_eq!(at, Some(now.after(Duration::from_secs(120))));
+/// // It would be just as wrong the next time.
+/// let at = retry.ended(Ended::Status(StatusCode::NOT_FOUND), None, now, random);
 /// assert_eq!(at, None);
 /// ```
 pub struct Retry {
