@@ -1,4 +1,4 @@
-//! An extractor for axum, with axum's habits.
+//! An extractor for axum, used as axum's own.
 //!
 //! ```no_run
 //! use axum::{Router, response::Response, routing::any};
@@ -55,7 +55,7 @@ pub struct WebSocketUpgrade {
     upgrader: Upgrader,
 }
 
-/// A request that is not one for a WebSocket, and its answer.
+/// A request that does not ask for a WebSocket, and its answer.
 #[derive(Debug)]
 pub struct WebSocketUpgradeRejection(Refused);
 
@@ -94,8 +94,8 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
-    /// browser; others get 403.
+    /// Sets whose pages may connect. Default: those of the same host, and programs other than
+    /// browsers; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.upgrader = self.upgrader.origins(origins);
         self
@@ -127,7 +127,7 @@ impl WebSocketUpgrade {
     }
 
     /// Returns the answer, and runs `handler` in a task of its own once that has been sent. The
-    /// connection ends when the handler drops it: to say more than that it is gone,
+    /// connection ends when the handler drops it: to give a code and a reason,
     /// [`close`](crate::WebSocket::close) it.
     pub fn on_upgrade<H, F>(self, handler: H) -> Response
     where
@@ -137,7 +137,7 @@ impl WebSocketUpgrade {
         self.on_upgrade_or(handler, |_| {})
     }
 
-    /// The same; `failed` gets the error if the connection ends before it is open.
+    /// Does the same, and calls `failed` with the error if the connection ends before it is open.
     pub fn on_upgrade_or<H, F>(
         self,
         handler: H,
@@ -166,7 +166,7 @@ impl WebSocketUpgrade {
 }
 
 impl WebSocketUpgradeRejection {
-    /// Why, for the log.
+    /// Returns the reason, for the log.
     #[must_use]
     pub const fn refusal(&self) -> &Refusal {
         self.0.refusal()

@@ -87,8 +87,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client for a URL as people write it: `ws://host[:port]/path?query`, and what
-    /// [`Url`] makes into one, with credentials for example. Connecting checks it.
+    /// Makes a client for a URL as people write it: `ws://host[:port]/path?query`, and whatever
+    /// [`Url`] turns into one, with credentials for example. Connecting checks it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -107,8 +107,8 @@ impl Client {
         }
     }
 
-    /// Connects to a Unix socket in place of the URL's host, which stays the one that is asked for.
-    /// No proxy is asked for it.
+    /// Connects to a Unix socket in place of the URL's host, which the request still names. No
+    /// proxy is used.
     ///
     /// ```no_run
     /// # #[tokio::main(flavor = "current_thread")]
@@ -126,21 +126,21 @@ impl Client {
         self
     }
 
-    /// Connects to this host and port in place of the URL's, which stays the one that is asked for:
-    /// for a server that its name does not lead to yet, or not from here.
+    /// Connects to this host and port in place of the URL's, which the request still names: for a
+    /// server that its name does not lead to yet, or not from here.
     pub fn connect_to(mut self, host: impl Into<String>, port: u16) -> Self {
         self.dialed = Some(Dialed::Host(host.into(), port));
         self
     }
 
-    /// Sets the Host that is asked for, as `host[:port]`. Default: that of the URL.
+    /// Sets the Host of the request, as `host[:port]`. Default: that of the URL.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.ask.host = Some(host.into());
         self
     }
 
     /// Sets the credentials (Basic), in place of the user and password of the URL. An Authorization
-    /// header set by the application has precedence over both.
+    /// header from the application takes precedence over both.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.ask.credentials = Some(credentials);
         self
@@ -170,22 +170,22 @@ impl Client {
         self
     }
 
-    /// Sets the page on whose behalf this connects (Origin): `https://example.com`. Not sent
-    /// otherwise.
+    /// Sets the Origin, the page on whose behalf this connects: `https://example.com`. Default: not
+    /// sent.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.ask.origin = Some(origin.into());
         self
     }
 
-    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Not done otherwise: which
-    /// one the environment names [`Proxies`](ws_http::Proxies) says.
+    /// Connects through a proxy, HTTP or SOCKS5, which looks the host up. Default: no proxy. To use
+    /// the one that the environment names, see [`Proxies`](ws_http::Proxies).
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// Sets whom to trust, and which certificate to show, for `wss://` URLs. Default: trusts what
-    /// the platform trusts, and shows none.
+    /// Sets which certificate authorities to trust, and which certificate to show, for `wss://`
+    /// URLs. Default: those that the platform trusts, and none.
     ///
     /// ```no_run
     /// # #[tokio::main(flavor = "current_thread")]
@@ -204,10 +204,10 @@ impl Client {
         self
     }
 
-    /// Follows up to five redirects, one after the other. To another origin the client sends
-    /// neither [headers](Self::header) nor [subprotocols](Self::subprotocol), which may hold
-    /// tokens, and neither credentials nor its certificate. It never follows from `wss://` to
-    /// `ws://`. Default: a redirect is a [refusal](ConnectError::Refused).
+    /// Follows up to five redirects, one after the other. To another origin the client sends no
+    /// [headers](Self::header) and no [subprotocols](Self::subprotocol), which may hold tokens, no
+    /// credentials and no certificate. It never follows from `wss://` to `ws://`. Default: a
+    /// redirect is a [refusal](ConnectError::Refused).
     pub const fn follow_redirects(mut self) -> Self {
         self.redirects = Redirects::follow();
         self
@@ -238,15 +238,15 @@ impl Client {
         self
     }
 
-    /// Offers to compress messages (RFC 7692): `Deflate::default()` is sensible. Not offered
-    /// otherwise.
+    /// Offers to compress messages (RFC 7692): `Deflate::default()` is sensible. Default: not
+    /// offered.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: Deflate) -> Self {
         self.config.deflate = Some(deflate);
         self
     }
 
-    /// Connects, and waits for the opening handshake to be done.
+    /// Connects, and waits until the opening handshake is done.
     ///
     /// # Cancel safety
     ///
@@ -255,14 +255,14 @@ impl Client {
     /// # Errors
     ///
     /// [`ConnectError`] says at which step it failed. If the server
-    /// [refused](ConnectError::Refused), its answer comes with it.
+    /// [refused](ConnectError::Refused), its answer is in the error.
     pub async fn connect(&self) -> Result<WebSocket<Transport>, ConnectError> {
         let mut trip = Trip::new();
         let connected = self.in_time(self.follow(&mut trip)).await;
         connected.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
-    /// Opens a WebSocket over a stream that leads to the server already: through TLS, a unix
+    /// Opens a WebSocket over a stream that leads to the server already: through TLS, a Unix
     /// socket, a tunnel. The URL gives the host and the path of the request; no name is looked up.
     ///
     /// # Cancel safety
@@ -284,8 +284,8 @@ impl Client {
         opened.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
-    /// Connects to the server of the URL on the same way, through proxy and TLS, and asks for nothing:
-    /// for requests of HTTP/1.1 that belong to the WebSocket, as Socket.IO's polling does.
+    /// Connects to the URL's server the same way, through proxy and TLS, but sends no request: for
+    /// HTTP/1.1 requests that belong to the WebSocket, such as Socket.IO's polling.
     ///
     /// # Cancel safety
     ///
@@ -293,7 +293,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect), without the server's answer.
+    /// As [`connect`](Self::connect), except for those about the server's answer.
     pub async fn reach(&self) -> Result<Transport, ConnectError> {
         let url = Url::parse(&self.url).map_err(ConnectError::Url)?;
         let mut trip = Trip::new();

@@ -22,7 +22,7 @@
 //! stands on tower.
 //!
 //! The protocol itself is [`ws_proto`]; this crate moves its bytes. Everything can be cancelled:
-//! each method says under *Cancel safety* what a call that was dropped has done. A connection that
+//! each method says under the heading *Cancel safety* what a dropped call has done. A connection that
 //! waits owns no buffer. The feature `tls` adds `wss://` URLs and servers with a certificate. The
 //! defaults are those of every adapter:
 //!

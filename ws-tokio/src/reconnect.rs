@@ -20,7 +20,8 @@ use crate::socket::WebSocket;
 use crate::stop::StopHandle;
 use crate::transport::Transport;
 
-/// A stream of connections, made by [`Client::reconnect`]: the next when one has ended.
+/// A stream of connections, made by [`Client::reconnect`]: it yields the next one after the last
+/// has ended.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -45,18 +46,17 @@ use crate::transport::Transport;
 /// # }
 /// ```
 ///
-/// Whether it goes on depends on how the last connection ended, or the last attempt at one: after a
-/// failed transport, a timeout, the end of the stream, a status of 429, 500, 502, 503 or 504 or a
-/// Close with 1001, 1012 or 1013 it does. It waits as [`Backoff`] says, and longer if the server
-/// asks for that (Retry-After). After anything else it ends: with the error, if there was no
-/// connection.
+/// It continues after a failed transport, a timeout, the end of the stream, a status of 429, 500,
+/// 502, 503 or 504, or a Close with 1001, 1012 or 1013. It waits as [`Backoff`] says, and longer if
+/// the server asks for that (Retry-After). After anything else it ends: with the error, if there
+/// was no connection.
 ///
-/// A connection has ended when it is dropped. One that somebody still has when the next is asked for
-/// is given up: it is closed with 1001 at its next wait.
+/// A connection has ended when it is dropped. If one is still in use when you ask for the next, the
+/// client abandons it: it is closed with 1001 at its next wait.
 ///
 /// # Cancel safety
 ///
-/// To wait for the next connection can be given up: an attempt goes on when it is waited for again.
+/// You may stop waiting for the next connection: an attempt continues when you wait again.
 #[must_use = "streams do nothing unless they are polled"]
 pub struct Reconnect {
     client: Client,
@@ -122,8 +122,9 @@ impl Reconnect {
         self
     }
 
-    /// Calls `before` with the client before each attempt, to make of it the one that connects: for
-    /// a fresh token. If it fails, that is a failed attempt, and worth another.
+    /// Calls `before` with the client before each attempt, and connects with the client that it
+    /// returns: for a fresh token. If it fails, that counts as a failed attempt that is worth
+    /// another.
     ///
     /// ```no_run
     /// # async fn token() -> std::io::Result<String> { Ok(String::new()) }
@@ -167,7 +168,7 @@ impl Reconnect {
         self
     }
 
-    /// Makes a handle that ends the client from another task, whatever it waits for.
+    /// Makes a handle that ends the client from another task, whatever it is waiting for.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()

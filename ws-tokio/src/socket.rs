@@ -42,21 +42,21 @@ use crate::wire::Wire;
 /// ```
 ///
 /// While [`recv`](Self::recv) and the other methods wait, they ping the peer at the interval of the
-/// timeouts, 20 s by default, answer its Pings, and give it up if it shows no sign of life. A program
-/// that only sends should receive now and then, in a `select!` for example: otherwise it does not
-/// notice that the peer has closed. The timers are tokio's, so a runtime with its time driver has to
-/// run.
+/// timeouts, 20 s by default, answer its Pings, and give up on a peer that shows no sign of life. A
+/// program that only sends should receive now and then, in a `select!` for example: otherwise it does
+/// not notice that the peer has closed. The timers are tokio's, so a runtime with its time driver has
+/// to run.
 ///
 /// # Cancel safety
 ///
 /// Every method can be dropped at any point without harm: no byte is lost or sent twice, and the
-/// connection goes on with the next call of any of them. Each method says under this heading what a
-/// dropped call has done.
+/// connection continues with the next call of any of them. Each method says under this heading what
+/// a dropped call has done.
 ///
 /// # Drop
 ///
-/// A connection that is dropped while open sends a Close 1001, and what was queued before it, if that
-/// takes no waiting. To end it in good order, [`close`](Self::close) it.
+/// If you drop an open connection, it sends what was queued and a Close 1001, as far as it can
+/// without waiting. To end it cleanly, [`close`](Self::close) it.
 #[derive(Debug)]
 pub struct WebSocket<S: AsyncRead + AsyncWrite + Unpin> {
     pub(crate) receiving: Receiving,
@@ -118,11 +118,11 @@ impl WebSocket<DuplexStream> {
 const PIPE: usize = 64 << 10;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Runs a connection whose opening handshake was done elsewhere: on a stream, and a [`Session`]
-    /// that holds what was received after the head. [`Accepting`](ws_proto::Accepting) and
-    /// [`Connecting`](ws_proto::Connecting) give such a session.
+    /// Runs a connection whose opening handshake was done elsewhere: on a stream, with a
+    /// [`Session`] that holds what was received after the head. [`Accepting`](ws_proto::Accepting)
+    /// and [`Connecting`](ws_proto::Connecting) give such a session.
     ///
-    /// Its time begins now.
+    /// Its timeouts count from now.
     #[must_use]
     pub fn over(stream: S, session: Session) -> Self {
         let (incoming, mut outgoing) = session.split();
@@ -137,10 +137,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Waits for the next message. `None` if the peer has closed in good order;
+    /// Waits for the next message. `None` if the peer has closed cleanly;
     /// [`peer_close`](Self::peer_close) has its code and reason.
     ///
-    /// The message is borrowed from the buffer that it was received in;
+    /// The message borrows from the buffer that it was received in;
     /// [`recv_owned`](Self::recv_owned) returns one to keep.
     ///
     /// # Cancel safety
@@ -160,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Cancel safety
     ///
-    /// As of [`recv`](Self::recv).
+    /// As for [`recv`](Self::recv).
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Cancel safety
     ///
-    /// As of [`recv`](Self::recv). What was queued before stays queued.
+    /// As for [`recv`](Self::recv). What was queued before stays queued.
     ///
     /// # Errors
     ///
@@ -215,9 +215,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Err(error.into())
     }
 
-    /// Queues a message, once there is room for it, and leaves it to be written with what comes next:
-    /// [`flush`](Self::flush), [`send`](Self::send), or a call that waits for a message. `&str` is
-    /// text, `&[u8]` binary.
+    /// Queues a message, once there is room for it. The next [`flush`](Self::flush),
+    /// [`send`](Self::send) or call that waits for a message writes it. `&str` is text, `&[u8]`
+    /// binary.
     ///
     /// # Cancel safety
     ///
@@ -239,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Cancel safety
     ///
     /// If there [was room](Self::has_room) for it, the message was queued when this was first polled:
-    /// it leaves with the next call. Otherwise it may not have been. Who has to know calls
+    /// it leaves with the next call. Otherwise it may not have been. If you have to know, call
     /// [`feed`](Self::feed) and then [`flush`](Self::flush).
     ///
     /// # Errors
@@ -250,11 +250,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.flush().await
     }
 
-    /// Sends a message, compressed or not: see [`Compress`](crate::Compress).
+    /// Sends a message and says whether it may be compressed: see [`Compress`](crate::Compress).
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -272,11 +272,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.flush().await
     }
 
-    /// Sends a message that was prepared for many.
+    /// Sends a message that was prepared for many connections.
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -289,12 +289,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.flush().await
     }
 
-    /// Sends a piece of a message as one fragment. The message ends with [`Part::Last`]; no other may
-    /// be sent before.
+    /// Sends a piece of a message as one fragment. The message ends with [`Part::Last`]; no other
+    /// message may be sent before that.
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -307,11 +307,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.flush().await
     }
 
-    /// Sends a Ping with at most 125 bytes of payload. Pings for keepalive are sent without it.
+    /// Sends a Ping with at most 125 bytes of payload. Keepalive does not need it: it sends Pings
+    /// of its own.
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -339,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Starts the closing handshake and waits until the peer has answered, within the close
-    /// timeout. Messages that still arrive are dropped.
+    /// timeout. It drops messages that still arrive.
     ///
     /// # Cancel safety
     ///
@@ -367,8 +368,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.wire.outgoing.close(Some(Close::new(code, reason)?))
     }
 
-    /// Calls `on_pong` with the payload of each Pong that comes while a method of this waits:
-    /// those to [`ping`](Self::ping), and those to keepalive, whose payload is empty.
+    /// Calls `on_pong` with the payload of each Pong that comes while one of these methods waits:
+    /// answers to [`ping`](Self::ping), and to keepalive, whose payload is empty.
     pub fn on_pong(&mut self, on_pong: impl FnMut(&[u8]) + Send + 'static) {
         self.receiving.on_pong(on_pong);
     }
@@ -410,8 +411,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.wire.stream()
     }
 
-    /// The stream, to set its options; `None` once the connection is over. What is read from it or
-    /// written to it is lost to the connection.
+    /// The stream, to set its options; `None` once the connection is over. Reading from it or
+    /// writing to it breaks the connection.
     #[must_use]
     pub const fn get_mut(&mut self) -> Option<&mut S> {
         self.wire.stream_mut()
@@ -423,8 +424,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Takes the connection apart without losing a byte: the stream, and the session with what was
-    /// received and what is unsent. `None` once the connection is over. The session can go on over
-    /// another stream, or in another adapter.
+    /// received and what is unsent. `None` once the connection is over. The session can continue
+    /// over another stream, or in another adapter.
     #[must_use]
     pub fn into_parts(mut self) -> Option<(S, Session)> {
         self.receiving.lend_back(&mut self.wire);
@@ -526,15 +527,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
-/// The way to answer a message while it is borrowed: see [`WebSocket::recv_reply`].
+/// Answers a message while it is borrowed: see [`WebSocket::recv_reply`].
 #[derive(Debug)]
 pub struct Reply<'a> {
     outgoing: &'a mut Outgoing,
 }
 
 impl Reply<'_> {
-    /// Queues a message, to leave with the next write. For one there is room; of several, each has to
-    /// find some.
+    /// Queues a message, to leave with the next write. There is room for one answer; further ones may
+    /// not find any.
     ///
     /// # Errors
     ///

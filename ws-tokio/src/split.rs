@@ -36,9 +36,9 @@ use crate::wire::Wire;
 
 /// The receiving half of a connection: see [`WebSocket::split`].
 ///
-/// While one of its methods waits, the peer is pinged and answered, and what the
-/// [`Writer`]s have queued is written. When it is dropped, the connection ends: with a Close 1001, if
-/// that takes no waiting.
+/// While one of its methods waits, it pings the peer, answers the peer's Pings, and writes what the
+/// [`Writer`]s have queued. Dropping it ends the connection: with a Close 1001, if it can send one
+/// without waiting.
 #[derive(Debug)]
 pub struct Reader<S: AsyncRead + AsyncWrite + Unpin> {
     receiving: Receiving,
@@ -65,11 +65,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> fmt::Debug for Writer<S> {
     }
 }
 
-/// Two halves that cannot become one connection again: they are of two, or other writers are left.
+/// Two halves that cannot become one connection again: they belong to two connections, or other
+/// writers are left.
 pub struct ReuniteError<S: AsyncRead + AsyncWrite + Unpin>(Box<(Reader<S>, Writer<S>)>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ReuniteError<S> {
-    /// The halves, as they were.
+    /// Returns the halves, unchanged.
     #[must_use]
     pub fn into_halves(self) -> (Reader<S>, Writer<S>) {
         *self.0
@@ -103,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> fmt::Debug for Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes the halves apart, for two tasks: one receives, any number send.
+    /// Takes the halves apart: one task receives, any number of tasks send.
     ///
     /// ```
     /// # async fn ticker(ws: ws_tokio::WebSocket<tokio::net::TcpStream>) -> Result<(), ws_tokio::Error> {
@@ -159,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     ///
     /// # Cancel safety
     ///
-    /// As of [`recv`](Self::recv).
+    /// As for [`recv`](Self::recv).
     ///
     /// # Errors
     ///
@@ -168,12 +169,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         poll_fn(|cx| self.poll_recv_owned(cx)).await
     }
 
-    /// Waits for the next message, and gives a way to read it while it comes: see
+    /// Waits for the next message, and returns a reader for it while it arrives: see
     /// [`WebSocket::recv_reader`].
     ///
     /// # Cancel safety
     ///
-    /// As of [`WebSocket::recv_reader`].
+    /// As for [`WebSocket::recv_reader`].
     ///
     /// # Errors
     ///
@@ -190,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     ///
     /// # Cancel safety
     ///
-    /// As of [`WebSocket::close`].
+    /// As for [`WebSocket::close`].
     ///
     /// # Errors
     ///
@@ -248,11 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
             .poll_recv_owned(&mut Locked(&self.shared), cx)
     }
 
-    /// Makes one connection of the halves again.
+    /// Makes one connection out of the halves again.
     ///
     /// # Errors
     ///
-    /// The halves, if they are of two connections, or if there are other writers.
+    /// Returns the halves if they belong to two connections, or if there are other writers.
     pub fn reunite(mut self, writer: Writer<S>) -> Result<WebSocket<S>, ReuniteError<S>> {
         let are_one = Arc::ptr_eq(&self.shared, &writer.shared);
         if !are_one || Arc::strong_count(&self.shared) > 2 {
@@ -298,11 +299,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
             .await
     }
 
-    /// Sends a message, compressed or not: see [`Compress`](crate::Compress).
+    /// Sends a message and says whether it may be compressed: see [`Compress`](crate::Compress).
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -323,7 +324,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -335,8 +336,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         .await
     }
 
-    /// Begins a message that is written in parts: see [`WebSocket::send_writer`]. Until it is
-    /// finished, other writers of the connection can send no message
+    /// Begins a message that is written in parts: see [`WebSocket::send_writer`]. Until you finish
+    /// it, other writers of the connection cannot send messages
     /// ([`MessageInProgress`](SendError::MessageInProgress)).
     pub fn send_writer(&self, kind: Kind) -> MessageWriter<'_, S> {
         MessageWriter::of_half(self, kind)
@@ -346,7 +347,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// As for [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -369,7 +370,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.patiently(Wire::poll_flush).await
     }
 
-    /// Sends a message without waiting. What the peer does not take at once is kept, up to
+    /// Sends a message without waiting. It keeps what the peer does not take at once, up to
     /// [`Limits::max_unsent`](ws_proto::Limits::max_unsent), and written while the [`Reader`] waits.
     /// For sending to many, of which one may have stalled.
     ///
@@ -382,7 +383,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
         self.queue_now(message.as_bytes().len(), |outgoing| outgoing.send(message))
     }
 
-    /// Sends a message that was prepared for many, without waiting: see [`queue`](Self::queue).
+    /// Sends a message that was prepared for many connections, without waiting: see
+    /// [`queue`](Self::queue).
     ///
     /// # Errors
     ///

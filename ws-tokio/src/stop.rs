@@ -8,8 +8,8 @@ use ws_proto::CloseCode;
 
 use crate::home::Ask;
 
-/// Ends a client that connects again, from any task or thread: waiting for the next attempt,
-/// connecting, an open connection. Clones end the same.
+/// Ends a client that connects again, from any task or thread, while it waits for the next attempt,
+/// connects, or has an open connection. Clones end the same client.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -48,9 +48,9 @@ struct State {
 }
 
 impl StopHandle {
-    /// Ends it, and for good. An open connection is closed with 1000 by the task that has it, when
-    /// that waits for the connection: [`recv`](crate::WebSocket::recv) returns `None` once the peer has
-    /// answered, or an error after the close timeout.
+    /// Ends the client for good. The task that has an open connection closes it with 1000 when it next
+    /// waits on it: [`recv`](crate::WebSocket::recv) returns `None` once the peer has answered, or an
+    /// error after the close timeout.
     pub fn stop(&self) {
         let mut state = self.state();
         state.stopped = true;

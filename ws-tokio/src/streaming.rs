@@ -17,8 +17,8 @@ use crate::split::{Locked, Patience, Writer};
 use crate::wire::Wire;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Waits for the next message, and gives a way to read it while it comes, however long it is.
-    /// `None` if the peer has closed in good order.
+    /// Waits for the next message, and returns a reader for it while it arrives, however long it
+    /// is. `None` if the peer has closed cleanly.
     ///
     /// ```no_run
     /// # #[tokio::main(flavor = "current_thread")]
@@ -41,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Cancel safety
     ///
-    /// Nothing of a message is taken before this returns.
+    /// No part of a message is taken before this returns.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }))
     }
 
-    /// Begins a message that is written in parts, however long it gets, and ended with
+    /// Begins a message that you write in parts, however long it gets, and end with
     /// [`finish`](MessageWriter::finish).
     ///
     /// ```no_run
@@ -85,14 +85,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
-/// A message that is read while it comes: see [`WebSocket::recv_reader`].
+/// A message that you read while it arrives: see [`WebSocket::recv_reader`].
 ///
-/// A read waits for some bytes, and answers the peer's Pings meanwhile as
-/// [`recv`](WebSocket::recv) does. The end of the message is that of the stream. The bytes of a text
-/// are valid UTF-8, of which a read may cut a character. An error has an [`Error`] in it.
+/// A read waits for some bytes, and meanwhile answers the peer's Pings as [`recv`](WebSocket::recv)
+/// does. The end of the message reads as the end of a stream. The bytes of a text are valid UTF-8,
+/// but a read may cut a character. An I/O error has an [`Error`] in it.
 ///
-/// If it is dropped before the end, the rest of the message is dropped as it comes: the next one that
-/// is received is the next message.
+/// If you drop it before the end, the rest of the message is dropped as it arrives, and the next
+/// receive returns the next message.
 ///
 /// # Cancel safety
 ///
@@ -197,20 +197,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane for Way<'_, S> {
     }
 }
 
-/// A message that is written in parts: see [`WebSocket::send_writer`].
+/// A message that you write in parts: see [`WebSocket::send_writer`].
 ///
-/// Bytes are collected, and leave as a fragment once there are 256 KiB of them, or when the writer
-/// is flushed. A text has to be UTF-8 ([`InvalidInput` otherwise](io::ErrorKind::InvalidInput)); a
-/// write may cut a character. The source of an [`io::Error`] is an [`Error`]. Shutting the writer
-/// down finishes the message, too.
+/// It collects bytes, and sends them as a fragment once there are 256 KiB, or when you flush it. A
+/// text has to be UTF-8 ([`InvalidInput` otherwise](io::ErrorKind::InvalidInput)); a write may cut
+/// a character. The source of an [`io::Error`] is an [`Error`]. Shutting the writer down finishes
+/// the message, too.
 ///
-/// If this is dropped before it is [finished](Self::finish) and no fragment has left, nothing is
-/// sent. If one has, the connection is closed with 1011, because half a message must not look like
-/// a whole one; the Close leaves at once, or with the next call.
+/// If you drop it before it is [finished](Self::finish) and no fragment has left, nothing is sent.
+/// If one has, the connection is closed with 1011, because half a message must not look like a
+/// whole one; the Close leaves at once, or with the next call.
 ///
 /// # Cancel safety
 ///
-/// A write that is dropped has taken nothing, and one that is flushed stays queued.
+/// A dropped write has taken nothing; a dropped flush leaves the bytes queued.
 #[must_use = "nothing is sent of a message that is not finished"]
 pub struct MessageWriter<'a, S: AsyncRead + AsyncWrite + Unpin> {
     sending: Sending<'a, S>,
@@ -241,7 +241,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> MessageWriter<'a, S> {
     /// # Cancel safety
     ///
     /// If there was room, the end of the message was queued when this was first polled: it leaves with
-    /// the next call. Otherwise the message may have been given up, as one that is dropped.
+    /// the next call. Otherwise the message may be abandoned, as if the writer had been dropped.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! A layer for services of tower, which opens WebSockets and leaves all else to the service below it.
+//! A layer for services of tower, which opens WebSockets and leaves everything else to the inner
+//! service.
 //!
 //! ```text
 //!   request ──▶ WebSocketService ──┬─ a WebSocket at the path ─▶ 101, or 200 to CONNECT; then the handler
@@ -6,7 +7,7 @@
 //!                                  └─ anything else ───────────▶ the inner service
 //! ```
 //!
-//! It is for servers that stand on hyper: the connection is the one that hyper has upgraded, over
+//! It is for servers built on hyper: the connection is the one that hyper has upgraded, over
 //! HTTP/1.1 or HTTP/2 (RFC 8441).
 //!
 //! ```no_run
@@ -55,12 +56,12 @@ use crate::upgrade::{Upgrade, Upgraded, Upgrader, described};
 /// same path, too.
 ///
 /// For several paths, put several layers one over the other. A handler gets the request with what
-/// the layers above have found out, in its [extensions](ws_http::Request::extensions). Its
+/// the layers above have put into its [extensions](ws_http::Request::extensions). Its
 /// [`peer_addr`](ws_http::Request::peer_addr) is the `SocketAddr` among them, if the server has put
 /// one there, and `0.0.0.0:0` otherwise: a service does not know the address of its peer.
 ///
 /// When the handler returns, its connection is closed: with 1000 after `Ok`, with 1011 after an error
-/// or a panic, which ends nothing else.
+/// or a panic. Other connections are not affected.
 #[derive(Clone)]
 #[must_use = "add it to a service"]
 pub struct WebSocketLayer {
@@ -77,7 +78,7 @@ pub struct WebSocketService<S> {
 }
 
 pin_project! {
-    /// What a [`WebSocketService`] answers, as soon as it is known.
+    /// The future of a [`WebSocketService`]'s answer.
     #[must_use = "it does nothing unless it is polled"]
     pub struct ResponseFuture<F, B> {
         #[pin]
@@ -122,8 +123,8 @@ impl WebSocketLayer {
         self
     }
 
-    /// Calls `report` with every error that a handler returns, and with that of a connection that
-    /// ended before it was open.
+    /// Calls `report` with every error that a handler returns, and with the error of each
+    /// connection that ended before it was open.
     pub fn on_error<F>(mut self, report: F) -> Self
     where
         F: Fn(&(dyn std::error::Error + Send + Sync + 'static)) + Send + Sync + 'static,

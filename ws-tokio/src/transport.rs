@@ -37,9 +37,8 @@ enum Kind {
 }
 
 impl Transport {
-    /// The TCP connection, for its options; `None` over a Unix socket, and over HTTP/2, where it is not
-    /// this WebSocket's alone.
-    /// What is written to it goes past TLS, if there is some.
+    /// The TCP connection, for its options; `None` over a Unix socket, and over HTTP/2, where several
+    /// WebSockets share it. Bytes that you write to it bypass TLS.
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.0 {
@@ -57,7 +56,8 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// The connection is gone, or over a Unix socket, whose other end has none (`Unsupported`).
+    /// The connection is gone, or it is a Unix socket, whose other end has no address
+    /// (`Unsupported`).
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
             Kind::Tcp(stream) => stream.peer_addr(),
@@ -70,7 +70,7 @@ impl Transport {
         }
     }
 
-    /// Whether there is TLS around it.
+    /// Whether it runs over TLS.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         match self.0 {

@@ -23,21 +23,21 @@ use ws_proto::{Config, Limits, Session, Timeouts};
 
 use crate::socket::{About, WebSocket};
 
-/// A connection that hyper has upgraded: over HTTP/2 it is one stream of many.
+/// A connection that hyper has upgraded: over HTTP/2, one of its streams.
 pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
 
 /// Answers a request for a WebSocket with the defaults: see [`Upgrader`] for more.
 ///
 /// # Errors
 ///
-/// The answer to send instead.
+/// Returns the answer to send instead.
 pub fn upgrade<B>(request: &mut Request<B>) -> Result<(Response<()>, Upgrade), Box<Refused>> {
     Upgrader::new().upgrade(request)
 }
 
-/// Opens WebSockets in a server of hyper's, over HTTP/1.1 and over HTTP/2, where one connection has
-/// many of them. For HTTP/2 the server has to
-/// [announce it](hyper::server::conn::http2::Builder::enable_connect_protocol).
+/// Opens WebSockets in a hyper server, over HTTP/1.1 and over HTTP/2, where one connection can
+/// carry many of them. For HTTP/2 the server has to [announce
+/// it](hyper::server::conn::http2::Builder::enable_connect_protocol).
 ///
 /// ```no_run
 /// use http::{Request, Response};
@@ -60,7 +60,8 @@ pub fn upgrade<B>(request: &mut Request<B>) -> Result<(Response<()>, Upgrade), B
 /// }
 /// ```
 ///
-/// The HTTP server knows where it listens, and checks hosts; the origin of a page is checked here.
+/// The HTTP server, which knows where it listens, checks the host; this checks the origin of a
+/// page.
 #[derive(Clone, Debug, Default)]
 #[must_use = "call `upgrade`"]
 pub struct Upgrader {
@@ -97,8 +98,8 @@ impl Upgrader {
         self
     }
 
-    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
-    /// browser; others get 403.
+    /// Sets whose pages may connect. Default: those of the same host, and programs other than
+    /// browsers; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.origins = origins;
         self
@@ -122,20 +123,20 @@ impl Upgrader {
         self
     }
 
-    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
-    /// is sensible. Not done otherwise.
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()` is
+    /// sensible. Default: no compression.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: Deflate) -> Self {
         self.config.deflate = Some(deflate);
         self
     }
 
-    /// Answers a request. The answer is for the server to send, with an empty body; the connection is
-    /// open once it has left.
+    /// Answers a request. The server has to send the answer, with an empty body; the connection is
+    /// open once it has.
     ///
     /// # Errors
     ///
-    /// The answer to send instead.
+    /// Returns the answer to send instead.
     pub fn upgrade<B>(
         &self,
         request: &mut Request<B>,
@@ -145,11 +146,11 @@ impl Upgrader {
         self.answer(&described(request, Described::NOWHERE), protocol, upgraded)
     }
 
-    /// The same for a request whose body is elsewhere.
+    /// Does the same for a request whose body is elsewhere.
     ///
     /// # Errors
     ///
-    /// The answer to send instead.
+    /// Returns the answer to send instead.
     pub fn upgrade_parts(
         &self,
         parts: &mut Parts,
@@ -255,7 +256,7 @@ impl Refused {
         Self { refusal, bootstrap }
     }
 
-    /// Why, for the log.
+    /// Returns the reason, for the log.
     #[must_use]
     pub const fn refusal(&self) -> &Refusal {
         &self.refusal
@@ -292,8 +293,8 @@ impl Upgrade {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io): the connection ended before, or the server does not let go of
-    /// it.
+    /// [`Error::Io`](crate::Error::Io): the connection ended first, or the server does not hand it
+    /// over.
     pub async fn open(self) -> Result<WebSocket<Upgraded>, crate::Error> {
         let upgraded = self.upgraded.await.map_err(std::io::Error::other)?;
         let mut ws = WebSocket::over(TokioIo::new(upgraded), self.session);

@@ -27,7 +27,7 @@ pub use stream::Http2Stream;
 use stream::failure;
 
 /// A connection of HTTP/2 to a server, for any number of WebSockets: [`Client::connect_on`]. Clones
-/// are the same connection, which ends when they and its WebSockets are gone.
+/// are the same connection, which ends when all clones and all its WebSockets are gone.
 ///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
@@ -46,9 +46,9 @@ use stream::failure;
 pub struct Http2(SendRequest<Bytes>);
 
 impl Http2 {
-    /// Begins HTTP/2 on a stream to a server that speaks it: one with TLS has agreed on `h2` by ALPN.
-    /// A task of its own moves the frames. What the server [announces](Self::has_websockets) is known
-    /// when this returns.
+    /// Begins HTTP/2 on a stream to a server that speaks it; over TLS, both have agreed on `h2` by
+    /// ALPN. A task of its own moves the frames. When this returns, it is known what the server
+    /// announces ([`has_websockets`](Self::has_websockets)).
     ///
     /// # Cancel safety
     ///
@@ -81,8 +81,8 @@ impl Http2 {
         Ok(Self(sender))
     }
 
-    /// Uses a connection of the application's, which drives it, and may make other requests on it.
-    /// What the server announces is known after its first answer.
+    /// Uses a connection that the application drives, and on which it may make other requests. The
+    /// server's settings are known after its first answer.
     #[must_use]
     pub const fn of(sender: SendRequest<Bytes>) -> Self {
         Self(sender)
@@ -102,7 +102,7 @@ impl Client {
     ///
     /// # Cancel safety
     ///
-    /// A call that is dropped leaves no stream; the connection goes on.
+    /// A call that is dropped leaves no stream; the connection continues.
     ///
     /// # Errors
     ///
@@ -117,8 +117,8 @@ impl Client {
         opened.unwrap_or_else(|| Err(trip.timed_out(self.config.handshake_timeout)))
     }
 
-    /// Asks a server over TLS for HTTP/2, and opens the WebSocket there if the server announces that it
-    /// does (RFC 8441); over HTTP/1.1 otherwise, on another connection if need be. Default: HTTP/1.1.
+    /// Asks a server over TLS for HTTP/2, and opens the WebSocket there if the server announces support
+    /// for it (RFC 8441); otherwise over HTTP/1.1, on another connection if need be. Default: HTTP/1.1.
     ///
     /// Each attempt has a connection of its own. [`connect_on`](Self::connect_on) shares one.
     #[cfg(feature = "tls")]

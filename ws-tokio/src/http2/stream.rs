@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// One stream of a connection of HTTP/2, which carries a WebSocket.
 ///
-/// What the peer may send before we have read it is what HTTP/2 lets it: 64 KiB, unless the
+/// The peer may send as much before we read it as HTTP/2's flow control allows: 64 KiB, unless the
 /// connection was made with another window.
 pub struct Http2Stream {
     send: SendStream<Bytes>,

@@ -35,8 +35,8 @@ type Hook = dyn Fn(&mut Request) -> Option<Response> + Send + Sync;
 type Choice = dyn Fn(&Request) -> Option<String> + Send + Sync;
 type Log = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
 
-/// Serves WebSockets at every path, with the defaults: see [`Server`] for more, and for its end
-/// [`Server::handle`].
+/// Serves WebSockets at every path, with the defaults: see [`Server`] for more, and
+/// [`Server::handle`] to shut down.
 ///
 /// ```no_run
 /// use tokio::net::{TcpListener, TcpStream};
@@ -57,7 +57,7 @@ type Log = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
 ///
 /// # Cancel safety
 ///
-/// If it is dropped, it accepts no more, and the connections that are open go on.
+/// If it is dropped, it accepts no more connections, and open ones continue.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ where
 /// ```
 ///
 /// Each connection has a task of its own. When a handler returns, its connection is closed: with 1000
-/// after `Ok`, with 1011 after an error or a panic, which ends nothing else.
+/// after `Ok`, with 1011 after an error or a panic. Other connections are not affected.
 ///
 /// `S` is the transport of its connections: `TcpStream`, or [`Transport`](crate::Transport) with
 /// TLS.
@@ -140,7 +140,7 @@ impl Server {
         Self::over(TcpListener::bind(address).await?)
     }
 
-    /// Serves what a listener accepts.
+    /// Serves the connections of a listener.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Server {
 #[cfg(feature = "tls")]
 impl Server<crate::Transport> {
     /// Listens at an address, and speaks TLS there, and nothing else, with this certificate. A
-    /// connection whose handshake fails ends without a word, within
+    /// connection whose TLS handshake fails is dropped, within
     /// [`handshake_timeout`](Self::handshake_timeout).
     ///
     /// ```no_run
@@ -183,7 +183,7 @@ impl Server<crate::Transport> {
         Self::over_tls(TcpListener::bind(address).await?, tls)
     }
 
-    /// Serves what a listener accepts, over TLS.
+    /// Serves the connections of a listener over TLS.
     ///
     /// # Errors
     ///
@@ -273,8 +273,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
     }
 
     /// Calls `hook` with every request for one of the [hosts](Self::hosts), before anything else;
-    /// if it returns a response, that is the answer. For authentication and redirects. The hook
-    /// passes what it finds out to the handler in the request's extensions.
+    /// if it returns a response, that is the answer. It is for authentication and redirects. The
+    /// hook passes what it finds out to the handler in the request's extensions.
     pub fn hook<F>(mut self, hook: F) -> Self
     where
         F: Fn(&mut Request) -> Option<Response> + Send + Sync + 'static,
@@ -293,8 +293,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
         })
     }
 
-    /// Chooses the subprotocol by the request. One that the client did not offer is not sent: the
-    /// handshake fails with 500.
+    /// Chooses the subprotocol from the request. If it returns one that the client did not offer,
+    /// the handshake fails with 500.
     pub fn choose_subprotocol<F>(mut self, choice: F) -> Self
     where
         F: Fn(&Request) -> Option<String> + Send + Sync + 'static,
@@ -311,22 +311,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
         self
     }
 
-    /// Sets which proxies are trusted to say who their clients are: see [`Trusted`]. Default: none.
+    /// Sets which proxies are trusted to name their clients: see [`Trusted`]. Default: none.
     pub fn trust(mut self, proxies: Trusted) -> Self {
         self.core.site.trusted = proxies;
         self
     }
 
-    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
-    /// browser; others get 403.
+    /// Sets whose pages may connect. Default: those of the same host, and programs other than
+    /// browsers; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.core.site.origins = origins;
         self
     }
 
-    /// Calls `log` with every request that is refused, and with where it came from, as a
-    /// [trusted proxy](Self::trust) says once it was read. What a hook answers is the application's,
-    /// and not among it.
+    /// Calls `log` with every refused request and its client's address, which a [trusted
+    /// proxy](Self::trust) may have given. It does not see the answers of hooks.
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where
         F: Fn(SocketAddr, &Refusal) + Send + Sync + 'static,
@@ -363,8 +362,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
         self
     }
 
-    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
-    /// is sensible. Not done otherwise.
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()` is
+    /// sensible. Default: no compression.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: Deflate) -> Self {
         self.core.config.deflate = Some(deflate);
@@ -402,18 +401,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Server<S> {
         Handle::new(&self.registry)
     }
 
-    /// Serves until it is [shut down](Handle::shutdown). Every connection has ended then, or has
-    /// had its grace.
+    /// Serves until it is [shut down](Handle::shutdown). When it returns, every connection has
+    /// ended, or its grace period is over.
     ///
     /// # Cancel safety
     ///
-    /// If it is dropped, it accepts no more, and the connections that are open go on.
+    /// If it is dropped, it accepts no more connections, and open ones continue.
     ///
     /// # Errors
     ///
-    /// A path that was added is misspelt or taken: it holds the [`RouteError`]. After that only if
-    /// the listener itself fails. Failed connections and a shortage of descriptors are not errors:
-    /// the server goes on as soon as it can.
+    /// A path that you added is misspelt or taken: the error holds the [`RouteError`]. After that
+    /// only if the listener itself fails. Failed connections and a shortage of descriptors are not
+    /// errors: the server continues as soon as it can.
     pub async fn run(self) -> io::Result<()> {
         if let Some(misspelt) = self.core.misspelt {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, misspelt));

@@ -23,9 +23,10 @@ impl Handle {
         Self { registry }
     }
 
-    /// Ends the server in good order: it accepts no more connections, every connection gets a Close
-    /// 1001, those that are still opening get 503, and after the grace (10 s) the server drops the
-    /// rest. Then [`Server::run`](crate::Server::run) returns. A second call ends it at once.
+    /// Shuts the server down cleanly: it accepts no more connections, every connection gets a Close
+    /// 1001, those that are still opening get 503, and after the grace period (10 s by default) the
+    /// server drops the rest. Then [`Server::run`](crate::Server::run) returns. A second call ends
+    /// it at once.
     pub fn shutdown(&self) {
         if let Some(registry) = self.registry.upgrade() {
             registry.stop();
