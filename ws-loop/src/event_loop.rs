@@ -21,7 +21,7 @@ use crate::rules::Rules;
 use crate::running::Running;
 use crate::stream::{Listener, Port};
 
-/// A server for WebSockets, and pages beside them, on one thread: for tens of thousands of
+/// A server for WebSockets, and pages beside them, on one thread, for tens of thousands of
 /// connections.
 ///
 /// ```no_run
@@ -76,12 +76,12 @@ impl EventLoop {
         Self::on(Listener::bind(address, Port::Shared)?)
     }
 
-    /// Listens at the socket of a path (`AF_UNIX`): for a proxy on the same machine. A socket that
-    /// a server has left there is replaced, and the path is removed at the end.
+    /// Listens at the socket of a path (`AF_UNIX`): for a proxy on the same machine. It replaces a
+    /// socket that a server has left there, and removes the path at the end.
     ///
-    /// Its connections have the address 127.0.0.1 and the port 0: give that address to
-    /// [`trust`](Self::trust) the proxy. It answers for all [hosts](Self::hosts), because no
-    /// browser connects to a path.
+    /// Its connections have the address 127.0.0.1 and the port 0: pass that address to
+    /// [`trust`](Self::trust) if you trust the proxy. It answers for all [hosts](Self::hosts),
+    /// because no browser connects to a path.
     ///
     /// # Errors
     ///
@@ -173,15 +173,15 @@ impl EventLoop {
         self
     }
 
-    /// Sets whose pages may connect. Default: those of the same host, and programs that are no
-    /// browser; others get 403.
+    /// Sets whose pages may connect. Default: those of the same host, and programs other than
+    /// browsers; others get 403.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.rules.site.origins = origins;
         self
     }
 
-    /// Calls `log` with every request that is refused, and with where it came from, for a line that
-    /// says why. What a hook answers is the application's, and not among it.
+    /// Calls `log` with every refused request and its client's address. It does not see the answers
+    /// of hooks.
     pub fn on_refusal<F>(mut self, log: F) -> Self
     where
         F: FnMut(SocketAddr, &Refusal) + Send + 'static,
@@ -213,15 +213,15 @@ impl EventLoop {
         self
     }
 
-    /// Sets keepalive and the closing handshake: see [`Timeouts`]. They are kept to a tenth of a
+    /// Sets keepalive and the closing handshake: see [`Timeouts`]. Their precision is a tenth of a
     /// second.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.rules.config.timeouts = timeouts;
         self
     }
 
-    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()`
-    /// is sensible. Not done otherwise.
+    /// Agrees to compress messages with clients that offer it (RFC 7692): `Deflate::default()` is
+    /// sensible. Default: no compression.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: Deflate) -> Self {
         self.rules.config.deflate = Some(deflate);
@@ -235,16 +235,17 @@ impl EventLoop {
         self
     }
 
-    /// Sets the most connections at a time; the next gets 503. A quarter of them may be in their
-    /// opening handshake: of more the oldest gives way. Default: 16,384, and 4,096.
+    /// Sets the most connections at a time; the next gets 503. Up to a quarter of them may be in
+    /// their opening handshake; when one more comes, the oldest of those gives way. Default:
+    /// 16,384, and 4,096.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.rules.max_connections = connections;
         self.rules.max_openings = (connections / 4).max(1);
         self
     }
 
-    /// Sets how many bytes other threads may have posted that are not taken yet. One message of any
-    /// length always is. Default: 64 MiB.
+    /// Sets how many bytes other threads may have posted that the loop has not taken yet. One
+    /// message of any length always fits. Default: 64 MiB.
     pub fn max_posted(self, bytes: usize) -> Self {
         self.mailbox.set_max(bytes);
         self
@@ -256,8 +257,8 @@ impl EventLoop {
         self
     }
 
-    /// Sets the clock, which is read once in a turn: for tests that move the time by hand, and then
-    /// [wake](Handle::wake) the loop. Default: the system's monotonic clock.
+    /// Sets the clock, which the loop reads once in a turn: for tests that move the time by hand,
+    /// and then [wake](Handle::wake) the loop. Default: the system's monotonic clock.
     pub fn clock<F>(mut self, now: F) -> Self
     where
         F: FnMut() -> Instant + Send + 'static,
@@ -278,14 +279,14 @@ impl EventLoop {
         self.mailbox.handle()
     }
 
-    /// Serves, on this thread, until it is [shut down](Handle::shutdown). Every connection has ended
-    /// then, or has had its grace.
+    /// Serves, on this thread, until it is [shut down](Handle::shutdown). By then every connection
+    /// has ended, or its grace period is over.
     ///
     /// # Errors
     ///
-    /// A path that was added is misspelt or taken: it holds the [`RouteError`]. After that only if
-    /// the system does not say any more which sockets are ready. Failed connections and a shortage of
-    /// descriptors are not errors: the loop goes on as soon as it can.
+    /// A path that you added is misspelt or taken: the error holds the [`RouteError`]. Later, only
+    /// if the system no longer reports which sockets are ready. Failed connections and a shortage
+    /// of descriptors are not errors: the loop continues as soon as it can.
     pub fn run<H: Handler>(self, handler: H) -> io::Result<()> {
         let Self {
             listener,

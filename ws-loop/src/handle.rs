@@ -15,8 +15,8 @@ use ws_proto::{Close, CloseCode, Message, Prepared, SendError};
 use crate::connections::Id;
 use crate::post::{Letter, To};
 
-/// The way to a running [`EventLoop`](crate::EventLoop) from any thread: for what comes from
-/// elsewhere, a feed, a database, another loop. Clones lead to the same loop.
+/// Reaches a running [`EventLoop`](crate::EventLoop) from any thread: for messages that come from
+/// elsewhere, such as a feed, a database or another loop. Clones reach the same loop.
 ///
 /// A message to a connection that has ended is dropped without an error.
 ///
@@ -75,7 +75,7 @@ pub enum PostError {
     /// The loop has ended.
     #[error("the loop has ended")]
     Ended,
-    /// It is nothing that can be sent: a reason that is too long.
+    /// It cannot be sent: its reason is too long.
     #[error(transparent)]
     Send(#[from] SendError),
 }
@@ -99,7 +99,7 @@ impl Handle {
         self.broadcast_prepared(Arc::new(Prepared::new(message)))
     }
 
-    /// Sends a message that several loops share to every connection.
+    /// Sends to every connection a message that several loops share.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Handle {
         self.publish_prepared(topic, Arc::new(Prepared::new(message)))
     }
 
-    /// Sends a message that several loops share to the members of a topic.
+    /// Sends to the members of a topic a message that several loops share.
     ///
     /// # Errors
     ///
@@ -140,10 +140,10 @@ impl Handle {
         self.mailbox.put(Letter::Close(id, code, reason.into()))
     }
 
-    /// Ends the loop in good order: it accepts no more connections, every connection gets a Close
+    /// Shuts the loop down cleanly: it accepts no more connections, every connection gets a Close
     /// 1001, those that are still opening get 503, and after the [grace](crate::EventLoop::grace)
-    /// the loop drops the rest. Then [`run`](crate::EventLoop::run) returns. A second call ends it
-    /// at once.
+    /// period the loop drops the rest. Then [`run`](crate::EventLoop::run) returns. A second call
+    /// ends it at once.
     pub fn shutdown(&self) {
         let mut inner = self.mailbox.inner();
         inner.shutdowns = inner.shutdowns.saturating_add(1);

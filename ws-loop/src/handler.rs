@@ -10,8 +10,8 @@ use crate::flags::Flags;
 use crate::post::Others;
 use crate::topics::Slow;
 
-/// An application on an [`EventLoop`](crate::EventLoop): called, on the one thread of the loop, for
-/// what happens to its connections. State that they share is in it, and each has its
+/// An application on an [`EventLoop`](crate::EventLoop). The loop calls it, on its one thread, for
+/// what happens to its connections. It holds the state that they share, and each has its
 /// [`Data`](Self::Data).
 ///
 /// A chat:
@@ -53,26 +53,26 @@ use crate::topics::Slow;
 /// # ; Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// While it runs, no other connection is served: what takes long belongs to another thread, which
-/// answers through a [`Handle`](crate::Handle). A panic ends the loop, because the state that all
-/// connections share may be in pieces.
+/// While the handler runs, no other connection is served: long work belongs on another thread,
+/// which answers through a [`Handle`](crate::Handle). A panic ends the loop, because the state that
+/// all connections share may be inconsistent.
 ///
-/// The errors that its methods return are those of [`Conn::send`]. A connection for which too much
-/// waits already is closed with 1013; one that cannot be sent to for another reason with 1011. That
-/// it is closing already is no error.
+/// The errors that its methods return are those of [`Conn::send`]. If one returns an error, the
+/// loop closes the connection: with 1013 if too much waits for it already, with 1011 for another
+/// reason. A `SendError::Closed` only means that it is closing already.
 pub trait Handler {
     /// The application's data for a connection, or `()`.
     type Data;
 
-    /// Decides about a request for a WebSocket, and makes the connection's data. For each that it
-    /// makes, [`closed`](Self::closed) is called once.
+    /// Decides about a request for a WebSocket, and makes the connection's data. For each `Ok`, the
+    /// loop calls [`closed`](Self::closed) once.
     ///
     /// # Errors
     ///
-    /// The answer is the refusal's, and the connection ends.
+    /// Returns a refusal, which becomes the answer; the connection ends.
     fn open(&mut self, request: &Request, reply: &mut Reply) -> Result<Self::Data, Refusal>;
 
-    /// The connection is open: the client has its 101.
+    /// Handles a connection that is open: the client has its 101.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ pub trait Handler {
         Ok(())
     }
 
-    /// A message has come. What is sent in answer to all messages of one read leaves with one write.
+    /// Handles a message. The answers to all messages of one read leave with one write.
     ///
     /// # Errors
     ///
@@ -104,17 +104,18 @@ pub trait Handler {
         Ok(())
     }
 
-    /// The connection is over: nothing more comes of it, and nothing can be sent.
+    /// Handles the end of a connection: nothing more will come from it, and nothing can be sent to
+    /// it.
     fn closed(&mut self, others: &mut Others<'_>, id: Id, data: Self::Data, why: Closed<'_>) {
         let _ = (others, id, data, why);
     }
 }
 
-/// Why a connection is over.
+/// The reason why a connection is over.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Closed<'a> {
-    /// Both sides have closed, with this code and reason of the peer's if it had any.
+    /// Both sides have closed; the peer with this code and reason, if it gave any.
     Done(Option<Close<'a>>),
     /// The peer broke the protocol or exceeded a limit, and got a Close that says so; or its stream
     /// ended without a Close.
@@ -123,7 +124,7 @@ pub enum Closed<'a> {
     TimedOut(TimedOut),
     /// The transport failed.
     Io(io::Error),
-    /// The loop has ended, and did not wait for it.
+    /// The loop has ended without waiting for it.
     Shutdown,
 }
 
@@ -139,14 +140,14 @@ pub struct Conn<'a, D> {
 }
 
 impl<'a, D> Conn<'a, D> {
-    /// Its name, to send to it from elsewhere.
+    /// Its name, for sending to it from elsewhere.
     #[must_use]
     pub const fn id(&self) -> Id {
         self.id
     }
 
     /// Sends a message: `&str` is text, `&[u8]` binary. It leaves when all messages of this read
-    /// have been handled, or when much waits.
+    /// have been handled, or earlier when much waits.
     ///
     /// # Errors
     ///
@@ -160,7 +161,7 @@ impl<'a, D> Conn<'a, D> {
         (self.others.post).with_context(self.outgoing, len, |outgoing| outgoing.send(message))
     }
 
-    /// Sends a message that was prepared for many.
+    /// Sends a message that was prepared for many connections.
     ///
     /// # Errors
     ///
@@ -171,7 +172,8 @@ impl<'a, D> Conn<'a, D> {
         self.others.post.with_context(self.outgoing, len, send)
     }
 
-    /// Sends a Ping with at most 125 bytes of payload. Those for keepalive are sent without it.
+    /// Sends a Ping with at most 125 bytes of payload. Keepalive does not need it: the loop sends
+    /// Pings of its own.
     ///
     /// # Errors
     ///
@@ -180,8 +182,8 @@ impl<'a, D> Conn<'a, D> {
         self.outgoing.ping(payload)
     }
 
-    /// Starts the closing handshake, after what was sent before. Messages of the peer still come
-    /// until it has closed, too.
+    /// Starts the closing handshake, after the messages sent before. Messages from the peer still
+    /// arrive until it has closed, too.
     ///
     /// # Errors
     ///
@@ -202,8 +204,8 @@ impl<'a, D> Conn<'a, D> {
         self.outgoing.has_room()
     }
 
-    /// Makes it a member of a topic, until it leaves or ends: `slow` says what happens if it takes
-    /// the messages too slowly.
+    /// Makes it a member of a topic, a named set of connections, until it leaves or ends. `slow`
+    /// says what happens if it takes the messages too slowly.
     pub fn join(&mut self, topic: &str, slow: Slow) {
         self.flags.set(Flags::MEMBER);
         self.others.post.topics.join(self.id.slot(), topic, slow);
@@ -225,7 +227,7 @@ impl<'a, D> Conn<'a, D> {
     }
 }
 
-/// Changes to the 101.
+/// The changes that a handler makes to the 101.
 #[derive(Debug, Default)]
 pub struct Reply {
     pub(crate) subprotocol: Option<String>,
@@ -233,13 +235,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Chooses the subprotocol. One that the client did not offer is not sent: the handshake fails
-    /// with 500.
+    /// Chooses the subprotocol. If the client did not offer it, the handshake fails with 500.
     pub fn subprotocol(&mut self, name: impl Into<String>) {
         self.subprotocol = Some(name.into());
     }
 
-    /// Adds a header. With one that no line can hold, or that is the handshake's, it fails with 500.
+    /// Adds a header. If HTTP cannot hold it, or it belongs to the handshake, the handshake fails
+    /// with 500.
     pub fn header(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.headers.push((name.into(), value.into()));
     }

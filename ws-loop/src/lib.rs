@@ -41,8 +41,8 @@
 //! | pages that may connect | of the same host | `origins` |
 //! | shutdown | 1001 to all, 10 s grace | `grace` |
 //!
-//! A peer that does not take what is sent to it is not read from. A connection has at most four reads
-//! and 1024 messages in a turn.
+//! The loop does not read from a peer that does not take what is sent to it. In one turn, a
+//! connection gets at most four reads and 1024 messages.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -106,15 +106,15 @@ impl Post {
 
 /// All connections of a loop, as a handler sees them.
 ///
-/// What is sent here leaves at the end of the turn, in the order in which it was sent: after what
-/// the handler sends to the connection that it was called for.
+/// What you send here leaves at the end of the turn, in the order in which you send it, and after
+/// what the handler sends to the connection that it was called for.
 #[derive(Debug)]
 pub struct Others<'a> {
     pub(crate) post: &'a mut Post,
 }
 
 impl Others<'_> {
-    /// Sends a message to a connection. One that has ended takes nothing.
+    /// Sends a message to a connection. If that has ended, the message is dropped.
     pub fn send<'m>(&mut self, id: Id, message: impl Into<Message<'m>>) {
         let message = Arc::new(Prepared::new(message));
         self.post.queue.push_back(Delivery::One(id, message));

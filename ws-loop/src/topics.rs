@@ -17,14 +17,14 @@ pub(crate) struct TopicId {
     generation: u32,
 }
 
-/// What happens to a member for which too much waits already:
+/// The treatment of a member for which too much waits already:
 /// [`max_unsent`](ws_proto::Limits::max_unsent) or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Slow {
-    /// It is closed with 1013, so that no member misses a message without a sign.
+    /// It is closed with 1013, so that no member misses a message without knowing it.
     #[default]
     Close,
-    /// It misses this message: for what is soon replaced by newer.
+    /// It misses this message: for messages that newer ones soon replace.
     Skip,
 }
 
