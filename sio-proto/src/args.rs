@@ -12,9 +12,9 @@ use crate::error::PacketError;
 
 /// The arguments of an event or an acknowledgement.
 ///
-/// They were checked to be JSON, and not too deep, but not looked at: numbers of any length, the
-/// order of keys and lone surrogates are what the peer wrote. A type that cannot hold one fails for
-/// that argument only. `Debug` shows how many there are, and nothing of them.
+/// They are checked to be JSON, and not too deep, but not interpreted: numbers of any length, the
+/// order of keys and lone surrogates are as the peer wrote them. If a type cannot hold an argument,
+/// only that argument fails. `Debug` shows only how many there are.
 ///
 /// ```
 /// use sio_proto::{Attachment, Packet};
@@ -100,7 +100,7 @@ impl<'a> Args<'a> {
     ///
     /// # Errors
     ///
-    /// They are not a `T`, or too few.
+    /// They are not a `T`, or there are too few.
     pub fn all<T: Deserialize<'a>>(&self) -> serde_json::Result<T> {
         self.read(All {
             skip: self.skip,

@@ -36,7 +36,8 @@ pub use error::{EmitError, Violation};
 pub use event::{AckId, Event};
 pub use recovery::Recovery;
 
-/// Takes the packets that a connection sends: a session, or a list in a test.
+/// Takes the packets that a connection sends. It is implemented by sessions, or by a list in a
+/// test.
 pub trait Sink {
     /// Takes the messages of one packet, all or none of them.
     ///
@@ -58,7 +59,7 @@ impl Sink for Client {
     }
 }
 
-/// One connection, server's end or client's.
+/// One connection, at the server's or the client's end.
 ///
 /// | | server | client |
 /// |---|---|---|
@@ -170,12 +171,13 @@ impl Connection {
         })
     }
 
-    /// Lets a client in, under this id, which is not that of its session. With a `pid` it can come
-    /// back: that is as secret as the id of a session.
+    /// Lets a client in, under this id, which is not that of its session. With a `pid` the client
+    /// can come back: it is as secret as the id of a session.
     ///
     /// # Errors
     ///
-    /// [`NotJoined`](EmitError::NotJoined) if the client does not ask, or what the session says.
+    /// [`NotJoined`](EmitError::NotJoined) if the client has not asked to join, or the session's
+    /// error.
     pub fn accept(
         &mut self,
         namespace: &str,
@@ -195,7 +197,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`NotJoined`](EmitError::NotJoined) if the client does not ask, or what the session says.
+    /// [`NotJoined`](EmitError::NotJoined) if the client has not asked to join, or the session's
+    /// error.
     pub fn refuse(
         &mut self,
         namespace: &str,
@@ -214,8 +217,8 @@ impl Connection {
     }
 
     /// Asks a server to let this client into a namespace, with credentials if there are any: a JSON
-    /// object, fresh each time. What [`recovery`](Self::recovery) returned on the last connection
-    /// lets the server restore its state.
+    /// object, fresh each time. With what [`recovery`](Self::recovery) returned on the last
+    /// connection, the server can restore the client's state.
     ///
     /// # Errors
     ///
@@ -269,8 +272,8 @@ impl Connection {
         put_encoded(What::Event, event, namespace, None, out)
     }
 
-    /// Sends an event that the peer has to answer before `until`. The question comes back as
-    /// [`Acked`](Event::Acked) or from [`unanswered`](Self::unanswered), once.
+    /// Sends an event that the peer has to answer before `until`. The token comes back once: in an
+    /// [`Acked`](Event::Acked), or from [`unanswered`](Self::unanswered).
     ///
     /// # Errors
     ///
@@ -319,7 +322,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`NotJoined`](EmitError::NotJoined), or what the session says.
+    /// [`NotJoined`](EmitError::NotJoined), or the session's error.
     pub fn leave(
         &mut self,
         namespace: &str,
@@ -333,8 +336,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection after its session: all namespaces are left, and no question will be
-    /// answered.
+    /// Ends the connection after its session has ended: it leaves all namespaces, and no question
+    /// will be answered.
     pub fn close(&mut self) {
         self.namespaces.leave_all();
         self.connect_by = None;
@@ -358,7 +361,7 @@ impl Connection {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Checks what is late. [`unanswered`](Self::unanswered) then returns the questions that are.
+    /// Checks what is late. Then [`unanswered`](Self::unanswered) returns the late questions.
     ///
     /// # Errors
     ///
@@ -372,7 +375,7 @@ impl Connection {
         }
     }
 
-    /// The next question that nobody will answer.
+    /// The next question to which no answer will come.
     pub fn unanswered(&mut self) -> Option<Unanswered> {
         self.namespaces.next_unanswered()
     }

@@ -11,8 +11,8 @@ use crate::error::PacketError;
 use crate::header::{Header, Kind};
 use crate::packet::check_name;
 
-/// The payload of an event or an acknowledgement. The same one can be sent to many, in any
-/// namespace, and with any id.
+/// The payload of an event or an acknowledgement. You can send the same one to many peers, in any
+/// namespace and with any id.
 ///
 /// ```
 /// use sio_proto::Encoded;
@@ -106,7 +106,7 @@ impl Encoded {
         self
     }
 
-    /// Attaches bytes that stand somewhere within an argument: put the returned placeholder there.
+    /// Attaches bytes that belong somewhere within an argument: put the returned placeholder there.
     #[must_use = "bytes are referred to by it"]
     pub fn attach(&mut self, bytes: Vec<u8>) -> Attachment {
         let index = u32::try_from(self.attachments.len()).unwrap_or(u32::MAX);

@@ -41,9 +41,9 @@ pub enum Packet<'a> {
     Event {
         /// The namespace.
         namespace: &'a str,
-        /// The id to acknowledge it with, if that is wanted.
+        /// The id to acknowledge it with, if the peer wants that.
         id: Option<u64>,
-        /// The name: a number is the name that its digits are.
+        /// The name. If it is a number, its digits are the name.
         name: Cow<'a, str>,
         /// The arguments.
         args: Args<'a>,

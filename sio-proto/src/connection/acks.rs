@@ -4,11 +4,11 @@ use alloc::collections::BTreeMap;
 
 use ws_proto::Instant;
 
-/// The application's own number for a question.
+/// The application's own number for a question, which is an event that wants an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// A question that nobody will answer.
+/// A question to which no answer will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unanswered {
     /// The question.
@@ -17,7 +17,7 @@ pub struct Unanswered {
     pub why: Silence,
 }
 
-/// Why a question is not answered.
+/// The reason why a question gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
     /// The peer did not answer in time.

@@ -36,7 +36,7 @@ pub enum Violation {
     /// A client stayed outside every namespace for too long.
     #[error("no namespace joined in time")]
     ConnectTimeout,
-    /// A server that lets clients in without an id: it speaks an earlier revision of Socket.IO.
+    /// A server let the client in without an id: it speaks an earlier revision of Socket.IO.
     #[error("the server speaks an earlier revision of Socket.IO")]
     EarlierRevision,
     /// A server sent too much before it let the client in.
@@ -51,14 +51,14 @@ pub enum Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The namespace was not joined, or was left.
+    /// The client has not joined the namespace, or has left it.
     #[error("not in this namespace")]
     NotJoined,
     /// A namespace that a peer would refuse: without `/` at its beginning, with a comma, a `?` or a
     /// control character in it, or too long.
     #[error("invalid namespace")]
     Namespace,
-    /// A namespace that was asked for, or joined, already.
+    /// A namespace that the client has asked for, or joined, already.
     #[error("namespace joined already")]
     JoinedAlready,
     /// Too many namespaces.
@@ -67,7 +67,7 @@ pub enum EmitError {
         /// The limit in force.
         limit: usize,
     },
-    /// An event where an acknowledgement is wanted, or the other way round.
+    /// An event in place of an acknowledgement, or the other way round.
     #[error("event in place of an acknowledgement, or the reverse")]
     Kind,
     /// Data that is not a JSON object.

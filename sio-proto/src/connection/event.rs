@@ -16,7 +16,7 @@ pub enum Event<'a> {
         namespace: &'a str,
         /// What followed a `?` in it.
         query: Option<&'a str>,
-        /// A JSON object: credentials, and whatever else the client says.
+        /// A JSON object: credentials, and whatever else the client sends.
         auth: Option<&'a str>,
     },
     /// The server let this client in.
@@ -25,7 +25,7 @@ pub enum Event<'a> {
         namespace: &'a str,
         /// The client's id there.
         sid: Cow<'a, str>,
-        /// What the client can come back with; a secret.
+        /// A secret with which the client can come back: see `Recovery`.
         pid: Option<Cow<'a, str>>,
     },
     /// The server did not let this client in.
@@ -52,7 +52,7 @@ pub enum Event<'a> {
         namespace: &'a str,
         /// The question.
         token: Token,
-        /// What it says.
+        /// The arguments of the answer.
         args: Args<'a>,
     },
     /// The peer has left.
@@ -62,7 +62,7 @@ pub enum Event<'a> {
     },
 }
 
-/// The right to answer an event, once, and not after the namespace was left.
+/// The right to answer an event: once, and only until either side leaves the namespace.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AckId {
     pub(super) id: u64,

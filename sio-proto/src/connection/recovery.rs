@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::args::Args;
 
-/// What a client comes back with: the secret that names its former stay in a namespace, and the
-/// offset of the last event it received there, if it received any.
+/// The data with which a client comes back: the secret that names its former stay in a namespace,
+/// and the offset of the last event that it received there, if any.
 ///
 /// `Debug` shows neither.
 ///
@@ -85,8 +85,8 @@ impl Recovery {
         &self.pid
     }
 
-    /// The offset of the last event. Without one, none was received: a server starts from where the
-    /// stay began.
+    /// The offset of the last event. Without one, the client has received no event, and a server
+    /// starts from the beginning of the stay.
     #[must_use]
     pub fn offset(&self) -> Option<&str> {
         self.offset.as_deref()

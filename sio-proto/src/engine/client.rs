@@ -135,8 +135,8 @@ impl Client {
         }
     }
 
-    /// A GET was answered with 200 and this body. Its packets are read with [`step`](Self::step).
-    /// `None` if the session is over.
+    /// Reports that a GET was answered with 200 and this body. Read its packets with
+    /// [`step`](Self::step). `None` if the session is over.
     #[must_use = "the next GET begins when its packets were read"]
     pub fn got<'b>(&mut self, body: &'b [u8]) -> Option<Payload<'b>> {
         match Payload::decode(body, self.config.max_body) {
@@ -170,7 +170,7 @@ impl Client {
         None
     }
 
-    /// A POST was answered with 200.
+    /// Reports that a POST was answered with 200.
     pub fn posted(&mut self) {
         self.post = Flight::Home;
         if self.state == State::Closing(Transport::Polling) && self.outbox.is_empty() {
@@ -179,8 +179,8 @@ impl Client {
         self.resume();
     }
 
-    /// A GET or a POST failed, or was answered with another status. The session is over: nobody knows
-    /// what has arrived.
+    /// Reports that a GET or a POST failed, or was answered with another status. The session is over,
+    /// because it is unknown what has arrived.
     pub fn failed(&mut self) {
         self.end(match self.state {
             State::Closing(_) => Reason::Closed,
@@ -188,7 +188,7 @@ impl Client {
         });
     }
 
-    /// The WebSocket has opened.
+    /// Reports that the WebSocket has opened.
     pub fn opened(&mut self) {
         match self.socket {
             Socket::Opening(Some(until)) => {
@@ -228,7 +228,7 @@ impl Client {
         }
     }
 
-    /// The WebSocket has ended, or could not be opened.
+    /// Reports that the WebSocket has ended, or could not be opened.
     pub fn gone(&mut self) {
         let socket = mem::replace(&mut self.socket, Socket::Absent);
         match (socket, self.state) {
@@ -284,8 +284,8 @@ impl Client {
         self.silent = now.after(self.patience());
     }
 
-    /// Returns the next thing for the adapter to do. A message for the WebSocket is gone from here
-    /// once returned: call this only while the WebSocket can take one.
+    /// Returns the next thing for the adapter to do. It no longer holds a message for the WebSocket
+    /// after it has returned it: call this only while the WebSocket can take one.
     pub fn poll(&mut self) -> Option<Action<'_>> {
         self.lent = Queued::Text("".into());
         match self.socket {
@@ -366,7 +366,7 @@ impl Client {
         }
     }
 
-    /// What the server said when it opened the session.
+    /// The server's description of the session, once it has opened it.
     #[must_use]
     pub const fn handshake(&self) -> Option<&Open> {
         self.open.as_ref()
@@ -381,7 +381,7 @@ impl Client {
         }
     }
 
-    /// What carries the session now.
+    /// The transport that carries the session now.
     #[must_use]
     pub const fn transport(&self) -> Transport {
         match self.state {

@@ -69,10 +69,10 @@ pub enum SendError {
         /// The limit in force, in bytes.
         limit: usize,
     },
-    /// The server does not take messages of this length.
+    /// The server does not accept messages of this length.
     #[error("message too long (the server takes {limit} bytes)")]
     TooLong {
-        /// What the server said, in bytes.
+        /// The limit that the server announced, in bytes.
         limit: u64,
     },
 }

@@ -9,7 +9,7 @@
 //!                     Transmit, Packet           Action, Packet
 //! ```
 //!
-//! Nothing here knows of Socket.IO: what is carried is a [`Message`](ws_proto::Message).
+//! Nothing here knows about Socket.IO: it carries each [`Message`](ws_proto::Message).
 
 mod client;
 mod error;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ProtocolError;
 
-/// The id of a session: 120 random bits, as 20 characters of base64url. Knowing it is what
-/// identifies the client, so `Debug` does not show it.
+/// The id of a session: 120 random bits, as 20 characters of base64url. It alone identifies the
+/// client, so `Debug` does not show it.
 ///
 /// ```
 /// use sio_proto::engine::Sid;
@@ -61,7 +61,7 @@ impl fmt::Debug for Sid {
     }
 }
 
-/// What the server says about the session that it opens.
+/// The server's description of a session that it opens.
 ///
 /// ```
 /// use std::time::Duration;
@@ -145,8 +145,8 @@ impl Open {
         self.upgrades.iter().any(|upgrade| upgrade == "websocket")
     }
 
-    /// How long the server may be silent: one interval and one timeout, and at least a second. Some
-    /// servers round both down to whole seconds.
+    /// Returns how long the server may be silent: one interval and one timeout, and at least a
+    /// second. Some servers round both down to whole seconds.
     #[must_use]
     pub fn patience(&self) -> Duration {
         let millis = u64::from(self.ping_interval) + u64::from(self.ping_timeout);

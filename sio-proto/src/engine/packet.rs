@@ -81,7 +81,7 @@ pub enum Packet<'a> {
     Ping(&'a str),
     /// `3`: the answer, with the data of the ping.
     Pong(&'a str),
-    /// `4`, or `b`, or a binary message: what is carried.
+    /// `4`, or `b`, or a binary message: a message of the application.
     Message(Data<'a>),
     /// `5`: from now on this WebSocket carries the session. From clients only.
     Upgrade,

@@ -16,7 +16,7 @@ pub enum Method {
     Other,
 }
 
-/// What carries a session.
+/// The transport that carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Requests that are held.
@@ -25,7 +25,7 @@ pub enum Transport {
     WebSocket,
 }
 
-/// How messages of bytes travel on a WebSocket.
+/// The form in which messages of bytes travel on a WebSocket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Binary {
     /// As they are.
@@ -57,7 +57,7 @@ pub enum Content {
 pub enum Asked {
     /// A new session: [`Session::open`](super::Session::open).
     Open {
-        /// What carries it first.
+        /// The transport that carries it first.
         by: Transport,
         /// How its bytes travel.
         binary: Binary,

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::error::ProtocolError;
 
-/// Why a session ended, from either side.
+/// The reason why a session ended, from either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Reason {

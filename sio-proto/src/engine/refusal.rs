@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use thiserror::Error;
 
-/// A request that is refused. `Display` is the message that its answer has.
+/// The reason why a request is refused. `Display` is the message in the answer.
 ///
 /// ```
 /// use sio_proto::engine::Refusal;
@@ -18,8 +18,8 @@ pub enum Refusal {
     /// Neither polling nor WebSocket.
     #[error("Transport unknown")]
     UnknownTransport,
-    /// No session here has this id: it has ended, it is another node's, or it never was. The answer
-    /// does not say which.
+    /// No session here has this id: it has ended, it belongs to another node, or it never existed.
+    /// The answer does not say which.
     #[error("Session ID unknown")]
     UnknownSid,
     /// A session begins with a GET.
@@ -34,7 +34,7 @@ pub enum Refusal {
     /// Not revision 4.
     #[error("Unsupported protocol version")]
     UnsupportedVersion,
-    /// A second request of its kind while the first is not answered. The session is over.
+    /// A second request of its kind before the first was answered. The session is over.
     #[error("overlapping requests")]
     Overlap,
     /// A body over `Config::max_payload`. The session is over.

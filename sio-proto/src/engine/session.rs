@@ -311,8 +311,8 @@ impl Session {
         }
     }
 
-    /// Returns the next thing to send. A message for a WebSocket is gone from here once returned:
-    /// call this only while the WebSocket can take one.
+    /// Returns the next thing to send. It no longer holds a message for a WebSocket after it has
+    /// returned it: call this only while the WebSocket can take one.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         // The memory of a long answer is not kept.
         self.lent = Queued::Text("".into());
@@ -399,7 +399,7 @@ impl Session {
         }
     }
 
-    /// What carries the session now.
+    /// The transport that carries the session now.
     #[must_use]
     pub const fn transport(&self) -> Transport {
         match self.state {

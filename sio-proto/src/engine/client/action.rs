@@ -11,7 +11,7 @@ use ws_proto::Message;
 pub enum Action<'c> {
     /// Makes a GET with this query: a secret. Ends in [`Client::got`](super::Client::got) or [`Client::failed`](super::Client::failed).
     Get {
-        /// What follows the `?`, before what the application adds.
+        /// The query, to follow the `?` and to precede what the application adds.
         query: &'c str,
     },
     /// Makes a POST with this query and body, as `text/plain; charset=UTF-8`. Ends in
@@ -22,14 +22,15 @@ pub enum Action<'c> {
         /// The body.
         body: &'c str,
     },
-    /// Opens a WebSocket with this query. Goes on with [`Client::opened`](super::Client::opened), ends in [`Client::gone`](super::Client::gone).
+    /// Opens a WebSocket with this query. Continues in [`Client::opened`](super::Client::opened), and ends in
+    /// [`Client::gone`](super::Client::gone).
     Open {
         /// What follows the `?`.
         query: &'c str,
     },
     /// Sends a message on the WebSocket.
     Frame(Message<'c>),
-    /// Closes the WebSocket, after what was sent on it. It is not reported as gone.
+    /// Closes the WebSocket, after what was sent on it. Do not report it as gone.
     HangUp,
 }
 

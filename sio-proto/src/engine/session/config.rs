@@ -27,7 +27,7 @@ pub struct Config {
     ///
     /// Default: 10 s.
     pub upgrade_timeout: Duration,
-    /// The time that the body of a POST may take, all of it.
+    /// The time within which the whole body of a POST must arrive.
     ///
     /// Default: 30 s.
     pub body_timeout: Duration,

@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// Takes the head of a POST of this session, with the length in bytes that it declares, if any.
-    /// If it is refused, its body need not be read. A second one while one is read ends the
+    /// If it is refused, its body need not be read. A second POST while one is being read ends the
     /// session.
     pub fn post(&mut self, request: Carrier, len: Option<u64>, content: Content, now: Instant) {
         self.unused = None;
@@ -73,8 +73,8 @@ impl Session {
         });
     }
 
-    /// Takes the body of a POST. Its packets are read with [`step`](Self::step). `None` if it was
-    /// refused, for itself or because its session is over.
+    /// Takes the body of a POST. Read its packets with [`step`](Self::step). `None` if the body was
+    /// refused, or its session is over.
     ///
     /// When a body exceeds [`max_payload`](super::Config::max_payload), stop reading and pass what
     /// arrived: the session then refuses it as too long.
@@ -125,7 +125,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The refusal: there is one already, or the session is over.
+    /// The refusal: the session has a WebSocket already, or is over.
     pub fn websocket(&mut self, socket: Carrier, now: Instant) -> Result<(), Refusal> {
         self.unused = None;
         match self.state {

@@ -1,4 +1,4 @@
-//! What is to leave, and by which way.
+//! The next thing to send, and the request or WebSocket to send it on.
 
 use core::fmt;
 
@@ -7,12 +7,12 @@ use ws_proto::Message;
 use crate::engine::error::ProtocolError;
 use crate::engine::refusal::Refusal;
 
-/// A request that waits for its answer, or a WebSocket: the adapter's own number for it. A number
-/// is never used twice while the session lives.
+/// A request that waits for its answer, or a WebSocket: the adapter's own number for it. Never use
+/// a number twice while the session lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Carrier(pub u32);
 
-/// What is to leave, and by which way.
+/// The next thing to send, and the request or WebSocket to send it on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Transmit<'s> {
     /// Answers a request with 200 and this text: `text/plain; charset=UTF-8`, not to be cached.
@@ -36,11 +36,11 @@ pub enum Transmit<'s> {
         /// The message.
         message: Message<'s>,
     },
-    /// Closes a WebSocket, after what was sent on it. It is not reported as gone.
+    /// Closes a WebSocket, after what was sent on it. Do not report it as gone.
     HangUp {
         /// The WebSocket.
         on: Carrier,
-        /// Why, if that is because of the client: it decides the code of the Close.
+        /// The client's fault that caused it, if any: it decides the code of the Close.
         why: Option<ProtocolError>,
     },
 }
