@@ -10,10 +10,10 @@ use crate::decode;
 use crate::error::{EmitError, HandlerError};
 use crate::reply::Reply;
 
-/// The arguments of an event, for handlers of events of any name. They stay the text that they came
-/// as until somebody asks.
+/// The arguments of an event, for handlers of events of any name. They stay JSON text until the
+/// handler reads them.
 ///
-/// `Debug` shows how many there are, and nothing of them.
+/// `Debug` shows only how many there are.
 #[derive(Clone, Default)]
 pub struct Arguments {
     each: Vec<Box<RawValue>>,

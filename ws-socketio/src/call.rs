@@ -18,13 +18,13 @@ type Ask = Box<dyn FnOnce(Duration, Waiting) -> Result<(), EmitError> + Send>;
 /// Who waits for an answer: called once.
 pub(crate) type Waiting = Box<dyn FnOnce(Result<&Args<'_>, Silence>) + Send>;
 
-/// A question. It leaves when it is awaited, and the answer has to come within 60 s, or the time
-/// set by [`timeout`](Self::timeout). `R` is a tuple for several arguments, `()` for none, and
-/// anything else for one.
+/// A question, which is an event that wants an answer. It leaves when you await this, and the
+/// answer has to come within 60 s, or the time set by [`timeout`](Self::timeout). `R` is a tuple
+/// for several arguments, `()` for none, and anything else for one.
 ///
 /// # Cancel safety
 ///
-/// If it is dropped while it is awaited, the question has left, and its answer is ignored.
+/// If you drop it after the first poll, the question has left, and its answer is ignored.
 #[must_use = "a question leaves when it is awaited"]
 pub struct Call<R> {
     ask: Ask,

@@ -4,11 +4,11 @@ use sio_proto::engine::SendError;
 use sio_proto::{PacketError, Silence};
 use thiserror::Error;
 
-/// An event was not sent.
+/// The reason why an event was not sent.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The socket is not connected, or no longer.
+    /// The socket is not connected, or not any longer.
     #[error("not connected to this namespace")]
     Disconnected,
     /// The peer reads more slowly than the application sends: at least `limit` bytes wait already.
@@ -47,7 +47,7 @@ impl From<sio_proto::EmitError> for EmitError {
     }
 }
 
-/// A question was not answered.
+/// The reason why a question got no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -74,7 +74,7 @@ impl From<Silence> for CallError {
     }
 }
 
-/// A handler did not do what its event asked for. The event is not acknowledged.
+/// A handler failed to do what its event asked for. The event is not acknowledged.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HandlerError {
@@ -83,7 +83,7 @@ pub enum HandlerError {
     Argument {
         /// Which, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// The error of reading it.
         #[source]
         error: serde_json::Error,
     },

@@ -14,10 +14,10 @@ use crate::reply::Reply;
 /// What a handler does, and how its event is acknowledged.
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Encoded, HandlerError>> + Send>>;
 
-/// An async function of a socket and up to eight arguments.
+/// An async function whose parameters are a socket and up to eight arguments.
 ///
-/// An argument that the peer left out is null: `Option` takes it. What the peer says beyond the
-/// parameters is left out. What the function returns is the acknowledgement: see [`Reply`].
+/// An argument that the peer left out is null: `Option` takes that. Further arguments than the
+/// parameters are ignored. The function's return value is the acknowledgement: see [`Reply`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of events",
     note = "a handler is an async function or closure: `async |socket: Socket, text: String| {{ .. }}`",
@@ -25,8 +25,8 @@ pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Encoded, HandlerEr
     note = "what it returns implements `Reply`, and its future is `Send`"
 )]
 pub trait Handler<Socket, Params>: Send + Sync + 'static {
-    /// Reads the arguments, and gives back what the handler does with them: it is called when that is
-    /// first polled.
+    /// Reads the arguments, and returns the future of the handler's answer. The handler is called
+    /// when that is first polled.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use sio_proto::{Violation, engine};
 use thiserror::Error;
 
-/// Why a socket is no longer connected to its namespace.
+/// The reason why a socket is no longer connected to its namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -19,7 +19,7 @@ pub enum Reason {
     /// The peer reads more slowly than the server sends.
     #[error("the peer reads too slowly")]
     TooSlow,
-    /// The server needed the room for others.
+    /// The server needed the space for other sessions.
     #[error("displaced by newer connections")]
     GaveWay,
     /// The session ended.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// Why a client may not come into a namespace: a message, and data for programs.
+/// The reason why a client may not join a namespace: a message, and data for programs.
 ///
 /// ```
 /// use ws_socketio::Refused;
@@ -58,7 +58,7 @@ impl Refused {
         self.data.as_deref()
     }
 
-    /// Reads what a server says: an object with a message, or, from some servers, a text.
+    /// Reads a server's refusal: an object with a message, or, from some servers, a string.
     #[must_use]
     pub fn parse(why: &str) -> Self {
         #[derive(Deserialize)]

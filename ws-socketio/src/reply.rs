@@ -9,7 +9,7 @@ use sio_proto::Encoded;
 use crate::encode;
 use crate::error::HandlerError;
 
-/// What a handler may return: the acknowledgement, if one was asked for.
+/// The values that a handler may return: the acknowledgement, if the peer asked for one.
 ///
 /// | returned | acknowledged with |
 /// |---|---|

@@ -12,7 +12,8 @@ use ws_tokio::CloseCode;
 
 use crate::refused::Refused;
 
-/// A client could not connect, or its session ended before it had joined its namespaces.
+/// The reason why a client could not connect, or why its session ended before it had joined its
+/// namespaces.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -53,10 +54,10 @@ pub enum ConnectError {
     /// The server broke the protocol, or speaks another revision of it.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] sio_proto::Violation),
-    /// The namespace cannot be asked for.
+    /// The client cannot ask for this namespace.
     #[error("cannot ask for the namespace {namespace}: {error}")]
     Namespace {
-        /// Which.
+        /// Its name.
         namespace: String,
         /// Why.
         #[source]
@@ -67,7 +68,7 @@ pub enum ConnectError {
     Auth {
         /// The namespace.
         namespace: String,
-        /// What the application's function said.
+        /// The function's error.
         #[source]
         error: io::Error,
     },
@@ -76,7 +77,7 @@ pub enum ConnectError {
     Refused {
         /// The namespace.
         namespace: String,
-        /// What the server says.
+        /// The server's refusal.
         why: Refused,
     },
     /// The application disconnected meanwhile.
@@ -122,7 +123,7 @@ impl ConnectError {
     }
 }
 
-/// A request of polling failed.
+/// A polling request failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PollingError {
@@ -131,9 +132,9 @@ pub enum PollingError {
     Refused {
         /// The status.
         status: StatusCode,
-        /// The beginning of the body.
+        /// The beginning of the body, as text.
         said: String,
-        /// How long the server wants to be left alone.
+        /// How long the server asks clients to wait.
         retry_after: Option<Duration>,
     },
     /// The URL cannot be used for HTTP.

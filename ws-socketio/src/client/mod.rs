@@ -1,4 +1,5 @@
-//! The client: several namespaces over one session, which it replaces when it is lost.
+//! The client: several namespaces over one session. When the session is lost, the client opens
+//! another.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -96,13 +97,13 @@ pub enum Transports {
 /// | questions that wait, in each namespace | 1,024 | [`limits`](Self::limits) |
 /// | events that wait for a namespace's handlers | 256, or 1 MiB; then no more is read | |
 ///
-/// It connects again after a connection was lost, and after an attempt that may go better the next
-/// time. It does not after it was refused (the namespace, or the request with a status such as 401),
-/// after the server put it out of all namespaces, or closed the WebSocket with 1008. All namespaces
-/// are asked for again that were neither left nor refused.
+/// It connects again after a connection was lost, and after an attempt that may succeed the next
+/// time. It does not after the server refused it (in a namespace, or with a status such as 401),
+/// removed it from all namespaces, or closed the WebSocket with 1008. It asks again for all
+/// namespaces that were neither left nor refused.
 ///
-/// Handlers of one namespace run one after the other, in the order of their events; reading goes on
-/// meanwhile, so a handler may ask the server something and wait for the answer.
+/// Handlers of one namespace run one after another, in the order of their events. The client keeps
+/// reading meanwhile, so a handler may ask the server a question and await the answer.
 #[must_use = "call `connect`"]
 pub struct Client {
     url: String,
@@ -122,7 +123,7 @@ pub struct Client {
 
 impl Client {
     /// Makes a client for `http://host[:port][?query]`, or with the feature `tls` for `https://`. The
-    /// query goes into each request; `ws://` and `wss://` are taken, too. [`connect`](Self::connect)
+    /// query goes into each request. `ws://` and `wss://` work, too. [`connect`](Self::connect)
     /// checks it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -150,13 +151,13 @@ impl Client {
         self
     }
 
-    /// Sets what carries the sessions.
+    /// Sets the transports that carry the sessions.
     pub const fn transports(mut self, transports: Transports) -> Self {
         self.transports = transports;
         self
     }
 
-    /// Sets the path that the server answers at.
+    /// Sets the path at which the server answers.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
@@ -169,8 +170,8 @@ impl Client {
         self
     }
 
-    /// Sets whom to trust, and which certificate to show, for `https://` URLs. Default: trusts what
-    /// the platform trusts, and shows none.
+    /// Sets which certificate authorities to trust, and which certificate to show, for `https://`
+    /// URLs. Default: those that the platform trusts, and none.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.route.tls = tls;
@@ -183,14 +184,13 @@ impl Client {
         self
     }
 
-    /// Shows credentials, a struct or a map, in every namespace for which there are no
-    /// [others](Self::auth_of).
+    /// Sends credentials, a struct or a map, to every namespace that has none of its own.
     pub fn auth(mut self, auth: impl Serialize) -> Self {
         self.auth.set(None, &auth);
         self
     }
 
-    /// Shows credentials in one namespace.
+    /// Sends credentials to one namespace.
     pub fn auth_of(mut self, namespace: &str, auth: impl Serialize) -> Self {
         self.auth.set(Some(namespace), &auth);
         self
@@ -232,8 +232,8 @@ impl Client {
         self
     }
 
-    /// Calls `hook` each time the client has come into the namespace. What the hook emits leaves
-    /// first; what other tasks emit meanwhile waits until the hook has ended.
+    /// Calls `hook` each time the client has joined the namespace. Events from the hook leave
+    /// first; those that other tasks emit meanwhile wait until the hook has ended.
     pub fn on_connect<F, Running>(mut self, namespace: &str, hook: F) -> Self
     where
         F: Fn(Socket) -> Running + Send + Sync + 'static,
@@ -243,7 +243,7 @@ impl Client {
         self
     }
 
-    /// Calls `hook` each time the client is no longer in the namespace, and says why.
+    /// Calls `hook` with the reason each time the client is no longer in the namespace.
     pub fn on_disconnect<F, Running>(mut self, namespace: &str, hook: F) -> Self
     where
         F: Fn(Socket, Reason) -> Running + Send + Sync + 'static,
@@ -253,8 +253,8 @@ impl Client {
         self
     }
 
-    /// Calls `hook` for each attempt that failed, and for each namespace that was refused, after the
-    /// first that [`connect`](Self::connect) waits for.
+    /// Calls `hook` for each failed attempt and each refused namespace, except for the first
+    /// attempt, whose error [`connect`](Self::connect) returns.
     pub fn on_connect_error(
         mut self,
         hook: impl Fn(&ConnectError) + Send + Sync + 'static,
@@ -300,7 +300,7 @@ impl Client {
         self
     }
 
-    /// Sets the limits and timeouts of sessions. [`transports`](Self::transports) says whether
+    /// Sets the limits and timeouts of sessions. [`transports`](Self::transports) decides whether
     /// there is an upgrade.
     pub const fn config(mut self, config: ClientConfig) -> Self {
         self.config = config;
@@ -322,7 +322,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says how far the attempt got. If the server refused one namespace of
+    /// [`ConnectError`] says how far the attempt got. If the server refuses one namespace of
     /// several, there is no connection.
     pub async fn connect(self) -> Result<Connected, ConnectError> {
         let (first, entered) = oneshot::channel();
@@ -332,8 +332,8 @@ impl Client {
         entered.map(|()| connected)
     }
 
-    /// Begins to connect, and returns at once: events emitted meanwhile are kept, and failed
-    /// attempts are repeated, the first as well.
+    /// Begins to connect, and returns at once: it keeps events emitted meanwhile, and repeats
+    /// failed attempts, the first as well.
     ///
     /// # Errors
     ///

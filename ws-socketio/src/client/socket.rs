@@ -14,10 +14,10 @@ use crate::call::{Call, Waiting};
 use crate::encode;
 use crate::error::EmitError;
 
-/// A client that is connected, or reconnecting, from [`Client::connect`](super::Client::connect).
+/// A client that is connected or reconnecting, made by [`Client::connect`](super::Client::connect).
 ///
-/// It goes on until it, its clones and the sockets that come from [`of`](Self::of) are dropped, or
-/// [`disconnect`](Self::disconnect) is called.
+/// It runs until it, its clones and the sockets from [`of`](Self::of) are all dropped, or until you
+/// call [`disconnect`](Self::disconnect).
 #[derive(Clone)]
 #[must_use = "it disconnects when it is dropped"]
 pub struct Connected {
@@ -25,9 +25,9 @@ pub struct Connected {
     alive: Arc<Alive>,
 }
 
-/// A client in one of its namespaces. Cheap to clone, and usable from any task.
+/// A client in one of its namespaces. It is cheap to clone, and usable from any task.
 ///
-/// It outlives the connections: what it emits while there is none is kept, and leaves with the next.
+/// It outlives connections: it keeps what you emit while there is none, and sends it on the next.
 ///
 /// | emitted | what becomes of it |
 /// |---|---|
@@ -93,14 +93,14 @@ impl Connected {
         }
     }
 
-    /// Leaves all namespaces, after what was emitted, and ends the session. [`wait`](Self::wait) says
-    /// when that is done.
+    /// Leaves all namespaces after the emitted events have left, and ends the session.
+    /// [`wait`](Self::wait) returns when that is done.
     pub fn disconnect(&self) {
         self.seat.shared.lock().leave_all(&self.seat);
         self.seat.shared.wake();
     }
 
-    /// Waits until the client has ended: it disconnected, the server put it out of its last
+    /// Waits until the client has ended: it disconnected, the server removed it from its last
     /// namespace, or it gave up.
     ///
     /// # Cancel safety
@@ -109,7 +109,7 @@ impl Connected {
     ///
     /// # Errors
     ///
-    /// The client gave up: the error of the last attempt.
+    /// The error of the last attempt, if the client gave up.
     pub async fn wait(&self) -> Result<(), Arc<ConnectError>> {
         self.seat.shared.over().await
     }
@@ -123,13 +123,13 @@ impl Connected {
 }
 
 impl Socket {
-    /// Emits an event. What was kept before it leaves before it.
+    /// Emits an event. Events that were kept before it leave first.
     ///
     /// # Errors
     ///
     /// [`Full`](EmitError::Full) if too much waits already;
     /// [`Disconnected`](EmitError::Disconnected) if the namespace was left or refused, or is not
-    /// one of this client's; otherwise what is wrong with the event. Nothing was sent or kept.
+    /// one of this client's; otherwise the fault of the event. Nothing was sent or kept.
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<(), EmitError> {
         self.send(event, &args, Unsent::Kept).map(drop)
     }
@@ -153,13 +153,13 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`Disconnected`](EmitError::Disconnected), as of [`emit`](Self::emit).
+    /// [`Disconnected`](EmitError::Disconnected), as for [`emit`](Self::emit).
     pub async fn room(&self) -> Result<(), EmitError> {
         self.seat.shared.room(&self.namespace, self.place).await
     }
 
-    /// Asks a question: an event that the server answers. It is kept as other events are, and its
-    /// timeout runs meanwhile.
+    /// Asks a question: an event that the server answers. It is kept as other events are, and
+    /// meanwhile its timeout runs.
     ///
     /// ```no_run
     /// # async fn sum(socket: ws_socketio::client::Socket) -> Result<(), ws_socketio::CallError> {
@@ -182,7 +182,8 @@ impl Socket {
         })
     }
 
-    /// Leaves this namespace, after what was emitted there. The client does not rejoin it.
+    /// Leaves this namespace after the events emitted there have left. The client does not rejoin
+    /// it.
     pub fn disconnect(&self) {
         let Seat { shared, .. } = &self.seat;
         shared.lock().leave(&self.namespace, &self.seat);
@@ -209,8 +210,8 @@ impl Socket {
         self.of_namespace(is_in).unwrap_or_default()
     }
 
-    /// Whether the last connect recovered the former state: the same id and rooms, and the events
-    /// that were missed.
+    /// Whether the last connection recovered the former state: the same id and rooms, and the
+    /// missed events.
     #[must_use]
     pub fn recovered(&self) -> bool {
         self.of_namespace(|found| found.recovered)

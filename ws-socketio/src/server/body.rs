@@ -38,12 +38,12 @@ impl Body for AnswerBody {
     }
 }
 
-/// The body of an answer: ours, or that of the service that a layer stands before.
+/// The body of an answer: ours, or that of the inner service.
 #[derive(Debug)]
 pub enum LayerBody<B> {
-    /// Ours.
+    /// The body of our own answer.
     Own(AnswerBody),
-    /// That of the service.
+    /// The body of the inner service.
     Inner(B),
 }
 

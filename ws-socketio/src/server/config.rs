@@ -12,13 +12,13 @@ use ws_http::{Origins, Quota};
 use super::pace::Rate;
 use super::raw::RawHandler;
 
-/// What a server does about a socket that reads more slowly than it sends.
+/// The treatment of a socket that reads more slowly than the server sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenFull {
-    /// It is disconnected.
+    /// The socket is disconnected.
     #[default]
     Disconnect,
-    /// It misses the event.
+    /// The socket misses the event.
     Drop,
 }
 

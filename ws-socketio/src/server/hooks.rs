@@ -43,18 +43,18 @@ impl Hooks {
     }
 }
 
-/// An async function that decides whether a client comes in: of the socket, or of the socket and the
-/// credentials that the client sent.
+/// An async function that decides whether a client may join. Its parameters are the socket, or the
+/// socket and the credentials that the client sent.
 ///
-/// It returns `()`, or a `Result` whose error becomes a [`Refused`]. Clients that send no credentials
-/// send null: `Option` takes it. Credentials of another type are refused.
+/// It returns `()`, or a `Result` whose error becomes a [`Refused`]. If a client sends no
+/// credentials, they are null: `Option` takes that. Credentials of another type are refused.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a connect hook",
     note = "a connect hook is an async function of a `Socket`, and of credentials if it wants them",
     note = "it returns `()`, or a `Result<(), E>` where `E` becomes a `Refused`: a text, for example"
 )]
 pub trait ConnectHook<Params>: Send + Sync + 'static {
-    /// Decides about a client, by its credentials, which are JSON.
+    /// Decides about a client from its credentials, which are JSON.
     fn decide(
         self: Arc<Self>,
         socket: Socket,

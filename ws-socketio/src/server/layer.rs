@@ -18,7 +18,7 @@ pub struct Layer {
     pub(super) service: Service,
 }
 
-/// A service with a Socket.IO server before it.
+/// A service with a Socket.IO server in front of it.
 #[derive(Clone, Debug)]
 pub struct Layered<S> {
     service: Service,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-/// A socket did not join a room.
+/// The reason why a socket did not join a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -118,7 +118,7 @@ impl<T: Clone> Members<T> {
         }
     }
 
-    /// Takes everybody out of a room.
+    /// Removes everybody from a room.
     pub(super) fn close(&mut self, room: &str) {
         for id in self.rooms.remove(room).unwrap_or_default() {
             if let Some(member) = self.sockets.get_mut(&id) {

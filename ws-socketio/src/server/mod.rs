@@ -198,8 +198,8 @@ impl Server {
         self
     }
 
-    /// Sets how many sessions there may be: see [`Quota`]. Those that are in no namespace yet are its
-    /// openings. Default: 10,000, of which 1,000 are in none.
+    /// Sets how many sessions there may be: see [`Quota`], whose openings are the sessions that are
+    /// in no namespace yet. Default: 10,000, of which 1,000 may be in none.
     pub const fn quota(mut self, quota: Quota) -> Self {
         self.config.quota = quota;
         self
@@ -212,7 +212,8 @@ impl Server {
         self
     }
 
-    /// Sets what the server does about a socket that reads too slowly. Default: it is disconnected.
+    /// Sets what the server does about a socket that reads too slowly. Default: the socket is
+    /// disconnected.
     pub const fn when_full(mut self, what: WhenFull) -> Self {
         self.config.when_full = what;
         self
@@ -246,8 +247,8 @@ impl Server {
     }
 
     /// Returns the handlers of all namespaces whose names match a rule and that [`of`](Self::of)
-    /// has not made. Each begins with a client that asks for it, and ends with the last that
-    /// leaves; there are 10,000 at most. They are reached through their sockets.
+    /// has not made. Such a namespace begins when a client first asks for it, and ends when the
+    /// last one leaves; there are at most 10,000. Reach it through its sockets.
     ///
     /// The server calls the rule under a lock: the rule must not use the server.
     ///
@@ -263,7 +264,7 @@ impl Server {
         self.halls.of_those(rule)
     }
 
-    /// A handle, to use the server from anywhere.
+    /// Makes a handle, to use the server from anywhere.
     #[must_use]
     pub fn handle(&self) -> Handle {
         let halls = Arc::clone(&self.halls);
@@ -277,8 +278,8 @@ impl Server {
         Service { hub }
     }
 
-    /// The server as a layer before another service: axum's routes, for example. That gets the
-    /// requests at all other paths.
+    /// The server as a layer in front of another service, such as axum's routes, which gets the
+    /// requests for all other paths.
     #[must_use]
     pub fn layer(self) -> Layer {
         let service = self.service();
@@ -294,15 +295,15 @@ impl Server {
         self.run_on(TcpListener::bind(address).await?).await
     }
 
-    /// Serves what a listener accepts, until it is [shut down](Handle::shutdown).
+    /// Serves the connections of a listener, until it is [shut down](Handle::shutdown).
     ///
     /// # Cancel safety
     ///
-    /// If it is dropped, the server accepts no more connections, and open sessions go on.
+    /// If it is dropped, the server accepts no more connections, and open sessions continue.
     ///
     /// # Errors
     ///
-    /// None so far.
+    /// It does not fail at present.
     pub async fn run_on(self, listener: TcpListener) -> io::Result<()> {
         run::run(listener, self.service()).await
     }

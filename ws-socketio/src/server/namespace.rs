@@ -16,10 +16,11 @@ use crate::handler::Handler;
 use crate::reason::Reason;
 use crate::reply::Reply;
 
-/// A namespace of a server. Its handlers are registered here, once for all of its sockets.
+/// A namespace of a server. Register its handlers here, once for all of its sockets.
 ///
-/// Handlers and hooks are async functions. Those of one socket run one after the other, in the order
-/// in which their events came; reading goes on meanwhile, so a handler can [call](Socket::call).
+/// Handlers and hooks are async functions. Those of one socket run one after another, in the order
+/// in which their events came. The server keeps reading meanwhile, so a handler can ask the client a
+/// question and await the answer.
 ///
 /// ```
 /// use ws_socketio::{Ack, Server, Socket};
@@ -64,9 +65,9 @@ impl Namespace {
         &self.hall.name
     }
 
-    /// Sets the hook that decides which clients may join: see [`ConnectHook`]. What the hook emits
-    /// to the socket leaves after the client has joined, or never. Without a hook every client may
-    /// join.
+    /// Sets the hook that decides which clients may join: see [`ConnectHook`]. Events that the hook
+    /// emits to the socket leave after the client has joined, or never. Without a hook every client
+    /// may join.
     pub fn connect<P>(&self, hook: impl ConnectHook<P>) -> &Self {
         let hook = Arc::new(hook);
         let connect = move |socket, auth: &str| Arc::clone(&hook).decide(socket, auth);
@@ -92,8 +93,8 @@ impl Namespace {
         self
     }
 
-    /// Calls `hook` when a socket that had joined has left, after its handlers. It is still in its
-    /// rooms then.
+    /// Calls `hook` when a socket that had joined has left, after its handlers have ended. The
+    /// socket is still in its rooms then.
     pub fn disconnect<F, Running>(&self, hook: F) -> &Self
     where
         F: Fn(Socket, Reason) -> Running + Send + Sync + 'static,
@@ -118,7 +119,7 @@ impl Namespace {
         self.all().to(room)
     }
 
-    /// Selects everybody but those in a room, or the socket with that id.
+    /// Selects everybody except those in a room, or except the socket with that id.
     pub fn except(&self, room: impl Into<String>) -> To {
         self.all().except(room)
     }
@@ -149,7 +150,7 @@ impl Namespace {
         self.hall.members().all().cloned().collect()
     }
 
-    /// Takes everybody out of a room.
+    /// Removes everybody from a room.
     pub fn close_room(&self, room: &str) {
         self.hall.members().close(room);
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use sio_proto::Instant;
 
-/// The rate at which a connection's events are read.
+/// The rate at which the server reads a connection's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Events a second, in the long run.
     pub per_second: u32,
-    /// How many may come at once, after a pause.
+    /// The number of events that may come at once, after a pause.
     pub burst: u32,
 }
 

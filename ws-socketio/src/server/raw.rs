@@ -8,7 +8,7 @@ use sio_proto::engine::{SendError, Session};
 /// What is done with each message of a session.
 pub(super) type RawHandler = dyn Fn(&mut Raw<'_>, Message<'_>) + Send + Sync;
 
-/// A session of Engine.IO, while one of its messages is handled.
+/// A session of Engine.IO, while the application handles one of its messages.
 pub struct Raw<'a>(pub(super) &'a mut Session);
 
 impl Raw<'_> {

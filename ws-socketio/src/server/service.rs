@@ -27,21 +27,21 @@ use super::link::{Answer, Link};
 use super::receive::receive;
 use crate::bounded::read;
 
-/// Where a connection came from. Put it into the extensions of requests: hooks see it, and the
-/// quota counts sessions by it. [`Server::run`](super::Server::run) does.
+/// The address that a connection came from. Put it into the extensions of requests: hooks see it,
+/// and the quota counts sessions by it. [`Server::run`](super::Server::run) does so itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// The request came over TLS. Put it into the extensions of requests, too: pages that were loaded
-/// without TLS may then not connect, unless [they are listed](super::Server::origins).
-/// [`Server::run`](super::Server::run) does.
+/// Marks a request that came over TLS. Put it into the extensions of requests: then pages that were
+/// loaded without TLS may not connect, unless [they are listed](super::Server::origins).
+/// [`Server::run`](super::Server::run) does so itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverTls;
 
-/// The server as a service of hyper's and of tower's: it answers the requests for its path, and all
-/// others with 404. Clones share the server.
+/// The server as a service for hyper and tower: it answers requests for its path, and all others
+/// with 404. Clones share the server.
 ///
-/// In a server of hyper's over HTTP/1.1, the connection has to be served `with_upgrades`.
+/// In a hyper server over HTTP/1.1, serve the connection `with_upgrades`.
 #[derive(Clone)]
 pub struct Service {
     pub(super) hub: Arc<Hub>,

@@ -22,7 +22,7 @@ use crate::encode;
 use crate::error::EmitError;
 use crate::reason::Reason;
 
-/// A client in a namespace. Clones are the same socket; it can be used from any task or thread.
+/// A client in a namespace. Clones are the same socket; use it from any task or thread.
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
@@ -95,7 +95,7 @@ impl Socket {
         self.0.link.emit(self, event)
     }
 
-    /// Sends an event with arguments that have come, as they are.
+    /// Sends an event with received arguments, unchanged.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ impl Socket {
         self.0.link.emit(self, args.event(event)?)
     }
 
-    /// Asks a question, and returns the client's answer. The question leaves when this is awaited.
-    /// `R` is a tuple for several arguments.
+    /// Asks a question: await the result to send it and to get the client's answer. `R` is a tuple
+    /// for several arguments.
     ///
     /// ```no_run
     /// # async fn ask(socket: ws_socketio::Socket) -> Result<(), ws_socketio::CallError> {
@@ -138,7 +138,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`JoinError`]: it did not.
+    /// [`JoinError`]: the socket did not join.
     pub fn join(&self, room: impl AsRef<str>) -> Result<(), JoinError> {
         self.0.hall.members().join(self.id(), room.as_ref())
     }
@@ -154,7 +154,7 @@ impl Socket {
         self.0.hall.members().rooms_of(self.id())
     }
 
-    /// Keeps a value with the socket, one of each type: the user, for example.
+    /// Stores a value with the socket, one of each type: the user, for example.
     pub fn set<T: Send + Sync + 'static>(&self, value: T) {
         self.values().insert(TypeId::of::<T>(), Box::new(value));
     }
@@ -166,7 +166,7 @@ impl Socket {
         values.get(&TypeId::of::<T>())?.downcast_ref().cloned()
     }
 
-    /// Changes the value of this type, beginning with its default if there is none.
+    /// Changes the value of this type, starting from its default if there is none.
     pub fn update<T: Default + Send + Sync + 'static, R>(
         &self,
         change: impl FnOnce(&mut T) -> R,

@@ -16,7 +16,7 @@ use crate::call::Answered;
 use crate::encode;
 use crate::error::{CallError, EmitError};
 
-/// A selection of sockets. Rooms add up; without a room it is everybody.
+/// A selection of sockets: those in any of its rooms, or everybody if it names no room.
 ///
 /// ```
 /// # fn news(socket: &ws_socketio::Socket) -> Result<(), ws_socketio::EmitError> {
@@ -67,17 +67,18 @@ impl To {
         self
     }
 
-    /// Sends an event, encoded once for everybody. Returns for how many sockets of this server it
-    /// was queued. [`WhenFull`](super::WhenFull) decides about sockets that read too slowly.
+    /// Sends an event, encoded once for everybody. Returns the number of this server's sockets for
+    /// which it was queued. [`WhenFull`](super::WhenFull) decides about sockets that read too
+    /// slowly.
     ///
     /// # Errors
     ///
-    /// [`EmitError::Name`] or [`EmitError::Encode`]: nobody got it.
+    /// [`EmitError::Name`] or [`EmitError::Encode`]: the event was sent to nobody.
     pub fn emit(&self, event: &str, args: impl Serialize) -> Result<usize, EmitError> {
         Ok(self.deliver(&encode::event(event, &args)?))
     }
 
-    /// Sends an event with arguments that have come, as they are.
+    /// Sends an event with received arguments, unchanged.
     ///
     /// # Errors
     ///
@@ -135,11 +136,11 @@ impl To {
         self.hall.members().select(&self.rooms, &self.except)
     }
 
-    /// Has all of them join a room.
+    /// Makes all of them join a room.
     ///
     /// # Errors
     ///
-    /// The error of the first that cannot; the others have joined.
+    /// Returns the first socket that could not join, and its error; the others have joined.
     pub fn join(&self, room: &str) -> Result<(), (Socket, JoinError)> {
         let mut failed = Ok(());
         for socket in self.sockets() {
@@ -150,7 +151,7 @@ impl To {
         failed
     }
 
-    /// Takes all of them out of a room.
+    /// Removes all of them from a room.
     pub fn leave(&self, room: &str) {
         for socket in self.sockets() {
             socket.leave(room);
