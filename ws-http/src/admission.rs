@@ -7,7 +7,7 @@
 //!   0                                              ▼ gives way            connections
 //! ```
 //!
-//! A connection that says nothing costs as much as one that opens, and nobody knows which of the
+//! A connection that says nothing costs as much as one that opens, and we cannot know which of the
 //! two it is. So opening connections have a budget of their own: when it is used up, the oldest
 //! gives way to the next. By then an honest client has sent its request.
 

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(attempts.next(at(0)), Attempt::Wait(Some(at(250))));
         assert_eq!(attempts.next(at(249)), Attempt::Wait(Some(at(250))));
         assert_eq!(attempts.next(at(250)), Attempt::Begin(all[1]));
-        // Whoever asks late waits no shorter after that.
+        // A caller that asks late does not wait less after that.
         assert_eq!(attempts.next(at(700)), Attempt::Begin(all[2]));
         assert_eq!(attempts.next(at(700)), Attempt::Wait(None));
     }

@@ -1,4 +1,4 @@
-//! Who asks: Basic (RFC 7617) and Bearer (RFC 6750) credentials.
+//! The client's identity: Basic (RFC 7617) and Bearer (RFC 6750) credentials.
 //!
 //! Comparing a secret takes a time that depends on the length of what was sent, not on how much of
 //! it is right.

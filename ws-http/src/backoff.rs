@@ -65,7 +65,7 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let wait = base.min(self.most).as_secs_f64() * share;
         let wait = Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX);
-        // Half a nanosecond more or less is none.
+        // Half a nanosecond more or less makes no difference.
         Duration::from_micros(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)).min(self.most)
     }
 

@@ -420,7 +420,7 @@ pub(crate) mod tests {
         slow.queue().fails = None;
         assert_eq!(group.send("8"), 1);
         assert_eq!((slow.got(), group.metrics().skipped), (vec!["8".into()], 1));
-        // Who has left gets no more.
+        // A member that has left gets no more.
         slow.queue().room = 0;
         assert_eq!(group.send("9"), 1);
         drop(place);

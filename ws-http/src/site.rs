@@ -239,7 +239,7 @@ mod tests {
         ];
         let site = Site::new();
         for (head, loopback, public) in table {
-            // Who asks for an upgrade gets the page of a path that has no WebSocket.
+            // A client that asks for an upgrade gets the page of a path that has no WebSocket.
             let upgrade = format!("{head}\nUpgrade: websocket");
             for head in [head, &upgrade] {
                 for (listener, expected) in [("127.0.0.1", loopback), ("0.0.0.0", public)] {

@@ -365,7 +365,7 @@ mod tests {
     use super::*;
     use crate::request::tests::request;
 
-    /// Who is believed to ask from 127.0.0.1, for which host, and how.
+    /// The client that is believed when 127.0.0.1 asks, its host, and whether it used TLS.
     fn believed(trusted: &Trusted, headers: &str) -> String {
         let mut request = request(&format!("GET / HTTP/1.1\nHost: own{headers}"));
         trusted.apply(&mut request);

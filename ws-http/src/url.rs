@@ -226,7 +226,7 @@ mod tests {
             ("ws://例え.テスト/", "ws://xn--r8jz45g.xn--zckzah/"),
             ("ws://h\u{3002}example/", "ws://h.example/"),
             ("wss://li:pw@faß.example", "wss://xn--fa-hia.example li:pw"),
-            // A slash that is none, and characters that are no letters.
+            // A character that looks like a slash, and characters that are not letters.
             (
                 "ws://ü\u{ff0f}x/",
                 "! the host is no internationalized domain name",

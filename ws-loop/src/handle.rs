@@ -233,7 +233,7 @@ impl Mailbox {
         inner.letters.push(letter);
         let is_first = inner.letters.len() == 1;
         drop(inner);
-        // Whoever was first has woken the loop, and it takes all there is.
+        // The first post has woken the loop, and it takes all there is.
         if is_first {
             self.wake();
         }

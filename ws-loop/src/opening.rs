@@ -146,8 +146,8 @@ pub(crate) fn waits(
     }
 }
 
-/// Reads what a proxy says of a client, and what follows it. A header that is none is
-/// `InvalidData`, and in it.
+/// Reads what a proxy says of a client, and what follows it. An invalid header is `InvalidData`,
+/// and in it.
 pub(crate) fn introduce(
     header: &mut ProxyHeader,
     peer: &mut SocketAddr,

@@ -30,7 +30,7 @@ pub(crate) enum Event {
     Accept,
     /// Another thread has something for us.
     Woken,
-    /// A connection can go on.
+    /// A connection is ready.
     Ready(Ready),
 }
 
@@ -64,7 +64,7 @@ impl Poller {
         self.poll.registry().try_clone().map(Watch)
     }
 
-    /// Waits until something can go on, or the time is over.
+    /// Waits until something is ready, or the time is up.
     pub(crate) fn wait(&mut self, patience: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, patience) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),

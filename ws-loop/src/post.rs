@@ -1,5 +1,5 @@
-//! What is to be sent to others than the connection that is served: it waits for the end of the
-//! turn, so that a message to many is written when all who speak have been heard.
+//! Messages to connections other than the one that is served: they wait for the end of the turn, so
+//! that a message to many is written when all who speak have been heard.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Letter {
     }
 }
 
-/// What is to be done at the end of the turn.
+/// The work for the end of the turn.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     One(Id, Arc<Prepared>),

@@ -71,7 +71,7 @@ pub(crate) struct Linger(u32);
 
 impl Linger {
     /// The most that is read and dropped, in bytes. A peer that is sent 1009 may have written all
-    /// of a large message before it reads; one that goes on after this much does not listen.
+    /// of a large message before it reads; one that continues after this much does not listen.
     pub(crate) const MAX: u32 = 16 << 20;
 
     pub(crate) const NONE: Self = Self(0);

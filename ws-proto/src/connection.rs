@@ -186,9 +186,9 @@ impl Connection {
     ///
     /// The caller writes the header's bytes, then `len` bytes of payload, masked with
     /// [`Header::mask`] if there is one, and nothing in between. [`Part::More`] announces that the
-    /// message goes on with another `begin` of the same kind; control frames may be written between
-    /// the two, other messages may not. The caller makes sure that the fragments of a text are
-    /// valid UTF-8 together.
+    /// message continues with another `begin` of the same kind; control frames may be written
+    /// between the two, other messages may not. The caller makes sure that the fragments of a text
+    /// are valid UTF-8 together.
     ///
     /// # Errors
     ///

@@ -93,7 +93,7 @@ impl Draft {
             self.utf8.finish().map_err(|_| SendError::NotUtf8)?;
         }
         if self.state == State::Nothing && outgoing.is_within_fragments() {
-            // Its fragments would go on with the other message.
+            // Its fragments would continue the other message.
             return Err(SendError::MessageInProgress);
         }
         outgoing.send_part(self.kind, &self.bytes, part)?;

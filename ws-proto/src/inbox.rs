@@ -82,7 +82,7 @@ impl Inbox {
         // A frame whose length is a power of two lies whole in the largest.
         let most = size.saturating_mul(4).saturating_add(Header::MAX_LEN);
         let next = if self.bytes.len() < size { size } else { most };
-        // It goes on with what it has if there is no memory.
+        // It continues with what it has if there is no memory.
         let _ = lengthen(&mut self.bytes, next);
     }
 

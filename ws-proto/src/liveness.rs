@@ -1,9 +1,9 @@
 //! Time: is the peer still there (RFC 6455 §5.5.2), and does it answer our Close (§7.1.1)?
 //!
 //! TCP alone does not say. A peer whose cable is cut looks like one that has nothing to say, so it
-//! is pinged. **The rule of life**: a peer is given up only when, for the whole pong timeout after
-//! a Ping has left, nothing was received from it and it took nothing of what waits for it. Any byte
-//! is a sign of life, because no Pong can come within a frame.
+//! is pinged. **The rule of life**: we give up on a peer only when, for the whole pong timeout
+//! after a Ping has left, nothing was received from it and it took nothing of what waits for it.
+//! Any byte is a sign of life, because no Pong can come within a frame.
 //!
 //! ```text
 //!        Ping due              all taken           check
@@ -227,7 +227,7 @@ impl Liveness {
     const HEARD: u8 = 1 << 7;
 
     /// The most last calls: what a peer had sent before its time was over may take several reads,
-    /// and one that goes on and on is given up.
+    /// and we give up on one that never ends.
     const CALLS: u8 = 64;
 
     /// Watches a connection whose opening handshake is done. Its time begins with the first

@@ -416,7 +416,7 @@ impl Outgoing {
         self.state() == State::Open && !self.linger.is_write_shut()
     }
 
-    /// Whether only the transport is to be ended: nothing that the peer says counts any more.
+    /// Whether only the transport has to be ended: nothing that the peer sends counts any more.
     const fn lingers(&self) -> bool {
         self.linger.is_write_shut() || !matches!(self.peer, Peer::Open)
     }

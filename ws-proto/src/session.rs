@@ -483,7 +483,7 @@ impl Session {
     /// Takes back what was [attached](Self::attach). What is left over (a cut frame, an incomplete
     /// message, bytes that the transport did not take) stays in the session's own memory, and
     /// neither events nor bytes sent are any different. A message that was handed out is forgotten.
-    /// `None` if none was attached. A half without memory for what is left over goes on with the
+    /// `None` if none was attached. A half without memory for what is left over continues with the
     /// buffer that it has.
     pub fn detach(&mut self) -> Option<Buffers> {
         let mut buffers = Buffers::default();

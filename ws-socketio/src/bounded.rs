@@ -6,7 +6,7 @@ use std::pin::pin;
 use bytes::Buf;
 use http_body::Body;
 
-/// Reads a body, and of one with more than `limit` bytes one byte more than that: whoever asked sees
+/// Reads a body, and of one with more than `limit` bytes one byte more than that: the caller sees
 /// that it is too long.
 pub(crate) async fn read<B: Body>(body: B, limit: u64) -> Result<Vec<u8>, B::Error> {
     let mut body = pin!(body);

@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 use crate::decode;
 use crate::error::{CallError, EmitError};
 
-/// Sends a question that is to be answered within a time, and keeps who waits for it.
+/// Sends a question that has to be answered within a time, and keeps the caller that waits.
 type Ask = Box<dyn FnOnce(Duration, Waiting) -> Result<(), EmitError> + Send>;
-/// Who waits for an answer: called once.
+/// The caller that waits for an answer: called once.
 pub(crate) type Waiting = Box<dyn FnOnce(Result<&Args<'_>, Silence>) + Send>;
 
 /// A question, which is an event that wants an answer. It leaves when you await this, and the
@@ -113,7 +113,7 @@ impl Calls {
         self.waiting.insert(token, waiting);
     }
 
-    /// Who waits for this answer, once.
+    /// The caller that waits for this answer, once.
     pub(crate) fn take(&mut self, token: Token) -> Option<Waiting> {
         self.waiting.remove(&token)
     }

@@ -296,7 +296,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bytes<'de, V> {
     }
 }
 
-/// All arguments, one after the other for whoever wants several.
+/// All arguments, one after another for a type that wants several.
 struct All<'a, 'de> {
     args: &'a Args<'de>,
     next: usize,

@@ -36,7 +36,7 @@ impl<Socket: Send + 'static> Events<Socket> {
         }));
     }
 
-    /// What is to be done about an event, and its name. `None`: nobody wants it.
+    /// The work for an event, and its name. `None`: no handler wants it.
     pub(crate) fn find(
         &self,
         socket: Socket,

@@ -17,7 +17,7 @@ use crate::error::HandlerError;
 /// | text, a number, `bool`, `Value`, `Vec`, `Option` | one |
 /// | [`Ack`] of anything | one; a tuple is several |
 /// | `Ok` of these | as above |
-/// | `Err` | nothing: the error is reported here, and the peer waits in vain |
+/// | `Err` | nothing: the error is reported here, and the peer gets no answer |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not what a handler returns",
     note = "return `()`, a text, a number, `Ack(value)`, or a `Result` of these"

@@ -78,7 +78,7 @@ pub struct Client {
     pub(crate) stop: StopHandle,
 }
 
-/// What a client says that it is, unless it is told otherwise.
+/// The User-Agent of a client, unless the application sets another.
 const USER_AGENT: &str = concat!("ws-std/", env!("CARGO_PKG_VERSION"));
 
 impl Client {

@@ -8,7 +8,7 @@ use ws_proto::Instant;
 use crate::clock::Clock;
 use crate::stream::{Stream, is_timeout};
 
-/// A moment after which a peer is given up, however slowly it sends.
+/// The moment after which we give up on a peer, however slowly it sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline<'c> {
     clock: &'c Clock,

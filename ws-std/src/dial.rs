@@ -18,7 +18,7 @@ use crate::trip::{Failed, Trip};
 
 /// Connects to a host, which is a name or an IP address without brackets.
 pub(crate) fn reach(host: &str, port: u16, trip: &mut Trip<'_>) -> Result<TcpStream, Failed> {
-    // Whoever has no time does not begin.
+    // Without any time left, do not begin.
     trip.deadline.left()?;
     let mut waiting = Waiting::new()?;
     trip.stop.enter(Busy::Dialing(waiting.waker.clone()))?;

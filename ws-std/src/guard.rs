@@ -134,7 +134,7 @@ impl Waiting {
     /// Counts what waits now.
     pub(crate) fn account(&self, outgoing: &Outgoing) {
         let held = outgoing.memory() + self.on_its_way.load(Ordering::Relaxed);
-        // What several have queued at once may be more than there is: then they are told when they
+        // What several have queued at once may be more than there is: then they learn it when they
         // queue the next.
         let _ = lock(&self.charge).set(held);
     }

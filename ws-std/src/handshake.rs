@@ -60,7 +60,8 @@ pub(crate) fn shake_hands(
             }
         };
         tapped(Tapped::HeadReceived(connecting.received().0));
-        // Three digits that are no status are a fault of whoever speaks for the server.
+        // Three digits that are not a status are a fault of the server, or of a proxy in front of
+        // it.
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
         let deadline = deadline.at_most(BODY);
         let body = body(connecting, stream, (status, &headers), deadline);
@@ -78,8 +79,8 @@ fn answered(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
 }
 
 /// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
-/// what there is to say. One whose length is not known goes on until the server closes, which it
-/// need not.
+/// what there is to say. One whose length is not known lasts until the server closes, which it need
+/// not.
 fn body(
     connecting: &mut Connecting,
     stream: &Stream,

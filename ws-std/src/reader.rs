@@ -357,7 +357,7 @@ impl Reader {
         }
     }
 
-    /// Looks at the clock when that is due: pings the peer, or gives it up.
+    /// Looks at the clock when that is due: pings the peer, or gives up on it.
     fn check(&mut self, now: Instant) -> Result<(), Error> {
         let is_due = self.wake.is_some_and(|wake| wake <= now);
         let is_closing = self.shared.take_closing();
@@ -500,7 +500,7 @@ impl Reader {
         checked
     }
 
-    /// The transport failed, and nothing more is to be read.
+    /// The transport failed, and there is nothing more to read.
     #[cold]
     fn lost(&mut self, failure: impl Into<Failure>) -> Error {
         self.lost = true;

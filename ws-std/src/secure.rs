@@ -46,8 +46,8 @@ struct Unfed {
 struct Sealed {
     bytes: Vec<u8>,
     sent: usize,
-    /// The number of bytes in them that nobody was told of yet, because not all of the record had
-    /// left: a write that is made again begins with these bytes.
+    /// The number of bytes in them that no write has reported yet, because not all of the record
+    /// had left: a write that is made again begins with these bytes.
     owed: usize,
 }
 
@@ -72,11 +72,11 @@ impl Secure {
         Ok(Self::new(stream, connection.into()))
     }
 
-    /// Puts TLS over a connection. The handshake is done by whoever reads first.
+    /// Puts TLS over a connection. The first read does the handshake.
     pub(crate) fn server(tls: &ServerTls, stream: Stream) -> Stream {
         match ServerConnection::new(tls.config()) {
             Ok(connection) => Self::new(Arc::new(stream), connection.into()).into(),
-            // A connection without TLS is none.
+            // Without TLS there must be no connection.
             Err(_) => {
                 let _ = stream.shutdown(Shutdown::Both);
                 stream
@@ -93,7 +93,7 @@ impl Secure {
         }))
     }
 
-    /// Does the handshake, which is otherwise done by whoever reads first.
+    /// Does the handshake, which the first read does otherwise.
     pub(crate) fn shake_hands(&self, deadline: Deadline<'_>) -> io::Result<()> {
         loop {
             self.0.stream.set_write_timeout(deadline.left()?)?;

@@ -8,8 +8,8 @@
 //!             part of a reader, when a check is due, after a silence, and at the end
 //! ```
 //!
-//! So a reader can answer and go on reading while a writer waits for the peer; what takes long when
-//! a message is received (unmasking, inflating) needs neither. A thread that finds the wire taken
+//! So a reader can answer and keep reading while a writer waits for the peer; what takes long when a
+//! message is received (unmasking, inflating) needs neither. A thread that finds the wire taken
 //! leaves what it queued to the holder, which looks again after letting go of it. What a peer does
 //! not take at once is left to one thread for all connections, the pump, by those that must not wait.
 

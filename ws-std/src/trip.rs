@@ -47,7 +47,7 @@ impl<'t> Trip<'t> {
     pub(crate) fn error(self, failed: Failed, patience: Duration) -> ConnectError {
         let tried = self.tried;
         match failed {
-            // Nobody is told: whoever could be is the one that ended.
+            // No report: the only receiver of one has ended.
             Failed::Stopped => ConnectError::Io {
                 tried,
                 error: io::ErrorKind::Interrupted.into(),

@@ -58,8 +58,8 @@ fn pass(tunnel: &mut Tunnel, stream: &Stream, trip: &Trip<'_>) -> Result<(), Fai
             trip.deadline.write(stream, tunnel.unsent())?;
             tunnel.sent(tunnel.unsent().len());
         }
-        // Who is behind the proxy speaks only after us: all that comes is the proxy's, unless it
-        // is nobody's.
+        // The server behind the proxy speaks only after us: all that comes is the proxy's, unless
+        // it is nobody's.
         let mut buffer = [0; 512];
         let len = trip.deadline.read(stream, &mut buffer)?;
         let read = buffer.get(..len).unwrap_or_default();

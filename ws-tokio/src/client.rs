@@ -428,7 +428,8 @@ impl Client {
                     continue;
                 }
             };
-            // Three digits that are no status are a fault of whoever speaks for the server.
+            // Three digits that are not a status are a fault of the server, or of a proxy in front
+            // of it.
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             let body = body(&mut connecting, &mut stream, (status, &headers)).await;
             return Err(refused(status, headers, body));
@@ -454,7 +455,7 @@ impl Client {
     }
 }
 
-/// What a client says that it is, unless it is told otherwise.
+/// The User-Agent of a client, unless the application sets another.
 const USER_AGENT: &str = concat!("ws-tokio/", env!("CARGO_PKG_VERSION"));
 
 /// The parts of a URL.
@@ -481,8 +482,8 @@ pub(crate) fn refused(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> 
 pub(crate) const BODY: Duration = Duration::from_secs(2);
 
 /// Reads as much of a refusal's body as the server gives. Whatever ends it early, the refusal is
-/// what there is to say. One whose length is not known goes on until the server closes, which it
-/// need not.
+/// what there is to say. One whose length is not known lasts until the server closes, which it need
+/// not.
 async fn body<S: AsyncRead + Unpin>(
     connecting: &mut Connecting,
     stream: &mut S,

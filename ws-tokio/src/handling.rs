@@ -1,4 +1,4 @@
-//! What an application does with a connection, and its end in good order after that.
+//! What an application does with a connection, and its clean end after that.
 
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Handling<S> {
     }
 
     /// Waits until the handler is done, and ends the connection: with 1000 after `Ok`, with 1011 after
-    /// an error, of which `report` is told, or a panic.
+    /// an error, which `report` gets, or a panic.
     pub(crate) async fn run(self, report: Option<&Report>) {
         let code = match self.doing {
             Some(doing) => handle(doing, report).await,
@@ -96,7 +96,7 @@ async fn handle(mut doing: Doing, report: Option<&Report>) -> CloseCode {
     }
 }
 
-/// Ends the connection in good order, whatever the handler did with it. Whoever else has it, a task
+/// Ends the connection cleanly, whatever the handler did with it. If anyone else has it, a task
 /// that the handler has spawned for example, is asked to close it.
 async fn finish<S: AsyncRead + AsyncWrite + Unpin + Send>(
     home: Arc<Home<S>>,

@@ -1,8 +1,8 @@
 //! Where a connection comes from and goes back to: the server that lends it to a handler.
 //!
 //! ```text
-//!   server ── ask to close ──▶ Home ──▶ whoever has the connection, at its next wait
-//!   server ◀── the wire, to end it in good order ── Home ◀── dropped
+//!   server ── ask to close ──▶ Home ──▶ the owner of the connection, at its next wait
+//!   server ◀── the wire, to end it cleanly ── Home ◀── dropped
 //! ```
 //!
 //! A client that connects again has homes, too, to which only the news of an end comes.
@@ -30,14 +30,14 @@ struct Talk<S: AsyncRead + AsyncWrite + Unpin> {
 
 /// A connection that can be asked to close, whatever it is over.
 pub(crate) trait Ask: Send + Sync {
-    /// Asks whoever has the connection to close it. Only the first code counts.
+    /// Asks the owner of the connection to close it. Only the first code counts.
     fn ask(&self, code: CloseCode);
 }
 
 enum Back<S: AsyncRead + AsyncWrite + Unpin> {
     /// Somebody has it, and it is to come back.
     Out,
-    /// Somebody has it, and only how it ends is to be noted.
+    /// A task owns it, and only the way in which it ends has to be noted.
     Watched,
     /// It has ended like this; `None`: it was open when it was dropped.
     Ended(Option<Ended>),

@@ -1,5 +1,6 @@
-//! What connections share: buffers, lent to whoever reads, so that a silent connection has none; and
-//! contexts for compression, of which there need be no more than messages compressed at a time.
+//! The pool that connections share: buffers, lent to each task that reads, so that a silent
+//! connection has none; and contexts for compression, of which there need be no more than messages
+//! compressed at a time.
 //!
 //! Each thread has some of its own, so that nobody waits for another to take one.
 

@@ -34,7 +34,7 @@ pub(crate) trait Lane {
     /// Uses the wire.
     fn with<T>(&mut self, run: impl FnOnce(&mut Wire<Self::Stream>) -> T) -> T;
 
-    /// Uses it for reading and writing: the task of `cx` is woken when that can go on.
+    /// Uses it for reading and writing: wakes the task of `cx` when that can continue.
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -399,8 +399,8 @@ impl Receiving {
         }
     }
 
-    /// Looks at the clock when that is due: pings the peer, or gives it up. Ready if what lies in the
-    /// transport already is to be read before the peer is judged.
+    /// Looks at the clock when that is due: pings the peer, or gives up on it. Ready if what lies in
+    /// the transport already has to be read before the peer is judged.
     fn poll_clock<L: Lane>(
         &mut self,
         lane: &mut L,

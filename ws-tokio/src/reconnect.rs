@@ -178,8 +178,7 @@ impl Reconnect {
         Instant::from_epoch(self.epoch.elapsed())
     }
 
-    /// Notes how a connection or an attempt has ended. What is to be done now: to wait, or nothing any
-    /// more.
+    /// Notes how a connection or an attempt has ended. What to do now: to wait, or nothing any more.
     fn ended(&mut self, how: Ended, error: Option<&ConnectError>) -> Doing {
         let now = self.now();
         let asked = match error {

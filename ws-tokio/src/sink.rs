@@ -34,8 +34,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
 }
 
 /// Takes what a message can be made of by reference: [`MessageBuf`], `String`, `Vec<u8>`. It is
-/// ready as long as there is room, and closing it sends a Close 1000; the stream goes on until the
-/// peer has answered.
+/// ready as long as there is room, and closing it sends a Close 1000; the stream continues until
+/// the peer has answered.
 impl<S, M> Sink<M> for WebSocket<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,

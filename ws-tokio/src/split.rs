@@ -573,7 +573,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         (result, wrote)
     }
 
-    /// How long a writer waits for a peer that takes nothing, and what it is given up for then.
+    /// How long a writer waits for a peer that takes nothing, and the error with which it gives up.
     fn patience(&self) -> (time::Duration, TimedOut) {
         let wire = self.wire();
         let timeouts = wire.outgoing.timeouts();

@@ -10,7 +10,7 @@ use ws_proto::handshake::Uri;
 
 use crate::error::{ConnectError, Stage, Tried};
 
-/// An attempt on its way. Who waits for it in vain still has this.
+/// An attempt on its way. A caller that stops waiting for it still has this.
 pub(crate) struct Trip {
     pub(crate) tried: Tried,
     pub(crate) stage: Stage,

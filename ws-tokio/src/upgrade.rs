@@ -195,7 +195,7 @@ impl Upgrader {
             _ => session,
         };
         let answer = accept.to_http().map_err(|_| refused(Refusal::Failed))?;
-        // Whoever took it before has the connection, or the server does not let go of it.
+        // An earlier taker has the connection, or the server does not hand it over.
         let upgraded = upgraded.ok_or_else(|| refused(Refusal::Failed))?;
         let upgrade = Upgrade {
             upgraded,
@@ -237,7 +237,7 @@ pub(crate) fn described<B>(request: &Request<B>, peer: SocketAddr) -> Described 
     )
 }
 
-/// The same, of a head that is taken apart, from nobody knows where.
+/// The same, of a head that is taken apart, from an unknown address.
 pub(crate) fn described_by(parts: &Parts) -> Described {
     let (method, uri) = (&parts.method, &parts.uri);
     Described::copied(

@@ -44,8 +44,8 @@ pub(crate) async fn dial(
             written.map_err(|error| trip.io(error))?;
             tunnel.sent(tunnel.unsent().len());
         }
-        // Who is behind the proxy speaks only after us: all that comes is the proxy's, unless it
-        // is nobody's.
+        // The server behind the proxy speaks only after us: all that comes is the proxy's, unless
+        // it is nobody's.
         let mut buffer = [0; 512];
         let len = stream.read(&mut buffer).await;
         let len = len.map_err(|error| trip.io(error))?;
@@ -101,7 +101,7 @@ async fn first_of(
             Some(Ok(Ok(stream))) => return Ok(stream),
             Some(Ok(Err(error))) => last = error,
             Some(Err(error)) => last = io::Error::other(error),
-            // The next address is to be tried beside those that were begun.
+            // It is time to try the next address, beside those that were begun.
             None => continue,
         }
         attempts.failed();

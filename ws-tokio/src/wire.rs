@@ -13,7 +13,7 @@ use ws_proto::{CloseCode, Config, Error, Failure, Incoming, Outgoing, SendError,
 use crate::home::Home;
 use crate::pool;
 
-/// The stream, and everything that is to be written to it.
+/// The stream, and everything to write to it.
 ///
 /// It takes its leave when it is dropped, as far as that takes no waiting.
 pub(crate) struct Wire<S: AsyncRead + AsyncWrite + Unpin> {
@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         std::mem::replace(self, rest)
     }
 
-    /// Takes the stream away without a word, and the half that was to be written to it.
+    /// Takes the stream away without a Close, and the sending half with it.
     pub(crate) fn take(&mut self) -> Option<(S, Outgoing)> {
         if let Some(home) = self.home.take() {
             home.lose();

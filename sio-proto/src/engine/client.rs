@@ -66,7 +66,7 @@ pub struct Client {
     outbox: Outbox,
     /// Frames of ours that come before what waits.
     frame: Option<&'static str>,
-    /// When the server is given up: it is silent, or does not open the session.
+    /// When to give up on the server: it is silent, or does not open the session.
     silent: Instant,
     /// What `poll` lent out last.
     lent: Queued,
@@ -450,7 +450,7 @@ impl Client {
         }
     }
 
-    /// The WebSocket does not take over; polling goes on.
+    /// The WebSocket does not take over; polling continues.
     fn give_up(&mut self) {
         self.drop_socket();
         if self.state == State::Pausing {

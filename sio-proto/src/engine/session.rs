@@ -87,7 +87,7 @@ pub struct Session {
     held: Option<Carrier>,
     /// The POST that is being read.
     posting: Option<Posting>,
-    /// When a session that did nothing yet is given up.
+    /// When to give up on a session that has done nothing yet.
     unused: Option<Instant>,
     heartbeat: Heartbeat,
     outbox: Outbox,
@@ -102,7 +102,7 @@ enum State {
     Polling,
     /// A WebSocket has opened, and must begin with `2probe`.
     Probing(Rival),
-    /// It was answered `3probe`, and must go on with `5`.
+    /// It was answered `3probe`, and must continue with `5`.
     Upgrading(Rival),
     WebSocket(Carrier),
     /// What waits is still to leave, then the end: by this WebSocket, or by the next GET.

@@ -21,7 +21,7 @@ pub(super) struct Seat<W> {
     slow: Slow,
     counts: Arc<Counts>,
     lane: Mutex<Lane>,
-    /// Has what waits go on when there is room.
+    /// Lets what waits continue when there is room.
     waker: Waker,
 }
 
@@ -31,7 +31,7 @@ struct Lane {
     waiting: VecDeque<Arc<Prepared>>,
     /// A thread queues them, or the waker will have one do so.
     is_moving: bool,
-    /// It is the waker that will: whichever thread takes this away goes on.
+    /// The waker will: whichever thread takes this away continues.
     is_parked: bool,
     /// The connection is over.
     is_over: bool,
@@ -176,7 +176,7 @@ impl<W: Member> Seat<W> {
 }
 
 impl<W> Seat<W> {
-    /// Whether this thread is the one to go on.
+    /// Whether this thread is the one to continue.
     fn unpark(&self) -> bool {
         mem::take(&mut self.lane().is_parked)
     }

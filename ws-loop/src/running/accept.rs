@@ -1,4 +1,4 @@
-//! The door: accepting goes on whatever happens to a connection.
+//! The door: it keeps accepting whatever happens to a connection.
 
 use std::collections::VecDeque;
 use std::io;

@@ -18,7 +18,7 @@ const BATCH: usize = 64;
 impl<H: Handler> Running<H> {
     /// Delivers what was sent to others in this turn.
     pub(super) fn deliver(&mut self) {
-        // Whoever is given up is told to the handler, which may send again.
+        // The handler hears of each peer that we give up on, and may send again.
         while let Some(delivery) = self.post.queue.pop_front() {
             match delivery {
                 Delivery::One(id, message) => {

@@ -26,8 +26,8 @@ const READS: usize = 4;
 /// The most messages and control frames of a connection in a turn.
 const MESSAGES: usize = 1024;
 
-/// What waits is written once there is so much of it, in bytes, if more messages are to be handled:
-/// the buffer that is lent stays small.
+/// The number of waiting bytes at which they are written, if there are more messages to handle: the
+/// buffer that is lent stays small.
 const CORK: usize = 64 << 10;
 
 /// What is read of a peer that takes nothing, when its time is over, in bytes: a sign of life is
@@ -380,7 +380,7 @@ enum Read {
 /// How far what was read has been handled.
 enum Handled {
     All,
-    /// So far that what is to be sent should be.
+    /// So far that there is something to write.
     Part,
     /// To the peer's Close.
     Closed,

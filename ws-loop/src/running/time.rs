@@ -38,7 +38,7 @@ impl<H: Handler> Running<H> {
         }
     }
 
-    /// Looks at the clock for an open connection: pings the peer, or gives it up.
+    /// Looks at the clock for an open connection: pings the peer, or gives up on it.
     #[inline(never)]
     pub(super) fn check(&mut self, slot: u32) {
         let mut again = false;

@@ -169,7 +169,7 @@ impl<'b> List<'b> {
         self.values().flat_map(elements)
     }
 
-    /// Looks for an element, in any case, where all elements are to be `valid`.
+    /// Looks for an element, in any case, where all elements have to be `valid`.
     pub(super) fn lists(self, wanted: &str, valid: impl Fn(&[u8]) -> bool) -> Listed {
         let mut listed = Listed::No;
         for element in self.elements() {

@@ -327,7 +327,7 @@ impl Incoming {
         })
     }
 
-    /// Returns what it means that nothing is left to go on with.
+    /// Returns the meaning of having no more input.
     pub(super) fn starve(&self) -> Result<Ready, ProtocolError> {
         if let Some(error) = self.receiver.failed() {
             return Err(error);

@@ -32,7 +32,7 @@ pub(super) struct Plan {
     pub(super) on_connect_error: Box<dyn Fn(&ConnectError) + Send + Sync>,
 }
 
-/// Who waits for the first session, and takes no second for it.
+/// The caller that waits for the first session, and takes no second for it.
 pub(super) type First = oneshot::Sender<Result<(), ConnectError>>;
 
 /// The least time between two attempts that failed: a first wait of zero is for a connection that
@@ -71,7 +71,7 @@ impl Driver {
                 return Ok(());
             };
             if let Some(first) = self.first.take() {
-                // Who waited may have gone, and then is not there to be told.
+                // The caller may have stopped waiting: then nobody reads this.
                 let _ = first.send(Err(ending.error));
                 return Ok(());
             }
@@ -90,7 +90,7 @@ impl Driver {
         }
     }
 
-    /// The moment of the next attempt, if there is to be one.
+    /// The moment of the next attempt, if there is one.
     fn next(&mut self, ending: &Ending) -> Result<Option<Instant>, ConnectError> {
         let now = self.seat.shared.clock.now();
         let wait = ending.error.retry_after();
@@ -156,7 +156,7 @@ impl Driver {
         let seat = self.seat.clone();
         let shared = &seat.shared;
         let clock = shared.clock;
-        // A GET that waits until more is to be read.
+        // A GET that waits until the client may read more.
         let mut held = None;
         // Why the client was not let in.
         let mut refused = None;
@@ -226,7 +226,7 @@ impl Driver {
             if refused.is_none()
                 && let Some(first) = self.first.take()
             {
-                // Who waited may have gone; then the last handle has, too.
+                // The caller may have stopped waiting; then the last handle has gone, too.
                 let _ = first.send(Ok(()));
             }
         }
@@ -281,7 +281,7 @@ async fn rest(seat: &Seat, until: Instant) -> bool {
     }
 }
 
-/// Does what is to be done.
+/// Does the work that is due.
 async fn act(shared: &Shared, wire: &mut Wire, held: &mut Option<String>) {
     while wire.has_room() {
         let (todo, reading) = {

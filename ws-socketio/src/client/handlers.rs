@@ -45,12 +45,12 @@ impl Handlers {
         }));
     }
 
-    /// What is to be done at each connect.
+    /// The hook to call at each connect.
     pub(super) fn connect(&self, socket: Socket) -> Option<Running> {
         Some(self.on_connect.as_ref()?(socket))
     }
 
-    /// What is to be done when the namespace is left.
+    /// The hook to call when the client has left the namespace.
     pub(super) fn disconnect(&self, socket: Socket, why: Reason) -> Option<Running> {
         Some(self.on_disconnect.as_ref()?(socket, why))
     }

@@ -23,7 +23,7 @@ pub(super) enum Todo {
     HangUp,
 }
 
-/// A question, and until when it is to be answered.
+/// A question, and the moment by which the answer has to come.
 pub(super) type Question = (Token, Instant);
 
 impl Link {

@@ -52,7 +52,7 @@ pub(super) struct Kept {
     pub(super) size: usize,
 }
 
-/// What is to be done for the application.
+/// The work for the application.
 pub(super) enum Job {
     /// The hook for a connect, in this session.
     Connect { hook: Running, session: u64 },
@@ -161,7 +161,7 @@ impl Namespace {
         was_full && !self.backlog.is_full()
     }
 
-    /// Whether so much waits for the handlers that no more is to be read.
+    /// Whether so much waits for the handlers that the client must not read more.
     pub(super) const fn is_full(&self) -> bool {
         self.backlog.is_full()
     }
@@ -179,7 +179,7 @@ impl Namespace {
 
     fn push(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
-            // Who takes them goes on as long as this is here.
+            // The task that takes them runs as long as this is here.
             let _ = jobs.send(job);
         }
     }

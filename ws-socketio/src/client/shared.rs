@@ -19,7 +19,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// The task has something to do.
     changed: Notify,
-    /// There may be room again for what is to be sent.
+    /// There may be room again for events to send.
     room: Notify,
     /// Whether nobody holds the client any more. Who lets go of it last may have the lock.
     abandoned: AtomicBool,

@@ -34,7 +34,7 @@ pub struct Connected {
 /// | while connected | it leaves at once |
 /// | while not | it is kept, until there are [`max_unsent`](super::Client::max_unsent) bytes of them, and leaves in order, after what the connect hook emits |
 /// | as [volatile](Self::emit_volatile), while not | it is dropped |
-/// | just before a connection is lost | nobody knows; a [`call`](Self::call) that was answered has arrived |
+/// | just before a connection is lost | it may be lost; a [`call`](Self::call) that was answered has arrived |
 #[derive(Clone)]
 pub struct Socket {
     seat: Seat,

@@ -16,7 +16,7 @@ use crate::error::HandlerError;
 use crate::handler::Handling;
 use crate::refused::Refused;
 
-/// What is to be done for a socket.
+/// A task for a socket.
 pub(super) enum Job {
     Enter(Entering),
     Event {
@@ -29,7 +29,7 @@ pub(super) enum Job {
     Leave(Leaving),
 }
 
-/// What is to be done for one socket, in order.
+/// The tasks for one socket, in order.
 pub(super) struct Desk {
     socket: Socket,
     jobs: VecDeque<Job>,
@@ -124,7 +124,7 @@ impl Desk {
     }
 }
 
-/// What a client is told whose connect hook panicked.
+/// The refusal of a client whose connect hook panicked.
 fn failure() -> Refused {
     Refused::new("the server failed")
 }

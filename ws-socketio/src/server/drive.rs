@@ -38,7 +38,7 @@ pub(super) struct Driver {
 /// The most messages that are read in one turn, before other tasks have theirs.
 const TURN: usize = 64;
 
-/// How a turn goes on.
+/// How a turn continues.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     /// There is more to be done now.

@@ -31,7 +31,7 @@ struct Named {
 type Rule = dyn Fn(&str) -> bool + Send + Sync;
 
 impl Halls {
-    /// The namespace of that name, which is made if there is none.
+    /// The namespace of that name, which is made if it does not exist.
     pub(super) fn of(&self, name: &str) -> Namespace {
         let name = if name.is_empty() { "/" } else { name };
         let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +122,7 @@ impl Halls {
         *self.stopping.borrow()
     }
 
-    /// Waits until the server is told to stop.
+    /// Waits until the server has to stop.
     pub(super) async fn stopped(&self) {
         let mut stopping = self.stopping.subscribe();
         // The sender is ours: it is not dropped.

@@ -123,7 +123,7 @@ impl Hub {
         }
         self.count.send_replace(sessions.links.len());
         drop(sessions);
-        // Admitted before the server was told to stop, and opened after that.
+        // Admitted before the server had to stop, and opened after that.
         if self.halls.is_stopping() {
             link.end(Reason::Shutdown);
         } else if gave_way {
@@ -165,7 +165,7 @@ impl Hub {
         }
     }
 
-    /// Waits until the server is told to stop.
+    /// Waits until the server has to stop.
     pub(super) async fn stopped(&self) {
         self.halls.stopped().await;
     }

@@ -8,7 +8,7 @@
 //!                     Driver, a task: WebSocket, handlers, time
 //! ```
 //!
-//! Whoever changes the state wakes the [driver](super::drive), which sends what is to leave: many
+//! Each change of the state wakes the [driver](super::drive), which sends what is to leave: many
 //! changes in a row are one write. No code of the application runs under the lock, but `Deserialize`.
 
 use std::fmt;
@@ -413,7 +413,7 @@ impl State {
         Ok(self.connection.emit(name, event, &mut self.session)?)
     }
 
-    /// A seat was given up: the application is told, if the socket ever was in.
+    /// Reports to the application that a seat was given up, if the socket ever was in.
     pub(super) fn gone(&mut self, seat: Seat, reason: Reason) {
         let hooks = &seat.socket.hall().hooks;
         let hook = match (&seat.early, &hooks.read().disconnect) {

@@ -137,8 +137,8 @@ impl<T: Clone> Members<T> {
             .collect()
     }
 
-    /// Who is in any of these rooms, or has one of these ids, each once; of no rooms, everybody. Less
-    /// those who are in an excepted room, or have such an id.
+    /// The sockets that are in any of these rooms, or have one of these ids, each once; without
+    /// rooms, everybody. Less those who are in an excepted room, or have such an id.
     pub(super) fn select(&self, to: &[String], except: &[String]) -> Vec<T> {
         let is_excepted = |id: &str, member: &Member<T>| {
             let named = |name: &String| name == id || member.rooms.contains(name.as_str());

@@ -40,7 +40,7 @@ impl Pace {
         self.full_at = self.full_at.max(now).after(self.cost(1));
     }
 
-    /// Until when nothing is to be read, if it is not now.
+    /// The moment until which to read nothing, unless it has passed.
     pub(super) fn pause(&self, now: Instant) -> Option<Instant> {
         let owed = self.full_at.saturating_duration_since(now);
         let over = owed.checked_sub(self.cost(self.rate.burst))?;

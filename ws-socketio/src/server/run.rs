@@ -19,8 +19,8 @@ use ws_http::ws_proto;
 
 use super::service::{OverTls, Peer, Service};
 
-/// Serves what a listener accepts until the server is told to stop, and then until all sessions are
-/// over, or the grace is.
+/// Serves the connections of a listener until the server has to stop, and then until all sessions
+/// are over, or the grace is.
 pub(super) async fn run(listener: TcpListener, service: Service) -> io::Result<()> {
     let hub = Arc::clone(&service.hub);
     // Each session may have a GET and a POST under way, or its WebSocket; others wait to be accepted.
@@ -53,7 +53,7 @@ pub(super) async fn run(listener: TcpListener, service: Service) -> io::Result<(
         });
     }
     drop(listener);
-    // Who is not gone by then is not waited for.
+    // Do not wait for a connection that is still there then.
     drop(time::timeout(hub.config.grace, hub.emptied()).await);
     Ok(())
 }

@@ -231,7 +231,7 @@ impl Service {
         match carrier {
             Ok(carrier) => drop(tokio::spawn(arrive(link, carrier, upgrade))),
             // The session has a WebSocket. As with the reference this one opens, and is closed: a
-            // refusal is an error that clients report, and a late one is none.
+            // refusal is an error that clients report, and a late one is not.
             Err(Refusal::BadRequest) => drop(tokio::spawn(turn_away(upgrade))),
             Err(why) => return Err(why),
         }

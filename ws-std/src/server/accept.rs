@@ -1,4 +1,4 @@
-//! The listener: accepting goes on whatever happens to a connection.
+//! The listener: it keeps accepting whatever happens to a connection.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -146,7 +146,7 @@ fn accept(listener: TcpListener, core: &Arc<Core>) -> io::Result<()> {
             },
         }
     };
-    // The system refuses clients that come now, so none waits for us in vain.
+    // The system refuses clients that come now, so no client waits for us without end.
     drop((listener, refused));
     ended
 }
@@ -178,7 +178,7 @@ fn start(core: &Arc<Core>, stream: Stream, peer: SocketAddr, refused: &mut Refus
     let started = entered
         .and_then(|entry| spawn(core, stream.clone(), peer, entry).map_err(|_| Refusal::Full));
     if let Err(refusal) = started {
-        // Who has heard it finds it counted.
+        // A client that has received the refusal finds it counted.
         core.log(peer, &refusal);
         turn_away(&stream, &refusal);
         refused.keep(stream, Instant::now());

@@ -15,7 +15,7 @@ use super::serve::guarded;
 type Refused = dyn Fn(SocketAddr, &Refusal) + Send + Sync;
 type Short = dyn Fn(&io::Error) + Send + Sync;
 
-/// What is to be logged, on its way to a thread that may wait as long as it likes.
+/// Lines for the log, on their way to a thread that may wait as long as it likes.
 #[derive(Default)]
 pub(super) struct Log {
     refused: Option<Arc<Refused>>,

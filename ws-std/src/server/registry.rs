@@ -201,7 +201,7 @@ impl Registry {
         self.wait_until(LAST_MOMENT, |inner| inner.live.is_empty());
     }
 
-    /// Ends the server in good order; called again, at once.
+    /// Shuts the server down cleanly; called again, at once.
     pub(crate) fn stop(&self) {
         let mut inner = self.inner();
         inner.phase = match inner.phase {
@@ -324,7 +324,8 @@ impl Entry {
         self.registry.counters.opened();
     }
 
-    /// Checks that the connection may still be opened: the server goes on, and it gave way to nobody.
+    /// Checks that the connection may still be opened: the server is running, and the connection has
+    /// not given way.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         let inner = self.registry.inner();
         match inner.phase {

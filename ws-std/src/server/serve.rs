@@ -222,8 +222,8 @@ fn run(
     let Ok(ws) = WebSocket::new(stream, request.peer_addr(), session, setup, about) else {
         return;
     };
-    // Ours outlives the handler's, so that the connection ends in good order whatever the
-    // handler did with it.
+    // Ours outlives the handler's, so that the connection ends cleanly whatever the handler did
+    // with it.
     let shared = ws.reader().shared().clone();
     entry.open(&shared);
     let code = handle(core, handler, ws, &request);

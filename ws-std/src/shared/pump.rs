@@ -37,7 +37,7 @@ struct Pump {
 
 struct Stalled {
     shared: Arc<Shared>,
-    /// When it is to be judged.
+    /// The moment when we have to judge it.
     due: Instant,
 }
 

@@ -25,7 +25,8 @@ pub(super) struct Wire {
     pub(super) buffers: Buffers,
     /// The number of those at the front that a tap has seen.
     shown: usize,
-    /// When a peer that takes nothing is given up, if nobody waits for it in a write.
+    /// The moment when we give up on a peer that takes nothing, if no thread waits for it in a
+    /// write.
     until: Option<Instant>,
     /// The timeout that the socket has: how long a write may wait.
     limit: Duration,
@@ -383,7 +384,7 @@ impl Wire {
         self.buffers.has_memory()
     }
 
-    /// Frees the memory, if nothing is to be written.
+    /// Frees the memory, if there is nothing to write.
     pub(super) fn release(&mut self) {
         if !self.is_pending() {
             self.buffers = Buffers::default();

@@ -1,4 +1,4 @@
-//! The listener: accepting goes on whatever happens to a connection.
+//! The listener: it keeps accepting whatever happens to a connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ pub(super) async fn run<S: Stream>(
             },
         }
     };
-    // The system refuses clients that come now, so none waits for us in vain.
+    // The system refuses clients that come now, so no client waits for us without end.
     drop(listener);
     registry.wind_down(core.grace).await;
     ended

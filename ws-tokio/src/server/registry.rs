@@ -38,7 +38,7 @@ impl Handle {
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     inner: Mutex<Inner>,
-    /// Wakes whoever waits for a change of the phase, or for the last connection to end.
+    /// Wakes the tasks that wait for a change of the phase, or for the last connection to end.
     changed: Notify,
 }
 

@@ -167,7 +167,7 @@ impl State {
         std::mem::take(&mut self.refusals)
     }
 
-    /// Whether more is to be read: handlers that do not keep up stop it.
+    /// Whether to read more: handlers that do not keep up stop it.
     pub(in crate::client) fn reading(&self) -> Reading {
         if self.namespaces.values().any(Namespace::is_full) {
             Reading::Paused
@@ -251,7 +251,8 @@ impl State {
         Ok(())
     }
 
-    /// Sends what is kept and can be sent, and then leaves what is to be left.
+    /// Sends what is kept and can be sent, and then leaves the namespaces that the application has
+    /// left.
     fn resume(&mut self, now: Instant) {
         let Some(link) = &mut self.link else {
             return;
