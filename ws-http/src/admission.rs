@@ -132,8 +132,8 @@ impl Admission {
         &mut self.quota
     }
 
-    /// Reports a connection that was accepted, with its address; `None` if a proxy will still name
-    /// the client.
+    /// Reports a connection that was accepted, with its address; `None` if a proxy will still
+    /// [name](Self::name) the client.
     ///
     /// # Errors
     ///

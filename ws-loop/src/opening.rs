@@ -146,8 +146,8 @@ pub(crate) fn waits(
     }
 }
 
-/// Reads what a proxy says of a client, and what follows it. An invalid header is `InvalidData`,
-/// and in it.
+/// Reads what a proxy says about a client, and what follows it. An invalid header is `InvalidData`,
+/// with its error as the source.
 pub(crate) fn introduce(
     header: &mut ProxyHeader,
     peer: &mut SocketAddr,

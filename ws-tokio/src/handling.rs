@@ -96,8 +96,8 @@ async fn handle(mut doing: Doing, report: Option<&Report>) -> CloseCode {
     }
 }
 
-/// Ends the connection cleanly, whatever the handler did with it. If anyone else has it, a task
-/// that the handler has spawned for example, is asked to close it.
+/// Ends the connection cleanly, whatever the handler did with it. If another task has it, one that
+/// the handler has spawned for example, asks that task to close it.
 async fn finish<S: AsyncRead + AsyncWrite + Unpin + Send>(
     home: Arc<Home<S>>,
     epoch: Instant,

@@ -327,8 +327,8 @@ fn poll_write_once<S: AsyncWrite>(
     }
 }
 
-/// A stream that says it has written more than it was given cannot be believed in anything: what it took
-/// nobody knows.
+/// Believes the stream, unless it says that it has written more than it was given: then we cannot
+/// know what it took.
 fn believed(given: usize, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
     match written {
         Poll::Ready(Ok(len)) if len > given => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),

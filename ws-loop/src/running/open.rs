@@ -380,7 +380,7 @@ enum Read {
 /// How far what was read has been handled.
 enum Handled {
     All,
-    /// So far that there is something to write.
+    /// As far as until there is enough to write.
     Part,
     /// To the peer's Close.
     Closed,

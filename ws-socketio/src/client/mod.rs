@@ -184,7 +184,8 @@ impl Client {
         self
     }
 
-    /// Sends credentials, a struct or a map, to every namespace that has none of its own.
+    /// Sends credentials, a struct or a map, to every namespace without
+    /// [others](Self::auth_of).
     pub fn auth(mut self, auth: impl Serialize) -> Self {
         self.auth.set(None, &auth);
         self

@@ -20,7 +20,7 @@ use crate::reply::Reply;
 ///
 /// Handlers and hooks are async functions. Those of one socket run one after another, in the order
 /// in which their events came. The server keeps reading meanwhile, so a handler can ask the client a
-/// question and await the answer.
+/// [question](Socket::call) and await the answer.
 ///
 /// ```
 /// use ws_socketio::{Ack, Server, Socket};

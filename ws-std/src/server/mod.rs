@@ -317,7 +317,8 @@ impl Server {
     /// Calls `log` when no connection can be accepted, because the process has no descriptors left or
     /// the system no memory: once when a shortage begins, and again only after ten seconds without
     /// one. Clients wait meanwhile, and the server accepts them when other connections end. The
-    /// metrics count each failed attempt. It runs on the thread of [`on_refusal`](Self::on_refusal).
+    /// metrics [count](ws_http::Metrics::short) each failed attempt. It runs on the thread of
+    /// [`on_refusal`](Self::on_refusal).
     ///
     /// ```no_run
     /// use ws_std::Server;
