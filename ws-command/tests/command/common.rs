@@ -46,13 +46,27 @@ pub(crate) fn finish(child: Child) -> Output {
 }
 
 /// The parts of an output that tests look at.
-pub(crate) fn parts(output: &Output) -> (Option<i32>, String, String) {
+pub(crate) fn parts(output: &Output) -> Out {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (
         output.status.code(),
         text(&output.stdout),
         text(&output.stderr),
     )
+}
+
+/// A process that has ended: its status, its output, and its standard error.
+pub(crate) type Out = (Option<i32>, String, String);
+
+/// What comes of `ws connect` with this input.
+pub(crate) fn connect(args: &[&str], input: impl AsRef<[u8]>) -> Out {
+    let args: Vec<&str> = ["connect"].iter().chain(args).copied().collect();
+    parts(&run(&args, input))
+}
+
+/// It wrote this, and all was well.
+pub(crate) fn done(out: &str) -> Out {
+    (Some(0), out.into(), String::new())
 }
 
 /// `ws serve` on a port of its own. Dropped, it is gone.

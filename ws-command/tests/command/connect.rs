@@ -7,20 +7,9 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{PATIENCE, Served, finish, parts, run, ws};
+use crate::common::{PATIENCE, Served, connect, done, finish, parts, ws};
 use ws_proto::{Config, Event, Session, Step};
 use ws_std::{CloseCode, Message, Next, Response, Server, StatusCode};
-
-type Out = (Option<i32>, String, String);
-
-fn connect(args: &[&str], input: impl AsRef<[u8]>) -> Out {
-    let args: Vec<&str> = ["connect"].iter().chain(args).copied().collect();
-    parts(&run(&args, input))
-}
-
-fn done(out: &str) -> Out {
-    (Some(0), out.into(), String::new())
-}
 
 /// A server that says things, by its paths. It lives as long as the test's process.
 fn server() -> String {

@@ -8,19 +8,8 @@ use std::thread;
 
 use ws_std::{Basic, CloseCode, Credentials, Response, Server, StatusCode};
 
-use crate::common::{Served, finish, parts, run, ws};
+use crate::common::{Served, connect, done, finish, parts, run, ws};
 use crate::connect::{accepted, server_side};
-
-type Out = (Option<i32>, String, String);
-
-fn connect(args: &[&str], input: impl AsRef<[u8]>) -> Out {
-    let args: Vec<&str> = ["connect"].iter().chain(args).copied().collect();
-    parts(&run(&args, input))
-}
-
-fn done(out: &str) -> Out {
-    (Some(0), out.into(), String::new())
-}
 
 /// A file of this test's own.
 fn file(name: &str) -> PathBuf {
