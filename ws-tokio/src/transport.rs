@@ -109,9 +109,18 @@ impl Transport {
         Self(Kind::Http2(Box::new((stream, address))))
     }
 
-    /// Shakes hands with a client.
+    /// Shakes hands with a client, with what [`ServerTls::config`](ws_http::ServerTls::config) says:
+    /// for another HTTP server that speaks TLS. It has no time limit of its own.
+    ///
+    /// # Cancel safety
+    ///
+    /// A call that is dropped drops the connection.
+    ///
+    /// # Errors
+    ///
+    /// The handshake failed.
     #[cfg(feature = "tls")]
-    pub(crate) async fn accept(config: Arc<ServerConfig>, stream: TcpStream) -> io::Result<Self> {
+    pub async fn accept(config: Arc<ServerConfig>, stream: TcpStream) -> io::Result<Self> {
         let stream = TlsAcceptor::from(config).accept(stream.into()).await?;
         Ok(Self(Kind::Tls(Box::new(stream.into()))))
     }

@@ -13,9 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time;
 #[cfg(feature = "tls")]
-use tokio_rustls::TlsAcceptor;
-#[cfg(feature = "tls")]
 use ws_http::ws_proto;
+#[cfg(feature = "tls")]
+use ws_tokio::Transport;
 
 use super::service::{OverTls, Peer, Service};
 
@@ -81,7 +81,7 @@ async fn begin(stream: TcpStream, peer: Peer, service: Service) {
     let Some(tls) = &service.hub.config.tls else {
         return serve(stream, (peer, None), service).await;
     };
-    let shaken = TlsAcceptor::from(tls.config()).accept(stream);
+    let shaken = Transport::accept(tls.config(), stream);
     let shaken = time::timeout(ws_proto::Config::DEFAULT.handshake_timeout, shaken);
     let shaken = tokio::select! {
         shaken = shaken => shaken,
