@@ -166,22 +166,20 @@ impl<'a> Load<'a> {
 
     /// Sends the messages that are due, and returns when the next is.
     fn send_due(&mut self, schedule: &mut Schedule, now: Instant) -> Result<Instant, String> {
-        let connections = self.places.len() as u64;
-        let mut first = None;
-        let mut count = 0;
+        let all = self.places.len();
+        let (mut first, mut count) = (0, 0);
         while let Some((number, due)) = schedule.take(now) {
-            let at = usize::try_from(number % connections).unwrap_or_default();
-            first.get_or_insert(at);
+            let at = usize::try_from(number % all as u64).unwrap_or_default();
+            if count == 0 {
+                first = at;
+            }
             count += 1;
             if let Place::Open(peer) = &mut self.places[at] {
                 peer.owe(due);
             }
         }
-        let touched = (0..count.min(self.places.len()))
-            .map(|at| (first.unwrap_or_default() + at) % self.places.len())
-            .collect::<Vec<_>>();
-        for at in touched {
-            if let Place::Open(peer) = &mut self.places[at] {
+        for at in (first..).take(count.min(all)) {
+            if let Place::Open(peer) = &mut self.places[at % all] {
                 peer.pay(&mut self.work)?;
             }
         }

@@ -318,3 +318,49 @@ fn broken(error: ProtocolError) -> String {
 fn lost(error: &io::Error) -> String {
     format!("the connection was lost: {}", plain(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net;
+    use std::time::Duration;
+    use ws_proto::{Config, Kind};
+
+    /// What a stall of ours holds up is in the latencies, as what a stall of the server holds up.
+    #[test]
+    fn a_message_that_leaves_late_counts_from_when_it_was_due() {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let mut work = Work::new(Payload::new(Kind::Binary, 16), 1, &Limits::DEFAULT).unwrap();
+        (work.clock, work.is_closed_loop) = (Clock::manual(), false);
+        let session = Session::client(&Config::DEFAULT, [7; 32]);
+        let mut peer = Peer::new(TcpStream::from_std(socket), session);
+
+        peer.owe(work.clock.now());
+        work.clock.advance(Duration::from_secs(2));
+        peer.pay(&mut work).unwrap();
+        assert!(!peer.is_even());
+        let mut echo = Session::server(&Config::DEFAULT);
+        while echo.unsent().is_empty() {
+            let len = server.read(echo.spare_mut().unwrap()).unwrap();
+            echo.filled(len);
+            let (incoming, outgoing) = echo.halves();
+            if let Step::Message(message) = incoming.step(outgoing).unwrap() {
+                outgoing.send(message).unwrap();
+            }
+        }
+        server.write_all(echo.unsent()).unwrap();
+        work.clock.advance(Duration::from_secs(1));
+        let wake = Wake {
+            is_readable: true,
+            has_ended: false,
+        };
+        // Its socket waits, as it was not told otherwise.
+        while !peer.is_even() {
+            peer.turn(wake, &mut work).unwrap();
+        }
+        let latency = Duration::from_nanos(work.latencies.max());
+        assert_eq!((work.latencies.len(), latency.as_secs()), (1, 3));
+    }
+}

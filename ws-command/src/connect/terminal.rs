@@ -351,24 +351,25 @@ impl Stage {
     /// Leaves the line where it was typed, and does what it says.
     fn enter(&mut self, line: String) -> io::Result<()> {
         self.keep(&line);
-        let wrong = match Command::parse(&line) {
-            Ok(Command::Send(text)) => self
-                .read
-                .read(text)
-                .err()
-                .map(|wrong| format!("this {wrong}")),
+        let wrong = |wrong: &str| Some(Escaped(wrong).to_string());
+        let answer = match Command::parse(&line) {
+            Ok(Command::Help) => Some(HELP.to_owned()),
+            Ok(Command::Send(text)) => match self.read.read(text) {
+                Ok(_) => None,
+                Err(why) => wrong(&format!("this {why}")),
+            },
             Ok(_) => None,
-            Err(wrong) => Some(wrong),
+            Err(why) => wrong(&why),
         };
         self.leave(&line, "")?;
-        match wrong {
-            Some(wrong) => self.write(&format!("{}\n", Escaped(&wrong)))?,
-            None if Command::parse(&line) == Ok(Command::Help) => {
-                self.write(&format!("{HELP}\n"))?;
+        match answer {
+            Some(answer) => self.write(&format!("{answer}\n")),
+            None => {
+                // If nobody takes it, the receiver sees why.
+                drop(self.commands.send(line));
+                Ok(())
             }
-            None => drop(self.commands.send(line)),
         }
-        Ok(())
     }
 
     /// Leaves a line where it was typed.
